@@ -1,0 +1,129 @@
+"""Where everything lies on this machine: edit the folders here, once.
+
+An environment variable of the name given beside a folder wins over it.
+"""
+
+import os
+from pathlib import Path
+
+# ---- edit here --------------------------------------------------------------
+CATALOGS_FOLDER = ""  # survey catalogs, segmap and psf_matched/ (UNCOVER_CATALOGS_FOLDER)
+CLUSTERING_FOLDER = "clustering_output"  # everything that is made (UNCOVER_CLUSTERING_FOLDER)
+CACHE_FOLDER = "~/.cache/pixel_sed_clustering"  # unpacked .gz images (UNCOVER_CACHE_FOLDER)
+
+SUPER_CATALOG = "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits"
+SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
+SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
+IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
+# -----------------------------------------------------------------------------
+
+
+def _folder(setting):
+    configured = os.environ.get(f"UNCOVER_{setting}") or globals()[setting]
+    return Path(configured).expanduser() if configured else None
+
+
+def catalogs_folder():
+    """Folder of the survey files, or None where none is configured."""
+    return _folder("CATALOGS_FOLDER")
+
+
+def clustering_folder():
+    """Folder that all output goes to."""
+    return _folder("CLUSTERING_FOLDER")
+
+
+def cache_folder():
+    """Folder for what is made once and kept, such as unpacked images."""
+    return _folder("CACHE_FOLDER")
+
+
+# ---- survey files -----------------------------------------------------------
+
+
+def check_catalogs_folder(folder):
+    """Raise FileNotFoundError, saying what to edit, unless `folder` is there."""
+    if folder is None or not Path(folder).is_dir():
+        what = "no survey folder is configured" if folder is None else f"the survey folder {folder} does not exist"
+        raise FileNotFoundError(
+            f"{what}: set CATALOGS_FOLDER in data_paths.py, "
+            "the environment variable UNCOVER_CATALOGS_FOLDER, or --catalogs"
+        )
+
+
+def find_survey_file(folder, pattern, setting):
+    """Path of the one file in `folder` that matches `pattern`, packed (.gz) or not.
+
+    Parameters
+    ----------
+    folder : path
+        Where to look.
+    pattern : str
+        File name, or glob pattern, relative to `folder`.
+    setting : str
+        Name in data_paths.py of the setting to change if it is not found.
+
+    Raises
+    ------
+    FileNotFoundError
+        Unless exactly one file matches. A file and its own packed copy count as one.
+    """
+    unpacked = sorted(Path(folder).glob(pattern))
+    packed = [path for path in sorted(Path(folder).glob(pattern + ".gz")) if path.with_suffix("") not in unpacked]
+    found = unpacked + packed
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise FileNotFoundError(
+            f"want one file {pattern}[.gz] in {folder}, found {len(found)} ({names}): "
+            f"put it there, or change {setting} in data_paths.py"
+        )
+    return found[0]
+
+
+def find_image(folder, band, kind):
+    """Path of the PSF-matched image of this band; `kind` is "sci" or "wht".
+
+    Returns None where the band has no image of that kind at all.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where more than one image matches.
+    """
+    pattern = IMAGE_PATTERN.format(band=band, kind=kind)
+    if not any(Path(folder).glob(pattern + "*")):
+        return None
+    return find_survey_file(folder, pattern, "IMAGE_PATTERN")
+
+
+# ---- output files -----------------------------------------------------------
+
+
+def pixels_path(output, id_dr3):
+    """FITS file with the cubes, the masks and the bands of one galaxy."""
+    return Path(output) / "pixel_seds" / f"{id_dr3}_pixels.fits"
+
+
+def clusters_path(output, run, id_dr3):
+    """FITS file with the label image of one run."""
+    return Path(output) / "clusters" / run / f"{id_dr3}_clusters.fits"
+
+
+def composites_path(output, run, id_dr3):
+    """ECSV table of the composite SEDs of one run."""
+    return Path(output) / "composite_seds" / run / f"{id_dr3}_composite_seds.ecsv"
+
+
+def image_path(output, folder, id_dr3, picture, figure_format):
+    """Picture `picture` of a galaxy; `folder` is the run's name, or what all runs share."""
+    return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"
+
+
+def summary_path(output):
+    """ECSV table with a row for each galaxy and run."""
+    return Path(output) / "summary.ecsv"
+
+
+def settings_path(output):
+    """JSON file with what was asked for."""
+    return Path(output) / "settings.json"

@@ -1,0 +1,42 @@
+"""Filter curves of the survey's bands, from sedpy."""
+
+from functools import cache
+from importlib import resources
+
+from sedpy.observate import Filter
+
+SEDPY_PREFIXES = ("jwst_", "wfc3_ir_", "acs_wfc_")
+
+
+@cache
+def _sedpy_names():
+    folder = resources.files("sedpy") / "data" / "filters"
+    return frozenset(path.name.removesuffix(".par") for path in folder.iterdir() if path.name.endswith(".par"))
+
+
+def sedpy_name(band):
+    """Name of a band's curve in sedpy, such as "jwst_f444w" for "f444w"; None where it has none."""
+    names = [prefix + band for prefix in SEDPY_PREFIXES if prefix + band in _sedpy_names()]
+    return names[0] if names else None
+
+
+@cache
+def load_filter(band):
+    """Return the sedpy `Filter` of a band.
+
+    Raises
+    ------
+    ValueError
+        Where sedpy has no curve of that name from JWST, WFC3/IR or ACS/WFC.
+    """
+    name = sedpy_name(band)
+    if name is None:
+        raise ValueError(
+            f"no filter curve for band {band!r}: sedpy has none named {', '.join(p + band for p in SEDPY_PREFIXES)}"
+        )
+    return Filter(name)
+
+
+def pivot_wavelength(band):
+    """Pivot wavelength of a band in Angstrom."""
+    return float(load_filter(band).wave_pivot)

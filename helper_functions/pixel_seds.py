@@ -1,0 +1,126 @@
+"""What flows through the pipeline: the cutout of a galaxy, and the SEDs of its selected pixels."""
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.wcs import WCS
+
+MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
+
+
+class Cutout(NamedTuple):
+    """The images of one galaxy. Pixels without data are NaN in both `sci` and `err`."""
+
+    id_dr3: int
+    redshift: float  # z_50; NaN where it is not known
+    bands: tuple  # n_bands names, by wavelength
+    wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
+    sci: np.ndarray  # (n_bands, ny, nx), 10 nJy per pixel
+    err: np.ndarray  # (n_bands, ny, nx), 10 nJy per pixel
+    segmap: np.ndarray  # (ny, nx), id of the source in each pixel
+    members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
+    wcs: WCS  # celestial, of the cutout
+
+
+class PixelSEDs(NamedTuple):
+    """The SEDs of the selected pixels of one galaxy; rows are pixels. Missing data is NaN."""
+
+    flux: np.ndarray  # (n_pixels, n_bands), 10 nJy per pixel
+    error: np.ndarray  # (n_pixels, n_bands), 10 nJy per pixel
+    bands: tuple  # n_bands names, by wavelength
+    wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
+    rows: np.ndarray  # (n_pixels,), in the cutout
+    cols: np.ndarray  # (n_pixels,), in the cutout
+
+
+class NoPixels(ValueError):
+    """No pixel of the galaxy can be clustered."""
+
+    status = "no pixels"
+
+
+def median_snr(cutout):
+    """Median SNR of each pixel over the bands that have data there, shape (ny, nx); NaN where none has."""
+    snr = cutout.sci / cutout.err
+    has_data = np.isfinite(snr).any(axis=0)
+    median = np.full(has_data.shape, np.nan)
+    median[has_data] = np.nanmedian(snr[:, has_data], axis=0)
+    return median
+
+
+def in_segments(cutout):
+    """Pixels of the galaxy's segment, and of the neighbours taken in; bool, shape (ny, nx)."""
+    return np.isin(cutout.segmap, cutout.members)
+
+
+def select_pixels(cutout, snr, snr_thresh):
+    """Pixels to cluster: in the segments, with a median SNR above the threshold.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    snr : ndarray of shape (ny, nx)
+        From `median_snr`.
+    snr_thresh : float
+        Value that the median SNR must exceed.
+
+    Returns
+    -------
+    mask : bool ndarray of shape (ny, nx)
+    """
+    return in_segments(cutout) & (snr > snr_thresh)  # NaN > x is False
+
+
+def require_pixels(cutout, mask, snr, snr_thresh):
+    """Raise NoPixels, with the numbers, where the mask is empty."""
+    if mask.any():
+        return
+    segments = in_segments(cutout)
+    known = snr[segments & np.isfinite(snr)]
+    highest = f"the highest has {known.max():.2f}" if known.size else "none of them has data"
+    raise NoPixels(f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}: {highest}")
+
+
+def extract_seds(cutout, mask):
+    """SEDs of the pixels in `mask`, by row and column, in the bands that have data in at least one of them."""
+    rows, cols = np.nonzero(mask)
+    flux = cutout.sci[:, rows, cols].T.astype(float)
+    error = cutout.err[:, rows, cols].T.astype(float)
+    present = np.isfinite(flux).any(axis=0)
+    return PixelSEDs(
+        flux=flux[:, present],
+        error=error[:, present],
+        bands=tuple(np.array(cutout.bands)[present].tolist()),
+        wavelengths=cutout.wavelengths[present],
+        rows=rows,
+        cols=cols,
+    )
+
+
+def complete_block(flux, min_complete=MIN_COMPLETE):
+    """Choose bands, then pixels, such that every SED has data in every band.
+
+    A band that misses part of a galaxy would cost all the pixels there, a hot pixel should not cost its band. So the
+    band with the least data is left out until at least `min_complete` of the pixels are complete in the others.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (n_pixels, n_bands)
+        NaN marks missing data.
+    min_complete : float
+        Share of the pixels, 0 to 1.
+
+    Returns
+    -------
+    pixels : bool ndarray of shape (n_pixels,)
+        Pixels with data in all of `bands`.
+    bands : bool ndarray of shape (n_bands,)
+        Bands to use.
+    """
+    has_data = np.isfinite(flux)
+    bands = np.ones(flux.shape[1], dtype=bool)
+    while True:
+        pixels = has_data[:, bands].all(axis=1)
+        if pixels.mean() >= min_complete or bands.sum() == 1:
+            return pixels, bands
+        bands[np.argmin(np.where(bands, has_data.mean(axis=0), np.inf))] = False

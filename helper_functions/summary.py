@@ -1,0 +1,165 @@
+"""The summary: a row for each galaxy and run, what a label image on disk says of itself, and what is done already."""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+import data_paths
+from helper_functions.clustering import UNASSIGNED
+from helper_functions.composite_seds import similarity_summary
+from helper_functions.save_results import load_table
+
+PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
+OK, FAILED = "ok", "failed"
+
+# Columns of summary.ecsv: the value that stands where there is none, and what the column holds.
+COLUMNS = {
+    "id_dr3": (0, "id in the catalog and the segmap"),
+    "run": ("", "method, norm and metric as in folder names"),
+    "method": ("", ""),
+    "norm": ("", ""),
+    "metric": ("", ""),
+    "n_pixels": (0, "selected pixels"),
+    "n_clusters": (0, "clusters found"),
+    "k_choice": ("", "how the number of clusters was chosen: given, silhouette, bic or density"),
+    "n_unassigned": (0, "selected pixels in no cluster"),
+    "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
+    "similarity_median": (np.nan, "1 - b12 of pixels to their composite, median"),
+    "similarity_2sigma": (np.nan, "1 - b12 of pixels to their composite, exceeded by all but 2.3%"),
+    "neighbours": ("", "ids of neighbours that were taken in"),
+    "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
+    "status": ("", "ok, or what went wrong"),
+    "message": ("", ""),
+}
+
+
+def ok_row(cutout, seds, run, clustering, composites, seconds):
+    """The row of a run that ended well."""
+    median, low = similarity_summary(composites.similarity)
+    without_data = [band for band in cutout.bands if band not in seds.bands]
+    not_used = [band for band, used in zip(seds.bands, clustering.bands_used, strict=True) if not used]
+    notes = {"no data here in ": without_data, "too little data to cluster with in ": not_used}
+    return _row(
+        cutout.id_dr3,
+        run,
+        n_pixels=len(seds.flux),
+        n_clusters=clustering.n_clusters,
+        k_choice=clustering.number_by,
+        n_unassigned=int((clustering.labels == UNASSIGNED).sum()),
+        n_incomplete=clustering.n_incomplete,
+        similarity_median=float(median),
+        similarity_2sigma=float(low),
+        neighbours=" ".join(map(str, cutout.members[1:])),
+        seconds=round(seconds, 3),
+        status=OK,
+        message="; ".join(note + ", ".join(bands) for note, bands in notes.items() if bands),
+    )
+
+
+def failed_row(id_dr3, run, problem, status=None):
+    """The row of a run that an exception ended; the exception's class may name the status."""
+    status = status or getattr(problem, "status", FAILED)
+    message = f"{type(problem).__name__}: {problem}" if status == FAILED else str(problem)
+    return _row(id_dr3, run, status=status, message=message)
+
+
+def _row(id_dr3, run, **values):
+    empty = {name: nothing for name, (nothing, _) in COLUMNS.items()}
+    named = {"id_dr3": id_dr3, "run": run.name, "method": run.method, "norm": run.norm, "metric": run.metric}
+    return empty | named | values
+
+
+def one_line(rows, output):
+    """What was found in a galaxy, and where it lies, in one line."""
+    good = [row for row in rows if row["status"] == OK]
+    bad = [f"{row['run']}: {row['status']} ({row['message']})" for row in rows if row["status"] != OK]
+    if not good and len({row["message"] for row in rows}) == 1:
+        return f"{rows[0]['id_dr3']}: {rows[0]['status']}: {rows[0]['message']}"
+    found = ", ".join(f"{row['run']} {row['n_clusters']}" for row in good)
+    parts = [f"{good[0]['n_pixels']} pixels; clusters: {found}"] if good else []
+    return f"{rows[0]['id_dr3']}: {'; '.join(parts + bad)} -> {output}"
+
+
+def load_rows(output):
+    """Rows of an earlier summary, {(id_dr3, run name): row}; empty where there is none."""
+    table = load_table(data_paths.summary_path(output))
+    if table is None or set(table.colnames) != set(COLUMNS):
+        return {}
+    columns = [table[name].tolist() for name in COLUMNS]
+    rows = [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
+    return {(row["id_dr3"], row["run"]): row for row in rows}
+
+
+def summary_table(rows):
+    """The rows as a `Table`, by galaxy in the order they came, described column by column."""
+    table = Table({name: [row[name] for row in rows] for name in COLUMNS})
+    for name, (_, description) in COLUMNS.items():
+        table[name].description = description or None
+    table["seconds"].unit = "s"
+    return table
+
+
+def label_hdus(cutout, seds, run, clustering, similarity, settings, fingerprint):
+    """Label image of a run as an `HDUList`, with the similarity of each pixel to its composite beside it."""
+    header = cutout.wcs.to_header()
+    header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
+    header["METHOD"] = (run.method, "clustering method")
+    header["NORM"] = (run.norm, "how brightness was taken out")
+    header["METRIC"] = (run.metric, "distance between pixel SEDs")
+    header["NCLUST"] = (clustering.n_clusters, "clusters found: labels 1..NCLUST")
+    header["KCHOICE"] = (clustering.number_by, "how their number was chosen")
+    header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
+    header["SEED"] = (settings.seed, "seed of everything random")
+    header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
+    header["CONFIG"] = (fingerprint, "digest of survey files and settings")
+    labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
+    similarity = fill_image(cutout.segmap.shape, seds, similarity, np.nan).astype(np.float32)
+    return fits.HDUList([fits.PrimaryHDU(labels, header), fits.ImageHDU(similarity, header, "SIMILARITY")])
+
+
+def read_labels(path):
+    """The label image that `label_hdus` gave, int of shape (ny, nx)."""
+    return fits.getdata(path).astype(int)
+
+
+def fill_image(shape, seds, values, elsewhere):
+    """Image of that shape with a value for each pixel of `seds`, and `elsewhere` where there is none."""
+    image = np.full(shape, elsewhere, dtype=np.asarray(values).dtype)
+    image[seds.rows, seds.cols] = values
+    return image
+
+
+def run_fingerprint(survey_digest, settings, run):
+    """Digest of all that the result of a run depends on: the survey's files and the settings."""
+    steering = ("n_clusters", "snr_thresh", "include_neighbours", "redshift_tolerance", "margin", "seed")
+    content = [survey_digest, list(run), [getattr(settings, name) for name in steering]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def run_files(settings, id_dr3, run, n_clusters):
+    """Files that a run leaves; without clusters there are no composites to draw."""
+    output, pictures = settings.output, ["cluster_map"] + ["composites"] * (n_clusters > 0)
+    return [
+        data_paths.clusters_path(output, run.name, id_dr3),
+        data_paths.composites_path(output, run.name, id_dr3),
+        *(data_paths.image_path(output, run.name, id_dr3, name, settings.figure_format) for name in pictures),
+    ]
+
+
+def is_done(row, settings, run, fingerprint):
+    """Whether an earlier row, or None, stands for results that are on disk and were made just as asked for now."""
+    if row is None or row["status"] != OK or settings.overwrite:
+        return False
+    files = run_files(settings, row["id_dr3"], run, row["n_clusters"])
+    return all(path.exists() for path in files) and fits.getheader(files[0]).get("CONFIG") == fingerprint
+
+
+def settings_record(settings):
+    """What was asked for, with the versions of the packages, for settings.json."""
+    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"settings": settings._asdict(), "versions": versions}

@@ -1,0 +1,98 @@
+"""The composite SEDs of a run: for each cluster its pixels, its members' SEDs, and how similar they are."""
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from helper_functions.composite_seds import similarity_summary
+from plots.style import FLUX_LABEL, bare, cluster_colours, grey_image, label_image, new_figure
+
+MEMBERS_SHOWN = 150
+ROW_HEIGHT = 2.0  # inches
+
+
+def composites_page(cutout, labels, seds, composites, title):
+    """Draw the composites of one run, a row for each cluster.
+
+    Parameters
+    ----------
+    cutout : Cutout
+        Its reddest band is what the pixels are shown on; without a redshift, wavelengths are the observed ones.
+    labels : int ndarray of shape (ny, nx)
+    seds : PixelSEDs
+    composites : CompositeSEDs
+        Of the rows of `seds`.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_clusters = len(composites.flux)
+    height = ROW_HEIGHT * n_clusters + 1.1
+    figure = new_figure(10.5, height)
+    axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.6, 1.3])
+    figure.subplots_adjust(
+        left=0.02, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
+    )
+    figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
+    known_z = np.isfinite(cutout.redshift)
+    microns = seds.wavelengths / (1 + cutout.redshift if known_z else 1) / 1e4
+    lowest = np.nanmin(composites.similarity, initial=0.9)
+    bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
+
+    for number, (row, colour) in enumerate(zip(axes, cluster_colours(n_clusters), strict=True), start=1):
+        members = composites.labels == number
+        grey_image(row[0], cutout.sci[-1])
+        row[0].imshow(label_image(np.where(labels == number, number, 0), 0.8), origin="lower", interpolation="none")
+        bare(row[0], f"cluster {number}: {members.sum()} pixels" if number == 1 else "")
+        row[0].set_ylabel(f"cluster {number}", size=9)
+        draw_seds(row[1], microns, seds.flux[members], composites, number - 1, composites.amplitude[members], colour)
+        draw_similarity(row[2], composites.similarity[members], bins, colour)
+    row[1].set_xlabel(f"{'rest-frame' if known_z else 'observed'} wavelength [µm]")
+    row[2].set_xlabel("similarity to composite, 1 − $b_{12}$")
+    return figure
+
+
+def draw_seds(ax, microns, flux, composites, k, amplitude, colour):
+    """Draw member SEDs, scaled to the composite's amplitude, and the composite with its errors."""
+    usable = np.flatnonzero(amplitude > 0)
+    shown = (
+        usable[np.linspace(0, len(usable) - 1, min(MEMBERS_SHOWN, len(usable))).astype(int)] if len(usable) else usable
+    )
+    lines = [np.column_stack([microns, sed]) for sed in flux[shown] / amplitude[shown, None]]
+    ax.add_collection(
+        LineCollection(lines, colors=[colour], alpha=0.15, linewidths=0.5, rasterized=True, label="members")
+    )
+    composite, error, scatter = composites.flux[k], composites.error[k], composites.scatter[k]
+    ax.errorbar(microns, composite, error, color="black", lw=1.5, marker="o", ms=3, capsize=0, label="composite")
+    quiet = np.minimum(scatter, np.nanmedian(scatter) * 3)
+    low, high = min(np.nanmin(composite - 2 * quiet), 0), np.nanmax(composite + 2.5 * quiet)
+    ax.set_ylim(low - 0.03 * (high - low), high)
+    ax.axhline(0, color="0.6", lw=0.6, zorder=0)
+    wavelength_axis(ax, microns)
+    ax.set_ylabel(FLUX_LABEL, size=8)
+    ax.tick_params(labelsize=8)
+    legend = ax.legend(fontsize=7, frameon=False, loc="upper left")
+    legend.get_lines()[0].set_alpha(1)
+
+
+def draw_similarity(ax, similarity, bins, colour):
+    """Draw the histogram of similarities with its median and the value that all but 2.3% exceed."""
+    median, low = similarity_summary(similarity)
+    ax.hist(similarity, bins=bins, color=colour)
+    ax.axvline(median, color="black", lw=1.2, label=f"median {median:.3f}")
+    ax.axvline(low, color="black", lw=1, ls="--", label=f"2σ {low:.3f}")
+    ax.set_ylabel("pixels", size=8)
+    ax.tick_params(labelsize=8)
+    ax.legend(fontsize=7, frameon=False, loc="upper left")
+
+
+def wavelength_axis(ax, microns):
+    """Make the x axis logarithmic with plain numbers in micron."""
+    ax.set_xscale("log")
+    ax.set_xlim(microns.min() * 0.93, microns.max() * 1.07)
+    ax.xaxis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,99 @@
+"""What the pictures share: colours of clusters, images, scale bars."""
+
+import matplotlib
+import numpy as np
+from astropy.visualization import make_lupton_rgb
+from astropy.wcs.utils import proj_plane_pixel_scales
+from matplotlib.colors import to_rgba_array
+from matplotlib.figure import Figure
+
+# Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270).
+PALETTE = matplotlib.color_sequences["petroff10"]
+UNASSIGNED_COLOUR = "0.25"
+CONTOUR_COLOUR = "white"
+PANEL = 2.1  # inches, side of a small panel
+GREY_MAP = "gray"
+FLUX_LABEL = "flux [10 nJy / pixel]"
+
+
+def galaxy_name(cutout):
+    """The galaxy and its redshift, for a title."""
+    return f"id {cutout.id_dr3}, z = {cutout.redshift:.3f}" if np.isfinite(cutout.redshift) else f"id {cutout.id_dr3}"
+
+
+def new_figure(width, height):
+    """A `Figure` of that size in inches; no screen and no global state are involved."""
+    return Figure(figsize=(width, height))
+
+
+def cluster_colours(n_clusters):
+    """Colour of clusters 1..n_clusters, RGBA, shape (n_clusters, 4); past ten they come again, darker each round."""
+    base = to_rgba_array(PALETTE)
+    number = np.arange(n_clusters)
+    colours = base[number % len(base)].copy()
+    colours[:, :3] *= 0.6 ** (number // len(base))[:, None]
+    return colours
+
+
+def label_image(labels, alpha=1.0):
+    """RGBA image of a label image: clusters in their colours, unassigned pixels dark grey, the rest transparent."""
+    image = np.zeros((*labels.shape, 4))
+    image[labels == -1] = to_rgba_array(UNASSIGNED_COLOUR)
+    clustered = labels > 0
+    image[clustered] = cluster_colours(max(labels.max(initial=0), 0))[labels[clustered] - 1]
+    image[labels != 0, 3] = alpha
+    return image
+
+
+def grey_image(ax, image, **options):
+    """Draw one band: linear near zero, logarithmic in the bright, sky to the brightest percent."""
+    finite = image[np.isfinite(image)]
+    middle, high = np.percentile(finite, [25, 99.5]) if finite.size else (0, 1)
+    soft = max((high - middle) / 10, np.finfo(float).tiny)
+    return ax.imshow(np.arcsinh((image - middle) / soft), origin="lower", cmap=GREY_MAP, vmin=-0.5, vmax=3, **options)
+
+
+def colour_image(cutout, mask):
+    """Three-colour image from the red, middle and blue third of the bands, shape (ny, nx, 3).
+
+    Each third is an inverse-variance mean, scaled so that the selected pixels together are white: what is left is how
+    colours differ inside the galaxy.
+    """
+    thirds = np.array_split(np.arange(len(cutout.bands)), 3)
+    channels = []
+    for third in reversed(thirds):
+        third = third if len(third) else np.arange(len(cutout.bands))
+        weight = np.nan_to_num(1 / cutout.err[third] ** 2)
+        total = weight.sum(axis=0)
+        mean = np.divide((np.nan_to_num(cutout.sci[third]) * weight).sum(axis=0), total, out=total * 0, where=total > 0)
+        level = mean[mask].mean()
+        channels.append(mean / level if level > 0 else mean)
+    return make_lupton_rgb(*channels, minimum=-0.1, stretch=2.5, Q=6)
+
+
+def scale_bar(ax, wcs, shape):
+    """Draw a bar of a round number of arcsec, about a quarter of the image wide."""
+    scale = proj_plane_pixel_scales(wcs.celestial)[0] * 3600
+    wanted = shape[1] * scale / 4
+    length = min([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], key=lambda size: abs(np.log(size / wanted)))
+    x, y = 0.06 * shape[1], 0.06 * shape[0]
+    ax.plot([x, x + length / scale], [y, y], color="white", lw=2, solid_capstyle="butt")
+    ax.text(
+        x + length / scale / 2, y + 0.02 * shape[0], f'{length:g}"', color="white", ha="center", va="bottom", size=8
+    )
+
+
+def bare(ax, title):
+    """Take the ticks off an image panel and give it a title."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title(title, size=8, pad=3)
+
+
+def grid(figure, n_panels, n_columns, **options):
+    """Axes for `n_panels` in rows of `n_columns`; what is over is not drawn."""
+    n_rows = -(-n_panels // n_columns)
+    axes = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel()
+    for ax in axes[n_panels:]:
+        ax.remove()
+    return axes[:n_panels]
