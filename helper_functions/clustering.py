@@ -250,6 +250,8 @@ def _label(entry, distances, n_clusters, seed):
     number_by = "given" if n_clusters != "auto" else entry.number_by
     if n_clusters in (1, "auto"):
         return np.zeros(len(distances), dtype=int), number_by
+    if n_clusters == len(distances):  # nothing to choose, and some methods cannot
+        return np.arange(n_clusters), number_by
     return entry.label(distances, n_clusters, seed), number_by
 
 

@@ -16,15 +16,17 @@ def keep_brightness(flux, error):
 
 
 def to_unit_sphere(flux, error):
-    """Scale each SED to length 1.
-
-    The error of u = f / |f| follows from du = (df - u (u . df)) / |f| with independent bands.
-    """
+    """Scale each SED to length 1."""
     unit = to_unit_length(flux)
-    length = np.linalg.norm(flux, axis=1, keepdims=True)
-    along = np.sum(unit**2 * error**2, axis=1, keepdims=True)
-    variance = error**2 * (1 - 2 * unit**2) + unit**2 * along
-    return unit, np.sqrt(np.maximum(variance, 0)) / length
+    return unit, _unit_error(flux, error, unit, np.eye(flux.shape[1]))
+
+
+def _unit_error(flux, error, unit, projector):
+    """Error of P u, with u = f / |f| and a projector P: from du = (df - u (u . df)) / |f|, bands independent."""
+    variance, projected = error**2, unit @ projector
+    along = np.sum(unit**2 * variance, axis=1, keepdims=True)
+    total = variance @ projector**2 - 2 * projected * ((unit * variance) @ projector) + projected**2 * along
+    return np.sqrt(np.maximum(total, 0)) / np.linalg.norm(flux, axis=1, keepdims=True)
 
 
 def subtract_scaled_median(flux, error):
@@ -56,7 +58,7 @@ def keep_leading_components(flux, error):
         return unit, unit_error
     kept = axes[: np.searchsorted(share, PCA_VARIANCE * share[-1]) + 1]
     projector = kept.T @ kept
-    return mean + (unit - mean) @ projector, np.sqrt(unit_error**2 @ projector**2)
+    return mean + (unit - mean) @ projector, _unit_error(flux, error, unit, projector)
 
 
 NORMS = {

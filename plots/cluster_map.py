@@ -1,9 +1,8 @@
 """Where the clusters of a run lie: the galaxy, the clusters over it, and the label map."""
 
-from astropy.wcs.utils import proj_plane_pixel_scales
 from matplotlib.patches import Patch
 
-from plots.style import UNASSIGNED_COLOUR, cluster_colours, colour_image, label_image, new_figure
+from plots.style import UNASSIGNED_COLOUR, cluster_colours, colour_image, label_image, new_figure, scale_bar, zoom
 
 
 def cluster_map(cutout, labels, title):
@@ -20,27 +19,22 @@ def cluster_map(cutout, labels, title):
     -------
     matplotlib.figure.Figure
     """
-    ny, nx = labels.shape
-    width = 11.5
-    side = 3.2
-    figure = new_figure(width, side * ny / nx + 1.1)
+    figure = new_figure(11.5, 4.3)
     axes = figure.subplots(1, 3, sharex=True, sharey=True)
-    figure.subplots_adjust(
-        left=0.06, right=0.87, bottom=0.55 / figure.get_figheight(), top=1 - 0.55 / figure.get_figheight(), wspace=0.06
-    )
-    figure.suptitle(title, size=11, y=1 - 0.1 / figure.get_figheight(), va="top")
+    figure.subplots_adjust(left=0.065, right=0.88, bottom=0.12, top=0.86, wspace=0.06)
+    figure.suptitle(title, size=11)
 
-    y_scale, x_scale = proj_plane_pixel_scales(cutout.wcs)[::-1] * 3600
-    extent = [-nx / 2 * x_scale, nx / 2 * x_scale, -ny / 2 * y_scale, ny / 2 * y_scale]
     image = colour_image(cutout, labels != 0)
-    axes[0].imshow(image, origin="lower", extent=extent)
-    axes[1].imshow(image, origin="lower", extent=extent)
-    axes[1].imshow(label_image(labels, alpha=0.55), origin="lower", extent=extent, interpolation="none")
-    axes[2].imshow(label_image(labels), origin="lower", extent=extent, interpolation="none")
+    axes[0].imshow(image, origin="lower")
+    axes[1].imshow(image, origin="lower")
+    axes[1].imshow(label_image(labels, alpha=0.5), origin="lower", interpolation="none")
+    axes[2].imshow(label_image(labels), origin="lower", interpolation="none")
+    zoom(axes[0], labels)
+    scale_bar(axes[0], cutout.wcs)
     for ax, name in zip(axes, ("three-colour image", "clusters over it", "clusters"), strict=True):
         ax.set_title(name, size=9)
-        ax.set_xlabel("x offset [arcsec]")
-    axes[0].set_ylabel("y offset [arcsec]")
+        ax.set_xlabel("column [pixels]")
+    axes[0].set_ylabel("row [pixels]")
 
     n_clusters = max(labels.max(), 0)
     handles = [

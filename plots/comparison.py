@@ -5,10 +5,20 @@ from typing import NamedTuple
 import numpy as np
 
 from plots.composites import wavelength_axis
-from plots.style import bare, cluster_colours, colour_image, galaxy_name, label_image, new_figure, scale_bar
+from plots.style import (
+    bare,
+    cluster_colours,
+    colour_image,
+    galaxy_name,
+    label_image,
+    new_figure,
+    scale_bar,
+    zoom,
+)
 
 COLUMNS = 4
-PANEL = 2.9  # inches
+PANEL, ROW_HEIGHT = 2.9, 5.0  # inches
+MAP_TO_SEDS, GAP = (2.9, 1.5), 0.04  # heights of a map and its SEDs, and what is between
 
 
 class RunPanel(NamedTuple):
@@ -33,34 +43,35 @@ def comparison(cutout, wavelengths, panels):
     -------
     matplotlib.figure.Figure
     """
-    ny, nx = cutout.segmap.shape
     n_columns = min(COLUMNS, len(panels) + 1)
     n_rows = -(-(len(panels) + 1) // n_columns)
-    tall = PANEL * ny / nx
-    height = n_rows * (tall + 2.2) + 0.6
-    figure = new_figure(n_columns * PANEL + 0.4, height)
-    axes = figure.subplots(2 * n_rows, n_columns, squeeze=False, height_ratios=[tall, 1.6] * n_rows)
-    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.5 / height, top=1 - 0.75 / height, wspace=0.12, hspace=0.18)
+    width, height = n_columns * PANEL + 0.5, n_rows * ROW_HEIGHT + 0.4
+    figure = new_figure(width, height)
     figure.suptitle(f"{galaxy_name(cutout)}: all runs", size=12, y=1 - 0.12 / height, va="top")
-    maps, seds = axes[0::2].ravel(), axes[1::2].ravel()
+    edges = {"left": 0.5 / width, "right": 0.99, "bottom": 0.5 / height, "top": 1 - 0.65 / height}
+    grid = figure.add_gridspec(n_rows, n_columns, hspace=0.2, wspace=0.14, **edges)
+    cells = [grid[number // n_columns, number % n_columns] for number in range(len(panels) + 1)]
 
-    selected = np.any([panel.labels != 0 for panel in panels], axis=0)
-    maps[0].imshow(colour_image(cutout, selected), origin="lower")
-    scale_bar(maps[0], cutout.wcs, (ny, nx))
-    bare(maps[0], "three-colour image")
-    seds[0].remove()
-    redshift = cutout.redshift if np.isfinite(cutout.redshift) else 0.0
-    microns = wavelengths / (1 + redshift) / 1e4
-    for ax_map, ax_sed, panel in zip(maps[1:], seds[1:], panels, strict=False):
-        ax_map.set_facecolor("0.93")
-        ax_map.imshow(label_image(panel.labels), origin="lower", interpolation="none")
-        bare(ax_map, panel.title)
-        draw_composites(ax_sed, microns, panel.composites)
-        ax_sed.set_xlabel(f"{'rest-frame' if redshift else 'observed'} wavelength [µm]", size=7, labelpad=1)
-    if len(panels):
-        seds[1].set_ylabel("flux / mean", size=7, labelpad=1)
-    for ax in (*maps[len(panels) + 1 :], *seds[len(panels) + 1 :]):
-        ax.remove()
+    image = figure.add_subplot(cells[0].subgridspec(2, 1, height_ratios=MAP_TO_SEDS, hspace=GAP)[0])
+    image.imshow(colour_image(cutout, panels[0].labels != 0), origin="lower")
+    zoom(image, panels[0].labels)
+    scale_bar(image, cutout.wcs)
+    bare(image, "three-colour image")
+
+    known_z = np.isfinite(cutout.redshift)
+    microns = wavelengths / (1 + cutout.redshift if known_z else 1) / 1e4
+    for number, (cell, panel) in enumerate(zip(cells[1:], panels, strict=True), start=1):
+        upper, lower = cell.subgridspec(2, 1, height_ratios=MAP_TO_SEDS, hspace=GAP)
+        ax = figure.add_subplot(upper)
+        ax.set_facecolor("0.93")
+        ax.imshow(label_image(panel.labels), origin="lower", interpolation="none")
+        zoom(ax, panel.labels)
+        bare(ax, panel.title)
+        ax = figure.add_subplot(lower)
+        draw_composites(ax, microns, panel.composites)
+        ax.set_xlabel(f"{'rest-frame' if known_z else 'observed'} wavelength [µm]", size=7, labelpad=1)
+        if number % n_columns == 0 or number == 1:
+            ax.set_ylabel("flux / mean", size=7, labelpad=1)
     return figure
 
 

@@ -5,10 +5,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from helper_functions.composite_seds import similarity_summary
-from plots.style import FLUX_LABEL, bare, cluster_colours, grey_image, label_image, new_figure
+from plots.style import FLUX_LABEL, bare, cluster_colours, grey_image, label_image, new_figure, zoom
 
 MEMBERS_SHOWN = 150
 ROW_HEIGHT = 2.0  # inches
+LEGEND = {"fontsize": 7, "loc": "upper left", "framealpha": 0.85, "edgecolor": "none"}
 
 
 def composites_page(cutout, labels, seds, composites, title):
@@ -33,7 +34,7 @@ def composites_page(cutout, labels, seds, composites, title):
     figure = new_figure(10.5, height)
     axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.6, 1.3])
     figure.subplots_adjust(
-        left=0.02, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
+        left=0.04, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
     )
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
     known_z = np.isfinite(cutout.redshift)
@@ -45,8 +46,9 @@ def composites_page(cutout, labels, seds, composites, title):
         members = composites.labels == number
         grey_image(row[0], cutout.sci[-1])
         row[0].imshow(label_image(np.where(labels == number, number, 0), 0.8), origin="lower", interpolation="none")
-        bare(row[0], f"cluster {number}: {members.sum()} pixels" if number == 1 else "")
-        row[0].set_ylabel(f"cluster {number}", size=9)
+        zoom(row[0], labels)
+        bare(row[0], "")
+        row[0].set_ylabel(f"cluster {number}\n{members.sum()} pixels", size=9)
         draw_seds(row[1], microns, seds.flux[members], composites, number - 1, composites.amplitude[members], colour)
         draw_similarity(row[2], composites.similarity[members], bins, colour)
     row[1].set_xlabel(f"{'rest-frame' if known_z else 'observed'} wavelength [µm]")
@@ -61,9 +63,8 @@ def draw_seds(ax, microns, flux, composites, k, amplitude, colour):
         usable[np.linspace(0, len(usable) - 1, min(MEMBERS_SHOWN, len(usable))).astype(int)] if len(usable) else usable
     )
     lines = [np.column_stack([microns, sed]) for sed in flux[shown] / amplitude[shown, None]]
-    ax.add_collection(
-        LineCollection(lines, colors=[colour], alpha=0.15, linewidths=0.5, rasterized=True, label="members")
-    )
+    ax.add_collection(LineCollection(lines, colors=[colour], alpha=0.15, linewidths=0.5, rasterized=True))
+    ax.plot([], [], color=colour, lw=1.5, label="members")
     composite, error, scatter = composites.flux[k], composites.error[k], composites.scatter[k]
     ax.errorbar(microns, composite, error, color="black", lw=1.5, marker="o", ms=3, capsize=0, label="composite")
     quiet = np.minimum(scatter, np.nanmedian(scatter) * 3)
@@ -73,19 +74,19 @@ def draw_seds(ax, microns, flux, composites, k, amplitude, colour):
     wavelength_axis(ax, microns)
     ax.set_ylabel(FLUX_LABEL, size=8)
     ax.tick_params(labelsize=8)
-    legend = ax.legend(fontsize=7, frameon=False, loc="upper left")
-    legend.get_lines()[0].set_alpha(1)
+    ax.legend(**LEGEND)
 
 
 def draw_similarity(ax, similarity, bins, colour):
     """Draw the histogram of similarities with its median and the value that all but 2.3% exceed."""
     median, low = similarity_summary(similarity)
-    ax.hist(similarity, bins=bins, color=colour)
+    counts, _, _ = ax.hist(similarity, bins=bins, color=colour)
+    ax.set_ylim(0, 1.45 * counts.max())  # room for the legend
     ax.axvline(median, color="black", lw=1.2, label=f"median {median:.3f}")
     ax.axvline(low, color="black", lw=1, ls="--", label=f"2σ {low:.3f}")
     ax.set_ylabel("pixels", size=8)
     ax.tick_params(labelsize=8)
-    ax.legend(fontsize=7, frameon=False, loc="upper left")
+    ax.legend(**LEGEND)
 
 
 def wavelength_axis(ax, microns):

@@ -28,11 +28,13 @@ def overview(cutout, mask, snr, snr_thresh):
     n_panels = len(cutout.bands) + 2
     n_columns = min(COLUMNS, n_panels)
     n_rows = -(-n_panels // n_columns)
-    width, top = n_columns * PANEL, 0.55
-    height = n_rows * (PANEL * mask.shape[0] / mask.shape[1] + 0.25) + top
+    width, top, bottom = n_columns * PANEL, 0.6, 0.4
+    height = n_rows * (PANEL * mask.shape[0] / mask.shape[1] + 0.25) + top + bottom
     figure = new_figure(width, height)
     axes = grid(figure, n_panels, n_columns)
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - top / height, wspace=0.04, hspace=0.12)
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=bottom / height, top=1 - top / height, wspace=0.04, hspace=0.12
+    )
     neighbours = ", ".join(map(str, cutout.members[1:])) or "none"
     title = f"{galaxy_name(cutout)}: {mask.sum()} pixels selected; neighbours taken in: {neighbours}"
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
@@ -40,7 +42,7 @@ def overview(cutout, mask, snr, snr_thresh):
     for ax, band, image in zip(axes, cutout.bands, cutout.sci, strict=False):
         grey_image(ax, image)
         bare(ax, f"{band.upper()}" if np.isfinite(image).any() else f"{band.upper()} (no data)")
-    scale_bar(axes[0], cutout.wcs, mask.shape)
+    scale_bar(axes[0], cutout.wcs)
 
     kind = np.where(np.isin(cutout.segmap, cutout.members), 2, (cutout.segmap > 0).astype(int))
     axes[-2].imshow(kind, origin="lower", cmap=ListedColormap(["white", ELSEWHERE, MEMBER]), vmin=0, vmax=2)
@@ -50,8 +52,8 @@ def overview(cutout, mask, snr, snr_thresh):
     bare(axes[-2], "segments (blue: taken in)")
     drawn = axes[-1].imshow(snr, origin="lower", cmap="cividis", vmin=0, vmax=3 * snr_thresh)
     bare(axes[-1], f"median SNR (line: > {snr_thresh:g})")
-    bar = figure.colorbar(drawn, cax=axes[-1].inset_axes([0.88, 0.04, 0.04, 0.5]))
-    bar.ax.tick_params(labelsize=6, colors="white", labelleft=True, labelright=False, left=True, right=False)
+    bar = figure.colorbar(drawn, cax=axes[-1].inset_axes([0, -0.07, 1, 0.05]), orientation="horizontal")
+    bar.ax.tick_params(labelsize=7)
 
     if mask.any():
         for ax in axes:

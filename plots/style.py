@@ -6,9 +6,10 @@ from astropy.visualization import make_lupton_rgb
 from astropy.wcs.utils import proj_plane_pixel_scales
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-# Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270).
-PALETTE = matplotlib.color_sequences["petroff10"]
+# Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270), greys last.
+PALETTE = [matplotlib.color_sequences["petroff10"][n] for n in (0, 1, 2, 4, 9, 5, 6, 7, 8, 3)]
 UNASSIGNED_COLOUR = "0.25"
 CONTOUR_COLOUR = "white"
 PANEL = 2.1  # inches, side of a small panel
@@ -68,19 +69,28 @@ def colour_image(cutout, mask):
         mean = np.divide((np.nan_to_num(cutout.sci[third]) * weight).sum(axis=0), total, out=total * 0, where=total > 0)
         level = mean[mask].mean()
         channels.append(mean / level if level > 0 else mean)
-    return make_lupton_rgb(*channels, minimum=-0.1, stretch=2.5, Q=6)
+    return make_lupton_rgb(*channels, minimum=-0.05, stretch=0.6, Q=6)
 
 
-def scale_bar(ax, wcs, shape):
-    """Draw a bar of a round number of arcsec, about a quarter of the image wide."""
+def zoom(ax, labels):
+    """Show the selected pixels and a quarter of their extent around them, square."""
+    rows, cols = np.nonzero(labels)
+    half = 0.75 * max(np.ptp(rows), np.ptp(cols)) + 2
+    middle_row, middle_col = (rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2
+    ax.set(xlim=(middle_col - half, middle_col + half), ylim=(middle_row - half, middle_row + half))
+
+
+def scale_bar(ax, wcs):
+    """Draw a bar of a round number of arcsec, about a quarter of the panel wide."""
     scale = proj_plane_pixel_scales(wcs.celestial)[0] * 3600
-    wanted = shape[1] * scale / 4
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    wanted = (right - left) * scale / 4
     length = min([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], key=lambda size: abs(np.log(size / wanted)))
-    x, y = 0.06 * shape[1], 0.06 * shape[0]
-    ax.plot([x, x + length / scale], [y, y], color="white", lw=2, solid_capstyle="butt")
-    ax.text(
-        x + length / scale / 2, y + 0.02 * shape[0], f'{length:g}"', color="white", ha="center", va="bottom", size=8
-    )
+    x, y = left + 0.06 * (right - left), low + 0.06 * (high - low)
+    edge = [withStroke(linewidth=3, foreground="black")]  # seen on sky, galaxy and missing data alike
+    ax.plot([x, x + length / scale], [y, y], color="white", lw=2, solid_capstyle="butt", path_effects=edge)
+    text = {"color": "white", "ha": "center", "va": "bottom", "size": 8, "path_effects": edge}
+    ax.text(x + length / scale / 2, y + 0.02 * (high - low), f'{length:g}"', **text)
 
 
 def bare(ax, title):

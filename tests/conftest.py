@@ -1,0 +1,102 @@
+"""A small survey field with planted galaxies, and planted pixel SEDs: what the tests know the truth of."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+
+from helper_functions.filters import pivot_wavelength
+from helper_functions.pixel_seds import PixelSEDs
+
+BANDS = ("f606w", "f814w", "f115w", "f200w", "f277w", "f444w")
+# Two shapes 42 degrees apart as vectors: far beyond the noise of the pixels below.
+RED = np.array([0.1, 0.3, 0.8, 1.0, 1.2, 1.4])
+BLUE = np.array([1.2, 1.1, 1.0, 0.8, 0.6, 0.5])
+SHAPE = (90, 120)
+NOISE = 0.02  # 10 nJy per pixel
+
+
+@pytest.fixture(autouse=True)
+def own_folders(monkeypatch, tmp_path):
+    """No test sees or touches the folders of this machine."""
+    monkeypatch.delenv("UNCOVER_CATALOGS_FOLDER", raising=False)
+    monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "made"))
+    monkeypatch.setenv("UNCOVER_CACHE_FOLDER", str(tmp_path / "cache"))
+
+
+def celestial_wcs():
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [3.58, -30.4]
+    wcs.wcs.crpix = [SHAPE[1] / 2, SHAPE[0] / 2]
+    wcs.wcs.cdelt = [-0.04 / 3600, 0.04 / 3600]
+    return wcs
+
+
+def image_path(folder, band, kind="sci"):
+    return folder / "psf_matched" / f"uncover_v7.1_abell2744clu_{band}_bcgs_{kind}_f444w-matched.fits"
+
+
+def plant():
+    """Segmap, shape of each pixel (0 none, 1 red, 2 blue) and brightness, as images."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    segmap, kind = np.zeros(SHAPE, dtype=np.int32), np.zeros(SHAPE, dtype=int)
+    brightness = np.zeros(SHAPE)
+
+    def put(id_dr3, where, shape, light):
+        segmap[where], kind[where], brightness[where] = id_dr3, shape, light[where]
+
+    # Brightness falls with radius inside both halves of galaxy 7, so it does not tell them apart.
+    disc = np.hypot(y - 40, x - 40) <= 12
+    light = 2.0 * np.exp(-np.hypot(y - 40, x - 40) / 8)
+    put(7, disc & (x < 40), 1, light)
+    put(7, disc & (x >= 40), 2, light)
+    flat = np.ones(SHAPE)
+    put(8, np.hypot(y - 40, x - 58) <= 4, 2, flat)  # neighbour of 7, same redshift
+    put(9, np.hypot(y - 58, x - 40) <= 4, 1, flat)  # neighbour of 7, other redshift
+    put(10, np.hypot(y - 20, x - 95) <= 5, 1, 0.01 * flat)  # too faint
+    put(11, np.hypot(y - 70, x - 119) <= 8, 2, flat)  # at the edge of the mosaic
+    put(12, (abs(y - 80) < 1) & (abs(x - 80) < 2), 1, flat)  # three pixels
+    return segmap, kind, brightness
+
+
+@pytest.fixture
+def survey_folder(tmp_path):
+    """A survey folder in the release's layout, with galaxies 7 to 12 (see `plant`); 13 is in the catalog only."""
+    folder = tmp_path / "survey"
+    (folder / "psf_matched").mkdir(parents=True)
+    segmap, kind, brightness = plant()
+    rng = np.random.default_rng(5)
+    header = celestial_wcs().to_header()
+    fits.PrimaryHDU(segmap, header).writeto(folder / "UNCOVER_v5.2.0_SEGMAP.fits")
+    shapes = np.array([0 * RED, RED, BLUE])
+    for number, band in enumerate(BANDS):
+        flux = brightness * shapes[kind, number] + rng.normal(0, NOISE, SHAPE)
+        fits.PrimaryHDU(flux.astype(np.float32), header).writeto(image_path(folder, band))
+        weight = np.full(SHAPE, NOISE**-2, dtype=np.float32)
+        fits.PrimaryHDU(weight, header).writeto(image_path(folder, band, "wht"))
+    ids = [7, 8, 9, 10, 11, 12, 13]
+    catalog = Table({"id": ids, "ra": [3.58] * 7, "dec": [-30.4] * 7, "f_alma": [0.0] * 7})
+    for band in BANDS:
+        catalog[f"f_{band}"], catalog[f"e_{band}"] = 1.0, 0.1
+    catalog.write(folder / "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits")
+    z = np.array([2.0, 2.05, 3.0, 1.0, 1.5, 1.2, 1.0])
+    sps = Table({"id": ids, "z_16": z - 0.1, "z_50": z, "z_84": z + 0.1})
+    sps.write(folder / "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits")
+    return folder
+
+
+@pytest.fixture
+def two_shapes():
+    """60 red and 40 blue pixel SEDs of mixed brightness with noise, and which is which (1 red, 2 blue)."""
+    rng = np.random.default_rng(1)
+    truth = rng.permutation(np.repeat([1, 2], [60, 40]))
+    amplitude = rng.uniform(0.5, 3.0, 100)
+    error = np.full((100, len(BANDS)), NOISE)
+    flux = amplitude[:, None] * np.array([RED, BLUE])[truth - 1] + rng.normal(0, error)
+    wavelengths = np.array([pivot_wavelength(band) for band in BANDS])
+    rows, cols = np.divmod(np.arange(100), 10)
+    return SimpleNamespace(seds=PixelSEDs(flux, error, BANDS, wavelengths, rows, cols), truth=truth)

@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from distances import METRICS
+from helper_functions.clustering import (
+    METHODS,
+    UNASSIGNED,
+    NoMeaning,
+    TooFewPixels,
+    by_falling_size,
+    check_run,
+    cluster_pixels,
+    knee,
+    principal_axes,
+)
+from helper_functions.normalize import NORMS
+
+
+def metrics_of(method):
+    return METRICS if METHODS[method].other_metrics else [METHODS[method].metric]
+
+
+RUNS = [(method, norm, metric) for method in METHODS for norm in NORMS for metric in metrics_of(method)]
+
+
+def found(two_shapes, **options):
+    return cluster_pixels(two_shapes.seds, **{"n_clusters": 2, **options})
+
+
+@pytest.mark.parametrize(("method", "norm", "metric"), RUNS)
+def test_every_method_runs_with_every_norm_and_metric(method, norm, metric, two_shapes):
+    result = found(two_shapes, method=method, norm=norm, metric=metric)
+    assert result.labels.shape == (100,)
+    assert set(result.labels) <= {UNASSIGNED, *range(1, result.n_clusters + 1)}
+
+
+@pytest.mark.parametrize(("method", "norm", "metric"), [run for run in RUNS if run[1] in ("L2", "pca")])
+def test_every_method_recovers_two_planted_shapes(method, norm, metric, two_shapes):
+    """The shapes are 42 degrees apart, the noise moves a pixel by 3 at most: nothing but 1 is right."""
+    result = found(two_shapes, method=method, norm=norm, metric=metric)
+    clustered = result.labels > 0
+    assert clustered.mean() > 0.9  # dbscan may leave out the faintest pixels, and no method more than these
+    assert adjusted_rand_score(two_shapes.truth[clustered], result.labels[clustered]) == 1
+
+
+def test_without_a_norm_brightness_is_what_is_found(two_shapes):
+    """The control: Euclidean distances between raw SEDs follow brightness, not shape."""
+    brightness = 30 ** np.random.default_rng(2).uniform(0, 1, (100, 1))
+    seds = two_shapes.seds._replace(flux=brightness * two_shapes.seds.flux, error=brightness * two_shapes.seds.error)
+    labels = cluster_pixels(seds, method="kmeans", norm="none", n_clusters=2).labels
+    assert adjusted_rand_score(two_shapes.truth, labels) < 0.3
+
+
+def test_labels_count_from_1_by_falling_size(two_shapes):
+    labels = found(two_shapes, method="kmeans", norm="L2").labels
+    assert (labels == two_shapes.truth).all()  # 60 pixels of the first shape, 40 of the second
+    assert by_falling_size([7, 3, 3, -5, 9, 9, 9]).tolist() == [3, 2, 2, UNASSIGNED, 1, 1, 1]
+    assert by_falling_size([-1, -1]).tolist() == [UNASSIGNED, UNASSIGNED]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_depends_on_flux_units_band_order_or_pixel_order(method, norm, two_shapes):
+    seds = two_shapes.seds
+    labels = found(two_shapes, method=method, norm=norm, n_clusters=3).labels
+    pixels = np.random.default_rng(0).permutation(len(seds.flux))
+    bands = np.random.default_rng(1).permutation(len(seds.bands))
+    variants = {
+        "units": (seds._replace(flux=1000 * seds.flux, error=1000 * seds.error), labels),
+        "pixels": (seds._replace(flux=seds.flux[pixels], error=seds.error[pixels]), labels[pixels]),
+        "bands": (
+            seds._replace(
+                flux=seds.flux[:, bands], error=seds.error[:, bands], wavelengths=seds.wavelengths[bands], bands=None
+            ),
+            labels,
+        ),
+    }
+    for name, (variant, expected) in variants.items():
+        again = cluster_pixels(variant, method=method, norm=norm, n_clusters=3).labels
+        assert (again == expected).all(), name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_input_same_labels_and_input_unchanged(method, two_shapes):
+    before = two_shapes.seds.flux.copy()
+    first, second = (found(two_shapes, method=method, norm="L2", n_clusters=4, seed=3).labels for _ in range(2))
+    assert (first == second).all()
+    assert (two_shapes.seds.flux == before).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_auto_finds_two_of_two(method, two_shapes):
+    result = found(two_shapes, method=method, norm="L2", n_clusters="auto")
+    assert result.n_clusters == 2
+    assert result.number_by == METHODS[method].number_by
+
+
+def test_bic_finds_one_where_there_is_one(two_shapes):
+    red = two_shapes.truth == 1
+    seds = two_shapes.seds._replace(flux=two_shapes.seds.flux[red], error=two_shapes.seds.error[red])
+    result = cluster_pixels(seds, method="gaussian_mixture", norm="none", metric="euclidean", n_clusters="auto")
+    assert result.n_clusters == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_pixels", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_clusters", [1, 2, "auto"])
+def test_few_pixels(method, n_pixels, n_clusters, two_shapes):
+    seds = two_shapes.seds._replace(flux=two_shapes.seds.flux[:n_pixels], error=two_shapes.seds.error[:n_pixels])
+    options = {"method": method, "norm": "L2", "n_clusters": n_clusters}
+    if n_clusters == 2 and n_pixels == 1 and method != "dbscan":
+        with pytest.raises(TooFewPixels, match="1 pixels are fewer than the 2 clusters asked for"):
+            cluster_pixels(seds, **options)
+        return
+    result = cluster_pixels(seds, **options)
+    assert len(result.labels) == n_pixels
+    assert result.n_clusters <= n_pixels
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_identical_pixels_are_one_cluster_or_at_most_what_was_asked(method, two_shapes):
+    """Thirty times the same pixel: no method may crash, none may find more than was asked for."""
+    seds = two_shapes.seds._replace(flux=np.tile(two_shapes.seds.flux[0], (30, 1)), error=two_shapes.seds.error[:30])
+    result = cluster_pixels(seds, method=method, norm="L2", n_clusters=2)
+    assert 1 <= result.n_clusters <= 2
+
+
+def test_dbscan_of_scattered_pixels_is_a_result(two_shapes):
+    rng = np.random.default_rng(0)
+    flux = rng.normal(size=(12, 6)) * 10.0 ** np.arange(12)[:, None]
+    seds = two_shapes.seds._replace(flux=flux, error=np.ones_like(flux))
+    result = cluster_pixels(seds, method="dbscan", norm="none")
+    assert result.n_clusters in (0, 1)
+    assert ((result.labels == UNASSIGNED) | (result.labels == 1)).all()
+
+
+def test_missing_data_leaves_a_band_or_a_pixel_out_and_labels_every_pixel(two_shapes):
+    flux, error = two_shapes.seds.flux.copy(), two_shapes.seds.error.copy()
+    for gap in (np.s_[:40, 0], np.s_[50:55, 3]):  # a band that misses 40 of 100 pixels; five bad pixels in another
+        flux[gap] = error[gap] = np.nan
+    result = cluster_pixels(two_shapes.seds._replace(flux=flux, error=error), method="kmeans", norm="L2", n_clusters=2)
+    assert result.bands_used.tolist() == [False, True, True, True, True, True]
+    assert result.n_incomplete == 5
+    assert (result.labels == two_shapes.truth).all()
+
+
+def test_a_pair_without_meaning_is_refused():
+    with pytest.raises(
+        NoMeaning, match=r"spectral_cross_cor has a meaning with metric crosscor only.*use method spectral"
+    ):
+        check_run("spectral_cross_cor", "L2", "weightednorm")
+    assert check_run("spectral_cross_cor", "L2", None) == "crosscor"
+    assert check_run("kmeans", "L2", None) == "euclidean"
+
+
+def test_unknown_names_list_what_exists():
+    with pytest.raises(ValueError, match="unknown method 'k-means': choose from kmeans, gaussian_mixture, dbscan"):
+        check_run("k-means", "L2", None)
+    with pytest.raises(ValueError, match="unknown norm 'l2': choose from none, L2"):
+        check_run("kmeans", "l2", None)
+    with pytest.raises(ValueError, match="unknown metric 'cosine': choose from euclidean"):
+        check_run("kmeans", "L2", "cosine")
+
+
+def test_knee_of_a_bent_curve():
+    assert knee(np.array([0.0, 1, 2, 3, 13, 23])) == 3
+    assert knee(np.array([2.0, 2, 2])) == 2
+
+
+def test_principal_axes_keep_distances_and_drop_empty_axes():
+    points = np.random.default_rng(0).normal(size=(20, 3)) @ np.random.default_rng(1).normal(size=(3, 8))
+    rotated = principal_axes(points)
+    assert rotated.shape == (20, 3)
+    difference = np.linalg.norm(points[0] - points, axis=1) - np.linalg.norm(rotated[0] - rotated, axis=1)
+    np.testing.assert_allclose(difference, 0, atol=1e-12)
