@@ -3,6 +3,7 @@
 import hashlib
 import re
 import warnings
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from astropy.wcs import WCS
 
 import data_paths
 from helper_functions.filters import pivot_wavelength, sedpy_name
-from helper_functions.fits_windows import Mosaic, check_aligned, find_segments, open_mosaic, read_window
+from helper_functions.fits_windows import Mosaic, check_aligned, find_segments, open_mosaic, opened, read_window
 from helper_functions.pixel_seds import Cutout
 
 
@@ -98,27 +99,29 @@ def _open_aligned(path, cache, segmap):
 
 
 def column_names(path):
-    """Names of the columns of a FITS catalog."""
-    with _catalog(path) as hdus:
-        return [name.lower() for name in hdus[1].columns.names]
+    """Names of the columns of a FITS catalog, in small letters."""
+    with _catalog(path) as table:
+        return [name.lower() for name in table.names]
 
 
 def read_columns(path, names):
     """Read the named columns of a FITS catalog into a `Table`, and no others."""
-    with _catalog(path) as hdus:
-        missing = [name for name in names if name not in hdus[1].columns.names]
+    with _catalog(path) as table:
+        missing = [name for name in names if name not in table.names]
         if missing:
-            raise ValueError(f"{path} has no column {', '.join(missing)}: it has {', '.join(hdus[1].columns.names)}")
-        return Table({name: np.array(hdus[1].data[name]) for name in names})
+            raise ValueError(f"{path} has no column {', '.join(missing)}: it has {', '.join(table.names)}")
+        return Table({name: np.array(table[name]) for name in names})
 
 
+@contextmanager
 def _catalog(path):
-    try:
-        hdus = fits.open(path, memmap=path.suffix != ".gz")
-        hdus[1].data  # noqa: B018  read the table now, so that a truncated one is named here
-    except (OSError, IndexError, TypeError, ValueError, EOFError) as problem:
-        raise OSError(f"{path} cannot be read as a FITS catalog ({problem}): fetch the file again") from problem
-    return hdus
+    """Records of a FITS catalog; an unreadable one is an OSError that names the file."""
+    with opened(path, memmap=path.suffix != ".gz") as hdus:
+        try:
+            table = hdus[1].data
+        except (OSError, IndexError, TypeError, ValueError, EOFError) as problem:
+            raise OSError(f"{path} cannot be read as a FITS catalog ({problem}): fetch the file again") from problem
+        yield table
 
 
 def find_band_images(folder, columns):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from tqdm import tqdm
 
@@ -50,7 +51,7 @@ def open_mosaic(path, cache_folder):
         Where the file is no FITS file, is shorter than its header says, or holds no image with a celestial WCS.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
-    with _opened(unpacked) as hdus:
+    with opened(unpacked) as hdus:
         number = next((n for n, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) == 2), None)
         if number is None:
             raise OSError(f"{path} holds no two-dimensional image")
@@ -67,13 +68,12 @@ def open_mosaic(path, cache_folder):
 
 
 @contextmanager
-def _opened(path):
+def opened(path, memmap=False):
     """Open a FITS file; an unreadable one is an OSError that names the file."""
     with warnings.catch_warnings():
-        # A truncated file warns on opening; open_mosaic measures it and raises.
-        warnings.filterwarnings("ignore", message="File may have been truncated")
+        warnings.simplefilter("ignore", AstropyUserWarning)  # of truncated files; who reads them raises
         try:
-            hdus = fits.open(path, memmap=False)
+            hdus = fits.open(path, memmap=memmap)
         except OSError as problem:
             raise OSError(f"{path} cannot be read as FITS: {problem}") from problem
         with hdus:
@@ -101,7 +101,7 @@ def unpack(path, cache_folder):
 
 def read_window(mosaic, window):
     """Read the pixels of `window`, a pair of slices (rows, columns), as native floats or integers."""
-    with _opened(mosaic.path) as hdus:
+    with opened(mosaic.path) as hdus:
         pixels = hdus[mosaic.hdu].section[window]
     return pixels.astype(pixels.dtype.newbyteorder("="))
 
@@ -140,7 +140,7 @@ def find_segments(segmap, ids):
     low = {id_dr3: (ny, nx) for id_dr3 in wanted.tolist()}
     high = {}
     height = max(1, STRIPE_BYTES // (8 * nx))
-    with _opened(segmap.path) as hdus:
+    with opened(segmap.path) as hdus:
         section = hdus[segmap.hdu].section
         for top in range(0, ny, height):
             stripe = section[top : top + height, :]

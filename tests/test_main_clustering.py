@@ -1,0 +1,262 @@
+"""The main job, end to end, on the planted field."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+from conftest import celestial_wcs, image_path, plant
+from sklearn.metrics import adjusted_rand_score
+
+import data_paths
+import main_clustering
+from helper_functions.clustering import METHODS, cluster_pixels
+from helper_functions.pixel_seds import extract_seds
+from main_clustering import main
+from prepare_images import read_cutout
+
+
+@pytest.fixture
+def job(survey_folder, tmp_path):
+    """Run the main job on the planted field with these flags; return exit status and output folder."""
+
+    def run(*flags):
+        output = tmp_path / "out"
+        return main(["--catalogs", str(survey_folder), "--output", str(output), *map(str, flags)]), output
+
+    return run
+
+
+def summary_of(output):
+    return Table.read(output / "summary.ecsv")
+
+
+def files_of(output):
+    return {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+
+
+def test_all_methods_leave_their_files(job, capsys):
+    status, output = job("--ids", 7, "--n-clusters", 2)
+    assert status == 0
+    expected = {"summary.ecsv", "settings.json", "pixel_seds/7_pixels.fits"}
+    expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
+    for method in METHODS:
+        run = f"{method}_L2"
+        expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
+        expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
+    assert files_of(output) == expected
+    assert "[1/1] 7: 441 pixels; clusters: kmeans_L2 2," in capsys.readouterr().out
+    assert set(summary_of(output)["status"]) == {"ok"}
+
+
+def test_labels_are_the_planted_halves_in_the_mosaics_frame(job):
+    _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    labels, header = fits.getdata(output / "clusters/kmeans_L2/7_clusters.fits", header=True)
+    _, kind, _ = plant()
+    y, x = np.nonzero(labels > 0)
+    # From label pixel to sky to mosaic pixel: the WCS of both must agree.
+    columns, rows = celestial_wcs().wcs_world2pix(*WCS(header).wcs_pix2world(x, y, 0), 0)
+    truth = kind[np.rint(rows).astype(int), np.rint(columns).astype(int)]
+    assert adjusted_rand_score(truth, labels[y, x]) == 1
+    cards = {"IDDR3": 7, "METHOD": "kmeans", "NORM": "L2", "METRIC": "euclidean", "NCLUST": 2, "KCHOICE": "given"}
+    assert {card: header[card] for card in cards} == cards
+    assert (header["SNRTHR"], header["SEED"]) == (3.0, 0)
+    similarity = fits.getdata(output / "clusters/kmeans_L2/7_clusters.fits", "SIMILARITY")
+    assert (np.isfinite(similarity) == (labels > 0)).all()
+
+
+def test_composites_are_the_planted_shapes(job):
+    from conftest import BANDS, BLUE, RED
+
+    _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    table = Table.read(output / "composite_seds/kmeans_L2/7_composite_seds.ecsv")
+    for cluster in (1, 2):
+        rows = table[table["cluster"] == cluster]
+        assert tuple(rows["band"]) == BANDS
+        flux = np.array(rows["flux"])
+        match = [flux @ shape / np.linalg.norm(flux) / np.linalg.norm(shape) for shape in (RED, BLUE)]
+        assert max(match) > 0.9999  # 180 pixels of SNR 10 and more: 0.5% in each band
+    assert np.array(table["wave_rest"]) == pytest.approx(np.array(table["wave_obs"]) / 3)
+
+
+def test_pixels_file_is_enough_to_cluster_again(job):
+    _, output = job("--ids", 7, "--methods", "agglomerative")
+    cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
+    seds = extract_seds(cutout, mask)
+    again = cluster_pixels(seds, method="agglomerative", norm="L2", n_clusters=4, seed=0).labels
+    labels = fits.getdata(output / "clusters/agglomerative_L2/7_clusters.fits")
+    assert (labels[seds.rows, seds.cols] == again).all()
+
+
+def test_some_galaxies_fail_and_the_others_go_on(job, capsys):
+    status, output = job("--ids", 99, 13, 10, 12, 7, "--methods", "kmeans", "--n-clusters", 4)
+    assert status == 1
+    rows = {row["id_dr3"]: row for row in summary_of(output)}
+    assert {id_dr3: row["status"] for id_dr3, row in rows.items()} == {
+        99: "not found",
+        13: "not found",
+        10: "no pixels",
+        12: "too few pixels",
+        7: "ok",
+    }
+    assert rows[13]["message"] == "id 13 is in the catalog but has no pixel in the segmap"
+    assert rows[10]["message"].startswith("0 of 81 pixels exceed a median SNR of 3: the highest has ")
+    assert rows[12]["message"] == "3 pixels are fewer than the 4 clusters asked for"
+    assert not any("/10_c" in name or "/12_c" in name for name in files_of(output))  # no empty clusters or pictures
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_galaxies_without_pixels_alone_are_no_failure(job):
+    assert job("--ids", 10, 12, "--methods", "kmeans")[0] == 0
+
+
+def test_a_crash_in_one_run_is_told_and_costs_no_other(job, monkeypatch, capsys):
+    def crash(distances, n_clusters, seed):
+        raise ZeroDivisionError("out of the blue")
+
+    monkeypatch.setitem(METHODS, "spectral", METHODS["spectral"]._replace(label=crash))
+    status, output = job("--ids", 7, "--methods", "spectral", "kmeans")
+    assert status == 1
+    assert dict(zip(summary_of(output)["method"], summary_of(output)["status"], strict=True)) == {
+        "spectral": "failed",
+        "kmeans": "ok",
+    }
+    assert "ZeroDivisionError: out of the blue" in capsys.readouterr().err
+
+
+def test_refused_pairs_are_in_the_summary(job):
+    status, output = job("--ids", 7, "--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm")
+    assert status == 1
+    assert set(summary_of(output)["status"]) == {"ok", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--methods", "kmeen"], "error: unknown method 'kmeen': choose from kmeans, gaussian_mixture"),
+        (["--norm", "l2"], "error: unknown norm 'l2': choose from none, L2, sed, pca"),
+        (["--metric", "cosine"], "error: unknown metric 'cosine': choose from euclidean, crosscor, weightednorm"),
+        (["--n-clusters", "x"], "error: n_clusters must be a whole number"),
+        (["--catalogs", "nowhere"], "error: the survey folder nowhere does not exist: set CATALOGS_FOLDER"),
+    ],
+)
+def test_what_cannot_start_writes_nothing(job, flags, message, capsys):
+    status, output = job("--ids", 7, *flags)
+    assert status == 2
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_unwritable_output_is_an_error(survey_folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["--catalogs", str(survey_folder), "--output", str(tmp_path / "file/out"), "--ids", "7"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
+    flags = ["--ids", 7, "--methods", "kmeans", "agglomerative"]
+    _, output = job(*flags)
+
+    def times():
+        return {name: (output / name).stat().st_mtime_ns for name in files_of(output) if "_L2/" in name}
+
+    first = times()
+    job(*flags)
+    assert times() == first
+    (output / "images/agglomerative_L2/7_composites.png").unlink()  # as after a kill
+    job(*flags)
+    redone = {name for name, time in times().items() if time != first[name]}
+    assert {name.split("/")[1] for name in redone} == {"agglomerative_L2"}
+    second = times()
+    job(*flags, "--overwrite")
+    assert all(time > second[name] for name, time in times().items())
+
+
+def test_other_settings_or_files_do_it_again(job, survey_folder):
+    _, output = job("--ids", 7, "--methods", "kmeans")
+    path = output / "clusters/kmeans_L2/7_clusters.fits"
+    job("--ids", 7, "--methods", "kmeans", "--n-clusters", 3)
+    assert fits.getheader(path)["NCLUST"] == 3
+    before = path.stat().st_mtime_ns
+    image = image_path(survey_folder, "f444w")
+    shutil.copy(image, image.with_suffix(".new"))
+    image.with_suffix(".new").rename(image)
+    job("--ids", 7, "--methods", "kmeans", "--n-clusters", 3)
+    assert path.stat().st_mtime_ns > before
+
+
+def test_summary_keeps_earlier_galaxies(job):
+    job("--ids", 7, "--methods", "kmeans")
+    _, output = job("--ids", 11, "--methods", "kmeans", "dbscan")
+    names = [(row["id_dr3"], row["run"]) for row in summary_of(output)]
+    assert names == [(7, "kmeans_L2"), (11, "kmeans_L2"), (11, "dbscan_L2")]
+
+
+def test_jobs_give_the_same_as_one_process(job, tmp_path):
+    flags = ["--ids", 7, 11, "--methods", "kmeans", "gaussian_mixture"]
+    _, output = job(*flags)
+    output.rename(tmp_path / "alone")
+    status, output = job(*flags, "--jobs", 2)
+    assert status == 0
+    for path in (tmp_path / "alone/clusters").rglob("*.fits"):
+        together = output / path.relative_to(tmp_path / "alone")
+        assert (fits.getdata(path) == fits.getdata(together)).all()
+
+
+def test_neighbours_taken_in_are_saved(job, monkeypatch):
+    monkeypatch.setattr(main_clustering, "INCLUDE_NEIGHBOURS", True)
+    _, output = job("--ids", 7, "--methods", "kmeans")
+    assert summary_of(output)["neighbours"][0] == "8"
+    assert fits.getheader(output / "pixel_seds/7_pixels.fits")["MEMBERS"] == "7 8"
+
+
+def test_dropped_bands_are_named(job, survey_folder):
+    path = image_path(survey_folder, "f814w", "wht")
+    data, header = fits.getdata(path, header=True)
+    fits.PrimaryHDU(0 * data, header).writeto(path, overwrite=True)
+    _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    assert summary_of(output)["message"][0] == "no data here in f814w"
+    assert len(Table.read(output / "composite_seds/kmeans_L2/7_composite_seds.ecsv")) == 2 * 5
+
+
+def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch):
+    def none_found(distances, n_clusters, seed):
+        return np.full(len(distances), -1)
+
+    monkeypatch.setitem(METHODS, "dbscan", METHODS["dbscan"]._replace(label=none_found))
+    status, output = job("--ids", 7, "--methods", "dbscan")
+    assert status == 0
+    assert (summary_of(output)["n_clusters"][0], summary_of(output)["n_unassigned"][0]) == (0, 441)
+    assert "images/dbscan_L2/7_composites.png" not in files_of(output)
+    before = (output / "clusters/dbscan_L2/7_clusters.fits").stat().st_mtime_ns
+    job("--ids", 7, "--methods", "dbscan")  # nothing is missing
+    assert (output / "clusters/dbscan_L2/7_clusters.fits").stat().st_mtime_ns == before
+
+
+def test_pdf_is_a_setting(job, monkeypatch):
+    monkeypatch.setattr(main_clustering, "FIGURE_FORMAT", "pdf")
+    _, output = job("--ids", 7, "--methods", "kmeans")
+    assert (output / "images/kmeans_L2/7_cluster_map.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_settings_are_saved(job):
+    _, output = job("--ids", 7, "--methods", "kmeans", "--snr-thresh", 5)
+    saved = json.loads((output / "settings.json").read_text())
+    assert saved["settings"]["snr_thresh"] == 5.0
+    assert set(saved["versions"]) >= {"python", "numpy", "scikit-learn"}
+
+
+def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNCOVER_CATALOGS_FOLDER", str(survey_folder))
+    monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "elsewhere"))
+    assert main(["--ids", "7", "--methods", "kmeans"]) == 0
+    assert (tmp_path / "elsewhere/summary.ecsv").exists()
+    assert data_paths.catalogs_folder() == survey_folder
+
+
+def test_no_survey_configured_says_what_to_set(capsys):
+    assert main(["--ids", "7"]) == 2
+    assert "no survey folder is configured: set CATALOGS_FOLDER in data_paths.py" in capsys.readouterr().err

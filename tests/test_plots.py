@@ -1,0 +1,107 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from conftest import celestial_wcs
+from matplotlib.colors import to_rgba
+
+from helper_functions.composite_seds import composite_seds
+from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
+from plots.cluster_map import cluster_map
+from plots.comparison import RunPanel, comparison
+from plots.composites import composites_page
+from plots.overview import overview
+from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, label_image
+
+
+def galaxy(n_bands, redshift=2.0):
+    rng = np.random.default_rng(0)
+    sci = rng.normal(1, 0.1, (n_bands, 20, 24)).astype(np.float32)
+    sci[:, :3] = np.nan  # a strip without coverage
+    err = np.where(np.isfinite(sci), 0.1, np.nan).astype(np.float32)
+    segmap = np.zeros((20, 24), dtype=int)
+    segmap[5:15, 5:15] = 7
+    bands = tuple(f"f{number:03d}w" for number in range(n_bands))
+    wavelengths = np.linspace(5e3, 4e4, n_bands)
+    return Cutout(7, redshift, bands, wavelengths, sci, err, segmap, (7,), celestial_wcs())
+
+
+def labels_of(cutout, n_clusters):
+    labels = np.zeros(cutout.segmap.shape, dtype=int)
+    member = cutout.segmap == 7
+    labels[member] = 1 + np.arange(member.sum()) % n_clusters
+    labels[5, 5] = -1
+    return labels
+
+
+def run_of(cutout, n_clusters):
+    labels = labels_of(cutout, n_clusters)
+    seds = extract_seds(cutout, labels != 0)
+    return labels, seds, composite_seds(seds.flux, seds.error, labels[seds.rows, seds.cols])
+
+
+@pytest.mark.parametrize("n_bands", [1, 3, 19, 27])
+def test_overview_has_a_panel_for_every_band_and_two_more(n_bands):
+    cutout = galaxy(n_bands)
+    figure = overview(cutout, cutout.segmap == 7, median_snr(cutout), 3.0)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert [title for title in titles if title.startswith("F")] == [band.upper() for band in cutout.bands]
+    assert "segments (blue: taken in)" in titles
+    assert "median SNR (line: > 3)" in titles
+    assert "neighbours taken in: none" in figure.get_suptitle()
+
+
+def test_overview_of_a_band_without_data_and_an_empty_mask():
+    cutout = galaxy(3)
+    cutout.sci[1] = cutout.err[1] = np.nan
+    figure = overview(cutout, np.zeros((20, 24), dtype=bool), median_snr(cutout), 3.0)
+    assert figure.axes[1].get_title() == "F001W (no data)"
+
+
+def test_a_cluster_has_one_colour_everywhere():
+    """The same colour in the map, in its legend, in the composites and on the comparison page."""
+    cutout = galaxy(6)
+    labels, seds, composites = run_of(cutout, 3)
+    second = to_rgba(PALETTE[1])
+    where = tuple(np.argwhere(labels == 2)[0])
+    figure = cluster_map(cutout, labels, "title")
+    assert tuple(figure.axes[2].images[0].get_array()[where]) == second
+    assert figure.legends[0].get_patches()[1].get_facecolor() == second
+    page = composites_page(cutout, labels, seds, composites, "title")
+    assert tuple(page.axes[4].collections[0].get_colors()[0][:3]) == second[:3]
+    assert page.axes[5].patches[0].get_facecolor() == second
+    side_by_side = comparison(cutout, seds.wavelengths, [RunPanel("run", labels, composites.flux)])
+    assert tuple(side_by_side.axes[2].lines[1].get_color()) == second
+
+
+def test_unassigned_is_grey_and_sky_transparent():
+    image = label_image(np.array([[0, -1, 1]]))
+    assert image[0, 0, 3] == 0
+    assert tuple(image[0, 1]) == to_rgba(UNASSIGNED_COLOUR)
+    assert tuple(image[0, 2]) == to_rgba(PALETTE[0])
+
+
+def test_more_clusters_than_colours_stay_apart():
+    colours = cluster_colours(25)
+    assert len({tuple(colour) for colour in colours}) == 25
+
+
+@pytest.mark.parametrize(
+    ("redshift", "axis"), [(2.0, "rest-frame wavelength [µm]"), (np.nan, "observed wavelength [µm]")]
+)
+def test_axes_are_labelled_with_units(redshift, axis):
+    cutout = galaxy(6, redshift)
+    labels, seds, composites = run_of(cutout, 2)
+    page = composites_page(cutout, labels, seds, composites, "title")
+    assert page.axes[4].get_xlabel() == axis
+    assert page.axes[4].get_ylabel() == "flux [10 nJy / pixel]"
+    expected = seds.wavelengths / 1e4 / (1 + redshift if np.isfinite(redshift) else 1)
+    # 1e-12: the factors are multiplied in another order.
+    assert any(
+        np.allclose(line.get_xdata(), expected, rtol=1e-12) for line in page.axes[1].lines if len(line.get_xdata()) == 6
+    )
+
+
+def test_no_figure_stays_open():
+    cutout = galaxy(3)
+    overview(cutout, cutout.segmap == 7, median_snr(cutout), 3.0)
+    assert plt.get_fignums() == []
