@@ -19,8 +19,8 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
     jobs : int
         Number of processes; 1 works in this one.
     scheduler : str or None
-        Address of a dask.distributed scheduler whose workers do the work instead. They must see the same files and
-        import this project.
+        Address of a dask.distributed scheduler whose workers do the work instead. Scheduler
+        and workers must see the same files and be able to import this project (PYTHONPATH).
 
     Yields
     ------

@@ -3,6 +3,7 @@
 import argparse
 import math
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 from distances import METRICS
@@ -112,7 +113,11 @@ def check_settings(settings):
         checked["n_clusters"] = number("n_clusters", settings.n_clusters, int, lowest=1, other=' or "auto"')
     if settings.redshift_tolerance is not None:
         checked["redshift_tolerance"] = number("redshift_tolerance", settings.redshift_tolerance, float, lowest=0)
-    folders = {name: str(value) for name in ("catalogs", "output") if (value := getattr(settings, name))}
+    folders = {
+        name: str(Path(value).expanduser().absolute())
+        for name in ("catalogs", "output")
+        if (value := getattr(settings, name))
+    }
     lists = {name: listed(getattr(settings, name)) for name in ("methods", "norm", "metric")}
     return settings._replace(id_dr3_list=listed(ids), **lists, **folders, **checked)
 

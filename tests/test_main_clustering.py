@@ -140,7 +140,7 @@ def test_refused_pairs_are_in_the_summary(job):
         (["--norm", "l2"], "error: unknown norm 'l2': choose from none, L2, sed, pca"),
         (["--metric", "cosine"], "error: unknown metric 'cosine': choose from euclidean, crosscor, weightednorm"),
         (["--n-clusters", "x"], "error: n_clusters must be a whole number"),
-        (["--catalogs", "nowhere"], "error: the survey folder nowhere does not exist: set CATALOGS_FOLDER"),
+        (["--catalogs", "nowhere"], "error: nowhere does not exist: set CATALOGS_FOLDER"),
     ],
 )
 def test_what_cannot_start_writes_nothing(job, flags, message, capsys):

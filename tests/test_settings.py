@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from helper_functions.settings import Run, plan_runs, read_command_line
@@ -16,7 +18,8 @@ def test_the_command_line_overrides_the_block():
     assert given.id_dr3_list == [5, 6]
     assert (given.methods, given.norm, given.metric) == (["kmeans", "dbscan"], ["sed"], ["crosscor"])
     assert (given.n_clusters, given.snr_thresh, given.jobs) == ("auto", 2.5, 2)
-    assert (given.catalogs, given.output, given.scheduler, given.overwrite) == ("a", "b", "tcp://x:1", True)
+    assert (given.scheduler, given.overwrite) == ("tcp://x:1", True)
+    assert (given.catalogs, given.output) == (str(Path("a").absolute()), str(Path("b").absolute()))
     assert settings("--n-clusters", "6").n_clusters == 6
 
 
