@@ -43,10 +43,9 @@ def cache_folder():
 
 def check_catalogs_folder(folder):
     """Raise FileNotFoundError, saying what to edit, unless `folder` is there."""
-    if folder is None or not Path(folder).is_dir():
-        what = "no survey folder is configured" if folder is None else f"the survey folder {folder} does not exist"
+    if not Path(folder).is_dir():
         raise FileNotFoundError(
-            f"{what}: set CATALOGS_FOLDER in data_paths.py, "
+            f"the survey folder {folder} does not exist: set CATALOGS_FOLDER in data_paths.py, "
             "the environment variable UNCOVER_CATALOGS_FOLDER, or --catalogs"
         )
 

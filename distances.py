@@ -176,6 +176,11 @@ class PixelDistances:
     def __len__(self):
         return len(self._seds)
 
+    @property
+    def n_bands(self):
+        """Number of bands."""
+        return self._seds.shape[1]
+
     @cached_property
     def coordinates(self):
         """Points whose Euclidean distances are the metric's, shape (n_pixels, n_dimensions)."""

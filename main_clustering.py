@@ -15,6 +15,7 @@ from helper_functions.pixel_seds import extract_seds, median_snr, require_pixels
 from helper_functions.run_galaxies import run_galaxies
 from helper_functions.save_results import check_writable, save_figure, save_fits, save_json, save_table
 from helper_functions.settings import Settings, plan_runs, read_command_line
+from helper_functions.simulated_field import demo_field
 from plots.cluster_map import cluster_map
 from plots.comparison import RunPanel, comparison
 from plots.composites import composites_page
@@ -46,6 +47,8 @@ def main(arguments=None):
     try:
         settings = read_command_line(settings_block(), arguments)
         runs, refused = plan_runs(settings)
+        if settings.catalogs is None:
+            settings = settings._replace(catalogs=demo_catalogs())
         survey = open_survey(settings.catalogs, settings.id_dr3_list)
         check_writable(settings.output)
         save_json(data_paths.settings_path(settings.output), summary.settings_record(settings))
@@ -74,6 +77,12 @@ def settings_block():
         catalogs=data_paths.catalogs_folder(),
         output=data_paths.clustering_folder(),
     )
+
+
+def demo_catalogs():
+    """Folder of the simulated demo field, for who has no survey data yet."""
+    print("no survey data configured (CATALOGS_FOLDER in data_paths.py): running on a small simulated demo field")
+    return str(demo_field(data_paths.cache_folder()))
 
 
 def cluster_galaxies(survey, runs, refused, settings):

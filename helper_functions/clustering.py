@@ -54,7 +54,7 @@ def kmeans(distances, n_clusters, seed):
 
 def gaussian_mixture(distances, n_clusters, seed):
     """Mixture of Gaussians in the metric's space; BIC chooses the covariance type, and the number where it is None."""
-    points = principal_axes(distances.coordinates)
+    points = principal_axes(distances.coordinates, most=distances.n_bands)
     most = min(MAX_CLUSTERS, len(points) - 1)
     numbers = range(1, most + 1) if n_clusters is None else [n_clusters]
     best, lowest = None, np.inf
@@ -135,16 +135,17 @@ METHODS = {
 # ---- parts of methods -------------------------------------------------------
 
 
-def principal_axes(points):
-    """Rotate points to their principal axes, without the axes along which nothing varies.
+def principal_axes(points, most):
+    """Rotate points to their principal axes, at most that many, and none along which nothing varies.
 
-    Distances stay the same. A covariance along an axis without variance cannot be inverted, and more axes than points
-    need no more than that many numbers.
+    A covariance along an axis without variance cannot be inverted. Pixels vary along as many axes as they have bands:
+    where an embedding has more, these hold what is left in second order, and a covariance of hundreds of axes cannot be
+    told from so few pixels.
     """
     centred = points - points.mean(axis=0)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     varying = singular > 1e-6 * max(singular[0], np.finfo(float).tiny)
-    varying[0] = True
+    varying[0], varying[most:] = True, False
     return (left * singular)[:, varying]
 
 

@@ -106,7 +106,7 @@ def composite_seds(flux, error, labels):
     flux, error : ndarray of shape (n_pixels, n_bands)
         10 nJy per pixel; NaN where there is no data. Not changed.
     labels : int ndarray of shape (n_pixels,)
-        1..n_clusters; pixels below 1 belong to none.
+        1..n_clusters; pixels below 1 belong to none. The composite of a number that no pixel has is NaN.
 
     Returns
     -------
@@ -118,6 +118,8 @@ def composite_seds(flux, error, labels):
     amplitude, similarity = np.full((2, len(flux)), np.nan)
     for k in range(n_clusters):
         members = labels == k + 1
+        if not members.any():
+            continue
         composite[k], composite_error[k], scatter[k], amplitude[members] = composite_sed(flux[members], error[members])
         n_pixels[k] = np.isfinite(flux[members]).sum(axis=0)
         similarity[members] = 1 - cross_correlation(flux[members], composite[k])[1]

@@ -5,7 +5,7 @@ from matplotlib.colors import ListedColormap
 
 from plots.style import CONTOUR_COLOUR, PALETTE, PANEL, bare, galaxy_name, grey_image, grid, new_figure, scale_bar
 
-COLUMNS = 7
+COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 
 
@@ -26,7 +26,7 @@ def overview(cutout, mask, snr, snr_thresh):
     matplotlib.figure.Figure
     """
     n_panels = len(cutout.bands) + 2
-    n_columns = min(COLUMNS, n_panels)
+    n_columns = min(n_panels, min(COLUMNS, key=lambda number: -n_panels % number))
     n_rows = -(-n_panels // n_columns)
     width, top, bottom = n_columns * PANEL, 0.6, 0.4
     height = n_rows * (PANEL * mask.shape[0] / mask.shape[1] + 0.25) + top + bottom

@@ -170,7 +170,8 @@ def test_knee_of_a_bent_curve():
 
 def test_principal_axes_keep_distances_and_drop_empty_axes():
     points = np.random.default_rng(0).normal(size=(20, 3)) @ np.random.default_rng(1).normal(size=(3, 8))
-    rotated = principal_axes(points)
+    rotated = principal_axes(points, most=8)
     assert rotated.shape == (20, 3)
     difference = np.linalg.norm(points[0] - points, axis=1) - np.linalg.norm(rotated[0] - rotated, axis=1)
     np.testing.assert_allclose(difference, 0, atol=1e-12)
+    assert (principal_axes(points, most=2) == rotated[:, :2]).all()

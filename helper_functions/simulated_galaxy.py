@@ -1,0 +1,340 @@
+"""Simulated galaxies: a few stellar populations, each in its own places, seen through the survey's PSF and noise.
+
+A recipe is a function `recipe(radius, n_regions, rng)` that returns where the light of each population comes from,
+shape (n_regions, ny, nx), before the PSF. Brightness varies by much within every region.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from astropy.wcs import WCS
+from scipy.ndimage import gaussian_filter
+from scipy.signal import fftconvolve
+
+from distances import choose
+from helper_functions.filters import pivot_wavelength
+from helper_functions.pixel_seds import Cutout
+from helper_functions.stellar_populations import Population, make_spectrum, photometry
+
+PIXEL = 0.04  # arcsec
+# A Gaussian core and Moffat wings, which together enclose 0.55, 0.85 and 0.91 of the light within 0.1, 0.3 and 0.5
+# arcsec, as F444W does to a few percent.
+PSF_FWHM, CORE_SHARE = 0.14, 0.65
+WINGS_FWHM, WINGS_INDEX = 0.25, 1.6
+PSF_REACH = 1.5  # arcsec
+APERTURE_PIXELS = 50  # what a depth refers to: a circle of 0.16 arcsec radius
+MIN_BANDS = 3
+
+# Point-source depths, 5 sigma, AB: typical of deep HST and JWST fields, rounded. Only their differences matter, as
+# galaxies are scaled to a wanted SNR.
+DEPTHS = {
+    **{"f435w": 28.8, "f606w": 28.9, "f814w": 28.6, "f105w": 28.1, "f125w": 28.0, "f140w": 28.0, "f160w": 27.9},
+    **{"f070w": 28.8, "f090w": 29.3, "f115w": 29.5, "f150w": 29.6, "f200w": 29.6},
+    **{"f277w": 29.6, "f356w": 29.7, "f444w": 29.4},
+    **{"f140m": 28.5, "f162m": 28.5, "f182m": 28.8, "f210m": 28.7, "f250m": 28.5, "f300m": 28.8},
+    **{"f335m": 28.8, "f360m": 28.8, "f410m": 28.9, "f430m": 28.1, "f460m": 27.9, "f480m": 28.0},
+}
+SURVEY_BANDS = tuple(sorted(DEPTHS, key=pivot_wavelength))
+
+# Which stars a galaxy is made of, the most extended first. Ages fit every redshift up to 3.
+POPULATIONS = {
+    "distinct": (
+        Population(age=1.0, tau=0.3, a_v=0.3),  # fading disc
+        Population(age=0.03, tau=1.0, a_v=0.1, metallicity=0.4, log_u=-2.0),  # young, strong lines
+        Population(age=1.0, tau=5.0, a_v=1.8),  # dusty and forming stars
+        Population(age=1.8, tau=0.1, a_v=0.1),  # old
+        Population(age=0.4, tau=0.05, a_v=0.2),  # after a burst: strong Balmer break
+    ),
+    "similar": (
+        Population(age=1.0, tau=1.0, a_v=0.5),
+        Population(age=0.6, tau=1.0, a_v=0.4),
+        Population(age=1.0, tau=1.0, a_v=0.9),
+        Population(age=1.5, tau=0.7, a_v=0.4),
+        Population(age=1.0, tau=1.0, a_v=0.5, burst_fraction=0.02),
+    ),
+    "dusty": (
+        Population(age=1.0, tau=2.0, a_v=0.4),
+        Population(age=1.0, tau=2.0, a_v=2.2),
+        Population(age=1.8, tau=0.2, a_v=0.1),
+    ),
+}
+
+
+class SimulatedGalaxy(NamedTuple):
+    """A galaxy without noise, and the truth about it."""
+
+    redshift: float
+    bands: tuple  # n_bands names, by wavelength
+    flux: np.ndarray  # (n_bands, ny, nx), 10 nJy per pixel, after the PSF
+    region: np.ndarray  # (ny, nx), 1..n_regions: the one that gives most of the light after the PSF
+    share: np.ndarray  # (ny, nx), share of the light, mean over the bands, which that region gives
+    seds: np.ndarray  # (n_regions, n_bands), of each region, mean 1
+    populations: tuple  # n_regions of Population
+
+
+# ---- recipes ----------------------------------------------------------------
+
+
+def clumpy(radius, n_regions, rng):
+    """A disc, and clumps in it that take its place: two of each population, some brighter than it, some fainter."""
+    y, x = frame(radius)
+    disc = exponential(y, x, radius / 1.5, rng.uniform(0, np.pi), rng.uniform(0.8, 1))
+    disc *= np.exp(-((np.hypot(y, x) / (1.35 * radius)) ** 12))  # discs end, and so clumps are found all over this one
+    n_clumps = 2 * (n_regions - 1)
+    size = 0.95 * radius / np.sqrt(n_clumps)
+    clumps, places, free = np.zeros((n_regions - 1, *y.shape)), [], np.ones(y.shape)
+    for number in range(n_clumps):
+        places.append(free_place(places, radius, rng))
+        row, col = places[-1]
+        inside = np.exp(-((np.hypot(y - row, x - col) / (size * rng.uniform(0.8, 1.2))) ** 4))
+        clumps[number % (n_regions - 1)] += rng.uniform(0.7, 3) * disc * inside
+        free *= 1 - 0.95 * inside
+    return np.concatenate([[disc * free], clumps])
+
+
+def smooth(radius, n_regions, rng):
+    """Nested components from the disc in to the bulge, none with an edge."""
+    y, x = frame(radius)
+    angle, squeeze = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
+    sizes = radius / 1.8 * 0.3 ** np.arange(n_regions)
+    return np.array([exponential(y, x, size, angle, squeeze) * (sizes[0] / size) ** 1.3 for size in sizes])
+
+
+def dusty_lane(radius, n_regions, rng):
+    """An inclined disc, a lane of dust across it, and further in a bulge."""
+    y, x = frame(radius)
+    angle = rng.uniform(0, np.pi)
+    disc = exponential(y, x, radius / 1.8, angle, 0.6)
+    across = rotated(y, x, angle)[0] - 0.25 * radius
+    in_lane = np.exp(-((across / (0.2 * radius)) ** 4))
+    maps = [disc * (1 - in_lane), 0.8 * disc * in_lane]
+    maps += [4 * exponential(y, x, radius / 10 / step, angle, 0.9) for step in range(1, n_regions - 1)]
+    return np.array(maps)
+
+
+def merger(radius, n_regions, rng):
+    """Discs side by side at one redshift; from the third on, bridges of light between the first two."""
+    y, x = frame(radius)
+    angle, apart = rng.uniform(0, 2 * np.pi), 0.6 * radius
+    row, col = apart * np.sin(angle), apart * np.cos(angle)
+    maps = [
+        exponential(y - row, x - col, radius / 3.5, rng.uniform(0, np.pi), 0.7),
+        0.8 * exponential(y + row, x + col, radius / 4.5, rng.uniform(0, np.pi), 0.9),
+    ]
+    for number in range(n_regions - 2):
+        across, along = rotated(y, x, angle + 0.6 * number + 0.5)
+        maps.append(0.5 * np.exp(-0.5 * (across / (0.12 * radius)) ** 2 - 0.5 * (along / (0.8 * radius)) ** 4))
+    return np.array(maps)
+
+
+class Recipe(NamedTuple):
+    """A recipe, and what it uses unless told otherwise."""
+
+    light: Callable
+    n_regions: int
+    contrast: str  # a key of POPULATIONS
+
+
+RECIPES = {
+    "clumpy": Recipe(clumpy, 4, "distinct"),
+    "smooth": Recipe(smooth, 2, "similar"),
+    "dusty_lane": Recipe(dusty_lane, 3, "dusty"),
+    "merger": Recipe(merger, 3, "distinct"),
+}
+
+
+# ---- parts of recipes -------------------------------------------------------
+
+
+def frame(radius):
+    """Rows and columns of the pixels, from the middle, of a square so large that no light is left at its edges."""
+    half = int(np.ceil(3 * radius)) + 6
+    return np.mgrid[-half : half + 1, -half : half + 1].astype(float)
+
+
+def rotated(y, x, angle):
+    """Coordinates across and along an axis at this angle."""
+    return y * np.cos(angle) - x * np.sin(angle), x * np.cos(angle) + y * np.sin(angle)
+
+
+def exponential(y, x, scale, angle, squeeze):
+    """Exponential disc of peak 1, its minor axis `squeeze` times the major one."""
+    across, along = rotated(y, x, angle)
+    return np.exp(-np.hypot(across / squeeze, along) / scale)
+
+
+def free_place(places, radius, rng):
+    """A place in the disc, the farthest from the others of a few that are drawn."""
+    distance, angle = 1.2 * radius * np.sqrt(rng.uniform(0.02, 1, 30)), rng.uniform(0, 2 * np.pi, 30)
+    drawn = np.column_stack([distance * np.sin(angle), distance * np.cos(angle)])
+    if not places:
+        return tuple(drawn[0])
+    nearest = np.linalg.norm(drawn[:, None] - np.array(places), axis=2).min(axis=1)
+    return tuple(drawn[np.argmax(nearest)])
+
+
+# ---- making a galaxy --------------------------------------------------------
+
+
+def make_psf():
+    """PSF like that of F444W on the survey's pixels, sum 1."""
+    half = round(PSF_REACH / PIXEL)
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] * PIXEL
+    core = np.exp(-4 * np.log(2) * (x**2 + y**2) / PSF_FWHM**2)
+    width = WINGS_FWHM / (2 * np.sqrt(2 ** (1 / WINGS_INDEX) - 1))
+    wings = (1 + (x**2 + y**2) / width**2) ** -WINGS_INDEX
+    return CORE_SHARE * core / core.sum() + (1 - CORE_SHARE) * wings / wings.sum()
+
+
+def pixel_noise(bands):
+    """Standard deviation of the noise of a pixel in each band, 10 nJy, shape (n_bands,)."""
+    return np.array([10 ** (0.4 * (28.9 - DEPTHS[band])) / 5 / np.sqrt(APERTURE_PIXELS) for band in bands])
+
+
+def check_recipe(recipe, n_regions, contrast, bands):
+    """Fill in what the recipe uses by itself; raise ValueError for what cannot be."""
+    entry = choose(RECIPES, recipe, "recipe")
+    contrast = contrast or entry.contrast
+    populations = choose(POPULATIONS, contrast, "contrast")
+    n_regions = min(entry.n_regions, len(populations)) if n_regions is None else n_regions
+    if not 2 <= n_regions <= len(populations):
+        raise ValueError(f"contrast {contrast} has populations for 2 to {len(populations)} regions, found {n_regions}")
+    unknown = [band for band in bands if band not in DEPTHS]
+    if unknown:
+        raise ValueError(f"unknown bands {', '.join(unknown)}: choose from {', '.join(SURVEY_BANDS)}")
+    if len(set(bands)) < MIN_BANDS:
+        raise ValueError(f"a galaxy needs at least {MIN_BANDS} bands, found {len(set(bands))}: {', '.join(bands)}")
+    return entry.light, populations[:n_regions]
+
+
+def simulate_galaxy(
+    recipe,
+    *,
+    seed=0,
+    redshift=1.5,
+    peak_snr=50.0,
+    radius=18.0,
+    n_regions=None,
+    contrast=None,
+    bands=SURVEY_BANDS,
+    engine="bagpipes",
+):
+    """Make a galaxy by a recipe.
+
+    Parameters
+    ----------
+    recipe : str
+        A key of RECIPES.
+    seed : int
+        Fixes where everything lies.
+    redshift : float
+    peak_snr : float
+        Median SNR over the bands of the brightest pixel, with the survey's noise.
+    radius : float
+        Pixels within which most of the light lies.
+    n_regions : int or None
+        Number of populations; None: the recipe's own.
+    contrast : str or None
+        How much their SEDs differ, a key of POPULATIONS; None: the recipe's own.
+    bands : sequence of str
+        Names out of SURVEY_BANDS.
+    engine : str
+        A key of `stellar_populations.ENGINES`.
+
+    Returns
+    -------
+    SimulatedGalaxy
+
+    Raises
+    ------
+    ValueError
+        For unknown names, fewer bands than three, or populations that cannot exist at that redshift.
+    """
+    light, populations = check_recipe(recipe, n_regions, contrast, bands)
+    if not (peak_snr > 0 and radius >= 3):
+        raise ValueError(f"want a peak_snr above 0 and a radius of at least 3, found {peak_snr:g} and {radius:g}")
+    bands = tuple(sorted(set(bands), key=pivot_wavelength))
+    spectra = [make_spectrum(population, redshift, engine=engine) for population in populations]
+    seds = np.array([photometry(spectrum, bands) for spectrum in spectra])
+    seds /= seds.mean(axis=1, keepdims=True)
+
+    maps = light(radius, len(populations), np.random.default_rng(seed))
+    psf = make_psf()
+    # The Fourier transform leaves rounding noise of either sign where there is no light.
+    maps = np.array([np.maximum(fftconvolve(map_, psf, mode="same"), 0) for map_ in maps])
+    flux = np.einsum("kb,kyx->byx", seds, maps)
+    snr = np.median(flux / pixel_noise(bands)[:, None, None], axis=0)
+    total = maps.sum(axis=0)
+    share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
+    return SimulatedGalaxy(
+        redshift=redshift,
+        bands=bands,
+        flux=flux * peak_snr / snr.max(),
+        region=np.argmax(share, axis=0) + 1,
+        share=share.max(axis=0),
+        seds=seds,
+        populations=populations,
+    )
+
+
+def draw_noise(bands, shape, rng):
+    """Noise of every band, 10 nJy, shape (n_bands, ny, nx): correlated between neighbours, variance as `pixel_noise`.
+
+    Drizzling spreads a pixel over its neighbours, and matching the PSF of a sharper band to that of F444W smooths its
+    noise by the difference of the two.
+    """
+    noise = np.empty((len(bands), *shape))
+    for image, band, sigma in zip(noise, bands, pixel_noise(bands), strict=True):
+        own_fwhm = min(0.033 * pivot_wavelength(band) / 1e4, PSF_FWHM)  # diffraction at 6.5 m; HST bands blur alike
+        matching = np.sqrt(PSF_FWHM**2 - own_fwhm**2) / 2.355 / PIXEL
+        smoothing = np.hypot(matching, 0.5)  # half a pixel for the drizzling
+        image[:] = gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap")
+        image *= sigma / _noise_left(smoothing)
+    return noise
+
+
+def _noise_left(smoothing):
+    """Standard deviation that white noise of standard deviation 1 has after a Gaussian filter."""
+    point = np.zeros((41, 41))
+    point[20, 20] = 1
+    return np.sqrt(np.sum(gaussian_filter(point, smoothing) ** 2))
+
+
+def segment(galaxy, edge=1.0):
+    """Pixels that a detection would give the galaxy: median SNR without noise above `edge`; bool, shape (ny, nx)."""
+    return np.median(galaxy.flux / pixel_noise(galaxy.bands)[:, None, None], axis=0) > edge
+
+
+def observe(galaxy, seed, id_dr3=1):
+    """Cutout of a simulated galaxy alone on the sky, with noise.
+
+    Parameters
+    ----------
+    galaxy : SimulatedGalaxy
+    seed : int
+        Of the noise.
+    id_dr3 : int
+
+    Returns
+    -------
+    Cutout
+    """
+    shape = galaxy.region.shape
+    sci = galaxy.flux + draw_noise(galaxy.bands, shape, np.random.default_rng(seed))
+    err = np.broadcast_to(pixel_noise(galaxy.bands)[:, None, None], sci.shape).copy()
+    wavelengths = np.array([pivot_wavelength(band) for band in galaxy.bands])
+    segmap = np.where(segment(galaxy), id_dr3, 0)
+    return Cutout(id_dr3, galaxy.redshift, galaxy.bands, wavelengths, sci, err, segmap, (id_dr3,), make_wcs(shape))
+
+
+def make_wcs(shape):
+    """Celestial WCS of an image of that shape, in the middle of the survey."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.crval = [3.5875, -30.3997]
+    wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
+    wcs.wcs.cdelt = [-PIXEL / 3600, PIXEL / 3600]
+    wcs.wcs.set()
+    return wcs

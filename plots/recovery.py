@@ -1,0 +1,120 @@
+"""What methods recover of simulated galaxies: matrix of scores, scores against the number of clusters, maps."""
+
+import numpy as np
+
+from plots.style import PALETTE, bare, label_image, new_figure
+
+MAPS_A_PAGE = 6  # galaxies
+REFERENCES = {"oracle": ("black", "--"), "chance": ("0.5", ":")}
+
+
+def score_matrix(means, methods, norms, metrics):
+    """Draw mean ARI over all and over core pixels for every method (row), and norm and metric (column).
+
+    Parameters
+    ----------
+    means : Table
+        From `recovery.mean_scores`, with rows for "oracle" and "chance" too.
+    methods, norms, metrics : list of str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = [(norm, metric) for norm in norms for metric in metrics]
+    figure = new_figure(1.2 + 0.72 * len(columns), 2 * (0.55 * len(methods) + 1.6))
+    axes = figure.subplots(2, 1)
+    figure.subplots_adjust(left=0.17, right=0.9, top=0.94, bottom=0.13, hspace=0.22)
+    scores = {(row["method"], row["norm"], row["metric"]): row for row in means}
+    for ax, name, title in zip(axes, ("ari", "ari_core"), ("all selected pixels", "core pixels"), strict=True):
+        values = np.array(
+            [[scores[m, *c][name] if (m, *c) in scores else np.nan for c in columns] for m in methods], dtype=float
+        )
+        drawn = ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        for (row, col), value in np.ndenumerate(values):
+            text = f"{value:.2f}" if np.isfinite(value) else "–"
+            ax.text(col, row, text, ha="center", va="center", size=8, color="white" if value < 0.6 else "black")
+        references = ", ".join(f"{key} {scores[key, '', ''][name]:.2f}" for key in REFERENCES)
+        ax.set_title(f"mean adjusted Rand index, {title} ({references})", size=10)
+        ax.set_yticks(range(len(methods)), methods, size=8)
+        ax.set_xticks(range(len(columns)), [f"{norm}\n{metric}" for norm, metric in columns], size=7)
+        ax.tick_params(length=0)
+        figure.colorbar(drawn, ax=ax, pad=0.01, label="ARI")
+    axes[0].tick_params(labelbottom=False)
+    axes[1].set_xlabel("norm and metric; – where the method has no meaning with the metric")
+    return figure
+
+
+def number_curves(curves, steps, means):
+    """Draw mean ARI of each method against the number of clusters asked for.
+
+    Parameters
+    ----------
+    curves : dict
+        method -> ndarray of shape (len(steps),).
+    steps : list of int
+        Number asked for, less the true number.
+    means : Table
+        For the reference lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(7, 4.5)
+    ax = figure.subplots()
+    figure.subplots_adjust(left=0.1, right=0.72, bottom=0.13, top=0.93)
+    for (method, values), colour in zip(curves.items(), PALETTE, strict=False):
+        ax.plot(steps, values, marker="o", ms=4, color=colour, label=method)
+    for name, (colour, style) in REFERENCES.items():
+        ax.axhline(means["ari"][means["method"] == name][0], color=colour, ls=style, label=name)
+    ax.set_xlabel("number of clusters asked for, less the true number")
+    ax.set_ylabel("mean adjusted Rand index")
+    ax.set_title("norm L2, each method's own metric", size=10)
+    figure.legend(loc="center right", frameon=False, fontsize=8)
+    return figure
+
+
+def truth_and_maps(maps):
+    """Draw truth and recovered maps side by side, a row for each of the first galaxies.
+
+    Parameters
+    ----------
+    maps : list of (name, dict)
+        Galaxy, and label images by column title, the truth first.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = maps[:: max(1, len(maps) // MAPS_A_PAGE)][:MAPS_A_PAGE]
+    columns = list(shown[0][1])
+    height = 1.75 * len(shown) + 0.4
+    figure = new_figure(1.6 * len(columns) + 0.6, height)
+    axes = figure.subplots(len(shown), len(columns), squeeze=False)
+    figure.subplots_adjust(left=0.05, right=0.995, bottom=0.01, top=1 - 0.35 / height, wspace=0.04, hspace=0.06)
+    for row, (name, images) in zip(axes, shown, strict=True):
+        for ax, column in zip(row, columns, strict=True):
+            ax.set_facecolor("0.93")
+            ax.imshow(label_image(match_colours(images[column], images["truth"])), origin="lower", interpolation="none")
+            bare(ax, column if row is axes[0] else "")
+        row[0].set_ylabel(name.replace(", ", "\n"), size=6)
+    return figure
+
+
+def match_colours(labels, truth):
+    """Number clusters like the region that they share most pixels with, so that colours can be compared."""
+    numbered = labels.copy()
+    free = list(range(1, max(labels.max(), truth.max()) + 1))
+    overlap = {
+        (cluster, region): np.sum((labels == cluster) & (truth == region))
+        for cluster in range(1, labels.max() + 1)
+        for region in free
+    }
+    waiting = set(range(1, labels.max() + 1))
+    for cluster, region in sorted(overlap, key=overlap.get, reverse=True):
+        if cluster in waiting and region in free:
+            numbered[labels == cluster] = region
+            waiting.remove(cluster)
+            free.remove(region)
+    return numbered

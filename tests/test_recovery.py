@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from astropy.table import Table
+from scipy.stats import spearmanr
+
+from helper_functions import recovery
+from helper_functions.clustering import METHODS, cluster_pixels
+from helper_functions.recovery import (
+    CHANCE,
+    ORACLE,
+    all_runs,
+    at_truth,
+    curves,
+    decouple,
+    main,
+    mean_scores,
+    plain_runs,
+    score,
+    suite_galaxy,
+)
+from helper_functions.settings import Run
+from plots.recovery import match_colours
+
+KMEANS = Run("kmeans", "L2", "euclidean")
+
+
+@pytest.fixture(scope="module")
+def galaxy():
+    """The first galaxy of a suite made small: 3 regions of distinct SEDs."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(recovery, "RADII", (8.0,))
+    yield suite_galaxy(0, first_seed=1)
+    patch.undo()
+
+
+def test_the_suite_is_what_it_says():
+    kinds = [suite_galaxy(number, 1).name.rsplit(",", 1)[0] for number in range(12)]
+    assert len(set(kinds)) == 12
+    assert kinds[0] == "distinct, 3 regions, SNR 30"
+    assert kinds[-1] == "similar, 5 regions, SNR 100"
+
+
+@pytest.mark.parametrize("number", [0, 2, 5])  # radii 14, 22 and 22; SNR 30, 30 and 100
+def test_galaxies_have_the_size_asked_for(number):
+    galaxy = suite_galaxy(number, 1000)
+    assert 600 <= len(galaxy.region) <= 3500
+    assert set(np.unique(galaxy.region)) == set(range(1, len(galaxy.true_seds) + 1))
+
+
+def test_references(galaxy):
+    """The oracle beats every method's start, and chance scores nothing: the scale that scores are read on."""
+    oracle, _ = score(galaxy, "galaxies", ORACLE, 3)
+    chance, _ = score(galaxy, "galaxies", CHANCE, 3)
+    assert oracle["ari"] > 0.5
+    assert oracle["ari_core"] > 0.9
+    assert abs(chance["ari"]) < 0.05
+    assert oracle["composite_distance"] < chance["composite_distance"]
+
+
+def test_following_brightness_scores_near_zero_when_decoupled(galaxy):
+    """What decoupling is for: k-means on raw fluxes follows brightness, and must not be taken for recovery."""
+    decoupled = decouple(galaxy, 3)
+    raw, _ = score(decoupled, "decoupled", Run("kmeans", "none", "euclidean"), 3)
+    shape, _ = score(decoupled, "decoupled", KMEANS, 3)
+    assert abs(raw["ari"]) < 0.05
+    assert shape["ari"] > raw["ari"] + 0.2
+
+
+def test_decoupling_keeps_shapes_and_snr_and_shuffles_brightness(galaxy):
+    decoupled = decouple(galaxy, 3)
+    np.testing.assert_allclose(
+        decoupled.seds.flux / decoupled.seds.error, galaxy.seds.flux / galaxy.seds.error, rtol=1e-12
+    )
+    before, after = (seds.flux.mean(axis=1) for seds in (galaxy.seds, decoupled.seds))
+    np.testing.assert_allclose(np.sort(after), np.sort(before), rtol=1e-9)
+    assert abs(spearmanr(before, after).statistic) < 0.15
+
+
+@pytest.mark.parametrize("run", plain_runs(), ids=lambda run: run.name)
+def test_nothing_depends_on_units_or_order(run, galaxy):
+    seds = galaxy.seds
+    options = {"method": run.method, "norm": run.norm, "metric": run.metric, "n_clusters": 3}
+    labels = cluster_pixels(seds, **options).labels
+    pixels = np.random.default_rng(0).permutation(len(labels))
+    bands = np.random.default_rng(1).permutation(len(seds.bands))
+    units = seds._replace(flux=1000 * seds.flux, error=1000 * seds.error)
+    assert (cluster_pixels(units, **options).labels == labels).all()
+    order = seds._replace(flux=seds.flux[pixels], error=seds.error[pixels])
+    assert (cluster_pixels(order, **options).labels == labels[pixels]).all()
+    columns = seds._replace(
+        flux=seds.flux[:, bands], error=seds.error[:, bands], wavelengths=seds.wavelengths[bands], bands=None
+    )
+    assert (cluster_pixels(columns, **options).labels == labels).all()
+
+
+def test_every_run_is_in_the_suite():
+    runs = all_runs()
+    assert len(runs) == 5 * 4 * 3 + 4  # spectral_cross_cor has its own metric only
+    assert {run.method for run in runs} == set(METHODS)
+
+
+def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recovery, "RADII", (7.0,))
+    monkeypatch.setattr(recovery, "all_runs", plain_runs)
+    assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        "recovery.ecsv",
+        "recovery_means_galaxies.ecsv",
+        "recovery_means_decoupled.ecsv",
+        "score_matrix.png",
+        "number_of_clusters.png",
+        "truth_and_maps.png",
+    }
+    table = Table.read(tmp_path / "out" / "recovery.ecsv")
+    assert len(table) == 2 * (2 * (6 + 2) + 6 * 5)
+    means = mean_scores(table)
+    mine = at_truth(table)["ari"][at_truth(table)["method"] == "kmeans"]
+    row = means[means["method"] == "kmeans"]
+    assert row["ari"][0] == pytest.approx(mine.mean())
+    assert row["ari_std"][0] == pytest.approx(mine.std())
+    assert set(curves(table)) == set(METHODS)
+    assert "oracle" in capsys.readouterr().out
+
+
+def test_bad_input_writes_nothing(tmp_path, capsys):
+    assert main(["--output", str(tmp_path / "out"), "--n", "0"]) == 2
+    assert "error: want --n and --jobs of at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_colours_match_the_region_that_clusters_cover():
+    truth = np.array([[0, 1, 1, 1, 2, 2, 3]])
+    labels = np.array([[0, 3, 3, 4, 1, 1, 2]])
+    assert match_colours(labels, truth).tolist() == [[0, 1, 1, 4, 2, 2, 3]]
