@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from tqdm import tqdm
 
@@ -71,7 +71,7 @@ def open_mosaic(path, cache_folder):
 def opened(path, memmap=False):
     """Open a FITS file; an unreadable one is an OSError that names the file."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)  # of truncated files; who reads them raises
+        warnings.simplefilter("ignore", AstropyWarning)  # of truncated files; who reads them raises
         try:
             hdus = fits.open(path, memmap=memmap)
         except OSError as problem:

@@ -81,15 +81,17 @@ def suite_galaxy(number, first_seed):
 
 
 def decouple(galaxy, seed):
-    """Copy of a galaxy whose pixels keep their shapes and swap their brightness at random.
+    """Copy of a galaxy in which brightness and place say nothing, and no pixel is blended.
 
-    A method that follows brightness finds nothing here. Fluxes and errors of a pixel are scaled by one factor, so that
-    its SNR stays.
+    Every pixel has the pure SED of its region, with the brightness of some pixel of the galaxy drawn at random, and
+    noise of its own. A method that follows brightness or SNR finds nothing here. What others lose here is lost to
+    noise; what they lose on the galaxy itself but not here, to the PSF.
     """
-    brightness = galaxy.seds.flux.mean(axis=1)
-    scale = np.random.default_rng(seed).permutation(brightness) / brightness
-    seds = galaxy.seds._replace(flux=galaxy.seds.flux * scale[:, None], error=galaxy.seds.error * scale[:, None])
-    return galaxy._replace(seds=seds, name=f"{galaxy.name}, decoupled")
+    rng = np.random.default_rng(seed)
+    brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
+    clean = brightness[:, None] * galaxy.true_seds[galaxy.region - 1]
+    seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error))
+    return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")
 
 
 def all_runs():

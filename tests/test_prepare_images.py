@@ -190,10 +190,6 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
 
 
 def test_missing_folder_and_files_name_the_setting(survey_folder, tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no survey folder is configured: set CATALOGS_FOLDER in data_paths\.py"
-    ):
-        open_survey(None, IDS)
     with pytest.raises(FileNotFoundError, match="nowhere does not exist: set CATALOGS_FOLDER"):
         open_survey(tmp_path / "nowhere", IDS)
     for name, setting in ((data_paths.SEGMAP, "SEGMAP"), (data_paths.SPS_CATALOG, "SPS_CATALOG")):

@@ -66,17 +66,20 @@ def test_following_brightness_scores_near_zero_when_decoupled(galaxy):
     assert shape["ari"] > raw["ari"] + 0.2
 
 
-def test_decoupling_keeps_shapes_and_snr_and_shuffles_brightness(galaxy):
+def test_decoupled_pixels_are_pure_and_their_brightness_says_nothing(galaxy):
     decoupled = decouple(galaxy, 3)
-    np.testing.assert_allclose(
-        decoupled.seds.flux / decoupled.seds.error, galaxy.seds.flux / galaxy.seds.error, rtol=1e-12
-    )
-    before, after = (seds.flux.mean(axis=1) for seds in (galaxy.seds, decoupled.seds))
-    np.testing.assert_allclose(np.sort(after), np.sort(before), rtol=1e-9)
-    assert abs(spearmanr(before, after).statistic) < 0.15
+    brightness = decoupled.seds.flux.mean(axis=1)
+    for region, sed in enumerate(galaxy.true_seds, start=1):
+        mine = decoupled.region == region
+        residual = decoupled.seds.flux[mine] - brightness[mine, None] * sed
+        # Chi2 per degree of freedom: the mean over 27 bands takes out little, 100 pixels and more give it to 3%.
+        assert np.mean((residual / decoupled.seds.error[mine]) ** 2) == pytest.approx(1, abs=0.15)
+        others = decoupled.region != region
+        assert abs(np.log(np.median(brightness[mine]) / np.median(brightness[others]))) < 0.5
+    assert abs(spearmanr(galaxy.seds.flux.mean(axis=1), brightness).statistic) < 0.15
 
 
-@pytest.mark.parametrize("run", plain_runs(), ids=lambda run: run.name)
+@pytest.mark.parametrize("run", all_runs(), ids=lambda run: run.name)
 def test_nothing_depends_on_units_or_order(run, galaxy):
     seds = galaxy.seds
     options = {"method": run.method, "norm": run.norm, "metric": run.metric, "n_clusters": 3}
