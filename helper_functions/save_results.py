@@ -51,7 +51,8 @@ def save_table(path, table):
 
 def load_table(path):
     """Read a table that `save_table` wrote; None where there is none."""
-    return Table.read(path, format="ascii.ecsv") if Path(path).exists() else None
+    # Without `fill_values` empty strings would come back as missing.
+    return Table.read(path, format="ascii.ecsv", fill_values=None) if Path(path).exists() else None
 
 
 def save_json(path, content):

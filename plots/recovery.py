@@ -22,9 +22,11 @@ def score_matrix(means, methods, norms, metrics):
     matplotlib.figure.Figure
     """
     columns = [(norm, metric) for norm in norms for metric in metrics]
-    figure = new_figure(1.2 + 0.72 * len(columns), 2 * (0.55 * len(methods) + 1.6))
+    width, height = 2.6 + 0.6 * len(columns), 2 * (0.45 * len(methods) + 0.6) + 1.6
+    figure = new_figure(width, height)
     axes = figure.subplots(2, 1)
-    figure.subplots_adjust(left=0.17, right=0.9, top=0.94, bottom=0.13, hspace=0.22)
+    edges = {"left": 1.6 / width, "right": 1 - 0.1 / width, "top": 1 - 0.4 / height, "bottom": 1.6 / height}
+    figure.subplots_adjust(**edges, hspace=0.18)
     scores = {(row["method"], row["norm"], row["metric"]): row for row in means}
     for ax, name, title in zip(axes, ("ari", "ari_core"), ("all selected pixels", "core pixels"), strict=True):
         values = np.array(
@@ -34,10 +36,11 @@ def score_matrix(means, methods, norms, metrics):
         for (row, col), value in np.ndenumerate(values):
             text = f"{value:.2f}" if np.isfinite(value) else "–"
             ax.text(col, row, text, ha="center", va="center", size=8, color="white" if value < 0.6 else "black")
-        references = ", ".join(f"{key} {scores[key, '', ''][name]:.2f}" for key in REFERENCES)
+        references = ", ".join(f"{key} {abs(scores[key, '', ''][name]):.2f}" for key in REFERENCES)
         ax.set_title(f"mean adjusted Rand index, {title} ({references})", size=10)
         ax.set_yticks(range(len(methods)), methods, size=8)
-        ax.set_xticks(range(len(columns)), [f"{norm}\n{metric}" for norm, metric in columns], size=7)
+        names = [f"{norm}, {metric}" for norm, metric in columns]
+        ax.set_xticks(range(len(columns)), names, size=8, rotation=40, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
         figure.colorbar(drawn, ax=ax, pad=0.01, label="ARI")
     axes[0].tick_params(labelbottom=False)
@@ -76,7 +79,7 @@ def number_curves(curves, steps, means):
 
 
 def truth_and_maps(maps):
-    """Draw truth and recovered maps side by side, a row for each of the first galaxies.
+    """Draw truth and recovered maps side by side, a row for each of a few galaxies.
 
     Parameters
     ----------
@@ -87,17 +90,18 @@ def truth_and_maps(maps):
     -------
     matplotlib.figure.Figure
     """
-    shown = maps[:: max(1, len(maps) // MAPS_A_PAGE)][:MAPS_A_PAGE]
+    numbers = np.linspace(0, len(maps) - 1, min(MAPS_A_PAGE, len(maps))).astype(int)
+    shown = [maps[number] for number in numbers]
     columns = list(shown[0][1])
     height = 1.75 * len(shown) + 0.4
     figure = new_figure(1.6 * len(columns) + 0.6, height)
     axes = figure.subplots(len(shown), len(columns), squeeze=False)
     figure.subplots_adjust(left=0.05, right=0.995, bottom=0.01, top=1 - 0.35 / height, wspace=0.04, hspace=0.06)
-    for row, (name, images) in zip(axes, shown, strict=True):
+    for number, (row, (name, images)) in enumerate(zip(axes, shown, strict=True)):
         for ax, column in zip(row, columns, strict=True):
             ax.set_facecolor("0.93")
             ax.imshow(label_image(match_colours(images[column], images["truth"])), origin="lower", interpolation="none")
-            bare(ax, column if row is axes[0] else "")
+            bare(ax, column if number == 0 else "")
         row[0].set_ylabel(name.replace(", ", "\n"), size=6)
     return figure
 
