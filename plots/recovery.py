@@ -36,7 +36,9 @@ def score_matrix(means, methods, norms, metrics):
         for (row, col), value in np.ndenumerate(values):
             text = f"{value:.2f}" if np.isfinite(value) else "–"
             ax.text(col, row, text, ha="center", va="center", size=8, color="white" if value < 0.6 else "black")
-        references = ", ".join(f"{key} {abs(scores[key, '', ''][name]):.2f}" for key in REFERENCES)
+        # Chance is a hair below zero as often as above, which is not worth a minus sign.
+        known = {key: abs(scores[key, "", ""][name]) for key in REFERENCES}
+        references = ", ".join(f"{key} {value:.2f}" for key, value in known.items())
         ax.set_title(f"mean adjusted Rand index, {title} ({references})", size=10)
         ax.set_yticks(range(len(methods)), methods, size=8)
         names = [f"{norm}, {metric}" for norm, metric in columns]
