@@ -1,20 +1,57 @@
 """Metrics: how far apart two pixel SEDs are.
 
-A metric is a function `embed(seds, wavelengths)` that moves SEDs to a space where the Euclidean distance between two
-rows is the metric's distance between the two SEDs, and so one matrix product replaces the loop over pairs. A metric
-whose space is large may bring its own closed form for the distances between two sets of SEDs.
+A metric is a function `embed(pixels)` that moves SEDs to a space where the Euclidean distance between two rows is the
+metric's distance between the two SEDs, and so one matrix product replaces the loop over pairs. A metric whose space is
+large, or that has none, brings its own closed form for the distances between two sets of SEDs.
 """
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 512  # pixels a side: a block of float64 stays in a core's cache
 # Squared distances come as a difference of terms near 1. Below this share of those terms more than 9 of the 16 digits
 # are lost, and the few pairs concerned are worked out anew from the difference of the SEDs.
 LOSSY = 1e-7
+
+# Rest-frame windows in Angstrom of what the metric "features" looks at. Vacuum wavelengths of lines, and widths that
+# hold the line or blend with room for a redshift known to 0.2%.
+FEATURES = {
+    "uv_slope": ((1268, 2580),),  # Calzetti et al. 1994
+    "oii": ((3715, 3745),),
+    "balmer_break": ((3400, 4200),),  # a band's depth on either side of 3646
+    "oiii_hbeta": ((4845, 5025),),
+    "halpha": ((6535, 6600),),  # with [NII]
+    "siii": ((9050, 9090), (9510, 9555)),
+    "paschen": ((10915, 10965), (12790, 12850), (18710, 18800)),  # gamma, beta, alpha
+}
+
+
+class NotCovered(ValueError):
+    """A feature that no band covers at the galaxy's redshift."""
+
+    status = "not covered"
+
+
+class Options(NamedTuple):
+    """What a user may set about metrics."""
+
+    features: tuple | None = None  # names in FEATURES; None: all that the bands cover
+    polynomial_degree: int = 5
+
+
+DEFAULTS = Options()
+
+
+class Pixels(NamedTuple):
+    """What a metric may know of the pixels of one galaxy."""
+
+    seds: np.ndarray  # (n_pixels, n_bands), after the norm
+    errors: np.ndarray  # (n_pixels, n_bands), likewise
+    wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
+    edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each band, Angstrom
+    redshift: float = np.nan
+    options: Options = DEFAULTS
 
 
 def choose(options, name, kind):
@@ -27,18 +64,17 @@ def choose(options, name, kind):
 # ---- the metrics ------------------------------------------------------------
 
 
-def unchanged(seds, wavelengths):
+def unchanged(pixels):
     """Embed for the Euclidean distance: the SEDs themselves."""
-    return seds
+    return pixels.seds
 
 
-def to_unit_length(seds, wavelengths=None):
+def to_unit_length(seds):
     """Divide each row by its length.
 
     Parameters
     ----------
     seds : ndarray of shape (n_pixels, n_bands)
-    wavelengths : ignored
 
     Returns
     -------
@@ -55,30 +91,30 @@ def to_unit_length(seds, wavelengths=None):
     return seds / length
 
 
-def projectors(seds, wavelengths):
+def directions(pixels):
+    """Rows for the cross-correlation distance: SEDs of length 1."""
+    return to_unit_length(pixels.seds)
+
+
+def projectors(pixels):
     """Embed for the cross-correlation distance: the upper triangle of the projector on each SED.
 
     With u the SED scaled to length 1, the projectors u u^T of two SEDs are sqrt(2) sqrt(1 - cos^2) apart in the
     Frobenius norm, so scaled by 1/sqrt(2) they are b12 apart (see `cross_correlation`).
 
-    Parameters
-    ----------
-    seds : ndarray of shape (n_pixels, n_bands)
-    wavelengths : ignored
-
     Returns
     -------
     ndarray of shape (n_pixels, n_bands (n_bands + 1) / 2)
     """
-    unit = to_unit_length(seds)
-    i, j = np.triu_indices(seds.shape[1])
+    unit = directions(pixels)
+    i, j = np.triu_indices(unit.shape[1])
     # An off-diagonal element stands for two of the matrix, hence 1/sqrt(2) for the diagonal and 1 beside it.
     return unit[:, i] * unit[:, j] * np.where(i == j, np.sqrt(0.5), 1.0)
 
 
-def scale_by_band_width(seds, wavelengths):
+def scale_by_band_width(pixels):
     """Embed for the weighted norm: each band times the square root of its width (see `band_widths`)."""
-    return seds * np.sqrt(band_widths(wavelengths))
+    return pixels.seds * np.sqrt(band_widths(pixels.wavelengths))
 
 
 def band_widths(wavelengths):
@@ -103,6 +139,89 @@ def band_widths(wavelengths):
     return widths
 
 
+def scale_by_features(pixels):
+    """Embed for the distance in named features: each band times the root of its weight (see `feature_weights`)."""
+    return pixels.seds * np.sqrt(feature_weights(pixels.edges, pixels.redshift, pixels.options.features))
+
+
+def feature_weights(edges, redshift, features=None):
+    """Weights of bands by how much they cover of rest-frame features.
+
+    Each feature shares a weight of 1 among the bands that cover it, in proportion to the part of it that each covers.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n_bands, 2)
+        Blue and red edge of each band, Angstrom, observed.
+    redshift : float
+    features : sequence of str or None
+        Names in FEATURES; None: all of which some band covers a part.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_bands,)
+
+    Raises
+    ------
+    ValueError
+        For an unknown redshift or feature, and (NotCovered) for a feature that no band covers at that redshift.
+    """
+    if edges is None or not np.isfinite(redshift):
+        raise ValueError("metric features needs the galaxy's redshift and the edges of the bands: they are not known")
+    wanted = FEATURES if features is None else features
+    coverage = {name: feature_coverage(edges, redshift, choose(FEATURES, name, "feature")) for name in wanted}
+    uncovered = [name for name, part in coverage.items() if not part.any()]
+    covered = [name for name in coverage if name not in uncovered]
+    if (features is not None and uncovered) or not covered:
+        raise NotCovered(
+            f"no band covers {', '.join(uncovered)} at redshift {redshift:.3f}: leave it out, or choose from "
+            f"{', '.join(covered) or '(none)'}"
+        )
+    return sum(coverage[name] / coverage[name].sum() for name in covered)
+
+
+def feature_coverage(edges, redshift, windows):
+    """Part of a feature's windows that each band covers, 0 to 1, shape (n_bands,)."""
+    windows = np.array(windows) * (1 + redshift)
+    overlap = np.minimum(edges[:, None, 1], windows[:, 1]) - np.maximum(edges[:, None, 0], windows[:, 0])
+    return np.maximum(overlap, 0).sum(axis=1) / np.ptp(windows, axis=1).sum()
+
+
+def smooth_curves(pixels):
+    """Embed for the distance between smooth curves: coefficients of a polynomial in the logarithm of wavelength.
+
+    The polynomial is fitted to each SED with its errors. Its Legendre basis is orthonormal over the range of the bands,
+    so that the distance between coefficients is the root of the mean squared difference between two curves.
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, degree + 1)
+        The degree is that of the options, or one less than the number of distinct wavelengths.
+    """
+    position = np.log(pixels.wavelengths)
+    spread = np.ptp(position) or 1.0
+    position = 2 * (position - position.min()) / spread - 1
+    degree = min(pixels.options.polynomial_degree, len(np.unique(position)) - 1)
+    basis = np.polynomial.legendre.legvander(position, degree) * np.sqrt(2 * np.arange(degree + 1) + 1)
+    weight = 1 / pixels.errors**2
+    weight /= weight.mean(axis=1, keepdims=True)  # the scale has no part in the fit, and may be tiny
+    normal = np.einsum("bi,pb,bj->pij", basis, weight, basis, optimize=True)
+    right = (weight * pixels.seds) @ basis
+    return np.linalg.solve(normal, right[..., None])[..., 0]
+
+
+def in_units_of_noise(pixels):
+    """Rows for the noise distance: SEDs in units of their errors, each pixel's errors taken as one factor for the pixel
+    times one for the band, which is what the noise of a background gives.
+    """
+    errors = pixels.errors
+    if errors is None:
+        raise ValueError("metric noise needs the errors of the SEDs")
+    for_pixel = np.exp(np.mean(np.log(errors), axis=1, keepdims=True))
+    for_band = np.exp(np.mean(np.log(errors / for_pixel), axis=0))
+    return pixels.seds / (for_pixel * for_band)
+
+
 def euclidean_between(points, others):
     """Euclidean distances between the rows of two arrays, shape (n, m), from one matrix product."""
     size, other_size = (np.einsum("ij,ij->i", x, x) for x in (points, others))
@@ -125,82 +244,43 @@ def sine_between(unit, others):
     return np.sqrt(squared, out=squared)
 
 
-class Metric(NamedTuple):
-    """A metric: its embedding and, where that is large, a closed form that does without it."""
+def noise_between(rows, others):
+    """Root of the least chi2 between SEDs of which one is scaled freely, the errors of both counted; shape (n, m).
 
-    embed: Callable  # (seds (n_pixels, n_bands), wavelengths (n_bands,)) -> (n_pixels, n_dimensions)
-    prepare: Callable = None  # (seds, wavelengths) -> rows for `between`; None: those of `embed`
+    chi2 = min over a of |f1 - a f2|^2 / (s1^2 + a^2 s2^2), in units of the bands' noise, is total least squares: with
+    u = f / s it is the smaller eigenvalue of the matrix of the products u1.u1, u1.u2, u2.u2.
+    """
+    size, other_size = (np.einsum("ij,ij->i", x, x) for x in (rows, others))
+    product = rows @ others.T
+    half_sum = np.add.outer(size, other_size) / 2
+    half_difference = np.subtract.outer(size, other_size) / 2
+    # The smaller root of x^2 - (A + B) x + (AB - C^2), in the form that does not subtract two large numbers.
+    both = np.multiply.outer(size, other_size)
+    determinant = both - product**2
+    i, j = np.nonzero(determinant < LOSSY * both)
+    along = np.divide(product[i, j], size[i], out=np.zeros(len(i)), where=size[i] > 0)
+    determinant[i, j] = size[i] * np.square(others[j] - along[:, None] * rows[i]).sum(axis=1)
+    larger = half_sum + np.hypot(half_difference, product)
+    return np.sqrt(np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0))
+
+
+class Metric(NamedTuple):
+    """A metric: its embedding, and what it does without it where it can."""
+
+    embed: Callable | None  # Pixels -> (n_pixels, n_dimensions); None: `landmark_coordinates` stand for it
+    rows: Callable | None = None  # Pixels -> rows for `between`; None: those of `embed`
     between: Callable = euclidean_between  # (rows (n, ...), rows (m, ...)) -> distances (n, m)
+    mirrored: bool = False  # rows are directions: neighbours are nearest among them and their mirror images
 
 
 METRICS = {
     "euclidean": Metric(unchanged),
-    "crosscor": Metric(projectors, prepare=to_unit_length, between=sine_between),
+    "crosscor": Metric(projectors, rows=directions, between=sine_between, mirrored=True),
     "weightednorm": Metric(scale_by_band_width),
+    "features": Metric(scale_by_features),
+    "polynomial": Metric(smooth_curves),
+    "noise": Metric(None, rows=in_units_of_noise, between=noise_between),
 }
-
-
-# ---- what methods ask for ---------------------------------------------------
-
-
-class PixelDistances:
-    """Distances between the pixel SEDs of one galaxy, in the form that a method asks for.
-
-    Parameters
-    ----------
-    seds : ndarray of shape (n_pixels, n_bands)
-        Finite; any one unit. Not changed.
-    wavelengths : ndarray of shape (n_bands,)
-    metric : str
-        A key of METRICS.
-
-    Raises
-    ------
-    ValueError
-        For an unknown metric, SEDs that are not finite, shapes that do not match, or SEDs without a distance.
-    """
-
-    def __init__(self, seds, wavelengths, metric):
-        self._metric = choose(METRICS, metric, "metric")
-        self._seds = np.asarray(seds, dtype=float)
-        self._wavelengths = np.asarray(wavelengths, dtype=float)
-        if self._seds.ndim != 2 or self._seds.shape[1] != len(self._wavelengths):
-            raise ValueError(
-                f"want seds of shape (n_pixels, n_bands), found {self._seds.shape} "
-                f"with {len(self._wavelengths)} wavelengths"
-            )
-        unusable = ~np.isfinite(self._seds).all(axis=1)
-        if unusable.any():
-            raise ValueError(f"{unusable.sum()} of {len(self)} SEDs have missing or infinite values: leave them out")
-
-    def __len__(self):
-        return len(self._seds)
-
-    @property
-    def n_bands(self):
-        """Number of bands."""
-        return self._seds.shape[1]
-
-    @cached_property
-    def coordinates(self):
-        """Points whose Euclidean distances are the metric's, shape (n_pixels, n_dimensions)."""
-        return self._metric.embed(self._seds, self._wavelengths)
-
-    @cached_property
-    def matrix(self):
-        """Distances between all pairs, shape (n_pixels, n_pixels): symmetric, zero on the diagonal."""
-        prepare = self._metric.prepare or self._metric.embed
-        rows = prepare(self._seds, self._wavelengths)
-        distances = np.empty((len(rows), len(rows)))
-        starts = range(0, len(rows), BLOCK)
-        for top in starts:
-            for left in starts[top // BLOCK :]:
-                here, there = slice(top, top + BLOCK), slice(left, left + BLOCK)
-                block = self._metric.between(rows[here], rows[there])
-                distances[here, there] = block
-                distances[there, here] = block.T
-        np.fill_diagonal(distances, 0)
-        return distances
 
 
 def cross_correlation(seds, template):

@@ -8,9 +8,12 @@ from functools import partial
 from tqdm import tqdm
 
 import data_paths
+from distances import FEATURES as FEATURE_WINDOWS
+from distances import Options, feature_weights
 from helper_functions import summary
 from helper_functions.clustering import METHODS, cluster_pixels
 from helper_functions.composite_seds import composite_seds, composite_table
+from helper_functions.filters import band_edges
 from helper_functions.pixel_seds import extract_seds, median_snr, require_pixels, select_pixels
 from helper_functions.run_galaxies import run_galaxies
 from helper_functions.save_results import check_writable, save_figure, save_fits, save_json, save_table
@@ -19,6 +22,7 @@ from helper_functions.simulated_field import demo_field
 from plots.cluster_map import cluster_map
 from plots.comparison import RunPanel, comparison
 from plots.composites import composites_page
+from plots.feature_weights import feature_weights_page
 from plots.overview import overview
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
@@ -31,14 +35,17 @@ REDSHIFT_TOLERANCE = None  # largest |z_50 difference| of these; None: the large
 MARGIN = 25  # pixels around the segment that are cut out with it
 
 METHODS_TO_RUN = list(METHODS)  # kmeans, gaussian_mixture, dbscan, agglomerative, spectral, spectral_cross_cor
-NORM = "L2"  # how brightness is taken out: none, L2, sed or pca
-METRIC = None  # what distance means: euclidean, crosscor or weightednorm; None: each method's own
+NORM = "L2"  # how brightness is taken out: none, L2, sed, pca, ratios or contrast
+METRIC = None  # euclidean, crosscor, weightednorm, features, polynomial or noise; None: each method's own
+FEATURES = None  # what metric features looks at: names in distances.FEATURES; None: all that the bands cover
+POLYNOMIAL_DEGREE = 5  # of the curves of metric polynomial
 N_CLUSTERS = 4  # or "auto"
 SEED = 0
 
 FIGURE_FORMAT = "png"  # or "pdf"
 DPI = 130
 JOBS = 1  # galaxies worked on at a time
+MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it where it would take more
 # -----------------------------------------------------------------------------
 
 
@@ -65,6 +72,8 @@ def settings_block():
         methods=METHODS_TO_RUN,
         norm=NORM,
         metric=METRIC,
+        features=FEATURES,
+        polynomial_degree=POLYNOMIAL_DEGREE,
         n_clusters=N_CLUSTERS,
         snr_thresh=SNR_THRESH,
         include_neighbours=INCLUDE_NEIGHBOURS,
@@ -74,6 +83,7 @@ def settings_block():
         figure_format=FIGURE_FORMAT,
         dpi=DPI,
         jobs=JOBS,
+        memory_limit=MEMORY_LIMIT,
         catalogs=data_paths.catalogs_folder(),
         output=data_paths.clustering_folder(),
     )
@@ -98,7 +108,7 @@ def cluster_galaxies(survey, runs, refused, settings):
             result += [summary.failed_row(id_dr3, run, reason, "refused") for run, reason in refused.items()]
             rows.update({(id_dr3, row["run"]): row for row in result})
             save_table(data_paths.summary_path(settings.output), summary.summary_table(list(rows.values())))
-            failed |= any(row["status"] in ("failed", "not found") for row in result)
+            failed |= any(row["status"] not in summary.EXPECTED for row in result)
             progress.update()
             progress.write(f"[{progress.n}/{len(galaxies)}] {summary.one_line(result, settings.output)}")
     return 1 if failed else 0
@@ -163,6 +173,8 @@ def cluster_run(run, seds, cutout, settings, fingerprint):
         metric=run.metric,
         n_clusters=settings.n_clusters,
         seed=settings.seed,
+        options=Options(settings.features, settings.polynomial_degree),
+        memory_limit=1e9 * settings.memory_limit,
     )
     composites = composite_seds(seds.flux, seds.error, clustering.labels)
 
@@ -174,6 +186,11 @@ def cluster_run(run, seds, cutout, settings, fingerprint):
 
     labels, title = hdus[0].data, f"id {id_dr3}: {run.title(clustering.n_clusters)}"
     save_picture(settings, run.name, id_dr3, cluster_map(cutout, labels, title), "cluster_map")
+    if run.metric == "features":
+        edges = band_edges(seds.bands)
+        weights = feature_weights(edges, seds.redshift, settings.features)
+        page = feature_weights_page(seds, edges, weights, FEATURE_WINDOWS, title)
+        save_picture(settings, run.name, id_dr3, page, "feature_weights")
     if clustering.n_clusters:
         page = composites_page(cutout, labels, seds, composites, title)
         save_picture(settings, run.name, id_dr3, page, "composites")

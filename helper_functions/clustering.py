@@ -9,25 +9,32 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+import fastcluster
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, ward
-from scipy.spatial.distance import squareform
-from sklearn.cluster import DBSCAN, KMeans, spectral_clustering
+from scipy.cluster.hierarchy import fcluster
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import kneighbors_graph
 
-from distances import METRICS, PixelDistances, choose
+from distances import DEFAULTS, METRICS, Pixels, choose
 from helper_functions.composite_seds import composite_seds, nearest_sed
+from helper_functions.filters import band_edges
 from helper_functions.normalize import NORMS, normalize
 from helper_functions.number_of_clusters import choose_by_silhouette
+from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances
 from helper_functions.pixel_seds import complete_block
+from helper_functions.spectral_graph import cut_graph, neighbour_graph
 
 MAX_CLUSTERS = 10
 KMEANS_STARTS = 10
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 DENSITY_NEIGHBOURS = 10  # pixels, itself included, that make a pixel dense for dbscan
-GRAPH_NEIGHBOURS = 20  # pixels that each pixel is tied to in the graph of spectral
+LINKED_NEIGHBOURS = 30  # nearest neighbours through which dbscan looks for clusters first
+GRAPH_NEIGHBOURS = 20  # pixels, itself included, that each pixel is tied to in the graph of spectral
+MIXTURE_PIXELS = 20_000
+MICRO_CLUSTERS = 2000
 UNASSIGNED = -1
 
 
@@ -53,10 +60,13 @@ def kmeans(distances, n_clusters, seed):
 
 
 def gaussian_mixture(distances, n_clusters, seed):
-    """Mixture of Gaussians in the metric's space; BIC chooses the covariance type, and the number where it is None."""
+    """Mixture of Gaussians in the metric's space; BIC chooses the covariance type, and the number where it is None.
+
+    The Gaussians are fitted to at most MIXTURE_PIXELS pixels, drawn at random, which is plenty for their few numbers.
+    """
     points = principal_axes(distances.coordinates, most=distances.n_bands)
-    most = min(MAX_CLUSTERS, len(points) - 1)
-    numbers = range(1, most + 1) if n_clusters is None else [n_clusters]
+    sample = points[np.random.default_rng(seed).permutation(len(points))[:MIXTURE_PIXELS]]
+    numbers = range(1, min(MAX_CLUSTERS, len(points) - 1) + 1) if n_clusters is None else [n_clusters]
     best, lowest = None, np.inf
     for number in numbers:
         for covariance_type in COVARIANCE_TYPES:
@@ -64,7 +74,7 @@ def gaussian_mixture(distances, n_clusters, seed):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ConvergenceWarning)  # BIC judges what was reached
-                    bic = mixture.fit(points).bic(points)
+                    bic = mixture.fit(sample).bic(sample)
             except ValueError:  # a component collapsed on too few pixels: not a candidate
                 continue
             if bic < lowest:
@@ -75,42 +85,107 @@ def gaussian_mixture(distances, n_clusters, seed):
 
 
 def dbscan(distances, n_clusters, seed):
-    """Density-based clusters; eps at the knee of the sorted k-distance curve, so that `n_clusters` has no part."""
-    neighbours = min(DENSITY_NEIGHBOURS, len(distances))
-    k_distance = np.sort(np.partition(distances.matrix, neighbours - 1, axis=1)[:, neighbours - 1])
-    eps = k_distance[knee(k_distance)]
-    # eps = 0, where most pixels are identical, is not allowed: the smallest number above it means the same.
-    return DBSCAN(eps=max(eps, np.finfo(float).tiny), min_samples=neighbours, metric="precomputed").fit_predict(
-        distances.matrix
-    )
+    """Density-based clusters (Ester et al. 1996); eps at the knee of the k-distance curve, so `n_clusters` has no part.
+
+    A pixel at the border of several clusters goes to that of the nearest dense pixel, whatever the order of the pixels.
+    """
+    near, numbers = distances.neighbours(LINKED_NEIGHBOURS)
+    k_distance = near[:, min(DENSITY_NEIGHBOURS, len(distances)) - 1]
+    eps = np.sort(k_distance)[knee(np.sort(k_distance))]
+    dense = k_distance <= eps
+    linked = (near <= eps) & dense[:, None] & dense[numbers]
+    piece = connected_pieces(np.repeat(np.arange(len(near)), linked.sum(axis=1)), numbers[linked], len(near))
+    if not distances.too_large:  # links to farther neighbours than these few may tie pieces together
+        piece = join_pieces(distances, piece, dense, eps)
+    reached = (near <= eps) & dense[numbers]
+    nearest_dense = numbers[np.arange(len(near)), np.argmax(reached, axis=1)]
+    return np.where(reached.any(axis=1), piece[nearest_dense], -1)
+
+
+def connected_pieces(rows, cols, n_pixels):
+    """Number of the connected piece that each pixel belongs to, given links between pixels."""
+    links = csr_array((np.ones(len(rows), dtype=bool), (rows, cols)), shape=(n_pixels, n_pixels))
+    return connected_components(links, directed=False)[1]
+
+
+def join_pieces(distances, piece, dense, eps):
+    """Join pieces of which two dense pixels lie within eps."""
+    first, second = [], []
+    for here, block in distances.blocks():
+        i, j = np.nonzero((block <= eps) & dense[here, None] & dense & (piece[here, None] != piece))
+        first.append(piece[here][i])
+        second.append(piece[j])
+    return connected_pieces(np.concatenate(first), np.concatenate(second), piece.max() + 1)[piece]
 
 
 def agglomerative(distances, n_clusters, seed):
-    """Ward's hierarchical clustering.
-
-    Ward's criterion needs Euclidean distances, which those of every metric are, in the space of its embedding.
-    """
-    tree = ward(squareform(distances.matrix, checks=False))
+    """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
+    points = distances.coordinates
+    if distances.too_large:
+        return two_stage_ward(points, n_clusters, seed)
+    # No N x N matrix: the time grows as N^2, the memory as N.
+    tree = fastcluster.linkage_vector(points, method="ward")
     return fcluster(tree, n_clusters, criterion="maxclust")
+
+
+def two_stage_ward(points, n_clusters, seed):
+    """Ward's clustering that starts from MICRO_CLUSTERS k-means clusters, each as heavy as it has pixels."""
+    n_micro = min(MICRO_CLUSTERS, len(points))
+    stage = KMeans(n_micro, init="random", n_init=1, max_iter=10, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        micro = stage.fit_predict(points.astype(np.float32))
+    weights = np.bincount(micro, minlength=n_micro)
+    used = weights > 0
+    number = np.cumsum(used) - 1
+    return weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], n_clusters)[number[micro]]
+
+
+def weighted_ward(centres, weights, n_clusters):
+    """Ward's clustering of points that stand for several: labels of the points.
+
+    Follows chains of nearest neighbours to pairs that are each other's nearest, which may be merged in any order
+    (Murtagh 1983); the merges are then replayed from the cheapest until `n_clusters` are left.
+    """
+    centres, weights = centres.copy(), weights.astype(float)
+    alive, merges, chain = np.ones(len(centres), dtype=bool), [], []
+    while len(merges) < len(centres) - 1:
+        if not chain:
+            chain.append(int(np.argmax(alive)))
+        last = chain[-1]
+        cost = np.square(centres - centres[last]).sum(axis=1) * (weights * weights[last] / (weights + weights[last]))
+        cost[~alive] = cost[last] = np.inf
+        nearest = int(np.argmin(cost))
+        if len(chain) > 1 and cost[chain[-2]] <= cost[nearest]:
+            other = chain[-2]
+            del chain[-2:]
+            merges.append((cost[other], last, other))
+            total = weights[last] + weights[other]
+            centres[last] = (weights[last] * centres[last] + weights[other] * centres[other]) / total
+            weights[last], alive[other] = total, False
+        else:
+            chain.append(nearest)
+    cheapest = sorted(merges)[: len(centres) - n_clusters]
+    return connected_pieces([one for _, one, _ in cheapest], [other for *_, other in cheapest], len(centres))
 
 
 def spectral(distances, n_clusters, seed):
     """Spectral clustering of the graph that ties each pixel to its nearest neighbours."""
-    neighbours = min(GRAPH_NEIGHBOURS, len(distances))
-    tied = kneighbors_graph(distances.matrix, neighbours, metric="precomputed", include_self=True)
-    return _spectral(0.5 * (tied + tied.T), n_clusters, seed)
+    _, numbers = distances.neighbours(GRAPH_NEIGHBOURS)
+    return cut_graph(neighbour_graph(numbers, np.ones(numbers.shape)), n_clusters, seed)
 
 
 def spectral_cross_cor(distances, n_clusters, seed):
-    """Spectral clustering with the similarity 1 - b12 between every two pixels (Kriek et al. 2011)."""
-    return _spectral(1 - distances.matrix, n_clusters, seed)
+    """Spectral clustering with the similarity 1 - b12 (Kriek et al. 2011) between every two pixels.
 
-
-def _spectral(affinity, n_clusters, seed):
-    with warnings.catch_warnings():
-        # A graph in several pieces is good news: the pieces are clusters.
-        warnings.filterwarnings("ignore", message="Graph is not fully connected")
-        return spectral_clustering(affinity, n_clusters=n_clusters, random_state=seed, assign_labels="cluster_qr")
+    Where the pixels are too many for that, between each and its nearest neighbours.
+    """
+    if distances.too_large:
+        near, numbers = distances.neighbours(GRAPH_NEIGHBOURS)
+        return cut_graph(neighbour_graph(numbers, 1 - near), n_clusters, seed)
+    similarity = distances.matrix(np.float32)
+    np.subtract(1, similarity, out=similarity)
+    return cut_graph(similarity, n_clusters, seed)
 
 
 class Method(NamedTuple):
@@ -120,15 +195,21 @@ class Method(NamedTuple):
     metric: str = "euclidean"
     other_metrics: bool = True  # False: it has a meaning with its own metric only
     number_by: str = "silhouette"  # "bic": by itself where n_clusters is None; "density": always by itself
+    when_large: str = ""  # what it does differently where the distance matrix would exceed the memory limit
 
 
 METHODS = {
     "kmeans": Method(kmeans),
     "gaussian_mixture": Method(gaussian_mixture, number_by="bic"),
-    "dbscan": Method(dbscan, number_by="density"),
-    "agglomerative": Method(agglomerative),
+    "dbscan": Method(dbscan, number_by="density", when_large=f"links between {LINKED_NEIGHBOURS} nearest neighbours"),
+    "agglomerative": Method(agglomerative, when_large=f"Ward on {MICRO_CLUSTERS} k-means clusters"),
     "spectral": Method(spectral),
-    "spectral_cross_cor": Method(spectral_cross_cor, metric="crosscor", other_metrics=False),
+    "spectral_cross_cor": Method(
+        spectral_cross_cor,
+        metric="crosscor",
+        other_metrics=False,
+        when_large=f"similarities between {GRAPH_NEIGHBOURS} nearest neighbours",
+    ),
 }
 
 
@@ -143,10 +224,10 @@ def principal_axes(points, most):
     told from so few pixels.
     """
     centred = points - points.mean(axis=0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    varying = singular > 1e-6 * max(singular[0], np.finfo(float).tiny)
-    varying[0], varying[most:] = True, False
-    return (left * singular)[:, varying]
+    variance, axes = np.linalg.eigh(centred.T @ centred)
+    kept = np.argsort(variance)[::-1][:most]
+    kept = kept[variance[kept] > 1e-10 * variance.max()]
+    return centred @ (axes[:, kept] if kept.size else axes[:, -1:])
 
 
 def knee(curve):
@@ -168,6 +249,7 @@ class Clustering(NamedTuple):
     number_by: str  # "given", or what chose the number of clusters
     bands_used: np.ndarray  # bool, (n_bands,)
     n_incomplete: int  # pixels that lack data in a band used, labelled by the nearest composite
+    when_large: str  # what was done differently as the pixels were many; empty where nothing was
 
 
 def check_run(method, norm, metric):
@@ -185,7 +267,9 @@ def check_run(method, norm, metric):
     return metric
 
 
-def cluster_pixels(seds, *, method, norm="none", metric=None, n_clusters=4, seed=0):
+def cluster_pixels(
+    seds, *, method, norm="none", metric=None, n_clusters=4, seed=0, options=DEFAULTS, memory_limit=MEMORY_LIMIT
+):
     """Cluster pixels by the shape of their SEDs.
 
     Labels do not depend on the unit of the fluxes, nor on the order of pixels or bands.
@@ -203,6 +287,10 @@ def cluster_pixels(seds, *, method, norm="none", metric=None, n_clusters=4, seed
         Wanted number of clusters; "auto" leaves it to the method's criterion. dbscan finds its own.
     seed : int
         Seed of everything random.
+    options : Options
+        Of the metrics.
+    memory_limit : float
+        Bytes; where a full distance matrix would take more, methods do without, as `Method.when_large` says.
 
     Returns
     -------
@@ -224,10 +312,17 @@ def cluster_pixels(seds, *, method, norm="none", metric=None, n_clusters=4, seed
         raise TooFewPixels(f"{n_complete} pixels are fewer than the {asked} clusters asked for")
 
     flux, error = seds.flux[complete][:, bands_used], seds.error[complete][:, bands_used]
-    shapes, _ = normalize(flux, error, norm)
-    order = canonical_order(shapes)
-    shapes = shapes[order] / rms(shapes)
-    distances = PixelDistances(shapes, seds.wavelengths[bands_used], metric)
+    shapes, errors = normalize(flux, error, norm)
+    order, scale = canonical_order(shapes), rms(shapes)
+    pixels = Pixels(
+        seds=shapes[order] / scale,
+        errors=errors[order] / scale,
+        wavelengths=seds.wavelengths[bands_used],
+        edges=band_edges(np.array(seds.bands)[bands_used]),
+        redshift=seds.redshift,
+        options=options,
+    )
+    distances = PixelDistances(pixels, metric, memory_limit)
     found, number_by = _label(entry, distances, n_clusters, seed)
 
     labels = np.full(len(seds.flux), UNASSIGNED)
@@ -237,7 +332,9 @@ def cluster_pixels(seds, *, method, norm="none", metric=None, n_clusters=4, seed
         composites = composite_seds(seds.flux, seds.error, labels)
         labels[~complete] = 1 + nearest_sed(seds.flux[~complete], seds.error[~complete], composites.flux)
         labels = by_falling_size(labels)
-    return Clustering(labels, max(int(labels.max(initial=0)), 0), number_by, bands_used, len(complete) - n_complete)
+    when_large = entry.when_large if distances.too_large else ""
+    n_found = max(int(labels.max(initial=0)), 0)
+    return Clustering(labels, n_found, number_by, bands_used, len(complete) - n_complete, when_large)
 
 
 def _label(entry, distances, n_clusters, seed):

@@ -3,6 +3,7 @@
 from functools import cache
 from importlib import resources
 
+import numpy as np
 from sedpy.observate import Filter
 
 SEDPY_PREFIXES = ("jwst_", "wfc3_ir_", "acs_wfc_")
@@ -35,6 +36,12 @@ def load_filter(band):
             f"no filter curve for band {band!r}: sedpy has none named {', '.join(p + band for p in SEDPY_PREFIXES)}"
         )
     return Filter(name)
+
+
+def band_edges(bands):
+    """Blue and red edge of each band in Angstrom, where it lets through half of its best, shape (n_bands, 2)."""
+    filters = [load_filter(str(band)) for band in bands]
+    return np.array([(curve.blue_edge, curve.red_edge) for curve in filters]).reshape(-1, 2)
 
 
 def pivot_wavelength(band):

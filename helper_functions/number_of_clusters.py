@@ -27,7 +27,7 @@ def choose_by_silhouette(label, distances, most, seed):
     """
     n_pixels = len(distances)
     chosen = np.random.default_rng(seed).permutation(n_pixels)[:SILHOUETTE_PIXELS]
-    sample = distances.matrix[np.ix_(chosen, chosen)]
+    sample = distances.subset(chosen).matrix()
     best, highest = np.zeros(n_pixels, dtype=int), -np.inf
     for n_clusters in range(2, min(most, n_pixels - 1) + 1):
         labels = label(distances, n_clusters, seed)

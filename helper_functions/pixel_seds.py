@@ -31,6 +31,7 @@ class PixelSEDs(NamedTuple):
     wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
     rows: np.ndarray  # (n_pixels,), in the cutout
     cols: np.ndarray  # (n_pixels,), in the cutout
+    redshift: float = np.nan  # NaN where it is not known
 
 
 class NoPixels(ValueError):
@@ -94,6 +95,7 @@ def extract_seds(cutout, mask):
         wavelengths=cutout.wavelengths[present],
         rows=rows,
         cols=cols,
+        redshift=cutout.redshift,
     )
 
 

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from distances import METRICS
+from distances import FEATURES, METRICS, choose
 from helper_functions.clustering import METHODS, NoMeaning, check_run
 from helper_functions.normalize import NORMS
 
@@ -20,6 +20,8 @@ class Settings(NamedTuple):
     methods: list
     norm: list
     metric: list  # of names; None in it stands for each method's own
+    features: list | None  # of names; None: all that the bands cover
+    polynomial_degree: int
     n_clusters: int | str
     snr_thresh: float
     include_neighbours: bool
@@ -29,6 +31,7 @@ class Settings(NamedTuple):
     figure_format: str
     dpi: int
     jobs: int
+    memory_limit: float  # GB
     catalogs: str | None = None
     output: str | None = None
     scheduler: str | None = None
@@ -108,11 +111,17 @@ def check_settings(settings):
         "seed": number("seed", settings.seed, int, lowest=0),
         "dpi": number("dpi", settings.dpi, int, lowest=1),
         "jobs": number("jobs", settings.jobs, int, lowest=1),
+        "polynomial_degree": number("polynomial_degree", settings.polynomial_degree, int, lowest=0),
+        "memory_limit": number("memory_limit", settings.memory_limit, float, lowest=0),
     }
     if settings.n_clusters != "auto":
         checked["n_clusters"] = number("n_clusters", settings.n_clusters, int, lowest=1, other=' or "auto"')
     if settings.redshift_tolerance is not None:
         checked["redshift_tolerance"] = number("redshift_tolerance", settings.redshift_tolerance, float, lowest=0)
+    if settings.features is not None:
+        checked["features"] = listed(settings.features)
+        for name in checked["features"]:
+            choose(FEATURES, name, "feature")
     folders = {
         name: str(Path(value).expanduser().absolute())
         for name in ("catalogs", "output")

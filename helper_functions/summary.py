@@ -16,6 +16,7 @@ from helper_functions.save_results import load_table
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 OK, FAILED = "ok", "failed"
+EXPECTED = (OK, "no pixels", "too few pixels")  # what a galaxy may be like without anything being wrong
 
 # Columns of summary.ecsv: the value that stands where there is none, and what the column holds.
 COLUMNS = {
@@ -43,7 +44,8 @@ def ok_row(cutout, seds, run, clustering, composites, seconds):
     median, low = similarity_summary(composites.similarity)
     without_data = [band for band in cutout.bands if band not in seds.bands]
     not_used = [band for band, used in zip(seds.bands, clustering.bands_used, strict=True) if not used]
-    notes = {"no data here in ": without_data, "too little data to cluster with in ": not_used}
+    large = [clustering.when_large] if clustering.when_large else []
+    notes = {"no data here in ": without_data, "too little data to cluster with in ": not_used, "many pixels: ": large}
     return _row(
         cutout.id_dr3,
         run,
@@ -82,6 +84,7 @@ def one_line(rows, output):
         return f"{rows[0]['id_dr3']}: {rows[0]['status']}: {rows[0]['message']}"
     found = ", ".join(f"{row['run']} {row['n_clusters']}" for row in good)
     parts = [f"{good[0]['n_pixels']} pixels; clusters: {found}"] if good else []
+    parts += dict.fromkeys(row["message"] for row in good if row["message"])
     return f"{rows[0]['id_dr3']}: {'; '.join(parts + bad)} -> {output}"
 
 
@@ -136,14 +139,16 @@ def fill_image(shape, seds, values, elsewhere):
 
 def run_fingerprint(survey_digest, settings, run):
     """Digest of all that the result of a run depends on: the survey's files and the settings."""
-    steering = ("n_clusters", "snr_thresh", "include_neighbours", "redshift_tolerance", "margin", "seed")
-    content = [survey_digest, list(run), [getattr(settings, name) for name in steering]]
+    what = ("features", "polynomial_degree", "memory_limit", "n_clusters", "seed")
+    which = ("snr_thresh", "include_neighbours", "redshift_tolerance", "margin")
+    content = [survey_digest, list(run), [getattr(settings, name) for name in what + which]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def run_files(settings, id_dr3, run, n_clusters):
     """Files that a run leaves; without clusters there are no composites to draw."""
-    output, pictures = settings.output, ["cluster_map"] + ["composites"] * (n_clusters > 0)
+    output = settings.output
+    pictures = ["cluster_map"] + ["composites"] * (n_clusters > 0) + ["feature_weights"] * (run.metric == "features")
     return [
         data_paths.clusters_path(output, run.name, id_dr3),
         data_paths.composites_path(output, run.name, id_dr3),

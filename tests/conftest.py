@@ -99,4 +99,4 @@ def two_shapes():
     flux = amplitude[:, None] * np.array([RED, BLUE])[truth - 1] + rng.normal(0, error)
     wavelengths = np.array([pivot_wavelength(band) for band in BANDS])
     rows, cols = np.divmod(np.arange(100), 10)
-    return SimpleNamespace(seds=PixelSEDs(flux, error, BANDS, wavelengths, rows, cols), truth=truth)
+    return SimpleNamespace(seds=PixelSEDs(flux, error, BANDS, wavelengths, rows, cols, redshift=1.0), truth=truth)

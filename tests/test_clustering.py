@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import fcluster, ward
+from scipy.spatial.distance import squareform
+from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from distances import METRICS
+from distances import METRICS, Pixels
+from helper_functions import clustering
 from helper_functions.clustering import (
+    DENSITY_NEIGHBOURS,
     METHODS,
     UNASSIGNED,
     NoMeaning,
@@ -11,10 +16,13 @@ from helper_functions.clustering import (
     by_falling_size,
     check_run,
     cluster_pixels,
+    join_pieces,
     knee,
     principal_axes,
+    weighted_ward,
 )
 from helper_functions.normalize import NORMS
+from helper_functions.pixel_distances import PixelDistances
 
 
 def metrics_of(method):
@@ -71,7 +79,10 @@ def test_nothing_depends_on_flux_units_band_order_or_pixel_order(method, norm, t
         "pixels": (seds._replace(flux=seds.flux[pixels], error=seds.error[pixels]), labels[pixels]),
         "bands": (
             seds._replace(
-                flux=seds.flux[:, bands], error=seds.error[:, bands], wavelengths=seds.wavelengths[bands], bands=None
+                flux=seds.flux[:, bands],
+                error=seds.error[:, bands],
+                wavelengths=seds.wavelengths[bands],
+                bands=tuple(np.array(seds.bands)[bands]),
             ),
             labels,
         ),
@@ -175,3 +186,87 @@ def test_principal_axes_keep_distances_and_drop_empty_axes():
     difference = np.linalg.norm(points[0] - points, axis=1) - np.linalg.norm(rotated[0] - rotated, axis=1)
     np.testing.assert_allclose(difference, 0, atol=1e-12)
     assert (principal_axes(points, most=2) == rotated[:, :2]).all()
+
+
+# ---- many pixels ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    """2,500 pixels of three shapes, 20 degrees apart with a scatter of 4: enough to search neighbours and not all."""
+    rng = np.random.default_rng(8)
+    truth = rng.integers(0, 3, 2500)
+    shapes = np.eye(6)[:3] * 0.35 + 1 / np.sqrt(6)
+    seds = shapes[truth] + rng.normal(0, 0.03, (2500, 6))
+    return Pixels(seds, np.full(seds.shape, 0.03), np.arange(1.0, 7) * 1e4), truth
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_beyond_the_memory_limit_the_labels_hardly_change(method, cloud):
+    pixels, truth = cloud
+    metric = METHODS[method].metric
+    exact, large = (
+        METHODS[method].label(PixelDistances(pixels, metric, memory_limit=limit), 3, 0) for limit in (1e12, 1e6)
+    )
+    # Shapes this far apart are found by every route; a pixel between two of them may fall either way.
+    assert adjusted_rand_score(exact, large) > 0.95
+    if method != "dbscan":
+        assert adjusted_rand_score(truth, large) > 0.95
+
+
+def test_methods_say_what_they_do_beyond_the_memory_limit(two_shapes):
+    small = found(two_shapes, method="agglomerative", norm="L2")
+    large = cluster_pixels(two_shapes.seds, method="spectral_cross_cor", norm="L2", n_clusters=2, memory_limit=10)
+    assert small.when_large == ""
+    assert large.when_large == "similarities between 20 nearest neighbours"
+    assert (large.labels == two_shapes.truth).all()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "crosscor", "weightednorm"])
+def test_agglomerative_equals_ward_on_the_precomputed_matrix(metric, cloud):
+    """Two routes: points of the embedding, and scipy's Ward on the matrix of distances."""
+    pixels, _ = cloud
+    distances = PixelDistances(pixels, metric).subset(np.arange(400))
+    by_matrix = fcluster(ward(squareform(distances.matrix(), checks=False)), 5, criterion="maxclust")
+    assert adjusted_rand_score(by_matrix, METHODS["agglomerative"].label(distances, 5, 0)) == 1
+
+
+def test_weighted_ward_equals_ward_of_the_points_it_stands_for():
+    rng = np.random.default_rng(0)
+    centres, weights = rng.normal(size=(40, 3)), rng.integers(1, 6, 40)
+    repeated = np.repeat(np.arange(40), weights)
+    plain = fcluster(ward(centres[repeated]), 6, criterion="maxclust")
+    assert adjusted_rand_score(plain, weighted_ward(centres, weights, 6)[repeated]) == 1
+
+
+def test_dbscan_equals_that_of_scikit_learn(cloud):
+    """Two routes: pieces joined block by block, and scikit-learn's DBSCAN with the same eps on the full matrix."""
+    pixels, _ = cloud
+    distances = PixelDistances(pixels, "euclidean")
+    ours = METHODS["dbscan"].label(distances, None, 0)
+    near, _ = distances.neighbours(DENSITY_NEIGHBOURS)
+    curve = np.sort(near[:, -1])
+    eps = curve[knee(curve)]
+    theirs = DBSCAN(eps=eps, min_samples=DENSITY_NEIGHBOURS, metric="precomputed").fit_predict(distances.matrix())
+    dense = near[:, -1] <= eps
+    assert adjusted_rand_score(theirs[dense], ours[dense]) == 1
+    # A pixel at the rim has one of 30 neighbours that is dense, if any is within reach.
+    assert ((ours < 0) == (theirs < 0)).mean() > 0.999
+
+
+def test_dbscan_joins_pieces_that_only_far_neighbours_tie():
+    """Two knots of 40 pixels within eps of each other: 30 nearest neighbours stay inside a knot, the join sees both."""
+    rng = np.random.default_rng(0)
+    knots = np.concatenate([rng.normal(0, 0.001, (40, 2)), rng.normal([0.1, 0], 0.001, (40, 2))]) + 5
+    distances = PixelDistances(Pixels(knots, np.ones_like(knots), np.array([1.0, 2.0])), "euclidean")
+    dense, piece = np.ones(80, dtype=bool), np.repeat([0, 1], 40)
+    assert len(set(join_pieces(distances, piece, dense, 0.2))) == 1
+    assert len(set(join_pieces(distances, piece, dense, 0.05))) == 2
+
+
+def test_mixture_of_many_pixels_is_fitted_to_some_of_them(cloud, monkeypatch):
+    pixels, truth = cloud
+    monkeypatch.setattr(clustering, "MIXTURE_PIXELS", 300)
+    labels = METHODS["gaussian_mixture"].label(PixelDistances(pixels, "euclidean"), 3, 0)
+    assert len(labels) == 2500
+    assert adjusted_rand_score(truth, labels) > 0.95

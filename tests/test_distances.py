@@ -1,9 +1,32 @@
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
-from distances import METRICS, PixelDistances, band_widths, cross_correlation
+from distances import (
+    METRICS,
+    Options,
+    Pixels,
+    band_widths,
+    cross_correlation,
+    euclidean_between,
+    feature_weights,
+)
+from helper_functions import pixel_distances
+from helper_functions.pixel_distances import PixelDistances, landmark_coordinates
 
 WAVELENGTHS = np.array([20000.0, 6000.0, 44000.0, 11500.0])  # not in order, on purpose
+
+
+# Bands of 2000 Angstrom around these; at redshift 1 the first covers Halpha (13,070 to 13,200) and no other feature.
+EDGES = np.column_stack([WAVELENGTHS - 1000, WAVELENGTHS + 1000])
+EDGES[0] = [12000, 14000]
+REDSHIFT = 1.0
+ONE = Options(features=("halpha", "balmer_break"), polynomial_degree=2)
+
+
+def distances_of(seds, metric, *, wavelengths=WAVELENGTHS, edges=EDGES, errors=None, **limits):
+    errors = np.full(np.shape(seds), 0.1) if errors is None else errors
+    return PixelDistances(Pixels(seds, errors, wavelengths, edges, REDSHIFT, ONE), metric, **limits)
 
 
 @pytest.fixture
@@ -26,7 +49,39 @@ def weightednorm(f1, f2):
     return np.sqrt(np.trapezoid((f1 - f2)[order] ** 2, WAVELENGTHS[order]))
 
 
-LOOPS = {"euclidean": euclidean, "crosscor": crosscor, "weightednorm": weightednorm}
+def features(f1, f2):
+    # Halpha in band 0 only; of the Balmer break (6,800 to 8,400 observed) band 1 covers 6,800 to 7,000, band 3 none.
+    return np.sqrt(1 * (f1[0] - f2[0]) ** 2 + 1 * (f1[1] - f2[1]) ** 2)
+
+
+def polynomial(f1, f2):
+    # Root of the mean squared difference of the fits, over the range of the bands in the logarithm of wavelength.
+    x = np.log(WAVELENGTHS)
+    fits = [np.polynomial.Polynomial.fit(x, f, 2) for f in (f1, f2)]
+    nodes, weights = np.polynomial.legendre.leggauss(5)  # exact to degree 9
+    position = x.min() + np.ptp(x) * (nodes + 1) / 2
+    return np.sqrt(np.sum(weights * (fits[0](position) - fits[1](position)) ** 2) / 2)
+
+
+def noise(f1, f2):
+    # chi2 against the angle of the amplitude, a = tan(angle), which covers every a; the least of a grid, then refined.
+    def chi2(angle):
+        return np.sum((np.cos(angle) * f1 - np.sin(angle) * f2) ** 2) / 0.1**2
+
+    grid = np.linspace(0, np.pi, 1001)
+    start = grid[np.argmin([chi2(angle) for angle in grid])]
+    step = grid[1]
+    return np.sqrt(minimize_scalar(chi2, bounds=(start - step, start + step), options={"xatol": 1e-10}).fun)
+
+
+LOOPS = {
+    "euclidean": euclidean,
+    "crosscor": crosscor,
+    "weightednorm": weightednorm,
+    "features": features,
+    "polynomial": polynomial,
+    "noise": noise,
+}
 
 
 def test_every_metric_has_a_loop_to_be_checked_against():
@@ -35,7 +90,7 @@ def test_every_metric_has_a_loop_to_be_checked_against():
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_matrix_equals_the_loop_over_pairs(metric, seds):
-    matrix = PixelDistances(seds, WAVELENGTHS, metric).matrix
+    matrix = distances_of(seds, metric).matrix()
     # Pixels on both sides of a block's edge; the loop over all pairs would take half a minute.
     some = [0, 1, 2, 250, 510, 511, 512, 513, 598, 599]
     loop = [[LOOPS[metric](seds[i], seds[j]) for j in some] for i in some]
@@ -43,16 +98,16 @@ def test_matrix_equals_the_loop_over_pairs(metric, seds):
     np.testing.assert_allclose(matrix[np.ix_(some, some)], loop, rtol=1e-9, atol=2e-8 * np.max(loop))
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [name for name in METRICS if METRICS[name].embed])
 def test_embedding_and_matrix_are_two_routes_to_one_distance(metric, seds):
-    distances = PixelDistances(seds[:100], WAVELENGTHS, metric)
+    distances = distances_of(seds[:100], metric)
     difference = distances.coordinates[:, None] - distances.coordinates[None]
-    np.testing.assert_allclose(np.sqrt((difference**2).sum(axis=2)), distances.matrix, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(np.sqrt((difference**2).sum(axis=2)), distances.matrix(), rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_matrix_is_symmetric_with_zero_diagonal_and_finite(metric, seds):
-    matrix = PixelDistances(seds, WAVELENGTHS, metric).matrix
+    matrix = distances_of(seds, metric).matrix()
     assert (matrix == matrix.T).all()
     assert (np.diag(matrix) == 0).all()
     assert np.isfinite(matrix).all()
@@ -61,15 +116,18 @@ def test_matrix_is_symmetric_with_zero_diagonal_and_finite(metric, seds):
 @pytest.mark.parametrize("metric", METRICS)
 def test_identical_and_nearly_identical_seds_keep_their_digits(metric):
     near = np.array([[1.0, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4 + 1e-9]])
-    matrix = PixelDistances(near, WAVELENGTHS, metric).matrix
-    assert matrix[0, 1] <= 1e-15
-    # 1e-6: a step of 1e-9 on a flux of 4 is itself only known to 4e-16 / 1e-9.
-    assert matrix[0, 2] == pytest.approx(LOOPS[metric](near[0], near[2]), rel=1e-6)
+    matrix = distances_of(near, metric).matrix()
+    assert matrix[0, 1] <= 1e-13
+    expected = LOOPS[metric](near[0], near[2])
+    if metric == "noise":  # a minimum found by search is too flat; of equally long SEDs, half of the misfit is either's
+        expected = crosscor(near[0], near[2]) * np.linalg.norm(near[0]) / 0.1 / np.sqrt(2)
+    # 1e-6: a step of 1e-9 on a flux of 4 is only known to 4e-16 / 1e-9; coefficients of a fit are rounded before.
+    assert matrix[0, 2] == pytest.approx(expected, rel=1e-4 if metric == "polynomial" else 1e-6, abs=1e-13)
 
 
 def test_crosscor_worked_out_by_hand():
     # (1, 0) and (1, 1) are 45 degrees apart; brightness and sign do not count.
-    matrix = PixelDistances(np.array([[1.0, 0], [1, 1], [5, 5], [0, 2]]), [1.0, 2.0], "crosscor").matrix
+    matrix = distances_of(np.array([[1.0, 0], [1, 1], [5, 5], [0, 2]]), "crosscor", wavelengths=[1.0, 2.0]).matrix()
     np.testing.assert_allclose(matrix[0], [0, np.sqrt(0.5), np.sqrt(0.5), 1], atol=1e-15)
     assert matrix[1, 2] == pytest.approx(0, abs=1e-15)
 
@@ -82,22 +140,122 @@ def test_band_widths_worked_out_by_hand():
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_band_order_does_not_matter(metric, seds):
-    matrix = PixelDistances(seds[:50], WAVELENGTHS, metric).matrix
-    reordered = PixelDistances(seds[:50, ::-1], WAVELENGTHS[::-1], metric).matrix
-    np.testing.assert_allclose(reordered, matrix, rtol=1e-10, atol=1e-12)
+    matrix = distances_of(seds[:50], metric).matrix()
+    reordered = distances_of(seds[:50, ::-1], metric, wavelengths=WAVELENGTHS[::-1], edges=EDGES[::-1]).matrix()
+    np.testing.assert_allclose(reordered, matrix, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_one_band_has_distances(metric):
-    matrix = PixelDistances(np.array([[1.0], [3.0]]), [1.0], metric).matrix
-    assert matrix[0, 1] == (0 if metric == "crosscor" else 2)
+    one = distances_of(np.array([[1.0], [3.0]]), metric, wavelengths=[13000.0], edges=np.array([[6500.0, 14000.0]]))
+    matrix = one.matrix()
+    # Scaled freely, one band always fits; else the difference counts, twice where two features are in the band.
+    expected = {"crosscor": 0, "noise": 0, "features": 2 * np.sqrt(2)}.get(metric, 2)
+    assert matrix[0, 1] == pytest.approx(expected)
+    assert np.isfinite(one.coordinates).all()
 
 
-def test_input_is_not_changed(seds):
+@pytest.mark.parametrize("metric", METRICS)
+def test_input_is_not_changed(metric, seds):
     before = seds.copy()
-    for metric in METRICS:
-        _ = PixelDistances(seds, WAVELENGTHS, metric).matrix
+    distances = distances_of(seds, metric)
+    _ = distances.matrix(), distances.coordinates, distances.neighbours(5)
     assert (seds == before).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_matrix_in_single_precision_is_the_same(metric, seds):
+    double, single = (distances_of(seds, metric).matrix(dtype) for dtype in (np.float64, np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, double, rtol=1e-6, atol=1e-7 * double.max())
+
+
+@pytest.mark.parametrize("how", ["read off", "searched", "searched in single precision"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_neighbours_are_the_nearest_of_the_matrix(metric, how, seds, monkeypatch):
+    if how != "read off":
+        monkeypatch.setattr(pixel_distances, "BRUTE_SEARCH", 10)
+    limit = {"memory_limit": 1} if how == "searched in single precision" else {}
+    distances = distances_of(seds, metric, **limit)
+    near, numbers = distances.neighbours(7)
+    assert (numbers[:, 0] == np.arange(len(seds))).all()
+    expected = np.sort(distances.matrix(), axis=1)[:, :7]
+    # 1e-5: in single precision two pixels equally near may change places.
+    tolerance = 1e-5 if how == "searched in single precision" else 1e-7
+    np.testing.assert_allclose(near, expected, rtol=tolerance, atol=tolerance * expected.max())
+    np.testing.assert_allclose(near, np.take_along_axis(distances.matrix(), numbers, axis=1), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_more_neighbours_than_pixels_are_all_pixels(metric, seds):
+    near, numbers = distances_of(seds[:3], metric).neighbours(20)
+    assert near.shape == (3, 3)
+    assert (np.sort(numbers, axis=1) == [0, 1, 2]).all()
+
+
+def test_identical_pixels_are_their_own_first_neighbours():
+    _, numbers = distances_of(np.tile([1.0, 2, 3, 4], (6, 1)), "crosscor").neighbours(2)
+    assert (numbers[:, 0] == np.arange(6)).all()
+
+
+def test_noise_distance_of_equal_shapes_is_what_noise_gives():
+    """Redrawn noise on one shape: chi2 of n_bands - 1 degrees of freedom, at every brightness."""
+    rng = np.random.default_rng(2)
+    shape, errors = np.array([1.0, 2, 3, 4, 3, 2]), np.tile([0.05, 0.1, 0.1, 0.2, 0.1, 0.1], (400, 1))
+    errors = errors * rng.uniform(0.5, 2, (400, 1))
+    flux = rng.uniform(2, 20, (400, 1)) * shape + rng.normal(0, errors)
+    chi2 = distances_of(flux, "noise", errors=errors, wavelengths=np.arange(1.0, 7), edges=None).matrix() ** 2
+    pairs = chi2[np.triu_indices(400, 1)]
+    # 80,000 pairs, but of 400 pixels only: 2%.
+    assert pairs.mean() == pytest.approx(5, rel=0.04)
+    assert pairs.var() == pytest.approx(10, rel=0.1)
+
+
+def test_noise_distance_counts_a_faint_pixel_less():
+    """The same two shapes: a faint pixel is less far from a bright one than a bright pixel is."""
+    shapes = np.array([[1.0, 1, 1, 1], [1, 2, 1, 1]])
+    bright = distances_of(np.array([100 * shapes[0], 100 * shapes[1]]), "noise").matrix()[0, 1]
+    faint = distances_of(np.array([100 * shapes[0], shapes[1]]), "noise").matrix()[0, 1]
+    assert faint < bright / 10
+
+
+def test_landmarks_place_points_as_far_apart_as_they_are():
+    """A metric that is Euclidean in two dimensions is found again, also with fewer landmarks than points."""
+    points = np.random.default_rng(4).normal(size=(900, 2))
+    placed = landmark_coordinates(points, euclidean_between, n_dimensions=5)
+    assert placed.shape == (900, 2)
+    np.testing.assert_allclose(euclidean_between(placed, placed), euclidean_between(points, points), atol=1e-6)
+
+
+def test_feature_weights_by_hand():
+    edges = np.array([[12000.0, 14000], [13100, 15000], [6000, 9000]])
+    # Halpha at z = 1: 13,070 to 13,200, all in band 0, 100 of 130 in band 1; the Balmer break is all in band 2.
+    weights = feature_weights(edges, 1.0, ["halpha", "balmer_break"])
+    np.testing.assert_allclose(weights, [1 / (1 + 100 / 130), 100 / 130 / (1 + 100 / 130), 1])
+
+
+def test_features_that_no_band_covers_say_so():
+    edges = np.array([[12000.0, 14000]])
+    with pytest.raises(ValueError, match=r"no band covers uv_slope at redshift 1\.000: .* choose from halpha"):
+        feature_weights(edges, 1.0, ["uv_slope", "halpha"])
+    with pytest.raises(ValueError, match=r"no band covers .* choose from \(none\)"):
+        feature_weights(np.array([[1.0, 2]]), 1.0)
+    with pytest.raises(ValueError, match="unknown feature 'lyman': choose from uv_slope"):
+        feature_weights(edges, 1.0, ["lyman"])
+    with pytest.raises(ValueError, match="needs the galaxy's redshift"):
+        feature_weights(edges, np.nan)
+
+
+def test_polynomial_trusts_the_better_bands():
+    """A wild value with a large error does not bend the curve; the control: with a small one it does."""
+    line = np.array([1.0, 1, 1, 1, 1])
+    wild = np.array([1.0, 1, 6, 1, 1])
+    errors = np.full((2, 5), 0.1)
+    bent = distances_of(np.array([line, wild]), "polynomial", wavelengths=np.arange(1.0, 6), errors=errors).matrix()
+    errors[1, 2] = 1e4
+    kept = distances_of(np.array([line, wild]), "polynomial", wavelengths=np.arange(1.0, 6), errors=errors).matrix()
+    assert bent[0, 1] > 0.5
+    assert kept[0, 1] < 1e-3
 
 
 def test_cross_correlation_to_a_template_uses_common_bands_only():
@@ -110,12 +268,23 @@ def test_cross_correlation_to_a_template_uses_common_bands_only():
     )
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_constant_and_zero_bands_give_numbers(metric):
+    seds = np.random.default_rng(0).uniform(0.5, 1, (5, 4))
+    seds[:, 0], seds[:, 2] = 1.0, 0.0
+    distances = distances_of(seds, metric)
+    assert np.isfinite(distances.matrix()).all()
+    assert np.isfinite(distances.coordinates).all()
+
+
 def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="unknown metric 'cosine': choose from euclidean, crosscor, weightednorm"):
-        PixelDistances(np.ones((2, 2)), [1, 2], "cosine")
-    with pytest.raises(ValueError, match="1 of 2 SEDs have missing or infinite values"):
-        PixelDistances(np.array([[1, 2], [np.nan, 1]]), [1, 2], "euclidean")
-    with pytest.raises(ValueError, match="found \\(2, 2\\) with 3 wavelengths"):
-        PixelDistances(np.ones((2, 2)), [1, 2, 3], "euclidean")
+        distances_of(np.ones((2, 4)), "cosine")
+    with pytest.raises(ValueError, match="1 of 2 SEDs have missing values or errors"):
+        distances_of(np.array([[1, 2, 3, 4], [np.nan, 1, 1, 1]]), "euclidean")
+    with pytest.raises(ValueError, match="2 of 2 SEDs have missing values or errors"):
+        distances_of(np.ones((2, 4)), "noise", errors=np.zeros((2, 4)))
+    with pytest.raises(ValueError, match=r"found \(2, 2\) and \(2, 2\) with 4 wavelengths"):
+        distances_of(np.ones((2, 2)), "euclidean")
     with pytest.raises(ValueError, match="1 of 2 SEDs are zero in every band"):
-        _ = PixelDistances(np.array([[0, 0], [1, 1]]), [1, 2], "crosscor").matrix
+        _ = distances_of(np.array([[0, 0, 0, 0], [1, 1, 1, 1]]), "crosscor").matrix()

@@ -137,7 +137,7 @@ def test_refused_pairs_are_in_the_summary(job):
     ("flags", "message"),
     [
         (["--methods", "kmeen"], "error: unknown method 'kmeen': choose from kmeans, gaussian_mixture"),
-        (["--norm", "l2"], "error: unknown norm 'l2': choose from none, L2, sed, pca"),
+        (["--norm", "l2"], "error: unknown norm 'l2': choose from none, L2, sed, pca, ratios, contrast"),
         (["--metric", "cosine"], "error: unknown metric 'cosine': choose from euclidean, crosscor, weightednorm"),
         (["--n-clusters", "x"], "error: n_clusters must be a whole number"),
         (["--catalogs", "nowhere"], "nowhere does not exist: set CATALOGS_FOLDER"),
@@ -255,3 +255,29 @@ def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch)
     assert main(["--ids", "7", "--methods", "kmeans"]) == 0
     assert (tmp_path / "elsewhere/summary.ecsv").exists()
     assert data_paths.catalogs_folder() == survey_folder
+
+
+def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
+    monkeypatch.setattr(main_clustering, "FEATURES", ["balmer_break", "halpha"])
+    flags = ["--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2]
+    status, output = job(*flags)
+    assert status == 0
+    assert "images/kmeans_L2_features/7_feature_weights.png" in files_of(output)
+
+
+def test_a_feature_that_no_band_covers_is_told(job, monkeypatch, capsys):
+    monkeypatch.setattr(main_clustering, "FEATURES", ["paschen"])  # at z = 2 beyond 3.2 micron: between the bands
+    status, output = job("--ids", 7, "--methods", "kmeans", "--metric", "features")
+    assert status == 1
+    assert summary_of(output)["status"][0] == "not covered"
+    assert "no band covers paschen at redshift 2.000" in summary_of(output)["message"][0]
+    monkeypatch.setattr(main_clustering, "FEATURES", ["lyman"])
+    assert job("--ids", 7, "--methods", "kmeans")[0] == 2
+    assert "unknown feature 'lyman': choose from uv_slope" in capsys.readouterr().err
+
+
+def test_the_summary_says_what_the_memory_limit_changed(job, monkeypatch):
+    monkeypatch.setattr(main_clustering, "MEMORY_LIMIT", 1e-6)
+    _, output = job("--ids", 7, "--methods", "agglomerative", "kmeans", "--n-clusters", 2)
+    messages = list(summary_of(output)["message"].filled(""))
+    assert messages == ["many pixels: Ward on 2000 k-means clusters", ""]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from helper_functions.normalize import NORMS, normalize
+from helper_functions.normalize import BRIGHTNESS_POWER, NORMS, normalize
 
 
 @pytest.fixture
@@ -25,13 +25,14 @@ def test_input_is_not_changed_and_output_is_new(norm, noisy):
         assert not np.shares_memory(new, old)
 
 
-@pytest.mark.parametrize("norm", ["L2", "sed", "pca"])
+@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "none"])
 def test_brightness_is_taken_out(norm):
     shape = np.array([1.0, 2, 3, 4])
     flux = np.array([[1.0], [2], [7]]) * shape
-    normed, _ = normalize(flux, np.ones_like(flux), norm)
-    # Tolerance: rounding of numbers up to 28.
-    np.testing.assert_allclose(normed, normed[[0, 0, 0]], atol=1e-13)
+    normed, _ = normalize(flux, 1e-9 * np.ones_like(flux), norm)
+    # Rounding of numbers up to 28, in units of the noise for contrast; asinh is a logarithm far above the noise.
+    atol = {"contrast": 1e-4}.get(norm, 1e-13)
+    np.testing.assert_allclose(normed, normed[[0, 0, 0]], atol=atol)
 
 
 def test_none_keeps_brightness():
@@ -82,9 +83,26 @@ def test_errors_match_the_scatter_of_redrawn_noise(norm):
     np.testing.assert_allclose(np.std(drawn, axis=0), told, rtol=0.06, atol=0.02 * told.max())
 
 
+def test_ratios_are_logarithms_of_ratios_far_above_the_noise_and_finite_below_zero():
+    flux, error = np.array([[100.0, 200, 400], [1, 2, 4], [-3, 0, 3]]), np.full((3, 3), 1e-3)
+    ratios, _ = normalize(flux, error, "ratios")
+    np.testing.assert_allclose(np.diff(ratios[:2]), np.log(2), rtol=1e-5)
+    assert np.isfinite(ratios).all()
+    assert (np.diff(ratios[2]) > 0).all()  # order is kept across zero
+
+
+def test_contrast_worked_out_by_hand():
+    # The mean SED is (4, 4). (4, 4) has no contrast; (6, 2) is it once, with (2, -2) left over.
+    flux, error = np.array([[2.0, 6], [4, 4], [6, 2]]), np.full((3, 2), 2.0)
+    np.testing.assert_allclose(normalize(flux, error, "contrast")[0], [[-1, 1], [0, 0], [1, -1]], atol=1e-14)
+    # Four times as bright: the residual in units of noise is 4 times as large, and divided by the brightness' power.
+    bright = normalize(np.array([[2.0, 6], [4, 4], [24, 8], [-14, -2]]), np.full((4, 2), 2.0), "contrast")[0]
+    np.testing.assert_allclose(bright[2], [4 / 4**BRIGHTNESS_POWER, -4 / 4**BRIGHTNESS_POWER])
+
+
 def test_errors_name_what_is_wrong():
     good = np.ones((2, 2))
-    with pytest.raises(ValueError, match="unknown norm 'L1': choose from none, L2, sed, pca"):
+    with pytest.raises(ValueError, match="unknown norm 'L1': choose from none, L2, sed, pca, ratios, contrast"):
         normalize(good, good, "L1")
     with pytest.raises(ValueError, match="1 of 2 SEDs have missing values or errors"):
         normalize(np.array([[1, np.nan], [1, 1]]), good, "L2")
@@ -94,3 +112,5 @@ def test_errors_name_what_is_wrong():
         normalize(np.array([[0.0, 0], [1, 1]]), good, "L2")
     with pytest.raises(ValueError, match="median SED is zero in every band"):
         normalize(0 * good, good, "sed")
+    with pytest.raises(ValueError, match="mean SED is zero in every band"):
+        normalize(0 * good, good, "contrast")

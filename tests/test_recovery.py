@@ -79,7 +79,7 @@ def test_decoupled_pixels_are_pure_and_their_brightness_says_nothing(galaxy):
     assert abs(spearmanr(galaxy.seds.flux.mean(axis=1), brightness).statistic) < 0.15
 
 
-@pytest.mark.parametrize("run", all_runs(), ids=lambda run: run.name)
+@pytest.mark.parametrize("run", [run for run in all_runs() if run.norm in ("L2", "contrast")], ids=lambda run: run.name)
 def test_nothing_depends_on_units_or_order(run, galaxy):
     seds = galaxy.seds
     options = {"method": run.method, "norm": run.norm, "metric": run.metric, "n_clusters": 3}
@@ -91,14 +91,17 @@ def test_nothing_depends_on_units_or_order(run, galaxy):
     order = seds._replace(flux=seds.flux[pixels], error=seds.error[pixels])
     assert (cluster_pixels(order, **options).labels == labels[pixels]).all()
     columns = seds._replace(
-        flux=seds.flux[:, bands], error=seds.error[:, bands], wavelengths=seds.wavelengths[bands], bands=None
+        flux=seds.flux[:, bands],
+        error=seds.error[:, bands],
+        wavelengths=seds.wavelengths[bands],
+        bands=tuple(np.array(seds.bands)[bands]),
     )
     assert (cluster_pixels(columns, **options).labels == labels).all()
 
 
 def test_every_run_is_in_the_suite():
     runs = all_runs()
-    assert len(runs) == 5 * 4 * 3 + 4  # spectral_cross_cor has its own metric only
+    assert len(runs) == 5 * 6 * 6 + 6  # spectral_cross_cor has its own metric only
     assert {run.method for run in runs} == set(METHODS)
 
 

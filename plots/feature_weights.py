@@ -1,0 +1,45 @@
+"""Which bands the metric "features" looks at: the weight of each band, and the features it covers."""
+
+import numpy as np
+
+from plots.composites import wavelength_axis
+from plots.style import PALETTE, new_figure
+
+
+def feature_weights_page(seds, edges, weights, features, title):
+    """Draw the weight of every band against rest-frame wavelength, with the windows of the features behind.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+        For its bands and redshift.
+    edges : ndarray of shape (n_bands, 2)
+        Angstrom, observed.
+    weights : ndarray of shape (n_bands,)
+    features : dict
+        name -> rest-frame windows, Angstrom.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(9, 3.8)
+    ax = figure.subplots()
+    figure.subplots_adjust(left=0.08, right=0.8, bottom=0.14, top=0.9)
+    figure.suptitle(title, size=11)
+    rest = edges / (1 + seds.redshift) / 1e4
+    for (low, high), weight, band in zip(rest, weights, seds.bands, strict=True):
+        ax.fill_between([low, high], weight, color="0.35", alpha=0.5, lw=0)
+        if weight > 0:
+            top = weight + 0.01 * weights.max()
+            ax.text((low + high) / 2, top, band.upper(), size=6, rotation=90, ha="center", va="bottom")
+    for (name, windows), colour in zip(features.items(), PALETTE, strict=False):
+        for number, (low, high) in enumerate(windows):
+            ax.axvspan(low / 1e4, high / 1e4, color=colour, alpha=0.35, lw=0, zorder=0, label=None if number else name)
+    wavelength_axis(ax, np.array([rest.min(), rest.max()]))
+    ax.set_ylim(0, 1.3 * weights.max())
+    ax.set_xlabel("rest-frame wavelength [µm]")
+    ax.set_ylabel("weight of the band")
+    figure.legend(loc="center right", frameon=False, fontsize=8, title="feature")
+    return figure

@@ -1,0 +1,134 @@
+"""How time and memory of each method grow with pixels and bands: python -m tests.benchmarks.scaling --help
+
+Each method runs in a process of its own, on simulated pixels, after the imports; what it adds to the memory of these is
+counted. Peers are scikit-learn's methods with the same settings.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+N_CLUSTERS = 4
+
+
+def make_pixels(n_pixels, n_bands, seed=0):
+    """SEDs that are mixtures of four shapes, at SNR 4 to 60, of length 1, with their errors."""
+    rng = np.random.default_rng(seed)
+    shapes = np.abs(rng.normal(1, 0.4, (4, n_bands)))
+    flux = rng.dirichlet([0.3] * 4, n_pixels) @ shapes
+    error = np.repeat(flux.mean(axis=1, keepdims=True) / 10 ** rng.uniform(0.6, 1.8, (n_pixels, 1)), n_bands, axis=1)
+    flux += rng.normal(0, error)
+    length = np.linalg.norm(flux, axis=1, keepdims=True)
+    return flux / length, error / length
+
+
+def run_ours(method, metric, seds, errors, memory_limit):
+    from distances import Pixels
+    from helper_functions.clustering import METHODS
+    from helper_functions.pixel_distances import PixelDistances
+
+    wavelengths = np.geomspace(5e3, 5e4, seds.shape[1])
+    edges = np.column_stack([0.95 * wavelengths, 1.05 * wavelengths])
+    pixels = Pixels(seds, errors, wavelengths, edges, 1.5)
+    metric = metric or METHODS[method].metric
+    return METHODS[method].label(PixelDistances(pixels, metric, memory_limit), N_CLUSTERS, 0)
+
+
+def run_peer(method, seds):
+    from sklearn import cluster
+
+    peers = {
+        "sklearn_ward": cluster.AgglomerativeClustering(N_CLUSTERS),
+        "sklearn_spectral": cluster.SpectralClustering(
+            N_CLUSTERS, affinity="nearest_neighbors", n_neighbors=20, random_state=0
+        ),
+        "sklearn_kmeans": cluster.KMeans(N_CLUSTERS, n_init=10, random_state=0),
+    }
+    return peers[method].fit_predict(seds)
+
+
+def measure(method, metric, n_pixels, n_bands, memory_limit, keep=None):
+    """Run one method; return its seconds and megabytes."""
+    import helper_functions.clustering  # noqa: F401  imports are not what is measured
+
+    seds, errors = make_pixels(n_pixels, n_bands)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    if method.startswith("sklearn"):
+        labels = run_peer(method, seds)
+    else:
+        labels = run_ours(method, metric, seds, errors, memory_limit)
+    seconds = time.perf_counter() - start
+    if keep:
+        np.save(keep, labels)
+    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"method": method, "metric": metric or "", "n_pixels": n_pixels, "n_bands": n_bands} | {
+        "seconds": round(seconds, 3),
+        "megabytes": round(megabytes),
+    }
+
+
+def in_own_process(*arguments, timeout):
+    command = [sys.executable, "-m", "tests.benchmarks.scaling", "one", *map(str, arguments)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True)
+    except subprocess.TimeoutExpired:
+        return None
+    return json.loads(done.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("one", help="one method, in this process")
+    one.add_argument("method")
+    one.add_argument("n_pixels", type=int)
+    one.add_argument("--bands", type=int, default=27)
+    one.add_argument("--metric")
+    one.add_argument("--memory-limit", type=float, default=2e9)
+    one.add_argument("--keep", type=Path, help="file for the labels")
+    many = commands.add_parser("many", help="several methods and sizes, each in its own process")
+    many.add_argument("--methods", nargs="+", required=True)
+    many.add_argument("--pixels", nargs="+", type=int, default=[3000, 10_000, 40_000, 100_000])
+    many.add_argument("--bands", nargs="+", type=int, default=[27])
+    many.add_argument("--metric", nargs="+", default=[None])
+    many.add_argument("--repeats", type=int, default=3)
+    many.add_argument("--timeout", type=float, default=300)
+    many.add_argument("--output", type=Path, help="JSON file for all figures")
+    given = parser.parse_args()
+    if given.command == "one":
+        figures = measure(given.method, given.metric, given.n_pixels, given.bands, given.memory_limit, given.keep)
+        print(json.dumps(figures))
+        return
+    results = []
+    for metric in given.metric:
+        for method in given.methods:
+            for n_pixels in given.pixels:
+                for n_bands in given.bands:
+                    flags = ["--bands", n_bands] + (["--metric", metric] if metric else [])
+                    runs = [
+                        in_own_process(method, n_pixels, *flags, timeout=given.timeout) for _ in range(given.repeats)
+                    ]
+                    if None in runs:
+                        print(f"{method} {metric or ''} {n_pixels} x {n_bands}: over {given.timeout:g} s", flush=True)
+                        continue
+                    middle = sorted(runs, key=lambda run: run["seconds"])[len(runs) // 2]
+                    spread = f"{min(r['seconds'] for r in runs):.2f} to {max(r['seconds'] for r in runs):.2f}"
+                    print(
+                        f"{method} {metric or ''} {n_pixels} x {n_bands}: {middle['seconds']:.2f} s ({spread}), "
+                        f"{max(r['megabytes'] for r in runs)} MB",
+                        flush=True,
+                    )
+                    results.append(middle | {"megabytes": max(r["megabytes"] for r in runs)})
+    if given.output:
+        given.output.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
