@@ -225,11 +225,11 @@ def in_units_of_noise(pixels):
 def euclidean_between(points, others):
     """Euclidean distances between the rows of two arrays, shape (n, m), from one matrix product."""
     size, other_size = (np.einsum("ij,ij->i", x, x) for x in (points, others))
-    scale = np.add.outer(size, other_size)
     squared = points @ others.T
     squared *= -2
-    squared += scale
-    i, j = np.nonzero(squared < LOSSY * scale)
+    squared += size[:, None]
+    squared += other_size
+    i, j = np.nonzero(squared < LOSSY * (size.max() + other_size.max()))
     squared[i, j] = np.square(points[i] - others[j]).sum(axis=1)
     return np.sqrt(squared, out=squared)
 

@@ -123,8 +123,10 @@ def agglomerative(distances, n_clusters, seed):
     points = distances.coordinates
     if distances.too_large:
         return two_stage_ward(points, n_clusters, seed)
-    # No N x N matrix: the time grows as N^2, the memory as N.
-    tree = fastcluster.linkage_vector(points, method="ward")
+    if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
+        tree = fastcluster.linkage_vector(points, method="ward")
+    else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
+        tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
     return fcluster(tree, n_clusters, criterion="maxclust")
 
 

@@ -95,9 +95,21 @@ class PixelDistances:
             for left in starts[top // BLOCK :]:
                 here, there = slice(top, top + BLOCK), slice(left, left + BLOCK)
                 block = self._metric.between(self._rows[here], self._rows[there])
+                if top == left:  # its two halves may differ by rounding
+                    block = np.triu(block, 1)
+                    block += block.T
                 distances[here, there] = block
                 distances[there, here] = block.T
-        np.fill_diagonal(distances, 0)
+        return distances
+
+    def condensed(self):
+        """Distances between all pairs once, row by row above the diagonal, as scipy.cluster.hierarchy takes them."""
+        n_pixels = len(self)
+        distances, end = np.empty(n_pixels * (n_pixels - 1) // 2), 0
+        for here, block in self.blocks():
+            for row, number in zip(block, range(here.start, here.stop), strict=True):
+                start, end = end, end + n_pixels - 1 - number
+                distances[start:end] = row[number + 1 :]
         return distances
 
     def neighbours(self, n_neighbours):

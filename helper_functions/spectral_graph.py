@@ -78,8 +78,12 @@ def _of_one_piece(affinity, n_vectors, rng):
     else:
         if issparse(affinity):
             walk = diags_array(1 / degree) @ affinity @ diags_array(1 / degree)
-        else:  # a scaled copy of a full matrix would double the memory
-            walk = LinearOperator((size, size), matvec=lambda v: affinity @ (v.ravel() / degree) / degree, dtype=float)
+        else:
+            # A scaled copy of a full matrix would double the memory, and so would a product in another precision.
+            def step(vector):
+                return affinity @ (vector.ravel() / degree).astype(affinity.dtype) / degree
+
+            walk = LinearOperator((size, size), matvec=step, dtype=float)
         values, vectors = eigsh(walk, k=n_vectors, which="LA", tol=TOLERANCE, v0=rng.uniform(-1, 1, size))
     return values, vectors / degree[:, None]
 

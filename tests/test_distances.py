@@ -164,6 +164,13 @@ def test_input_is_not_changed(metric, seds):
 
 
 @pytest.mark.parametrize("metric", METRICS)
+def test_condensed_is_the_matrix_above_its_diagonal(metric, seds):
+    distances = distances_of(seds, metric)
+    upper = distances.matrix()[np.triu_indices(len(seds), 1)]
+    np.testing.assert_allclose(distances.condensed(), upper, rtol=1e-9, atol=1e-9 * upper.max())
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_matrix_in_single_precision_is_the_same(metric, seds):
     double, single = (distances_of(seds, metric).matrix(dtype) for dtype in (np.float64, np.float32))
     assert single.dtype == np.float32

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distances import METRICS, PixelDistances
+from distances import METRICS, Pixels
+from helper_functions.pixel_distances import PixelDistances
 
 REPEATS = 5
 
@@ -30,12 +31,14 @@ def distance_matrices(n_pixels=3000, n_bands=20):
     """Time each metric's matrix."""
     rng = np.random.default_rng(0)
     seds, wavelengths = rng.uniform(0.2, 2, (n_pixels, n_bands)), np.linspace(5e3, 5e4, n_bands)
+    edges = np.column_stack([wavelengths - 1e3, wavelengths + 1e3])
+    pixels = Pixels(seds, np.full(seds.shape, 0.1), wavelengths, edges, redshift=1.5)
     for metric in METRICS:
-        print(f"{metric}, {n_pixels} pixels x {n_bands} bands: {timed(lambda m=metric: matrix(seds, wavelengths, m))}")
+        print(f"{metric}, {n_pixels} pixels x {n_bands} bands: {timed(lambda m=metric: matrix(pixels, m))}")
 
 
-def matrix(seds, wavelengths, metric):
-    return PixelDistances(seds, wavelengths, metric).matrix
+def matrix(pixels, metric):
+    return PixelDistances(pixels, metric).matrix()
 
 
 def main_job(folder, ids):
