@@ -9,32 +9,27 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-import fastcluster
 import numpy as np
-from scipy.cluster.hierarchy import fcluster
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from distances import DEFAULTS, METRICS, Pixels, choose
 from helper_functions.composite_seds import composite_seds, nearest_sed
+from helper_functions.density import LINKED_NEIGHBOURS, dbscan
 from helper_functions.filters import band_edges
+from helper_functions.graphs import cut_graph, neighbour_graph
 from helper_functions.normalize import NORMS, normalize
 from helper_functions.number_of_clusters import choose_by_silhouette
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances
 from helper_functions.pixel_seds import complete_block
-from helper_functions.spectral_graph import cut_graph, neighbour_graph
+from helper_functions.ward import MICRO_CLUSTERS, agglomerative
 
 MAX_CLUSTERS = 10
 KMEANS_STARTS = 10
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
-DENSITY_NEIGHBOURS = 10  # pixels, itself included, that make a pixel dense for dbscan
-LINKED_NEIGHBOURS = 30  # nearest neighbours through which dbscan looks for clusters first
 GRAPH_NEIGHBOURS = 20  # pixels, itself included, that each pixel is tied to in the graph of spectral
 MIXTURE_PIXELS = 20_000
-MICRO_CLUSTERS = 2000
 UNASSIGNED = -1
 
 
@@ -82,93 +77,6 @@ def gaussian_mixture(distances, n_clusters, seed):
     if best is None:
         raise TooFewPixels(f"no mixture of {list(numbers)} Gaussians can be fitted to {len(points)} pixels")
     return best.predict(points)
-
-
-def dbscan(distances, n_clusters, seed):
-    """Density-based clusters (Ester et al. 1996); eps at the knee of the k-distance curve, so `n_clusters` has no part.
-
-    A pixel at the border of several clusters goes to that of the nearest dense pixel, whatever the order of the pixels.
-    """
-    near, numbers = distances.neighbours(LINKED_NEIGHBOURS)
-    k_distance = near[:, min(DENSITY_NEIGHBOURS, len(distances)) - 1]
-    eps = np.sort(k_distance)[knee(np.sort(k_distance))]
-    dense = k_distance <= eps
-    linked = (near <= eps) & dense[:, None] & dense[numbers]
-    piece = connected_pieces(np.repeat(np.arange(len(near)), linked.sum(axis=1)), numbers[linked], len(near))
-    if not distances.too_large:  # links to farther neighbours than these few may tie pieces together
-        piece = join_pieces(distances, piece, dense, eps)
-    reached = (near <= eps) & dense[numbers]
-    nearest_dense = numbers[np.arange(len(near)), np.argmax(reached, axis=1)]
-    return np.where(reached.any(axis=1), piece[nearest_dense], -1)
-
-
-def connected_pieces(rows, cols, n_pixels):
-    """Number of the connected piece that each pixel belongs to, given links between pixels."""
-    links = csr_array((np.ones(len(rows), dtype=bool), (rows, cols)), shape=(n_pixels, n_pixels))
-    return connected_components(links, directed=False)[1]
-
-
-def join_pieces(distances, piece, dense, eps):
-    """Join pieces of which two dense pixels lie within eps."""
-    first, second = [], []
-    for here, block in distances.blocks():
-        i, j = np.nonzero((block <= eps) & dense[here, None] & dense & (piece[here, None] != piece))
-        first.append(piece[here][i])
-        second.append(piece[j])
-    return connected_pieces(np.concatenate(first), np.concatenate(second), piece.max() + 1)[piece]
-
-
-def agglomerative(distances, n_clusters, seed):
-    """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
-    points = distances.coordinates
-    if distances.too_large:
-        return two_stage_ward(points, n_clusters, seed)
-    if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
-        tree = fastcluster.linkage_vector(points, method="ward")
-    else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
-        tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
-    return fcluster(tree, n_clusters, criterion="maxclust")
-
-
-def two_stage_ward(points, n_clusters, seed):
-    """Ward's clustering that starts from MICRO_CLUSTERS k-means clusters, each as heavy as it has pixels."""
-    n_micro = min(MICRO_CLUSTERS, len(points))
-    stage = KMeans(n_micro, init="random", n_init=1, max_iter=10, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        micro = stage.fit_predict(points.astype(np.float32))
-    weights = np.bincount(micro, minlength=n_micro)
-    used = weights > 0
-    number = np.cumsum(used) - 1
-    return weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], n_clusters)[number[micro]]
-
-
-def weighted_ward(centres, weights, n_clusters):
-    """Ward's clustering of points that stand for several: labels of the points.
-
-    Follows chains of nearest neighbours to pairs that are each other's nearest, which may be merged in any order
-    (Murtagh 1983); the merges are then replayed from the cheapest until `n_clusters` are left.
-    """
-    centres, weights = centres.copy(), weights.astype(float)
-    alive, merges, chain = np.ones(len(centres), dtype=bool), [], []
-    while len(merges) < len(centres) - 1:
-        if not chain:
-            chain.append(int(np.argmax(alive)))
-        last = chain[-1]
-        cost = np.square(centres - centres[last]).sum(axis=1) * (weights * weights[last] / (weights + weights[last]))
-        cost[~alive] = cost[last] = np.inf
-        nearest = int(np.argmin(cost))
-        if len(chain) > 1 and cost[chain[-2]] <= cost[nearest]:
-            other = chain[-2]
-            del chain[-2:]
-            merges.append((cost[other], last, other))
-            total = weights[last] + weights[other]
-            centres[last] = (weights[last] * centres[last] + weights[other] * centres[other]) / total
-            weights[last], alive[other] = total, False
-        else:
-            chain.append(nearest)
-    cheapest = sorted(merges)[: len(centres) - n_clusters]
-    return connected_pieces([one for _, one, _ in cheapest], [other for *_, other in cheapest], len(centres))
 
 
 def spectral(distances, n_clusters, seed):
@@ -230,14 +138,6 @@ def principal_axes(points, most):
     kept = np.argsort(variance)[::-1][:most]
     kept = kept[variance[kept] > 1e-10 * variance.max()]
     return centred @ (axes[:, kept] if kept.size else axes[:, -1:])
-
-
-def knee(curve):
-    """Index where a rising curve bends most: farthest below the chord between its ends (Satopaa et al. 2011)."""
-    if len(curve) < 3 or curve[-1] == curve[0]:
-        return len(curve) - 1
-    along = np.linspace(0, 1, len(curve))
-    return int(np.argmax(along - (curve - curve[0]) / (curve[-1] - curve[0])))
 
 
 # ---- one door for all methods -----------------------------------------------

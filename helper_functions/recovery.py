@@ -35,6 +35,11 @@ RADII = (14.0, 18.0, 22.0)  # pixels, which give 600 to 3,500 pixels above the t
 STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
 PLAIN_NORM = "L2"  # of the curves and maps
 SUITES = ("galaxies", "decoupled")
+MATRICES = {  # picture -> suite, score, and what to call it
+    "score_matrix": ("galaxies", "ari", "all selected pixels"),
+    "score_matrix_core": ("galaxies", "ari_core", "core pixels"),
+    "score_matrix_decoupled": ("decoupled", "ari", "decoupled pixels"),
+}
 ORACLE, CHANCE = "oracle", "chance"
 
 
@@ -270,8 +275,9 @@ def main(arguments=None):
         scores = {suite: mean_scores(table, suite) for suite in SUITES}
         for suite, means in scores.items():
             save_table(given.output / f"recovery_means_{suite}.ecsv", means)
+        options = list(METHODS), list(NORMS), list(METRICS)
         pictures = {
-            "score_matrix": score_matrix(scores["galaxies"], list(METHODS), list(NORMS), list(METRICS)),
+            **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
             "number_of_clusters": number_curves(curves(table), list(STEPS), scores["galaxies"]),
             "truth_and_maps": truth_and_maps(maps),
         }

@@ -2,51 +2,56 @@
 
 import numpy as np
 
-from plots.style import PALETTE, bare, label_image, new_figure
+from plots.style import PALETTE, bare, grid, label_image, new_figure
 
 MAPS_A_PAGE = 6  # galaxies
 REFERENCES = {"oracle": ("black", "--"), "chance": ("0.5", ":")}
 
 
-def score_matrix(means, methods, norms, metrics):
-    """Draw mean ARI over all and over core pixels for every method (row), and norm and metric (column).
+def score_matrix(means, methods, norms, metrics, name="ari", title="all selected pixels"):
+    """Draw the mean score of every norm (row) and metric (column), a panel for each method.
 
     Parameters
     ----------
     means : Table
         From `recovery.mean_scores`, with rows for "oracle" and "chance" too.
     methods, norms, metrics : list of str
+    name : str
+        Column of `means` to draw.
+    title : str
+        Which pixels it is about.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    columns = [(norm, metric) for norm in norms for metric in metrics]
-    width, height = 2.6 + 0.6 * len(columns), 2 * (0.45 * len(methods) + 0.6) + 1.6
+    n_columns = 3
+    n_rows = -(-len(methods) // n_columns)
+    cell = 0.42
+    width, height = n_columns * (cell * len(metrics) + 0.35) + 1.4, n_rows * (cell * len(norms) * 0.75 + 0.5) + 1.5
     figure = new_figure(width, height)
-    axes = figure.subplots(2, 1)
-    edges = {"left": 1.6 / width, "right": 1 - 0.1 / width, "top": 1 - 0.4 / height, "bottom": 1.6 / height}
-    figure.subplots_adjust(**edges, hspace=0.18)
-    scores = {(row["method"], row["norm"], row["metric"]): row for row in means}
-    for ax, name, title in zip(axes, ("ari", "ari_core"), ("all selected pixels", "core pixels"), strict=True):
-        values = np.array(
-            [[scores[m, *c][name] if (m, *c) in scores else np.nan for c in columns] for m in methods], dtype=float
-        )
+    axes = grid(figure, len(methods), n_columns, sharex=True, sharey=True)
+    edges = {"left": 0.8 / width, "right": 1 - 0.9 / width, "top": 1 - 0.75 / height, "bottom": 0.95 / height}
+    figure.subplots_adjust(**edges, wspace=0.06, hspace=0.16)
+    scores = {(row["method"], row["norm"], row["metric"]): row[name] for row in means}
+    for ax, method in zip(axes, methods, strict=True):
+        values = np.array([[scores.get((method, n, m), np.nan) for m in metrics] for n in norms], dtype=float)
         drawn = ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
         for (row, col), value in np.ndenumerate(values):
             text = f"{value:.2f}" if np.isfinite(value) else "–"
-            ax.text(col, row, text, ha="center", va="center", size=8, color="white" if value < 0.6 else "black")
-        # Chance is a hair below zero as often as above, which is not worth a minus sign.
-        known = {key: abs(scores[key, "", ""][name]) for key in REFERENCES}
-        references = ", ".join(f"{key} {value:.2f}" for key, value in known.items())
-        ax.set_title(f"mean adjusted Rand index, {title} ({references})", size=10)
-        ax.set_yticks(range(len(methods)), methods, size=8)
-        names = [f"{norm}, {metric}" for norm, metric in columns]
-        ax.set_xticks(range(len(columns)), names, size=8, rotation=40, ha="right", rotation_mode="anchor")
+            ax.text(col, row, text, ha="center", va="center", size=6.5, color="white" if value < 0.6 else "black")
+        ax.set_title(method, size=9, pad=3)
+        ax.set_yticks(range(len(norms)), norms, size=7)
+        ax.set_xticks(range(len(metrics)), metrics, size=7, rotation=40, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
-        figure.colorbar(drawn, ax=ax, pad=0.01, label="ARI")
-    axes[0].tick_params(labelbottom=False)
-    axes[1].set_xlabel("norm and metric; – where the method has no meaning with the metric")
+    # Chance is a hair below zero as often as above, which is not worth a minus sign.
+    references = ", ".join(f"{key} {abs(scores[key, '', '']):.2f}" for key in REFERENCES)
+    figure.suptitle(f"mean adjusted Rand index, {title} ({references})", size=10, y=1 - 0.12 / height, va="top")
+    bar = figure.add_axes([1 - 0.75 / width, edges["bottom"], 0.15 / width, edges["top"] - edges["bottom"]])
+    figure.colorbar(drawn, cax=bar, label="ARI")
+    figure.text(
+        0.5, 0.08 / height, "norm down, metric across; – where they have no meaning together", ha="center", size=8
+    )
     return figure
 
 

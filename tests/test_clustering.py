@@ -8,7 +8,6 @@ from sklearn.metrics import adjusted_rand_score
 from distances import METRICS, Pixels
 from helper_functions import clustering
 from helper_functions.clustering import (
-    DENSITY_NEIGHBOURS,
     METHODS,
     UNASSIGNED,
     NoMeaning,
@@ -16,13 +15,12 @@ from helper_functions.clustering import (
     by_falling_size,
     check_run,
     cluster_pixels,
-    join_pieces,
-    knee,
     principal_axes,
-    weighted_ward,
 )
+from helper_functions.density import DENSITY_NEIGHBOURS, join_pieces, knee
 from helper_functions.normalize import NORMS
 from helper_functions.pixel_distances import PixelDistances
+from helper_functions.ward import weighted_ward
 
 
 def metrics_of(method):

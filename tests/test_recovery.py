@@ -115,6 +115,8 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
         "recovery_means_galaxies.ecsv",
         "recovery_means_decoupled.ecsv",
         "score_matrix.png",
+        "score_matrix_core.png",
+        "score_matrix_decoupled.png",
         "number_of_clusters.png",
         "truth_and_maps.png",
     }

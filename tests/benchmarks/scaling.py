@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,34 @@ def in_own_process(*arguments, timeout):
     return json.loads(done.stdout)
 
 
+def run_many(methods, pixels, bands, metrics, repeats, timeout):
+    """Measure every combination `repeats` times; print and return medians of time and maxima of memory."""
+    results = []
+    for metric, method, n_pixels, n_bands in product(metrics, methods, pixels, bands):
+        flags = ["--bands", n_bands] + (["--metric", metric] if metric else [])
+        runs = [in_own_process(method, n_pixels, *flags, timeout=timeout) for _ in range(repeats)]
+        name = f"{method} {metric or ''} {n_pixels} x {n_bands}"
+        if None in runs:
+            print(f"{name}: over {timeout:g} s", flush=True)
+            continue
+        seconds, megabytes = sorted(run["seconds"] for run in runs), max(run["megabytes"] for run in runs)
+        middle = seconds[len(runs) // 2]
+        print(f"{name}: {middle:.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f}), {megabytes} MB", flush=True)
+        results.append(runs[0] | {"seconds": middle, "megabytes": megabytes})
+    return results
+
+
+def draw(path, repeats, timeout):
+    """Measure all methods against pixels and bands, and draw it."""
+    from helper_functions.clustering import METHODS
+    from helper_functions.save_results import save_figure
+    from plots.scaling import scaling
+
+    by_pixels = run_many(METHODS, [1000, 3000, 10_000, 40_000, 100_000], [27], [None], repeats, timeout)
+    by_bands = run_many(METHODS, [10_000], [4, 9, 27, 81], [None], repeats, timeout)
+    save_figure(path, scaling(by_pixels, by_bands), dpi=90)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -98,36 +127,19 @@ def main():
     many.add_argument("--pixels", nargs="+", type=int, default=[3000, 10_000, 40_000, 100_000])
     many.add_argument("--bands", nargs="+", type=int, default=[27])
     many.add_argument("--metric", nargs="+", default=[None])
-    many.add_argument("--repeats", type=int, default=3)
-    many.add_argument("--timeout", type=float, default=300)
-    many.add_argument("--output", type=Path, help="JSON file for all figures")
+    picture = commands.add_parser("picture", help="all methods against pixels and bands, drawn")
+    picture.add_argument("path", type=Path)
+    for command in (many, picture):
+        command.add_argument("--repeats", type=int, default=3)
+        command.add_argument("--timeout", type=float, default=300)
     given = parser.parse_args()
     if given.command == "one":
         figures = measure(given.method, given.metric, given.n_pixels, given.bands, given.memory_limit, given.keep)
         print(json.dumps(figures))
-        return
-    results = []
-    for metric in given.metric:
-        for method in given.methods:
-            for n_pixels in given.pixels:
-                for n_bands in given.bands:
-                    flags = ["--bands", n_bands] + (["--metric", metric] if metric else [])
-                    runs = [
-                        in_own_process(method, n_pixels, *flags, timeout=given.timeout) for _ in range(given.repeats)
-                    ]
-                    if None in runs:
-                        print(f"{method} {metric or ''} {n_pixels} x {n_bands}: over {given.timeout:g} s", flush=True)
-                        continue
-                    middle = sorted(runs, key=lambda run: run["seconds"])[len(runs) // 2]
-                    spread = f"{min(r['seconds'] for r in runs):.2f} to {max(r['seconds'] for r in runs):.2f}"
-                    print(
-                        f"{method} {metric or ''} {n_pixels} x {n_bands}: {middle['seconds']:.2f} s ({spread}), "
-                        f"{max(r['megabytes'] for r in runs)} MB",
-                        flush=True,
-                    )
-                    results.append(middle | {"megabytes": max(r["megabytes"] for r in runs)})
-    if given.output:
-        given.output.write_text(json.dumps(results, indent=1) + "\n")
+    elif given.command == "picture":
+        draw(given.path, given.repeats, given.timeout)
+    else:
+        run_many(given.methods, given.pixels, given.bands, given.metric, given.repeats, given.timeout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Spectral clustering of a graph of pixels."""
+"""Graphs of pixels: nearest neighbours, connected pieces, and normalised cuts."""
 
 import numpy as np
 from scipy.linalg import qr, svd
@@ -27,6 +27,12 @@ def neighbour_graph(numbers, similarity):
     rows = np.repeat(np.arange(n_pixels), n_neighbours)
     tied = csr_array((similarity.ravel(), (rows, numbers.ravel())), shape=(n_pixels, n_pixels))
     return 0.5 * (tied + tied.T)
+
+
+def connected_pieces(rows, cols, n_pixels):
+    """Number of the connected piece that each pixel belongs to, given links between pixels."""
+    links = csr_array((np.ones(len(rows), dtype=bool), (rows, cols)), shape=(n_pixels, n_pixels))
+    return connected_components(links, directed=False)[1]
 
 
 def cut_graph(affinity, n_clusters, seed):

@@ -1,0 +1,66 @@
+"""Ward's hierarchical clustering, of thousands of pixels and of many more."""
+
+import warnings
+
+import fastcluster
+import numpy as np
+from scipy.cluster.hierarchy import fcluster
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from helper_functions.graphs import connected_pieces
+
+MICRO_CLUSTERS = 2000
+
+
+def agglomerative(distances, n_clusters, seed):
+    """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
+    points = distances.coordinates
+    if distances.too_large:
+        return two_stage_ward(points, n_clusters, seed)
+    if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
+        tree = fastcluster.linkage_vector(points, method="ward")
+    else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
+        tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
+    return fcluster(tree, n_clusters, criterion="maxclust")
+
+
+def two_stage_ward(points, n_clusters, seed):
+    """Ward's clustering that starts from MICRO_CLUSTERS k-means clusters, each as heavy as it has pixels."""
+    n_micro = min(MICRO_CLUSTERS, len(points))
+    stage = KMeans(n_micro, init="random", n_init=1, max_iter=10, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        micro = stage.fit_predict(points.astype(np.float32))
+    weights = np.bincount(micro, minlength=n_micro)
+    used = weights > 0
+    number = np.cumsum(used) - 1
+    return weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], n_clusters)[number[micro]]
+
+
+def weighted_ward(centres, weights, n_clusters):
+    """Ward's clustering of points that stand for several: labels of the points.
+
+    Follows chains of nearest neighbours to pairs that are each other's nearest, which may be merged in any order
+    (Murtagh 1983); the merges are then replayed from the cheapest until `n_clusters` are left.
+    """
+    centres, weights = centres.copy(), weights.astype(float)
+    alive, merges, chain = np.ones(len(centres), dtype=bool), [], []
+    while len(merges) < len(centres) - 1:
+        if not chain:
+            chain.append(int(np.argmax(alive)))
+        last = chain[-1]
+        cost = np.square(centres - centres[last]).sum(axis=1) * (weights * weights[last] / (weights + weights[last]))
+        cost[~alive] = cost[last] = np.inf
+        nearest = int(np.argmin(cost))
+        if len(chain) > 1 and cost[chain[-2]] <= cost[nearest]:
+            other = chain[-2]
+            del chain[-2:]
+            merges.append((cost[other], last, other))
+            total = weights[last] + weights[other]
+            centres[last] = (weights[last] * centres[last] + weights[other] * centres[other]) / total
+            weights[last], alive[other] = total, False
+        else:
+            chain.append(nearest)
+    cheapest = sorted(merges)[: len(centres) - n_clusters]
+    return connected_pieces([one for _, one, _ in cheapest], [other for *_, other in cheapest], len(centres))
