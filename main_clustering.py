@@ -134,7 +134,7 @@ def cluster_galaxy(id_dr3, *, survey, runs, settings, earlier):
     fingerprints = {run: summary.run_fingerprint(survey.digest, settings, run) for run in runs}
     rows = {run: earlier.get((id_dr3, run.name)) for run in runs}
     missing = [run for run in runs if not summary.is_done(rows[run], settings, run, fingerprints[run])]
-    if not missing:
+    if not missing and all(path.exists() for path in summary.galaxy_files(settings, id_dr3)):
         return list(rows.values())
 
     cutout = cut_out(

@@ -89,11 +89,14 @@ def one_line(rows, output):
 
 
 def load_rows(output):
-    """Rows of an earlier summary, {(id_dr3, run name): row}; empty where there is none."""
+    """Rows of an earlier summary, {(id_dr3, run name): row}; empty where there is none.
+
+    A summary of an earlier version keeps its rows: columns that it lacks are empty, columns that are gone are dropped.
+    """
     table = load_table(data_paths.summary_path(output))
-    if table is None or set(table.colnames) != set(COLUMNS):
+    if table is None:
         return {}
-    columns = [table[name].tolist() for name in COLUMNS]
+    columns = [table[name].tolist() if name in table.colnames else [COLUMNS[name][0]] * len(table) for name in COLUMNS]
     rows = [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
     return {(row["id_dr3"], row["run"]): row for row in rows}
 
@@ -154,6 +157,15 @@ def run_files(settings, id_dr3, run, n_clusters):
         data_paths.composites_path(output, run.name, id_dr3),
         *(data_paths.image_path(output, run.name, id_dr3, name, settings.figure_format) for name in pictures),
     ]
+
+
+def galaxy_files(settings, id_dr3):
+    """Files that a galaxy leaves whatever the runs."""
+    pictures = [
+        data_paths.image_path(settings.output, name, id_dr3, name, settings.figure_format)
+        for name in ("overview", "comparison")
+    ]
+    return [data_paths.pixels_path(settings.output, id_dr3), *pictures]
 
 
 def is_done(row, settings, run, fingerprint):

@@ -171,6 +171,10 @@ def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
     redone = {name for name, time in times().items() if time != first[name]}
     assert {name.split("/")[1] for name in redone} == {"agglomerative_L2"}
     second = times()
+    (output / "images/comparison/7_comparison.png").unlink()
+    job(*flags)
+    assert (output / "images/comparison/7_comparison.png").exists()
+    assert times() == second
     job(*flags, "--overwrite")
     assert all(time > second[name] for name, time in times().items())
 

@@ -21,9 +21,15 @@ def test_rows_survive_the_disk(tmp_path):
     assert set(rows[0]) == set(COLUMNS)
 
 
-def test_a_summary_of_another_kind_is_not_built_upon(tmp_path):
-    save_table(data_paths.summary_path(tmp_path), summary_table([])["id_dr3", "run"])
-    assert load_rows(tmp_path) == {}
+def test_a_summary_of_an_earlier_version_keeps_its_rows(tmp_path):
+    old = summary_table([failed_row(7, RUN, "no", "refused")])
+    old.remove_column("n_incomplete")
+    old["gone"] = 1
+    save_table(data_paths.summary_path(tmp_path), old)
+    ((key, row),) = load_rows(tmp_path).items()
+    assert key == (7, "kmeans_L2")
+    assert set(row) == set(COLUMNS)
+    assert row["n_incomplete"] == 0
     assert load_rows(tmp_path / "nowhere") == {}
 
 
