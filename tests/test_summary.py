@@ -35,6 +35,9 @@ def test_a_summary_of_an_earlier_version_keeps_its_rows(tmp_path):
 
 def test_one_line_says_what_was_found_and_what_went_wrong():
     bad = failed_row(7, RUN, "no", "refused")
-    good = bad | {"status": "ok", "n_pixels": 90, "n_clusters": 3, "run": "dbscan_L2"}
-    assert one_line([good, bad], "out") == "7: 90 pixels; clusters: dbscan_L2 3; kmeans_L2: refused (no) -> out"
+    good = bad | {"status": "ok", "n_pixels": 90, "n_clusters": 3, "run": "dbscan_L2", "message": "no data in f814w"}
+    assert (
+        one_line([good, bad], "out")
+        == "7: 90 pixels; clusters: dbscan_L2 3; no data in f814w; kmeans_L2: refused (no) -> out"
+    )
     assert one_line([bad, bad], "out") == "7: refused: no"
