@@ -19,7 +19,7 @@ class PixelDistances:
     Parameters
     ----------
     pixels : Pixels
-        Finite SEDs, errors above 0; any one unit. Not changed.
+        Finite SEDs and errors; any one unit. Not changed.
     metric : str
         A key of METRICS.
     memory_limit : float
@@ -40,7 +40,7 @@ class PixelDistances:
                 f"want seds and errors of shape (n_pixels, n_bands), found {seds.shape} and {errors.shape} "
                 f"with {len(wavelengths)} wavelengths"
             )
-        unusable = ~(np.isfinite(seds) & np.isfinite(errors) & (errors > 0)).all(axis=1)
+        unusable = ~(np.isfinite(seds) & np.isfinite(errors) & (errors >= 0)).all(axis=1)
         if unusable.any():
             raise ValueError(f"{unusable.sum()} of {len(seds)} SEDs have missing values or errors: leave them out")
         self._pixels = pixels._replace(seds=seds, errors=errors, wavelengths=wavelengths)

@@ -135,6 +135,20 @@ def test_identical_pixels_are_one_cluster_or_at_most_what_was_asked(method, two_
     assert 1 <= result.n_clusters <= 2
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_one_band_has_brightness_and_no_shape(method, two_shapes):
+    seds = two_shapes.seds
+    one = seds._replace(
+        flux=seds.flux[:, :1], error=seds.error[:, :1], bands=seds.bands[:1], wavelengths=seds.wavelengths[:1]
+    )
+    shapeless = cluster_pixels(one, method=method, norm="L2", n_clusters=2)
+    assert 1 <= shapeless.n_clusters <= 2
+    if method != "spectral_cross_cor":  # which ignores brightness
+        assert cluster_pixels(one, method=method, norm="none", n_clusters=2).n_clusters >= 1
+    with pytest.raises(ValueError, match="100 of 100 SEDs have errors of 0 after the norm"):
+        cluster_pixels(one, method="kmeans", norm="L2", metric="noise", n_clusters=2)
+
+
 def test_dbscan_of_scattered_pixels_is_a_result(two_shapes):
     rng = np.random.default_rng(0)
     flux = rng.normal(size=(12, 6)) * 10.0 ** np.arange(12)[:, None]

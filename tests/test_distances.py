@@ -290,7 +290,10 @@ def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="1 of 2 SEDs have missing values or errors"):
         distances_of(np.array([[1, 2, 3, 4], [np.nan, 1, 1, 1]]), "euclidean")
     with pytest.raises(ValueError, match="2 of 2 SEDs have missing values or errors"):
-        distances_of(np.ones((2, 4)), "noise", errors=np.zeros((2, 4)))
+        distances_of(np.ones((2, 4)), "noise", errors=np.full((2, 4), np.nan))
+    for metric in ("noise", "polynomial"):
+        with pytest.raises(ValueError, match="2 of 2 SEDs have errors of 0 after the norm"):
+            _ = distances_of(np.ones((2, 4)), metric, errors=np.zeros((2, 4))).matrix()
     with pytest.raises(ValueError, match=r"found \(2, 2\) and \(2, 2\) with 4 wavelengths"):
         distances_of(np.ones((2, 2)), "euclidean")
     with pytest.raises(ValueError, match="1 of 2 SEDs are zero in every band"):
