@@ -1,5 +1,7 @@
 """How time and memory of the methods grow with the number of pixels, and time with the number of bands."""
 
+from matplotlib.ticker import NullLocator
+
 from plots.style import PALETTE, new_figure
 
 
@@ -17,7 +19,7 @@ def scaling(by_pixels, by_bands):
     """
     figure = new_figure(11, 3.9)
     axes = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.06, right=0.84, bottom=0.14, top=0.9, wspace=0.3)
+    figure.subplots_adjust(left=0.065, right=0.85, bottom=0.14, top=0.9, wspace=0.34)
     panels = (
         (by_pixels, "n_pixels", "seconds", "pixels", "time [s]"),
         (by_pixels, "n_pixels", "megabytes", "pixels", "memory beyond the imports [MB]"),
@@ -30,6 +32,9 @@ def scaling(by_pixels, by_bands):
             # Less than a megabyte is not told from none, and has no logarithm.
             values = [max(row[y], 1) if y == "megabytes" else row[y] for row in mine]
             ax.loglog([row[x] for row in mine], values, marker="o", ms=4, color=colour, label=method)
+        ticks = sorted({row[x] for row in rows})
+        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks], size=7)
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel(xlabel)
         ax.set_ylabel(ylabel)
         ax.grid(color="0.9", lw=0.6)

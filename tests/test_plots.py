@@ -9,7 +9,9 @@ from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
 from plots.cluster_map import cluster_map
 from plots.comparison import RunPanel, comparison
 from plots.composites import composites_page
+from plots.feature_weights import feature_weights_page
 from plots.overview import overview
+from plots.scaling import scaling
 from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, label_image
 
 
@@ -105,3 +107,29 @@ def test_no_figure_stays_open():
     cutout = galaxy(3)
     overview(cutout, cutout.segmap == 7, median_snr(cutout), 3.0)
     assert plt.get_fignums() == []
+
+
+def test_feature_weights_stand_at_their_bands():
+    cutout = galaxy(3)
+    _, seds, _ = run_of(cutout, 2)
+    edges = np.array([[4000.0, 6000], [15000, 20000], [35000, 45000]])
+    page = feature_weights_page(seds, edges, np.array([0.0, 0.5, 1.0]), {"halpha": ((6535, 6600),)}, "title")
+    (ax,) = page.axes
+    boxes = [collection.get_datalim(ax.transData).bounds for collection in ax.collections]
+    # Redshift 2: the second band covers 0.5 to 0.667 micron, and is half as high as the third.
+    assert boxes[1][0] == pytest.approx(0.5)
+    assert boxes[1][0] + boxes[1][2] == pytest.approx(2 / 3)
+    assert boxes[1][3] == pytest.approx(0.5)
+    assert [text.get_text() for text in ax.texts] == ["F001W", "F002W"]  # a band without weight is not named
+    assert ax.get_xlabel() == "rest-frame wavelength [µm]"
+
+
+def test_scaling_is_logarithmic_with_units():
+    rows = [
+        {"method": "kmeans", "n_pixels": n, "n_bands": 27, "seconds": n / 1e4, "megabytes": 0} for n in (1000, 9000)
+    ]
+    bands = [{"method": "kmeans", "n_pixels": 1000, "n_bands": n, "seconds": n, "megabytes": 5} for n in (4, 27)]
+    page = scaling(rows, bands)
+    assert [ax.get_ylabel() for ax in page.axes] == ["time [s]", "memory beyond the imports [MB]", "time [s]"]
+    assert {ax.get_xscale() + ax.get_yscale() for ax in page.axes} == {"loglog"}
+    assert page.axes[0].lines[0].get_ydata().tolist() == [0.1, 0.9]
