@@ -264,17 +264,24 @@ def noise_between(rows, others):
     u = f / s it is the smaller eigenvalue of the matrix of the products u1.u1, u1.u2, u2.u2.
     """
     size, other_size = (np.einsum("ij,ij->i", x, x) for x in (rows, others))
-    product = rows @ others.T
-    half_sum = np.add.outer(size, other_size) / 2
-    half_difference = np.subtract.outer(size, other_size) / 2
+    squared = rows @ others.T
+    np.square(squared, out=squared)
     # The smaller root of x^2 - (A + B) x + (AB - C^2), in the form that does not subtract two large numbers.
-    both = np.multiply.outer(size, other_size)
-    determinant = both - product**2
-    i, j = np.nonzero(determinant < LOSSY * both)
-    along = np.divide(product[i, j], size[i], out=np.zeros(len(i)), where=size[i] > 0)
+    determinant = size[:, None] * other_size
+    determinant -= squared
+    i, j = np.nonzero(determinant < LOSSY * squared)
+    along = np.einsum("ij,ij->i", rows[i], others[j]) / np.where(size[i] > 0, size[i], 1)
     determinant[i, j] = size[i] * np.square(others[j] - along[:, None] * rows[i]).sum(axis=1)
-    larger = half_sum + np.hypot(half_difference, product)
-    return np.sqrt(np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0))
+    larger = size[:, None] - other_size
+    np.square(larger, out=larger)
+    larger *= 0.25
+    larger += squared
+    np.sqrt(larger, out=larger)
+    larger += 0.5 * size[:, None]
+    larger += 0.5 * other_size
+    np.maximum(larger, np.finfo(float).tiny, out=larger)  # two SEDs of zero are no distance apart
+    determinant /= larger
+    return np.sqrt(determinant, out=determinant)
 
 
 class Metric(NamedTuple):
