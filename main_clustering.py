@@ -3,6 +3,7 @@
 import sys
 import time
 import traceback
+import warnings
 from functools import partial
 
 from tqdm import tqdm
@@ -219,4 +220,6 @@ def save_picture(settings, folder, id_dr3, figure, picture=None):
 
 
 if __name__ == "__main__":
+    # What a warning says is for the user; where it was raised is not.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.exit(main())
