@@ -16,6 +16,7 @@ from helper_functions.simulated_galaxy import (
     RECIPES,
     SURVEY_BANDS,
     SimulatedGalaxy,
+    clean_snr,
     draw_noise,
     make_wcs,
     pixel_noise,
@@ -121,7 +122,7 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
     for source in sources:
         window, galaxy = source.window, source.galaxy
         sci[:, *window] += galaxy.flux
-        snr = np.median(galaxy.flux / sigma, axis=0)
+        snr = clean_snr(galaxy.flux, bands)
         mine = segment(galaxy) & (snr > brightest[window])
         segmap[window][mine] = source.id_dr3
         brightest[window] = np.maximum(brightest[window], snr)

@@ -28,14 +28,13 @@ MIN_BANDS = 3
 
 # Point-source depths, 5 sigma, AB: typical of deep HST and JWST fields, rounded. Only their differences matter, as
 # galaxies are scaled to a wanted SNR.
-DEPTHS = {
-    **{"f435w": 28.8, "f606w": 28.9, "f814w": 28.6, "f105w": 28.1, "f125w": 28.0, "f140w": 28.0, "f160w": 27.9},
-    **{"f070w": 28.8, "f090w": 29.3, "f115w": 29.5, "f150w": 29.6, "f200w": 29.6},
-    **{"f277w": 29.6, "f356w": 29.7, "f444w": 29.4},
-    **{"f140m": 28.5, "f162m": 28.5, "f182m": 28.8, "f210m": 28.7, "f250m": 28.5, "f300m": 28.8},
-    **{"f335m": 28.8, "f360m": 28.8, "f410m": 28.9, "f430m": 28.1, "f460m": 27.9, "f480m": 28.0},
+DEPTHS = {  # by wavelength
+    **{"f435w": 28.8, "f606w": 28.9, "f070w": 28.8, "f814w": 28.6, "f090w": 29.3, "f105w": 28.1, "f115w": 29.5},
+    **{"f125w": 28.0, "f140w": 28.0, "f140m": 28.5, "f150w": 29.6, "f160w": 27.9, "f162m": 28.5, "f182m": 28.8},
+    **{"f200w": 29.6, "f210m": 28.7, "f250m": 28.5, "f277w": 29.6, "f300m": 28.8, "f335m": 28.8, "f356w": 29.7},
+    **{"f360m": 28.8, "f410m": 28.9, "f430m": 28.1, "f444w": 29.4, "f460m": 27.9, "f480m": 28.0},
 }
-SURVEY_BANDS = tuple(sorted(DEPTHS, key=pivot_wavelength))
+SURVEY_BANDS = tuple(DEPTHS)
 
 # Which stars a galaxy is made of, the most extended first. Ages fit every redshift up to 3.
 POPULATIONS = {
@@ -192,6 +191,11 @@ def pixel_noise(bands):
     return np.array([10 ** (0.4 * (28.9 - DEPTHS[band])) / 5 / np.sqrt(APERTURE_PIXELS) for band in bands])
 
 
+def clean_snr(flux, bands):
+    """Median SNR over the bands that noise-free images have with the survey's noise, shape (ny, nx)."""
+    return np.median(flux / pixel_noise(bands)[:, None, None], axis=0)
+
+
 def check_recipe(recipe, n_regions, contrast, bands):
     """Fill in what the recipe uses by itself; raise ValueError for what cannot be."""
     entry = choose(RECIPES, recipe, "recipe")
@@ -264,7 +268,7 @@ def simulate_galaxy(
     # The Fourier transform leaves rounding noise of either sign where there is no light.
     maps = np.array([np.maximum(fftconvolve(map_, psf, mode="same"), 0) for map_ in maps])
     flux = np.einsum("kb,kyx->byx", seds, maps)
-    snr = np.median(flux / pixel_noise(bands)[:, None, None], axis=0)
+    snr = clean_snr(flux, bands)
     total = maps.sum(axis=0)
     share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
     return SimulatedGalaxy(
@@ -303,10 +307,10 @@ def _noise_left(smoothing):
 
 def segment(galaxy, edge=1.0):
     """Pixels that a detection would give the galaxy: median SNR without noise above `edge`; bool, shape (ny, nx)."""
-    return np.median(galaxy.flux / pixel_noise(galaxy.bands)[:, None, None], axis=0) > edge
+    return clean_snr(galaxy.flux, galaxy.bands) > edge
 
 
-def observe(galaxy, seed, id_dr3=1):
+def observe(galaxy, seed):
     """Cutout of a simulated galaxy alone on the sky, with noise.
 
     Parameters
@@ -314,18 +318,18 @@ def observe(galaxy, seed, id_dr3=1):
     galaxy : SimulatedGalaxy
     seed : int
         Of the noise.
-    id_dr3 : int
 
     Returns
     -------
     Cutout
+        With id_dr3 1.
     """
     shape = galaxy.region.shape
     sci = galaxy.flux + draw_noise(galaxy.bands, shape, np.random.default_rng(seed))
     err = np.broadcast_to(pixel_noise(galaxy.bands)[:, None, None], sci.shape).copy()
     wavelengths = np.array([pivot_wavelength(band) for band in galaxy.bands])
-    segmap = np.where(segment(galaxy), id_dr3, 0)
-    return Cutout(id_dr3, galaxy.redshift, galaxy.bands, wavelengths, sci, err, segmap, (id_dr3,), make_wcs(shape))
+    segmap = segment(galaxy).astype(int)
+    return Cutout(1, galaxy.redshift, galaxy.bands, wavelengths, sci, err, segmap, (1,), make_wcs(shape))
 
 
 def make_wcs(shape):

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.constants import c
 
 from helper_functions import stellar_populations
-from helper_functions.filters import load_filter
+from helper_functions.filters import load_filter, pivot_wavelength
 from helper_functions.simulated_galaxy import SURVEY_BANDS
 from helper_functions.stellar_populations import COSMOLOGY, Population, make_spectrum, photometry
 
@@ -144,3 +144,4 @@ def test_import_of_the_engine_leaves_the_pictures_alone():
 
 def test_survey_bands_are_the_27():
     assert len(SURVEY_BANDS) == 27
+    assert list(SURVEY_BANDS) == sorted(SURVEY_BANDS, key=pivot_wavelength)
