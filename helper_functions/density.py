@@ -15,7 +15,8 @@ def dbscan(distances, n_clusters, seed):
     """
     near, numbers = distances.neighbours(LINKED_NEIGHBOURS)
     k_distance = near[:, min(DENSITY_NEIGHBOURS, len(distances)) - 1]
-    eps = np.sort(k_distance)[knee(np.sort(k_distance))]
+    curve = np.sort(k_distance)
+    eps = curve[knee(curve)]
     dense = k_distance <= eps
     linked = (near <= eps) & dense[:, None] & dense[numbers]
     piece = connected_pieces(np.repeat(np.arange(len(near)), linked.sum(axis=1)), numbers[linked], len(near))

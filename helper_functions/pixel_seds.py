@@ -99,6 +99,13 @@ def extract_seds(cutout, mask):
     )
 
 
+def fill_image(shape, seds, values, elsewhere):
+    """Image of that shape with a value for each pixel of `seds`, and `elsewhere` where there is none."""
+    image = np.full(shape, elsewhere, dtype=np.asarray(values).dtype)
+    image[seds.rows, seds.cols] = values
+    return image
+
+
 def complete_block(flux, min_complete=MIN_COMPLETE):
     """Choose bands, then pixels, such that every SED has data in every band.
 

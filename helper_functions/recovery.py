@@ -17,14 +17,14 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from distances import METRICS
-from helper_functions.clustering import METHODS, NoMeaning, check_run, cluster_pixels
+from helper_functions.clustering import METHODS, cluster_pixels
 from helper_functions.composite_seds import composite_seds, nearest_sed
 from helper_functions.normalize import NORMS
-from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
+from helper_functions.pixel_seds import PixelSEDs, extract_seds, fill_image, median_snr, select_pixels
 from helper_functions.quality import Agreement, agreement, composite_distance
 from helper_functions.run_galaxies import run_galaxies
 from helper_functions.save_results import check_writable, save_figure, save_table
-from helper_functions.settings import Run
+from helper_functions.settings import Run, combine
 from helper_functions.simulated_galaxy import observe, simulate_galaxy
 from plots.recovery import number_curves, score_matrix, truth_and_maps
 
@@ -101,13 +101,7 @@ def decouple(galaxy, seed):
 
 def all_runs():
     """Every (method, norm, metric) that has a meaning."""
-    runs = []
-    for method, norm, metric in product(METHODS, NORMS, METRICS):
-        try:
-            runs.append(Run(method, norm, check_run(method, norm, metric)))
-        except NoMeaning:
-            continue
-    return runs
+    return combine(METHODS, NORMS, METRICS)[0]
 
 
 def plain_runs():
@@ -157,8 +151,7 @@ def score_galaxy(number, first_seed, runs):
 
 def to_image(galaxy, labels):
     """Label image of the galaxy, trimmed to its pixels."""
-    image = np.zeros(galaxy.shape, dtype=int)
-    image[galaxy.seds.rows, galaxy.seds.cols] = labels
+    image = fill_image(galaxy.shape, galaxy.seds, labels, 0)
     rows, cols = galaxy.seds.rows, galaxy.seds.cols
     return image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
 
@@ -210,8 +203,8 @@ def mean_scores(table, suite="galaxies"):
     Table
     """
     rows = []
-    for key, group in zip(*_groups(at_truth(table, suite), ("method", "norm", "metric")), strict=True):
-        row = dict(zip(("method", "norm", "metric"), key, strict=True))
+    for group in at_truth(table, suite).group_by(["method", "norm", "metric"]).groups:
+        row = {name: group[name][0] for name in ("method", "norm", "metric")}
         for name in (*Agreement._fields, "composite_distance", "n_found"):
             values = np.array(group[name], dtype=float)
             known = values[np.isfinite(values)]
@@ -222,11 +215,6 @@ def mean_scores(table, suite="galaxies"):
     result = Table(rows)
     result.sort("ari", reverse=True)
     return result
-
-
-def _groups(table, names):
-    grouped = table.group_by(list(names))
-    return [tuple(group[names][0]) for group in grouped.groups], list(grouped.groups)
 
 
 def curves(table):
@@ -246,15 +234,14 @@ def curves(table):
     return result
 
 
-def print_summary(table):
-    """Print the best combinations and the references."""
-    for suite in SUITES:
-        scores = mean_scores(table, suite)
+def print_summary(scores, n_galaxies):
+    """Print the mean scores of each suite, {suite: Table}, the best combination first."""
+    for suite, means in scores.items():
         columns = ["method", "norm", "metric", "ari", "ari_std", "ari_core", "ami", "composite_distance", "seconds"]
-        short = scores[columns]
+        short = means[columns]
         for name in columns[3:]:
             short[name].info.format = ".2f"
-        print(f"\n{suite}: mean over {len(np.unique(table['galaxy'][table['suite'] == suite]))} galaxies")
+        print(f"\n{suite}: mean over {n_galaxies} galaxies")
         print("\n".join(short.pformat(max_lines=-1, max_width=-1)))
 
 
@@ -286,7 +273,7 @@ def main(arguments=None):
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print_summary(table)
+    print_summary(scores, given.n)
     print(f"\ntable and pictures: {given.output}")
     return 0
 

@@ -164,12 +164,18 @@ def plan_runs(settings):
     ValueError
         For a name that does not exist, or where every run is refused.
     """
+    runs, refused = combine(settings.methods, settings.norm, settings.metric)
+    if not runs:
+        raise ValueError("; ".join(refused.values()) or "no method asked for: put at least one into METHODS_TO_RUN")
+    return runs, refused
+
+
+def combine(methods, norms, metrics):
+    """Every combination: the list of runs that have a meaning, and {Run: reason} of those that have none."""
     runs, refused = [], {}
-    for method, norm, metric in product(settings.methods, settings.norm, settings.metric):
+    for method, norm, metric in product(methods, norms, metrics):
         try:
             runs.append(Run(method, norm, check_run(method, norm, metric)))
         except NoMeaning as reason:
             refused[Run(method, norm, metric)] = str(reason)
-    if not runs:
-        raise ValueError("; ".join(refused.values()) or "no method asked for: put at least one into METHODS_TO_RUN")
     return listed(runs), refused

@@ -12,11 +12,17 @@ from astropy.table import Table
 import data_paths
 from helper_functions.clustering import UNASSIGNED
 from helper_functions.composite_seds import similarity_summary
+from helper_functions.pixel_seds import fill_image
 from helper_functions.save_results import load_table
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 OK, FAILED = "ok", "failed"
 EXPECTED = (OK, "no pixels", "too few pixels")  # what a galaxy may be like without anything being wrong
+
+STEERING = (  # settings that a run's labels depend on
+    *("features", "polynomial_degree", "memory_limit", "n_clusters", "seed"),
+    *("snr_thresh", "include_neighbours", "redshift_tolerance", "margin"),
+)
 
 # Columns of summary.ecsv: the value that stands where there is none, and what the column holds.
 COLUMNS = {
@@ -133,18 +139,9 @@ def read_labels(path):
     return fits.getdata(path).astype(int)
 
 
-def fill_image(shape, seds, values, elsewhere):
-    """Image of that shape with a value for each pixel of `seds`, and `elsewhere` where there is none."""
-    image = np.full(shape, elsewhere, dtype=np.asarray(values).dtype)
-    image[seds.rows, seds.cols] = values
-    return image
-
-
 def run_fingerprint(survey_digest, settings, run):
     """Digest of all that the result of a run depends on: the survey's files and the settings."""
-    what = ("features", "polynomial_degree", "memory_limit", "n_clusters", "seed")
-    which = ("snr_thresh", "include_neighbours", "redshift_tolerance", "margin")
-    content = [survey_digest, list(run), [getattr(settings, name) for name in what + which]]
+    content = [survey_digest, list(run), [getattr(settings, name) for name in STEERING]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 

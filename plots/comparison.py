@@ -4,15 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plots.composites import wavelength_axis
 from plots.style import (
     bare,
     cluster_colours,
     colour_image,
     galaxy_name,
+    in_rest_frame,
     label_image,
     new_figure,
     scale_bar,
+    wavelength_axis,
     zoom,
 )
 
@@ -58,8 +59,7 @@ def comparison(cutout, wavelengths, panels):
     scale_bar(image, cutout.wcs)
     bare(image, "three-colour image")
 
-    known_z = np.isfinite(cutout.redshift)
-    microns = wavelengths / (1 + cutout.redshift if known_z else 1) / 1e4
+    microns, wavelength_label = in_rest_frame(wavelengths, cutout.redshift)
     for number, (cell, panel) in enumerate(zip(cells[1:], panels, strict=True), start=1):
         upper, lower = cell.subgridspec(2, 1, height_ratios=MAP_TO_SEDS, hspace=GAP)
         ax = figure.add_subplot(upper)
@@ -69,7 +69,7 @@ def comparison(cutout, wavelengths, panels):
         bare(ax, panel.title)
         ax = figure.add_subplot(lower)
         draw_composites(ax, microns, panel.composites)
-        ax.set_xlabel(f"{'rest-frame' if known_z else 'observed'} wavelength [µm]", size=7, labelpad=1)
+        ax.set_xlabel(wavelength_label, size=7, labelpad=1)
         if number % n_columns == 0 or number == 1:
             ax.set_ylabel("flux / mean", size=7, labelpad=1)
     return figure

@@ -2,10 +2,19 @@
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from helper_functions.composite_seds import similarity_summary
-from plots.style import FLUX_LABEL, bare, cluster_colours, grey_image, label_image, new_figure, zoom
+from plots.style import (
+    FLUX_LABEL,
+    bare,
+    cluster_colours,
+    grey_image,
+    in_rest_frame,
+    label_image,
+    new_figure,
+    wavelength_axis,
+    zoom,
+)
 
 MEMBERS_SHOWN = 150
 ROW_HEIGHT = 2.0  # inches
@@ -37,8 +46,7 @@ def composites_page(cutout, labels, seds, composites, title):
         left=0.04, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
     )
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
-    known_z = np.isfinite(cutout.redshift)
-    microns = seds.wavelengths / (1 + cutout.redshift if known_z else 1) / 1e4
+    microns, wavelength_label = in_rest_frame(seds.wavelengths, cutout.redshift)
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
 
@@ -51,7 +59,7 @@ def composites_page(cutout, labels, seds, composites, title):
         row[0].set_ylabel(f"cluster {number}\n{members.sum()} pixels", size=9)
         draw_seds(row[1], microns, seds.flux[members], composites, number - 1, composites.amplitude[members], colour)
         draw_similarity(row[2], composites.similarity[members], bins, colour)
-    row[1].set_xlabel(f"{'rest-frame' if known_z else 'observed'} wavelength [µm]")
+    row[1].set_xlabel(wavelength_label)
     row[2].set_xlabel("similarity to composite, 1 − $b_{12}$")
     return figure
 
@@ -87,13 +95,3 @@ def draw_similarity(ax, similarity, bins, colour):
     ax.set_ylabel("pixels", size=8)
     ax.tick_params(labelsize=8)
     ax.legend(**LEGEND)
-
-
-def wavelength_axis(ax, microns):
-    """Make the x axis logarithmic with plain numbers in micron."""
-    ax.set_xscale("log")
-    ax.set_xlim(microns.min() * 0.93, microns.max() * 1.07)
-    ax.xaxis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from plots.composites import wavelength_axis
-from plots.style import PALETTE, new_figure
+from plots.style import PALETTE, in_rest_frame, new_figure, wavelength_axis
 
 
 def feature_weights_page(seds, edges, weights, features, title):
@@ -28,7 +27,7 @@ def feature_weights_page(seds, edges, weights, features, title):
     ax = figure.subplots()
     figure.subplots_adjust(left=0.08, right=0.8, bottom=0.14, top=0.9)
     figure.suptitle(title, size=11)
-    rest = edges / (1 + seds.redshift) / 1e4
+    rest, wavelength_label = in_rest_frame(edges, seds.redshift)
     for (low, high), weight, band in zip(rest, weights, seds.bands, strict=True):
         ax.fill_between([low, high], weight, color="0.35", alpha=0.5, lw=0)
         if weight > 0:
@@ -39,7 +38,7 @@ def feature_weights_page(seds, edges, weights, features, title):
             ax.axvspan(low / 1e4, high / 1e4, color=colour, alpha=0.35, lw=0, zorder=0, label=None if number else name)
     wavelength_axis(ax, np.array([rest.min(), rest.max()]))
     ax.set_ylim(0, 1.3 * weights.max())
-    ax.set_xlabel("rest-frame wavelength [µm]")
+    ax.set_xlabel(wavelength_label)
     ax.set_ylabel("weight of the band")
     figure.legend(loc="center right", frameon=False, fontsize=8, title="feature")
     return figure

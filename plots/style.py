@@ -7,6 +7,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 # Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270), greys last.
 PALETTE = [matplotlib.color_sequences["petroff10"][n] for n in (0, 1, 2, 4, 9, 5, 6, 7, 8, 3)]
@@ -107,3 +108,20 @@ def grid(figure, n_panels, n_columns, **options):
     for ax in axes[n_panels:]:
         ax.remove()
     return axes[:n_panels]
+
+
+def in_rest_frame(wavelengths, redshift):
+    """Wavelengths in micron, at rest where the redshift is known, else observed; and the axis label that says which."""
+    known = np.isfinite(redshift)
+    label = f"{'rest-frame' if known else 'observed'} wavelength [µm]"
+    return wavelengths / (1 + redshift if known else 1) / 1e4, label
+
+
+def wavelength_axis(ax, microns):
+    """Make the x axis logarithmic with plain numbers in micron."""
+    ax.set_xscale("log")
+    ax.set_xlim(microns.min() * 0.93, microns.max() * 1.07)
+    ax.xaxis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_minor_formatter(NullFormatter())

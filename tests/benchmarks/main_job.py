@@ -54,8 +54,9 @@ def main_job(folder, ids):
 
 def large_mosaic(ny=12000, nx=10000):
     """Prepare galaxies of a mosaic of sparse files in 27 bands; print seconds a galaxy and the peak memory."""
+    from helper_functions.simulated_galaxy import SURVEY_BANDS
     from prepare_images import cut_out, open_survey
-    from tests.benchmarks.sparse_survey import BANDS, write_sparse_survey
+    from tests.benchmarks.sparse_survey import write_sparse_survey
 
     with tempfile.TemporaryDirectory() as folder:
         ids = write_sparse_survey(Path(folder), ny, nx)
@@ -67,7 +68,7 @@ def large_mosaic(ny=12000, nx=10000):
         seconds = time.perf_counter() - opened
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"mosaic of {ny} x {nx} x {len(BANDS)} bands: {opened - start:.2f} s to open, "
+        f"mosaic of {ny} x {nx} x {len(SURVEY_BANDS)} bands: {opened - start:.2f} s to open, "
         f"{seconds / len(ids):.3f} s a galaxy ({len(ids)} of 100 x 100 pixels), peak memory {peak:.0f} MB"
     )
 

@@ -3,32 +3,25 @@
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
-from astropy.wcs import WCS
 
 import data_paths
+from helper_functions.simulated_field import image_path
+from helper_functions.simulated_galaxy import SURVEY_BANDS, make_wcs
 
-BANDS = (
-    "f435w f606w f814w f105w f125w f140w f160w f070w f090w f115w f140m f150w f162m f182m f200w f210m f250m f277w f300m "
-    "f335m f356w f360m f410m f430m f444w f460m f480m"
-).split()
 SIDE = 50  # half the size of a galaxy, pixels
 
 
 def write_sparse_survey(folder, ny, nx, n_galaxies=10):
     """Write a survey folder whose images are zero but for square galaxies; return their ids."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [3.58, -30.4], [nx / 2, ny / 2]
-    wcs.wcs.cdelt = [-0.04 / 3600, 0.04 / 3600]
-    header = wcs.to_header()
+    header = make_wcs((ny, nx)).to_header()
     ids = list(range(1, n_galaxies + 1))
     middles = np.linspace(100, min(nx, ny) - 100, n_galaxies).astype(int)
     (folder / "psf_matched").mkdir()
     _sparse(folder / data_paths.SEGMAP, header, 32, (ny, nx), middles, ids)
-    for band in BANDS:
+    for band in SURVEY_BANDS:
         for kind in ("sci", "wht"):
-            name = data_paths.IMAGE_PATTERN.format(band=band, kind=kind).replace("*", "1", 1).replace("*", "bcgs_")
-            _sparse(folder / name, header, -32, (ny, nx), middles, [1] * n_galaxies)
-    catalog = Table({"id": ids} | {f"f_{band}": np.ones(n_galaxies) for band in BANDS})
+            _sparse(image_path(folder, band, kind), header, -32, (ny, nx), middles, [1] * n_galaxies)
+    catalog = Table({"id": ids} | {f"f_{band}": np.ones(n_galaxies) for band in SURVEY_BANDS})
     catalog.write(folder / data_paths.SUPER_CATALOG)
     z = np.ones(n_galaxies)
     Table({"id": ids, "z_16": z, "z_50": z, "z_84": z}).write(folder / data_paths.SPS_CATALOG)
