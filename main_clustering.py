@@ -188,9 +188,10 @@ def cluster_run(run, seds, cutout, settings, fingerprint):
     labels, title = hdus[0].data, f"id {id_dr3}: {run.title(clustering.n_clusters)}"
     save_picture(settings, run.name, id_dr3, cluster_map(cutout, labels, title), "cluster_map")
     if run.metric == "features":
-        edges = band_edges(seds.bands)
+        bands = [band for band, used in zip(seds.bands, clustering.bands_used, strict=True) if used]
+        edges = band_edges(bands)
         weights = feature_weights(edges, seds.redshift, settings.features)
-        page = feature_weights_page(seds, edges, weights, FEATURE_WINDOWS, title)
+        page = feature_weights_page(bands, seds.redshift, edges, weights, FEATURE_WINDOWS, title)
         save_picture(settings, run.name, id_dr3, page, "feature_weights")
     if clustering.n_clusters:
         page = composites_page(cutout, labels, seds, composites, title)

@@ -5,13 +5,14 @@ import numpy as np
 from plots.style import PALETTE, in_rest_frame, new_figure, wavelength_axis
 
 
-def feature_weights_page(seds, edges, weights, features, title):
+def feature_weights_page(bands, redshift, edges, weights, features, title):
     """Draw the weight of every band against rest-frame wavelength, with the windows of the features behind.
 
     Parameters
     ----------
-    seds : PixelSEDs
-        For its bands and redshift.
+    bands : sequence of n_bands str
+        Those that were clustered with.
+    redshift : float
     edges : ndarray of shape (n_bands, 2)
         Angstrom, observed.
     weights : ndarray of shape (n_bands,)
@@ -27,8 +28,8 @@ def feature_weights_page(seds, edges, weights, features, title):
     ax = figure.subplots()
     figure.subplots_adjust(left=0.08, right=0.8, bottom=0.14, top=0.9)
     figure.suptitle(title, size=11)
-    rest, wavelength_label = in_rest_frame(edges, seds.redshift)
-    for (low, high), weight, band in zip(rest, weights, seds.bands, strict=True):
+    rest, wavelength_label = in_rest_frame(edges, redshift)
+    for (low, high), weight, band in zip(rest, weights, bands, strict=True):
         ax.fill_between([low, high], weight, color="0.35", alpha=0.5, lw=0)
         if weight > 0:
             top = weight + 0.01 * weights.max()

@@ -16,6 +16,7 @@ import main_clustering
 from helper_functions.clustering import METHODS, cluster_pixels
 from helper_functions.pixel_seds import extract_seds
 from main_clustering import main
+from plots.feature_weights import feature_weights_page
 from prepare_images import read_cutout
 
 
@@ -267,6 +268,23 @@ def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
     status, output = job(*flags)
     assert status == 0
     assert "images/kmeans_L2_features/7_feature_weights.png" in files_of(output)
+
+
+def test_the_picture_of_weights_shows_the_bands_clustered_with(job, survey_folder, monkeypatch):
+    path = image_path(survey_folder, "f200w", "wht")
+    weight, header = fits.getdata(path, header=True)
+    weight[:, :40] = 0  # half of galaxy 7: too little to cluster with, though the other half has data
+    fits.PrimaryHDU(weight, header).writeto(path, overwrite=True)
+    shown = []
+
+    def look(bands, *rest):
+        shown.extend(bands)
+        return feature_weights_page(bands, *rest)
+
+    monkeypatch.setattr(main_clustering, "feature_weights_page", look)
+    _, output = job("--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2)
+    assert summary_of(output)["message"][0] == "too little data to cluster with in f200w"
+    assert shown == ["f606w", "f814w", "f115w", "f277w", "f444w"]
 
 
 def test_a_feature_that_no_band_covers_is_told(job, monkeypatch, capsys):

@@ -110,10 +110,9 @@ def test_no_figure_stays_open():
 
 
 def test_feature_weights_stand_at_their_bands():
-    cutout = galaxy(3)
-    _, seds, _ = run_of(cutout, 2)
+    bands = ("f000w", "f001w", "f002w")
     edges = np.array([[4000.0, 6000], [15000, 20000], [35000, 45000]])
-    page = feature_weights_page(seds, edges, np.array([0.0, 0.5, 1.0]), {"halpha": ((6535, 6600),)}, "title")
+    page = feature_weights_page(bands, 2.0, edges, np.array([0.0, 0.5, 1.0]), {"halpha": ((6535, 6600),)}, "title")
     (ax,) = page.axes
     boxes = [collection.get_datalim(ax.transData).bounds for collection in ax.collections]
     # Redshift 2: the second band covers 0.5 to 0.667 micron, and is half as high as the third.
