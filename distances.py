@@ -52,6 +52,7 @@ class Pixels(NamedTuple):
     edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each band, Angstrom
     redshift: float = np.nan
     options: Options = DEFAULTS
+    places: np.ndarray | None = None  # (n_pixels, 2), rows and columns
 
 
 def choose(options, name, kind):

@@ -15,7 +15,9 @@ from helper_functions import summary
 from helper_functions.clustering import METHODS, cluster_pixels
 from helper_functions.composite_seds import composite_seds, composite_table
 from helper_functions.filters import band_edges
+from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds, median_snr, require_pixels, select_pixels
+from helper_functions.quality import quality
 from helper_functions.run_galaxies import run_galaxies
 from helper_functions.save_results import check_writable, save_figure, save_fits, save_json, save_table
 from helper_functions.settings import Settings, plan_runs, read_command_line
@@ -24,6 +26,7 @@ from plots.cluster_map import cluster_map
 from plots.comparison import RunPanel, comparison
 from plots.composites import composites_page
 from plots.feature_weights import feature_weights_page
+from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
@@ -35,12 +38,15 @@ INCLUDE_NEIGHBOURS = False  # also the segments in the cutout that lie at the ga
 REDSHIFT_TOLERANCE = None  # largest |z_50 difference| of these; None: the larger 16-84% half-range
 MARGIN = 25  # pixels around the segment that are cut out with it
 
-METHODS_TO_RUN = list(METHODS)  # kmeans, gaussian_mixture, dbscan, agglomerative, spectral, spectral_cross_cor
-NORM = "L2"  # how brightness is taken out: none, L2, sed, pca, ratios or contrast
+# blended_mixture (recommended), kmeans, gaussian_mixture, dbscan, agglomerative, spectral, spectral_cross_cor
+METHODS_TO_RUN = list(METHODS)
+NORM = None  # how brightness is taken out: none, L2, sed, pca, ratios or contrast; None: each method's own
 METRIC = None  # euclidean, crosscor, weightednorm, features, polynomial or noise; None: each method's own
 FEATURES = None  # what metric features looks at: names in distances.FEATURES; None: all that the bands cover
 POLYNOMIAL_DEGREE = 5  # of the curves of metric polynomial
-N_CLUSTERS = 4  # or "auto"
+N_CLUSTERS = "auto"  # or a number
+CRITERION = None  # what chooses the number: evidence, bic, silhouette, gap, stability or prediction; None: the method's
+CRITERIA_SHOWN = list(CRITERIA)  # drawn beside it for the first run of each galaxy
 SEED = 0
 
 FIGURE_FORMAT = "png"  # or "pdf"
@@ -76,6 +82,8 @@ def settings_block():
         features=FEATURES,
         polynomial_degree=POLYNOMIAL_DEGREE,
         n_clusters=N_CLUSTERS,
+        criterion=CRITERION,
+        criteria_shown=CRITERIA_SHOWN,
         snr_thresh=SNR_THRESH,
         include_neighbours=INCLUDE_NEIGHBOURS,
         redshift_tolerance=REDSHIFT_TOLERANCE,
@@ -154,30 +162,37 @@ def cluster_galaxy(id_dr3, *, survey, runs, settings, earlier):
     seds = extract_seds(cutout, mask)
     for run in missing:
         try:
-            rows[run] = cluster_run(run, seds, cutout, settings, fingerprints[run])
+            criteria = settings.criteria_shown if run == runs[0] else ()
+            rows[run] = cluster_run(run, seds, cutout, settings, criteria, fingerprints[run])
         except Exception as problem:  # it ends this run; the results of the others stand
             rows[run] = failed_run(id_dr3, run, problem)
 
-    panels = [run_panel(run, seds, cutout, settings) for run in runs if rows[run]["status"] == summary.OK]
+    panels = [run_panel(run, seds, cutout, settings, rows[run]) for run in runs if rows[run]["status"] == summary.OK]
     if panels:
         save_picture(settings, "comparison", id_dr3, comparison(cutout, seds.wavelengths, panels))
     return list(rows.values())
 
 
-def cluster_run(run, seds, cutout, settings, fingerprint):
+def cluster_run(run, seds, cutout, settings, criteria, fingerprint):
     """Do one run on one galaxy, save what it gives, and return its row of the summary."""
     start = time.perf_counter()
-    clustering = cluster_pixels(
-        seds,
+    cluster = partial(
+        cluster_pixels,
         method=run.method,
         norm=run.norm,
         metric=run.metric,
-        n_clusters=settings.n_clusters,
+        criterion=settings.criterion,
         seed=settings.seed,
         options=Options(settings.features, settings.polynomial_degree),
         memory_limit=1e9 * settings.memory_limit,
     )
+    clustering = cluster(seds, n_clusters=settings.n_clusters, criteria=criteria)
     composites = composite_seds(seds.flux, seds.error, clustering.labels)
+
+    def again(drawn):
+        return cluster(drawn, n_clusters=max(clustering.n_clusters, 1)).labels
+
+    judged = quality(seds, clustering.labels, again, settings.seed)
 
     id_dr3, output = cutout.id_dr3, settings.output
     hdus = summary.label_hdus(cutout, seds, run, clustering, composites.similarity, settings, fingerprint)
@@ -186,7 +201,11 @@ def cluster_run(run, seds, cutout, settings, fingerprint):
     save_table(data_paths.composites_path(output, run.name, id_dr3), table)
 
     labels, title = hdus[0].data, f"id {id_dr3}: {run.title(clustering.n_clusters)}"
-    save_picture(settings, run.name, id_dr3, cluster_map(cutout, labels, title), "cluster_map")
+    confidence = hdus["CONFIDENCE"].data if "CONFIDENCE" in hdus else None
+    save_picture(settings, run.name, id_dr3, cluster_map(cutout, labels, title, confidence), "cluster_map")
+    if clustering.scores:
+        page = number_of_clusters_page(clustering.scores, clustering.number_by, title)
+        save_picture(settings, run.name, id_dr3, page, "number_of_clusters")
     if run.metric == "features":
         bands = [band for band, used in zip(seds.bands, clustering.bands_used, strict=True) if used]
         edges = band_edges(bands)
@@ -196,14 +215,14 @@ def cluster_run(run, seds, cutout, settings, fingerprint):
     if clustering.n_clusters:
         page = composites_page(cutout, labels, seds, composites, title)
         save_picture(settings, run.name, id_dr3, page, "composites")
-    return summary.ok_row(cutout, seds, run, clustering, composites, time.perf_counter() - start)
+    return summary.ok_row(cutout, seds, run, clustering, composites, judged, time.perf_counter() - start)
 
 
-def run_panel(run, seds, cutout, settings):
+def run_panel(run, seds, cutout, settings, row):
     """What the comparison page shows of a run, from its label image on disk: it may be of an earlier call."""
     labels = summary.read_labels(data_paths.clusters_path(settings.output, run.name, cutout.id_dr3))
     composites = composite_seds(seds.flux, seds.error, labels[seds.rows, seds.cols])
-    return RunPanel(run.title(len(composites.flux)), labels, composites.flux)
+    return RunPanel(run.title(len(composites.flux)), labels, composites.flux, summary.quality_line(row))
 
 
 def failed_run(id_dr3, run, problem):

@@ -43,17 +43,17 @@ class PixelDistances:
         unusable = ~(np.isfinite(seds) & np.isfinite(errors) & (errors >= 0)).all(axis=1)
         if unusable.any():
             raise ValueError(f"{unusable.sum()} of {len(seds)} SEDs have missing values or errors: leave them out")
-        self._pixels = pixels._replace(seds=seds, errors=errors, wavelengths=wavelengths)
+        self.pixels = pixels._replace(seds=seds, errors=errors, wavelengths=wavelengths)
         self._memory_limit = memory_limit
         self._name = metric
 
     def __len__(self):
-        return len(self._pixels.seds)
+        return len(self.pixels.seds)
 
     @property
     def n_bands(self):
         """Number of bands."""
-        return self._pixels.seds.shape[1]
+        return self.pixels.seds.shape[1]
 
     @property
     def too_large(self):
@@ -65,7 +65,8 @@ class PixelDistances:
 
         Metrics that look at all pixels at once, as "noise" does at their errors, look at these only.
         """
-        pixels = self._pixels._replace(seds=self._pixels.seds[chosen], errors=self._pixels.errors[chosen])
+        places = None if self.pixels.places is None else self.pixels.places[chosen]
+        pixels = self.pixels._replace(seds=self.pixels.seds[chosen], errors=self.pixels.errors[chosen], places=places)
         return PixelDistances(pixels, self._name, self._memory_limit)
 
     @cached_property
@@ -73,11 +74,11 @@ class PixelDistances:
         """Points whose Euclidean distances are the metric's, or come close; shape (n_pixels, n_dimensions)."""
         if self._metric.embed is None:
             return landmark_coordinates(self._rows, self._metric.between, self.n_bands)
-        return self._metric.embed(self._pixels)
+        return self._metric.embed(self.pixels)
 
     @cached_property
     def _rows(self):
-        return self._metric.rows(self._pixels) if self._metric.rows else self.coordinates
+        return self._metric.rows(self.pixels) if self._metric.rows else self.coordinates
 
     def blocks(self):
         """Yield (slice, distances of its pixels to all, shape (n, n_pixels)), block by block."""

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from astropy.wcs import WCS
 
+from helper_functions.noise import area_of_sky
+
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
 
 
@@ -32,6 +34,12 @@ class PixelSEDs(NamedTuple):
     rows: np.ndarray  # (n_pixels,), in the cutout
     cols: np.ndarray  # (n_pixels,), in the cutout
     redshift: float = np.nan  # NaN where it is not known
+    noise_area: np.ndarray | None = None  # (n_bands,), pixels over which noise is correlated; None where not measured
+
+    def only(self, pixels):
+        """The same for some of the pixels, in a new object; `pixels` as it selects rows of an array."""
+        arrays = {name: getattr(self, name)[pixels] for name in ("flux", "error", "rows", "cols")}
+        return self._replace(**arrays)
 
 
 class NoPixels(ValueError):
@@ -96,6 +104,7 @@ def extract_seds(cutout, mask):
         rows=rows,
         cols=cols,
         redshift=cutout.redshift,
+        noise_area=area_of_sky(cutout.sci[present], cutout.err[present], cutout.segmap),
     )
 
 

@@ -1,7 +1,7 @@
 """What each method recovers of simulated galaxies: python -m helper_functions.recovery --output FOLDER
 
-Every method with every norm and metric at the true number of clusters, each method at numbers around it, and two
-reference lines. The truth is not shown to the methods.
+Every method with every norm and metric at the true number of clusters, each method at numbers around it and at those
+that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
 """
 
 import argparse
@@ -17,23 +17,25 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from distances import METRICS
-from helper_functions.clustering import METHODS, cluster_pixels
+from helper_functions.clustering import DENSITY, METHODS, check_run, cluster_pixels
 from helper_functions.composite_seds import composite_seds, nearest_sed
 from helper_functions.normalize import NORMS
+from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, fill_image, median_snr, select_pixels
 from helper_functions.quality import Agreement, agreement, composite_distance
 from helper_functions.run_galaxies import run_galaxies
 from helper_functions.save_results import check_writable, save_figure, save_table
 from helper_functions.settings import Run, combine
 from helper_functions.simulated_galaxy import observe, simulate_galaxy
-from plots.recovery import number_curves, score_matrix, truth_and_maps
+from plots.recovery import criteria_matrix, number_curves, score_matrix, truth_and_maps
 
 SNR_THRESH = 3.0
 CONTRASTS, REGIONS, PEAK_SNRS = ("distinct", "similar"), (3, 4, 5), (30.0, 100.0)
 REDSHIFTS = (0.8, 1.5, 2.2, 2.8)
 RADII = (14.0, 18.0, 22.0)  # pixels, which give 600 to 3,500 pixels above the threshold
 STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
-PLAIN_NORM = "L2"  # of the curves and maps
+GIVEN = "given"
+CRITERIA_SCORED = tuple(CRITERIA)
 SUITES = ("galaxies", "decoupled")
 MATRICES = {  # picture -> suite, score, and what to call it
     "score_matrix": ("galaxies", "ari", "all selected pixels"),
@@ -95,7 +97,8 @@ def decouple(galaxy, seed):
     rng = np.random.default_rng(seed)
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
     clean = brightness[:, None] * galaxy.true_seds[galaxy.region - 1]
-    seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error))
+    independent = np.ones(len(galaxy.seds.bands))
+    seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error), noise_area=independent)
     return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")
 
 
@@ -105,12 +108,15 @@ def all_runs():
 
 
 def plain_runs():
-    """Each method with the plain norm and its own metric."""
-    return [Run(method, PLAIN_NORM, entry.metric) for method, entry in METHODS.items()]
+    """Each method with its own norm and metric."""
+    return [Run(method, *check_run(method, None, None)) for method in METHODS]
 
 
-def score(galaxy, suite, run, n_clusters, seed=0):
-    """Row of the table for one run on one galaxy; a reference line where `run` is its name."""
+def score(galaxy, suite, run, n_clusters, criterion=GIVEN, seed=0):
+    """Row of the table for one run on one galaxy; a reference line where `run` is its name.
+
+    `criterion` is what chose the number of clusters.
+    """
     start = time.perf_counter()
     if run == ORACLE:
         labels = 1 + nearest_sed(galaxy.seds.flux, galaxy.seds.error, galaxy.true_seds)
@@ -125,7 +131,8 @@ def score(galaxy, suite, run, n_clusters, seed=0):
     n_true = len(galaxy.true_seds)
     method, norm, metric = (run, "", "") if isinstance(run, str) else run
     row = {"suite": suite, "galaxy": galaxy.name, "method": method, "norm": norm, "metric": metric}
-    row |= {"n_pixels": len(labels), "n_true": n_true, "n_asked": n_clusters, "n_found": len(composites.flux)}
+    row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": criterion, "n_asked": n_clusters}
+    row["n_found"] = len(composites.flux)
     row |= found._asdict() | {"composite_distance": composite_distance(composites.flux, galaxy.true_seds)}
     return row | {"seconds": seconds}, labels
 
@@ -142,11 +149,26 @@ def score_galaxy(number, first_seed, runs):
             rows.append(row)
             if suite == "galaxies" and (run == ORACLE or run in plain_runs()):
                 maps[run if run == ORACLE else run.method] = labels
+        rows += [row for run in plain_runs() for row in score_criteria(target, suite, run)]
     for run, step in product(plain_runs(), STEPS):
         if step and n_true + step >= 1:
             rows.append(score(galaxy, "galaxies", run, n_true + step)[0])
     images = {name: to_image(galaxy, labels) for name, labels in maps.items()}
     return rows, (galaxy.name, images)
+
+
+def score_criteria(galaxy, suite, run):
+    """Rows of one run with the number of clusters that each criterion chooses; none if the method finds it by itself.
+
+    Criteria other than the method's own, which take longer, are for the galaxies themselves.
+    """
+    own = METHODS[run.method].number_by
+    if own == DENSITY:
+        return []
+    more = CRITERIA_SCORED if suite == "galaxies" else ()
+    options = {"method": run.method, "norm": run.norm, "metric": run.metric}
+    scores = cluster_pixels(galaxy.seds, **options, n_clusters="auto", criteria=more).scores
+    return [score(galaxy, suite, run, scores[name].chosen, name)[0] for name in dict.fromkeys((own, *more))]
 
 
 def to_image(galaxy, labels):
@@ -185,8 +207,9 @@ def recover(n_galaxies, first_seed, runs, jobs=1):
 
 
 def at_truth(table, suite="galaxies"):
-    """Rows of a suite where the true number of clusters was asked for."""
-    return table[(table["suite"] == suite) & (table["n_asked"] == table["n_true"])]
+    """Rows of a suite where the true number of clusters was given."""
+    given = (table["criterion"] == GIVEN) & (table["n_asked"] == table["n_true"])
+    return table[given & (table["suite"] == suite)]
 
 
 def mean_scores(table, suite="galaxies"):
@@ -217,6 +240,28 @@ def mean_scores(table, suite="galaxies"):
     return result
 
 
+def chosen_scores(table):
+    """Mean scores with the number of clusters that a criterion chose, for each suite, method and criterion, best first.
+
+    Returns
+    -------
+    Table
+        With the number of galaxies, of those with the true number found, and of those with one more or less.
+    """
+    rows = []
+    for group in table[table["criterion"] != GIVEN].group_by(["suite", "method", "criterion"]).groups:
+        row = {name: group[name][0] for name in ("suite", "method", "norm", "metric", "criterion")}
+        for name in ("ari", "ari_core"):
+            row[name], row[f"{name}_std"] = group[name].mean(), group[name].std()
+        off = np.abs(group["n_found"] - group["n_true"])
+        row |= {"n_galaxies": len(group), "n_exact": int((off == 0).sum()), "n_within_1": int((off <= 1).sum())}
+        row["n_found"] = group["n_found"].mean()
+        rows.append(row)
+    result = Table(rows)
+    result.sort("ari", reverse=True)
+    return result
+
+
 def curves(table):
     """Mean ARI of each method against the number of clusters asked for, relative to the truth.
 
@@ -225,17 +270,17 @@ def curves(table):
     dict
         method -> ndarray of shape (len(STEPS),); NaN where no galaxy allows that number.
     """
-    chosen = table[(table["suite"] == "galaxies") & (table["norm"] == PLAIN_NORM)]
+    chosen = table[(table["suite"] == "galaxies") & (table["criterion"] == GIVEN)]
     result = {}
     for run in plain_runs():
-        mine = chosen[(chosen["method"] == run.method) & (chosen["metric"] == run.metric)]
+        mine = chosen[[tuple(row) == run for row in chosen["method", "norm", "metric"]]]
         step = mine["n_asked"] - mine["n_true"]
         result[run.method] = np.array([mine["ari"][step == s].mean() if (step == s).any() else np.nan for s in STEPS])
     return result
 
 
-def print_summary(scores, n_galaxies):
-    """Print the mean scores of each suite, {suite: Table}, the best combination first."""
+def print_summary(scores, chosen, n_galaxies):
+    """Print mean scores, {suite: Table}, and those with a chosen number of clusters, the best first."""
     for suite, means in scores.items():
         columns = ["method", "norm", "metric", "ari", "ari_std", "ari_core", "ami", "composite_distance", "seconds"]
         short = means[columns]
@@ -243,6 +288,10 @@ def print_summary(scores, n_galaxies):
             short[name].info.format = ".2f"
         print(f"\n{suite}: mean over {n_galaxies} galaxies")
         print("\n".join(short.pformat(max_lines=-1, max_width=-1)))
+    print(f"\nnumber of clusters chosen: mean over {n_galaxies} galaxies")
+    for name in ("ari", "ari_std", "ari_core", "ari_core_std", "n_found"):
+        chosen[name].info.format = ".2f"
+    print("\n".join(chosen.pformat(max_lines=-1, max_width=-1)))
 
 
 def main(arguments=None):
@@ -262,9 +311,12 @@ def main(arguments=None):
         scores = {suite: mean_scores(table, suite) for suite in SUITES}
         for suite, means in scores.items():
             save_table(given.output / f"recovery_means_{suite}.ecsv", means)
-        options = list(METHODS), list(NORMS), list(METRICS)
+        chosen = chosen_scores(table)
+        save_table(given.output / "recovery_chosen.ecsv", chosen)
+        options = [name for name, entry in METHODS.items() if entry.other_norms], list(NORMS), list(METRICS)
         pictures = {
             **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
+            "criteria": criteria_matrix(chosen[chosen["suite"] == "galaxies"], list(METHODS), list(CRITERIA_SCORED)),
             "number_of_clusters": number_curves(curves(table), list(STEPS), scores["galaxies"]),
             "truth_and_maps": truth_and_maps(maps),
         }
@@ -273,7 +325,7 @@ def main(arguments=None):
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print_summary(scores, given.n)
+    print_summary(scores, chosen, given.n)
     print(f"\ntable and pictures: {given.output}")
     return 0
 

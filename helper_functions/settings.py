@@ -9,6 +9,7 @@ from typing import NamedTuple
 from distances import FEATURES, METRICS, choose
 from helper_functions.clustering import METHODS, NoMeaning, check_run
 from helper_functions.normalize import NORMS
+from helper_functions.number_of_clusters import CRITERIA
 
 FIGURE_FORMATS = ("png", "pdf")
 
@@ -18,11 +19,13 @@ class Settings(NamedTuple):
 
     id_dr3_list: list
     methods: list
-    norm: list
-    metric: list  # of names; None in it stands for each method's own
+    norm: list  # of names; None in it stands for each method's own
+    metric: list  # likewise
     features: list | None  # of names; None: all that the bands cover
     polynomial_degree: int
     n_clusters: int | str
+    criterion: str | None  # None: each method's own
+    criteria_shown: list  # of names
     snr_thresh: float
     include_neighbours: bool
     redshift_tolerance: float | None
@@ -85,9 +88,12 @@ def read_command_line(defaults, arguments=None):
     add = parser.add_argument
     add("--ids", nargs="+", dest="id_dr3_list", metavar="ID", help="id_dr3 of the galaxies")
     add("--methods", nargs="+", metavar="METHOD", help=", ".join(METHODS))
-    add("--norm", nargs="+", metavar="NORM", help=f"one or more of {', '.join(NORMS)}")
+    add("--norm", nargs="+", metavar="NORM", help=f"one or more of {', '.join(NORMS)}; default: the method's own")
     add("--metric", nargs="+", metavar="METRIC", help=f"one or more of {', '.join(METRICS)}; default: the method's own")
     add("--n-clusters", metavar="K|auto", help="number of clusters")
+    add(
+        "--criterion", metavar="NAME", help=f"what chooses the number: {', '.join(CRITERIA)}; default: the method's own"
+    )
     add("--snr-thresh", metavar="SNR", help="median SNR that a pixel must exceed")
     add("--catalogs", metavar="DIR", help="folder of the survey's files")
     add("--output", metavar="DIR", help="folder for what is made")
@@ -122,6 +128,9 @@ def check_settings(settings):
         checked["features"] = listed(settings.features)
         for name in checked["features"]:
             choose(FEATURES, name, "feature")
+    checked["criteria_shown"] = listed(settings.criteria_shown)
+    for name in [*checked["criteria_shown"], *([] if settings.criterion is None else [settings.criterion])]:
+        choose(CRITERIA, name, "criterion")
     folders = {
         name: str(Path(value).expanduser().absolute())
         for name in ("catalogs", "output")
@@ -175,7 +184,7 @@ def combine(methods, norms, metrics):
     runs, refused = [], {}
     for method, norm, metric in product(methods, norms, metrics):
         try:
-            runs.append(Run(method, norm, check_run(method, norm, metric)))
+            runs.append(Run(method, *check_run(method, norm, metric)))
         except NoMeaning as reason:
-            refused[Run(method, norm, metric)] = str(reason)
+            refused[Run(method, norm or METHODS[method].norm, metric)] = str(reason)
     return listed(runs), refused

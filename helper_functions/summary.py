@@ -12,15 +12,16 @@ from astropy.table import Table
 import data_paths
 from helper_functions.clustering import UNASSIGNED
 from helper_functions.composite_seds import similarity_summary
+from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import fill_image
 from helper_functions.save_results import load_table
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 OK, FAILED = "ok", "failed"
-EXPECTED = (OK, "no pixels", "too few pixels")  # what a galaxy may be like without anything being wrong
+EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # what a galaxy may be like without anything being wrong
 
 STEERING = (  # settings that a run's labels depend on
-    *("features", "polynomial_degree", "memory_limit", "n_clusters", "seed"),
+    *("features", "polynomial_degree", "memory_limit", "n_clusters", "criterion", "criteria_shown", "seed"),
     *("snr_thresh", "include_neighbours", "redshift_tolerance", "margin"),
 )
 
@@ -33,11 +34,17 @@ COLUMNS = {
     "metric": ("", ""),
     "n_pixels": (0, "selected pixels"),
     "n_clusters": (0, "clusters found"),
-    "k_choice": ("", "how the number of clusters was chosen: given, silhouette, bic or density"),
+    "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion"),
     "n_unassigned": (0, "selected pixels in no cluster"),
     "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
     "similarity_median": (np.nan, "1 - b12 of pixels to their composite, median"),
     "similarity_2sigma": (np.nan, "1 - b12 of pixels to their composite, exceeded by all but 2.3%"),
+    "reduced_chi2": (np.nan, "of pixels about their composite, each scaled freely"),
+    "held_out_error": (np.nan, "68% of bands are predicted this well from the other bands, in units of the errors"),
+    "fragmentation": (np.nan, "of the map: 0 in one piece, 1 as if labels were shuffled"),
+    "stability": (np.nan, "adjusted Rand index with what is found when noise is drawn anew on top"),
+    "brightness_share": (np.nan, "of the variance of log brightness that the labels explain"),
+    "confidence_median": (np.nan, "probability of the pixels' labels, median"),
     "neighbours": ("", "ids of neighbours that were taken in"),
     "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
     "status": ("", "ok, or what went wrong"),
@@ -45,7 +52,7 @@ COLUMNS = {
 }
 
 
-def ok_row(cutout, seds, run, clustering, composites, seconds):
+def ok_row(cutout, seds, run, clustering, composites, judged, seconds):
     """The row of a run that ended well."""
     median, low = similarity_summary(composites.similarity)
     without_data = [band for band in cutout.bands if band not in seds.bands]
@@ -62,6 +69,8 @@ def ok_row(cutout, seds, run, clustering, composites, seconds):
         n_incomplete=clustering.n_incomplete,
         similarity_median=float(median),
         similarity_2sigma=float(low),
+        **judged._asdict(),
+        confidence_median=np.nan if clustering.confidence is None else float(np.nanmedian(clustering.confidence)),
         neighbours=" ".join(map(str, cutout.members[1:])),
         seconds=round(seconds, 3),
         status=OK,
@@ -117,7 +126,12 @@ def summary_table(rows):
 
 
 def label_hdus(cutout, seds, run, clustering, similarity, settings, fingerprint):
-    """Label image of a run as an `HDUList`, with the similarity of each pixel to its composite beside it."""
+    """Label image of a run as an `HDUList`, and what is known of each pixel beside it.
+
+    SIMILARITY is that to its composite. Where the method knows them, CONFIDENCE is the probability of the label, and
+    PROBABILITY that of each cluster, in the order of their numbers; where criteria chose the number of clusters, the
+    table CRITERIA has their scores for each number.
+    """
     header = cutout.wcs.to_header()
     header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
     header["METHOD"] = (run.method, "clustering method")
@@ -130,13 +144,34 @@ def label_hdus(cutout, seds, run, clustering, similarity, settings, fingerprint)
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     header["CONFIG"] = (fingerprint, "digest of survey files and settings")
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
-    similarity = fill_image(cutout.segmap.shape, seds, similarity, np.nan).astype(np.float32)
-    return fits.HDUList([fits.PrimaryHDU(labels, header), fits.ImageHDU(similarity, header, "SIMILARITY")])
+
+    def image(values):
+        return fill_image(cutout.segmap.shape, seds, values, np.nan).astype(np.float32)
+
+    hdus = [fits.PrimaryHDU(labels, header), fits.ImageHDU(image(similarity), header, "SIMILARITY")]
+    if clustering.probability is not None:
+        cube = np.array([image(values) for values in clustering.probability.T]).reshape(-1, *cutout.segmap.shape)
+        hdus.append(fits.ImageHDU(image(clustering.confidence), header, "CONFIDENCE"))
+        hdus.append(fits.ImageHDU(cube, header, "PROBABILITY"))
+    if clustering.scores:
+        most = max(len(scores.values) for scores in clustering.scores.values())
+        columns = {name: scores.values for name, scores in clustering.scores.items()}
+        hdus.append(fits.table_to_hdu(Table({"n_clusters": np.arange(1, most + 1), **columns})))
+        hdus[-1].name = "CRITERIA"
+    return fits.HDUList(hdus)
 
 
 def read_labels(path):
     """The label image that `label_hdus` gave, int of shape (ny, nx)."""
     return fits.getdata(path).astype(int)
+
+
+def quality_line(row):
+    """The figures of a run that need no truth, for a picture."""
+    return (
+        f"χ² {row['reduced_chi2']:.2g}, unseen bands {row['held_out_error']:.2f}σ, stable {row['stability']:.2f}\n"
+        f"fragments {row['fragmentation']:.2f}, brightness {100 * row['brightness_share']:.0f}%"
+    )
 
 
 def run_fingerprint(survey_digest, settings, run):
@@ -145,10 +180,13 @@ def run_fingerprint(survey_digest, settings, run):
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def run_files(settings, id_dr3, run, n_clusters):
-    """Files that a run leaves; without clusters there are no composites to draw."""
+def run_files(settings, id_dr3, run, row):
+    """Files that a run with that row leaves; without clusters there are no composites to draw."""
     output = settings.output
-    pictures = ["cluster_map"] + ["composites"] * (n_clusters > 0) + ["feature_weights"] * (run.metric == "features")
+    pictures = ["cluster_map"] + ["composites"] * (row["n_clusters"] > 0)
+    pictures += ["feature_weights"] * (run.metric == "features") + ["number_of_clusters"] * (
+        row["k_choice"] in CRITERIA
+    )
     return [
         data_paths.clusters_path(output, run.name, id_dr3),
         data_paths.composites_path(output, run.name, id_dr3),
@@ -169,7 +207,7 @@ def is_done(row, settings, run, fingerprint):
     """Whether an earlier row, or None, stands for results that are on disk and were made just as asked for now."""
     if row is None or row["status"] != OK or settings.overwrite:
         return False
-    files = run_files(settings, row["id_dr3"], run, row["n_clusters"])
+    files = run_files(settings, row["id_dr3"], run, row)
     return all(path.exists() for path in files) and fits.getheader(files[0]).get("CONFIG") == fingerprint
 
 

@@ -1,11 +1,11 @@
-"""Where the clusters of a run lie: the galaxy, the clusters over it, and the label map."""
+"""Where the clusters of a run lie: the galaxy, the clusters over it, the label map, and how sure labels are."""
 
 from matplotlib.patches import Patch
 
 from plots.style import UNASSIGNED_COLOUR, cluster_colours, colour_image, label_image, new_figure, scale_bar, zoom
 
 
-def cluster_map(cutout, labels, title):
+def cluster_map(cutout, labels, title, confidence=None):
     """Draw the cluster map of one run.
 
     Parameters
@@ -14,14 +14,18 @@ def cluster_map(cutout, labels, title):
     labels : int ndarray of shape (ny, nx)
         0 not selected, 1..n_clusters, -1 unassigned.
     title : str
+    confidence : ndarray of shape (ny, nx) or None
+        Probability of each pixel's label, NaN where there is none; None where the method knows none.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(11.5, 4.3)
-    axes = figure.subplots(1, 3, sharex=True, sharey=True)
-    figure.subplots_adjust(left=0.065, right=0.88, bottom=0.12, top=0.86, wspace=0.06)
+    n_panels = 3 if confidence is None else 4
+    width = 3.1 * n_panels + 2.2
+    figure = new_figure(width, 4.3)
+    axes = figure.subplots(1, n_panels, sharex=True, sharey=True)
+    figure.subplots_adjust(left=0.75 / width, right=1 - 1.4 / width, bottom=0.12, top=0.86, wspace=0.06)
     figure.suptitle(title, size=11)
 
     image = colour_image(cutout, labels != 0)
@@ -31,7 +35,13 @@ def cluster_map(cutout, labels, title):
     axes[2].imshow(label_image(labels), origin="lower", interpolation="none")
     zoom(axes[0], labels)
     scale_bar(axes[0], cutout.wcs)
-    for ax, name in zip(axes, ("three-colour image", "clusters over it", "clusters"), strict=True):
+    if confidence is not None:
+        drawn = axes[3].imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+        bar = axes[3].inset_axes([0.05, 0.06, 0.5, 0.035])
+        figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
+        bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
+    names = ("three-colour image", "clusters over it", "clusters", "probability of the cluster")[:n_panels]
+    for ax, name in zip(axes, names, strict=True):
         ax.set_title(name, size=9)
         ax.set_xlabel("column [pixels]")
     axes[0].set_ylabel("row [pixels]")

@@ -18,7 +18,7 @@ from plots.style import (
 )
 
 COLUMNS = 4
-PANEL, ROW_HEIGHT = 2.9, 5.0  # inches
+PANEL, ROW_HEIGHT = 2.9, 5.3  # inches
 MAP_TO_SEDS, GAP = (2.9, 1.5), 0.04  # heights of a map and its SEDs, and what is between
 
 
@@ -28,6 +28,7 @@ class RunPanel(NamedTuple):
     title: str
     labels: np.ndarray  # (ny, nx)
     composites: np.ndarray  # (n_clusters, n_bands)
+    judged: str = ""  # figures of quality, in a line or two
 
 
 def comparison(cutout, wavelengths, panels):
@@ -67,6 +68,8 @@ def comparison(cutout, wavelengths, panels):
         ax.imshow(label_image(panel.labels), origin="lower", interpolation="none")
         zoom(ax, panel.labels)
         bare(ax, panel.title)
+        ax.set_title(panel.title, size=8, pad=25 if panel.judged else 3)
+        ax.text(0.5, 1.01, panel.judged, transform=ax.transAxes, ha="center", va="bottom", size=6.5, color="0.3")
         ax = figure.add_subplot(lower)
         draw_composites(ax, microns, panel.composites)
         ax.set_xlabel(wavelength_label, size=7, labelpad=1)

@@ -1,5 +1,7 @@
 """What methods recover of simulated galaxies: matrix of scores, scores against the number of clusters, maps."""
 
+from itertools import product
+
 import numpy as np
 
 from plots.style import PALETTE, bare, grid, label_image, new_figure
@@ -14,7 +16,7 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
     Parameters
     ----------
     means : Table
-        From `recovery.mean_scores`, with rows for "oracle" and "chance" too.
+        From `recovery.mean_scores`; rows of other methods than those drawn are named in the title.
     methods, norms, metrics : list of str
     name : str
         Column of `means` to draw.
@@ -45,13 +47,49 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
         ax.set_xticks(range(len(metrics)), metrics, size=7, rotation=40, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
     # Chance is a hair below zero as often as above, which is not worth a minus sign.
-    references = ", ".join(f"{key} {abs(scores[key, '', '']):.2f}" for key in REFERENCES)
+    others = [row for row in means if row["method"] not in methods]
+    references = ", ".join(f"{row['method']} {abs(row[name]):.2f}" for row in others)
     figure.suptitle(f"mean adjusted Rand index, {title} ({references})", size=10, y=1 - 0.12 / height, va="top")
     bar = figure.add_axes([1 - 0.75 / width, edges["bottom"], 0.15 / width, edges["top"] - edges["bottom"]])
     figure.colorbar(drawn, cax=bar, label="ARI")
     figure.text(
         0.5, 0.08 / height, "norm down, metric across; – where they have no meaning together", ha="center", size=8
     )
+    return figure
+
+
+def criteria_matrix(chosen, methods, criteria):
+    """Draw the mean score of each method (row) where each criterion (column) chose the number of clusters.
+
+    Parameters
+    ----------
+    chosen : Table
+        From `recovery.chosen_scores`, of one suite.
+    methods, criteria : list of str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rows = {(row["method"], row["criterion"]): row for row in chosen}
+    methods = [method for method in methods if any((method, criterion) in rows for criterion in criteria)]
+    figure = new_figure(1.0 * len(criteria) + 2.6, 0.42 * len(methods) + 1.3)
+    ax = figure.subplots()
+    figure.subplots_adjust(left=0.21, right=0.98, top=0.72, bottom=0.04)
+    values = np.full((len(methods), len(criteria)), np.nan)
+    for (i, method), (j, criterion) in product(enumerate(methods), enumerate(criteria)):
+        if (method, criterion) in rows:
+            row = rows[method, criterion]
+            values[i, j] = row["ari"]
+            text = f"{row['ari']:.2f} / {row['ari_core']:.2f}\n{row['n_within_1']} of {row['n_galaxies']}"
+            ax.text(j, i, text, ha="center", va="center", size=6.5, color="white" if row["ari"] < 0.45 else "black")
+    ax.imshow(values, cmap="cividis", vmin=0, vmax=0.8, aspect="auto")
+    ax.set_xticks(range(len(criteria)), criteria, size=8)
+    ax.set_yticks(range(len(methods)), methods, size=8)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    title = "mean adjusted Rand index, all / core pixels,\nand galaxies with the true number found, or one more or less"
+    figure.suptitle(title, size=9)
     return figure
 
 
@@ -80,7 +118,7 @@ def number_curves(curves, steps, means):
         ax.axhline(means["ari"][means["method"] == name][0], color=colour, ls=style, label=name)
     ax.set_xlabel("number of clusters asked for, less the true number")
     ax.set_ylabel("mean adjusted Rand index")
-    ax.set_title("norm L2, each method's own metric", size=10)
+    ax.set_title("each method's own norm and metric", size=10)
     figure.legend(loc="center right", frameon=False, fontsize=8)
     return figure
 

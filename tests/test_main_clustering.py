@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 import data_paths
 import main_clustering
 from helper_functions.clustering import METHODS, cluster_pixels
+from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds
 from main_clustering import main
 from plots.feature_weights import feature_weights_page
@@ -45,12 +46,44 @@ def test_all_methods_leave_their_files(job, capsys):
     expected = {"summary.ecsv", "settings.json", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
     for method in METHODS:
-        run = f"{method}_L2"
+        run = f"{method}_L2" if METHODS[method].other_norms else method
         expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
         expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
     assert files_of(output) == expected
-    assert "[1/1] 7: 441 pixels; clusters: kmeans_L2 2," in capsys.readouterr().out
-    assert set(summary_of(output)["status"]) == {"ok"}
+    assert "[1/1] 7: 441 pixels; clusters: blended_mixture 2, kmeans_L2 2," in capsys.readouterr().out
+    summary = summary_of(output)
+    assert set(summary["status"]) == {"ok"}
+    planted = summary[summary["run"] == "blended_mixture"][0]
+    # The planted halves are pure, their noise is as the weights say, and brightness does not tell them apart.
+    assert planted["reduced_chi2"] == pytest.approx(1, abs=0.1)  # 441 x 4 degrees of freedom: 3%
+    assert planted["held_out_error"] == pytest.approx(1, abs=0.15)  # a little more, for what predicts is noisy too
+    assert planted["brightness_share"] < 0.02
+    assert planted["stability"] > 0.95
+
+
+def test_the_default_is_the_recommended_method_and_finds_the_number(job):
+    status, output = job("--ids", 7, "--methods", "blended_mixture")
+    assert status == 0
+    labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
+    assert (header["NCLUST"], header["KCHOICE"]) == (2, "evidence")
+    with fits.open(output / "clusters/blended_mixture/7_clusters.fits") as hdus:
+        confidence, probability = hdus["CONFIDENCE"].data, hdus["PROBABILITY"].data
+        table = Table(hdus["CRITERIA"].data)
+    assert probability.shape == (2, *labels.shape)
+    selected = labels > 0
+    assert (np.isfinite(confidence) == (labels != 0)).all()
+    rows, cols = np.nonzero(selected)
+    np.testing.assert_allclose(probability[labels[selected] - 1, rows, cols], confidence[selected])
+    assert table["n_clusters"].tolist() == list(range(1, 11))
+    assert np.argmax(table["evidence"]) == 1
+    assert set(table.colnames) == {"n_clusters", *CRITERIA}
+    assert (output / "images/blended_mixture/7_number_of_clusters.png").exists()
+
+
+def test_another_criterion_can_choose(job):
+    _, output = job("--ids", 7, "--methods", "kmeans", "--criterion", "silhouette")
+    row = summary_of(output)[0]
+    assert (row["n_clusters"], row["k_choice"]) == (2, "silhouette")
 
 
 def test_labels_are_the_planted_halves_in_the_mosaics_frame(job):
@@ -84,7 +117,7 @@ def test_composites_are_the_planted_shapes(job):
 
 
 def test_pixels_file_is_enough_to_cluster_again(job):
-    _, output = job("--ids", 7, "--methods", "agglomerative")
+    _, output = job("--ids", 7, "--methods", "agglomerative", "--n-clusters", 4)
     cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
     seds = extract_seds(cutout, mask)
     again = cluster_pixels(seds, method="agglomerative", norm="L2", n_clusters=4, seed=0).labels
@@ -137,7 +170,7 @@ def test_refused_pairs_are_in_the_summary(job):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--methods", "kmeen"], "error: unknown method 'kmeen': choose from kmeans, gaussian_mixture"),
+        (["--methods", "kmeen"], "error: unknown method 'kmeen': choose from blended_mixture, kmeans"),
         (["--norm", "l2"], "error: unknown norm 'l2': choose from none, L2, sed, pca, ratios, contrast"),
         (["--metric", "cosine"], "error: unknown metric 'cosine': choose from euclidean, crosscor, weightednorm"),
         (["--n-clusters", "x"], "error: n_clusters must be a whole number"),

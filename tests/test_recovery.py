@@ -101,19 +101,22 @@ def test_nothing_depends_on_units_or_order(run, galaxy):
 
 def test_every_run_is_in_the_suite():
     runs = all_runs()
-    assert len(runs) == 5 * 6 * 6 + 6  # spectral_cross_cor has its own metric only
+    assert len(runs) == 5 * 6 * 6 + 6 + 1  # the last two have one metric, or one norm too
     assert {run.method for run in runs} == set(METHODS)
 
 
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recovery, "RADII", (7.0,))
     monkeypatch.setattr(recovery, "all_runs", plain_runs)
+    monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("evidence", "silhouette"))
     assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
         "recovery.ecsv",
         "recovery_means_galaxies.ecsv",
         "recovery_means_decoupled.ecsv",
+        "recovery_chosen.ecsv",
+        "criteria.png",
         "score_matrix.png",
         "score_matrix_core.png",
         "score_matrix_decoupled.png",
@@ -121,7 +124,14 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
         "truth_and_maps.png",
     }
     table = Table.read(tmp_path / "out" / "recovery.ecsv")
-    assert len(table) == 2 * (2 * (6 + 2) + 6 * 5)
+    # Two galaxies: 7 methods and 2 references in both suites, 7 methods with 5 more numbers; dbscan chooses by itself,
+    # blended_mixture by one criterion of the two, the other 5 by a third of their own.
+    assert len(table) == 2 * (2 * (7 + 2) + 7 * 5 + (2 + 5 * 3) + 6)
+    chosen = Table.read(tmp_path / "out" / "recovery_chosen.ecsv")
+    row = chosen[(chosen["method"] == "kmeans") & (chosen["criterion"] == "silhouette")][0]
+    mine = table[(table["method"] == "kmeans") & (table["criterion"] == "silhouette")]
+    assert row["n_within_1"] == np.sum(np.abs(mine["n_found"] - mine["n_true"]) <= 1)
+    assert row["ari"] == pytest.approx(mine["ari"].mean())
     means = mean_scores(table)
     mine = at_truth(table)["ari"][at_truth(table)["method"] == "kmeans"]
     row = means[means["method"] == "kmeans"]

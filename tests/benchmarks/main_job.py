@@ -42,7 +42,7 @@ def matrix(pixels, metric):
 
 
 def main_job(folder, ids):
-    """Time the main job as a whole process, all six methods and all pictures."""
+    """Time the main job as a whole process, all methods and all pictures."""
 
     def run():
         with tempfile.TemporaryDirectory() as output:

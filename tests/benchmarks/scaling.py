@@ -36,9 +36,25 @@ def run_ours(method, metric, seds, errors, memory_limit):
 
     wavelengths = np.geomspace(5e3, 5e4, seds.shape[1])
     edges = np.column_stack([0.95 * wavelengths, 1.05 * wavelengths])
-    pixels = Pixels(seds, errors, wavelengths, edges, 1.5)
+    pixels = Pixels(seds, errors, wavelengths, edges, 1.5, places=in_a_square(len(seds)))
     metric = metric or METHODS[method].metric
     return METHODS[method].label(PixelDistances(pixels, metric, memory_limit), N_CLUSTERS, 0)
+
+
+def in_a_square(n_pixels):
+    """Rows and columns of so many pixels, shape (n_pixels, 2)."""
+    return np.column_stack(np.divmod(np.arange(n_pixels), int(np.ceil(np.sqrt(n_pixels)))))
+
+
+def run_auto(method, seds, errors):
+    """As a user does: norm, metric and number of clusters are left to the method."""
+    from helper_functions.clustering import cluster_pixels
+    from helper_functions.pixel_seds import PixelSEDs
+    from helper_functions.simulated_galaxy import SURVEY_BANDS
+
+    wavelengths = np.geomspace(5e3, 5e4, seds.shape[1])
+    pixels = PixelSEDs(seds, errors, SURVEY_BANDS[: seds.shape[1]], wavelengths, *in_a_square(len(seds)).T, 1.5)
+    return cluster_pixels(pixels, method=method).labels
 
 
 def run_peer(method, seds):
@@ -54,7 +70,7 @@ def run_peer(method, seds):
     return peers[method].fit_predict(seds)
 
 
-def measure(method, metric, n_pixels, n_bands, memory_limit, keep=None):
+def measure(method, metric, n_pixels, n_bands, memory_limit, auto=False, keep=None):
     """Run one method; return its seconds and megabytes."""
     import helper_functions.clustering  # noqa: F401  imports are not what is measured
 
@@ -63,11 +79,13 @@ def measure(method, metric, n_pixels, n_bands, memory_limit, keep=None):
     start = time.perf_counter()
     if method.startswith("sklearn"):
         labels = run_peer(method, seds)
+    elif auto:
+        labels = run_auto(method, seds, errors)
     else:
         labels = run_ours(method, metric, seds, errors, memory_limit)
     seconds = time.perf_counter() - start
     if keep:
-        np.save(keep, labels)
+        np.save(keep, getattr(labels, "labels", labels))
     megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return {"method": method, "metric": metric or "", "n_pixels": n_pixels, "n_bands": n_bands} | {
         "seconds": round(seconds, 3),
@@ -84,11 +102,11 @@ def in_own_process(*arguments, timeout):
     return json.loads(done.stdout)
 
 
-def run_many(methods, pixels, bands, metrics, repeats, timeout):
+def run_many(methods, pixels, bands, metrics, repeats, timeout, auto=False):
     """Measure every combination `repeats` times; print and return medians of time and maxima of memory."""
     results = []
     for metric, method, n_pixels, n_bands in product(metrics, methods, pixels, bands):
-        flags = ["--bands", n_bands] + (["--metric", metric] if metric else [])
+        flags = ["--bands", n_bands] + (["--metric", metric] if metric else []) + ["--auto"] * auto
         runs = [in_own_process(method, n_pixels, *flags, timeout=timeout) for _ in range(repeats)]
         name = f"{method} {metric or ''} {n_pixels} x {n_bands}"
         if None in runs:
@@ -121,12 +139,14 @@ def main():
     one.add_argument("--bands", type=int, default=27)
     one.add_argument("--metric")
     one.add_argument("--memory-limit", type=float, default=2e9)
+    one.add_argument("--auto", action="store_true", help="choose the number of clusters, too")
     one.add_argument("--keep", type=Path, help="file for the labels")
     many = commands.add_parser("many", help="several methods and sizes, each in its own process")
     many.add_argument("--methods", nargs="+", required=True)
     many.add_argument("--pixels", nargs="+", type=int, default=[3000, 10_000, 40_000, 100_000])
     many.add_argument("--bands", nargs="+", type=int, default=[27])
     many.add_argument("--metric", nargs="+", default=[None])
+    many.add_argument("--auto", action="store_true", help="choose the number of clusters, too")
     picture = commands.add_parser("picture", help="all methods against pixels and bands, drawn")
     picture.add_argument("path", type=Path)
     for command in (many, picture):
@@ -134,12 +154,13 @@ def main():
         command.add_argument("--timeout", type=float, default=300)
     given = parser.parse_args()
     if given.command == "one":
-        figures = measure(given.method, given.metric, given.n_pixels, given.bands, given.memory_limit, given.keep)
+        options = given.method, given.metric, given.n_pixels, given.bands, given.memory_limit
+        figures = measure(*options, given.auto, given.keep)
         print(json.dumps(figures))
     elif given.command == "picture":
         draw(given.path, given.repeats, given.timeout)
     else:
-        run_many(given.methods, given.pixels, given.bands, given.metric, given.repeats, given.timeout)
+        run_many(given.methods, given.pixels, given.bands, given.metric, given.repeats, given.timeout, given.auto)
 
 
 if __name__ == "__main__":

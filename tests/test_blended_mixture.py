@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from conftest import BANDS, BLUE, RED
+from scipy.ndimage import gaussian_filter
+from sklearn.metrics import adjusted_rand_score
+
+from helper_functions.blended_mixture import NoSignal
+from helper_functions.clustering import UNASSIGNED, cluster_pixels
+from helper_functions.filters import pivot_wavelength
+from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
+from helper_functions.simulated_galaxy import observe, simulate_galaxy
+
+SIDE = 30
+GREEN = np.array([0.4, 1.4, 0.6, 1.3, 0.5, 0.6])
+
+
+def field(regions, shapes, snr, smoothing=0.0, seed=0):
+    """PixelSEDs of a square with regions 1, 2, ... of these SEDs, blurred; brightness falls from left to right."""
+    rng = np.random.default_rng(seed)
+    brightness = np.geomspace(3, 0.3, SIDE)[None, :]
+    light = np.array([brightness * (regions == k + 1) for k in range(len(shapes))])
+    light = np.array([gaussian_filter(each, smoothing) for each in light]) if smoothing else light
+    clean = np.einsum("kyx,kb->yxb", light, np.array(shapes)).reshape(SIDE**2, -1)
+    error = np.full(clean.shape, 1 / snr)
+    rows, cols = np.divmod(np.arange(SIDE**2), SIDE)
+    wavelengths = np.array([pivot_wavelength(band) for band in BANDS])
+    area = np.ones(len(BANDS))
+    seds = PixelSEDs(clean + rng.normal(0, error), error, BANDS, wavelengths, rows, cols, 1.0, area)
+    return seds, np.argmax(light, axis=0).ravel() + 1
+
+
+@pytest.fixture(scope="module")
+def spots():
+    """A disc of one SED with two spots of a second and one of a third."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    regions = np.ones((SIDE, SIDE), dtype=int)
+    for row, col, kind in ((7, 7, 2), (22, 21, 2), (22, 7, 3)):
+        regions[np.hypot(y - row, x - col) < 5] = kind
+    return regions
+
+
+def test_blurred_regions_are_found(spots):
+    """Spots of one SED in two places are one cluster, and the blurred rims are none of their own."""
+    seds, truth = field(spots, [RED, BLUE, GREEN], snr=60, smoothing=2.0)
+    result = cluster_pixels(seds, method="blended_mixture", n_clusters=3)
+    found = adjusted_rand_score(truth, result.labels)
+    assert found > 0.9  # what is not is the pixels of about as much light from either side
+    # The control: k-means, which knows nothing of blends, makes clusters of the rims though it is told the number.
+    plain = cluster_pixels(seds, method="kmeans", n_clusters=3)
+    assert adjusted_rand_score(truth, plain.labels) < found - 0.1
+
+
+def test_populations_of_a_simulated_galaxy_are_counted():
+    """27 bands, the survey's PSF and correlated noise, which is measured in the sky around the galaxy."""
+    galaxy = simulate_galaxy("clumpy", seed=4, peak_snr=100, radius=10, n_regions=3, contrast="distinct")
+    cutout = observe(galaxy, 4)
+    mask = select_pixels(cutout, median_snr(cutout), 3.0)
+    result = cluster_pixels(extract_seds(cutout, mask), method="blended_mixture")
+    assert (result.n_clusters, result.number_by) == (3, "evidence")
+    core = galaxy.share[mask] > 0.8
+    assert adjusted_rand_score(galaxy.region[mask][core], result.labels[core]) > 0.9
+
+
+@pytest.mark.parametrize("snr", [3, 10, 100, 1000])
+@pytest.mark.parametrize("n_pixels", [12, 100, 900])
+def test_a_galaxy_of_one_sed_is_one_cluster(snr, n_pixels):
+    seds, _ = field(np.ones((SIDE, SIDE), dtype=int), [RED], snr, seed=snr)
+    result = cluster_pixels(seds.only(slice(n_pixels)), method="blended_mixture")
+    assert result.n_clusters == 1
+    assert (result.labels == UNASSIGNED).sum() <= 1  # one pixel in a million is to be called strange
+
+
+def test_one_sed_without_any_measure_of_the_noise():
+    seds, _ = field(np.ones((SIDE, SIDE), dtype=int), [RED], 30)
+    assert cluster_pixels(seds._replace(noise_area=None), method="blended_mixture").n_clusters == 1
+
+
+def test_neighbours_help_where_noise_is_strong(spots):
+    """At SNR 0.6 to 6 a pixel says little: with places shuffled, which leaves all fluxes as they are, less is found."""
+    seds, truth = field(spots, [RED, BLUE, GREEN], snr=2)
+    places = np.random.default_rng(0).permutation(len(truth))
+    shuffled = seds._replace(rows=seds.rows[places], cols=seds.cols[places])
+    with_places, without = (
+        adjusted_rand_score(truth, cluster_pixels(each, method="blended_mixture", n_clusters=3).labels)
+        for each in (seds, shuffled)
+    )
+    assert with_places > without + 0.1
+
+
+def test_probabilities(spots):
+    seds, truth = field(spots, [RED, BLUE, GREEN], snr=20, smoothing=2.0)
+    result = cluster_pixels(seds, method="blended_mixture", n_clusters=3)
+    assert result.probability.shape == (SIDE**2, 3)
+    assert (result.probability >= 0).all()
+    assert (result.probability.sum(axis=1) <= 1 + 1e-9).all()
+    assert (np.argmax(result.probability, axis=1) + 1 == result.labels)[result.labels > 0].all()
+    # Where labels are sure they are more often right than where they are not.
+    names = {k: np.bincount(truth[result.labels == k]).argmax() for k in (1, 2, 3)}
+    right = np.array([names[k] for k in result.labels]) == truth
+    sure = result.confidence > np.median(result.confidence)
+    assert right[sure].mean() > right[~sure].mean()
+
+
+def test_a_hot_pixel_is_in_no_cluster_and_makes_none(spots):
+    seds, _ = field(spots, [RED, BLUE, GREEN], snr=60)
+    flux = seds.flux.copy()
+    flux[100, 2] += 40
+    result = cluster_pixels(seds._replace(flux=flux), method="blended_mixture")
+    assert result.n_clusters == 3
+    assert np.flatnonzero(result.labels == UNASSIGNED).tolist() == [100]
+
+
+@pytest.mark.parametrize("factor", [1e6, 1e-6])
+def test_a_band_with_absurd_errors_costs_no_more_than_that_band(spots, factor):
+    seds, truth = field(spots, [RED, BLUE, GREEN], snr=60)
+    error = seds.error.copy()
+    error[:, 0] *= factor
+    labels = cluster_pixels(seds._replace(error=error), method="blended_mixture", n_clusters=3).labels
+    # A band that claims to know all makes the other five count for little beside the 1% that it is trusted with.
+    assert adjusted_rand_score(truth, labels) > 0.8
+
+
+def test_pixels_that_are_all_noise_are_a_clear_error():
+    rng = np.random.default_rng(3)
+    seds, _ = field(np.ones((SIDE, SIDE), dtype=int), [RED], 30)
+    noise = seds._replace(flux=rng.normal(0, seds.error))
+    with pytest.raises(NoSignal, match=r"the pixels are noise: the fluxes of a typical one are (0\.9|1\.0)\d times"):
+        cluster_pixels(noise, method="blended_mixture")
+
+
+def test_the_sed_of_a_pixel_is_not_its_brightness():
+    """Two halves of one SED, one a hundred times brighter, are one cluster; of two SEDs, two."""
+    regions = np.repeat([[1] * 15 + [2] * 15], SIDE, axis=0)
+    same, _ = field(regions, [100 * RED, RED], 30)
+    assert cluster_pixels(same, method="blended_mixture").n_clusters == 1
+    other, truth = field(regions, [100 * RED, BLUE], 30)
+    result = cluster_pixels(other, method="blended_mixture")
+    assert result.n_clusters == 2
+    assert adjusted_rand_score(truth, result.labels) > 0.95

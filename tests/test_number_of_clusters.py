@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from helper_functions.clustering import cluster_pixels
+from helper_functions.number_of_clusters import CRITERIA, Candidates, Found, Task, evidence, highest, residuals
+
+SLOW = ("gap", "stability", "prediction")
+
+
+@pytest.mark.parametrize("method", ["kmeans", "agglomerative", "spectral", "blended_mixture"])
+@pytest.mark.parametrize("criterion", ["silhouette", "gap", "stability"])
+def test_two_planted_shapes_are_two_clusters(method, criterion, two_shapes):
+    result = cluster_pixels(two_shapes.seds, method=method, criterion=criterion)
+    assert (result.n_clusters, result.number_by) == (2, criterion)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_every_criterion_works_for_the_recommended_method(criterion, two_shapes):
+    result = cluster_pixels(two_shapes.seds, method="blended_mixture", criterion=criterion)
+    assert result.scores[criterion].chosen == 2
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_every_criterion_scores_every_number(criterion, two_shapes):
+    scores = cluster_pixels(two_shapes.seds, method="kmeans", criterion=criterion).scores[criterion]
+    assert scores.values.shape == (10,)
+    assert np.isfinite(scores.values[1:]).all()
+    assert 1 <= scores.chosen <= 10
+
+
+def test_more_criteria_are_worked_out_beside_the_one_that_chooses(two_shapes):
+    result = cluster_pixels(two_shapes.seds, method="kmeans", criterion="silhouette", criteria=["bic", "evidence"])
+    assert list(result.scores) == ["silhouette", "bic", "evidence"]
+    assert result.number_by == "silhouette"
+
+
+def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
+    """Of one SED, the likelihood of hard labels rises with their number by more than any penalty; the gap does not."""
+    seds = two_shapes.seds.only(two_shapes.truth == 1)
+    assert cluster_pixels(seds, method="kmeans", criterion="gap").n_clusters == 1
+    assert cluster_pixels(seds, method="kmeans", criterion="bic").n_clusters > 1
+    assert cluster_pixels(seds, method="kmeans", criterion="silhouette").n_clusters > 1  # it has no meaning for 1
+
+
+def task_with(log_likelihood, noise_area):
+    """A task of 50 pixels in 4 bands whose clusterings have these log likelihoods."""
+    flux, places = np.ones((50, 4)), np.column_stack(np.divmod(np.arange(50), 10)).astype(float)
+    candidates = Candidates({k: Found(np.zeros(50, dtype=int)) for k in log_likelihood}, log_likelihood, {})
+    return Task(flux, flux, places, lambda *_: candidates, None, 0, noise_area)
+
+
+def test_evidence_by_hand():
+    """4 bands, noise independent: a cluster must gain 4; correlated over 3 pixels, 12."""
+    gains = {1: 0.0, 2: 20.0, 3: 25.0, 4: 28.0}
+    scores = evidence(task_with(gains, np.ones(4)))
+    np.testing.assert_allclose(scores.values[:4], [-4, 12, 13, 12])
+    assert scores.chosen == 3
+    assert evidence(task_with(gains, np.full(4, 3.0))).chosen == 2
+    assert evidence(task_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
+
+
+def test_bic_by_hand():
+    """50 pixels of which 5 share their noise are 10: a cluster must gain 4 bands x 5 x log(10) / 2 = 23."""
+    gains = {1: 0.0, 2: 24.0, 3: 46.0}
+    assert CRITERIA["bic"].score(task_with(gains, np.full(4, 5.0))).chosen == 2
+
+
+def test_highest_of_nothing_is_one():
+    assert highest(np.full(3, np.nan)).chosen == 1
+
+
+def test_residuals_are_about_composites_and_the_nearest_where_there_is_none(two_shapes):
+    seds, labels = two_shapes.seds, two_shapes.truth - 1
+    labels[:3] = -1
+    residual = residuals(seds.flux, seds.error, labels)
+    # One amplitude a pixel of six bands, two SEDs of six bands: 100 x 5 - 10 of 100 x 6 are free.
+    assert np.sum(residual**2) == pytest.approx(490, abs=4 * np.sqrt(2 * 490))
+    assert (residuals(seds.flux, seds.error, np.full(100, -1)) == seds.flux / seds.error).all()
