@@ -134,49 +134,47 @@ class Blends:
         fit, likelihood = (np.where(solvable, x, -np.inf)[:, None] for x in (fit, likelihood))
         return _Triple(fit, likelihood, members, light / total[:, None], total[:, None], length[:, None])
 
+    def _of_pairs(self, values):
+        """Columns of the pairs, those dominated by the first and by the second added up, (n_pixels, n_pairs)."""
+        return values.reshape(len(values), 2, len(self.first)).sum(axis=1)
+
+    def _split(self, weights):
+        """Columns of the populations alone, the pairs and the triple."""
+        n = self.n_populations
+        return weights[:, :n], weights[:, n : n + self.share.shape[1]], weights[:, n + self.share.shape[1]]
+
     def by_population(self, weights):
         """Sum over blends of weight times composition, shape (n_pixels, n_populations)."""
-        n, n_pairs = self.n_populations, len(self.first)
-        result = weights[:, :n].copy()
-        if n_pairs:
-            pair = weights[:, n : n + 2 * n_pairs]
-            of_first = (pair * self.share).reshape(len(weights), 2, n_pairs).sum(axis=1)
-            both = pair.reshape(len(weights), 2, n_pairs).sum(axis=1)
-            result += of_first @ np.eye(n)[self.first] + (both - of_first) @ np.eye(n)[self.second]
-        rows = np.arange(len(weights))[:, None]
-        np.add.at(result, (rows, self.members), weights[:, n + 2 * n_pairs, None] * self.shares)
+        alone, pairs, triple = self._split(weights)
+        one = np.eye(self.n_populations)
+        result = alone + self._of_pairs(pairs * self.share) @ one[self.first]
+        result += self._of_pairs(pairs * (1 - self.share)) @ one[self.second]
+        np.add.at(result, (np.arange(len(weights))[:, None], self.members), triple[:, None] * self.shares)
         return result
 
     def by_two_populations(self, weights):
         """Sum over blends of weight times the product of two shares, shape (n_pixels, n_populations^2)."""
-        n, n_pairs = self.n_populations, len(self.first)
+        alone, pairs, triple = self._split(weights)
+        n, one = self.n_populations, np.eye(self.n_populations)
         result = np.zeros((len(weights), n, n))
-        result[:, np.arange(n), np.arange(n)] = weights[:, :n]
-        if n_pairs:
-            pair, share = weights[:, n : n + 2 * n_pairs], self.share
-            squares = [
-                (pair * x).reshape(len(weights), 2, n_pairs).sum(axis=1)
-                for x in (share**2, (1 - share) ** 2, share * (1 - share))
-            ]
-            diagonal = squares[0] @ np.eye(n)[self.first] + squares[1] @ np.eye(n)[self.second]
-            result[:, np.arange(n), np.arange(n)] += diagonal
-            result[:, self.first, self.second] += squares[2]
-            result[:, self.second, self.first] += squares[2]
-        products = self.shares[:, :, None] * self.shares[:, None, :] * weights[:, n + 2 * n_pairs, None, None]
+        result[:, np.arange(n), np.arange(n)] = (
+            alone
+            + self._of_pairs(pairs * self.share**2) @ one[self.first]
+            + self._of_pairs(pairs * (1 - self.share) ** 2) @ one[self.second]
+        )
+        mixed = self._of_pairs(pairs * self.share * (1 - self.share))
+        result[:, self.first, self.second] = result[:, self.second, self.first] = mixed
+        products = self.shares[:, :, None] * self.shares[:, None, :] * triple[:, None, None]
         rows = np.arange(len(weights))[:, None, None]
         np.add.at(result, (rows, self.members[:, :, None], self.members[:, None, :]), products)
         return result.reshape(len(weights), n * n)
 
     def dominated(self, weights):
         """Sum of the weights of the blends that each population dominates, shape (n_pixels, n_populations)."""
-        n, n_pairs = self.n_populations, len(self.first)
-        result = weights[:, :n].copy()
-        if n_pairs:
-            result += weights[:, n : n + n_pairs] @ np.eye(n)[self.first]
-            result += weights[:, n + n_pairs : n + 2 * n_pairs] @ np.eye(n)[self.second]
-        rows = np.arange(len(weights))
-        largest = self.members[rows, np.argmax(self.shares, axis=1)]
-        result[rows, largest] += weights[:, n + 2 * n_pairs]
+        alone, pairs, triple = self._split(weights)
+        one, n_pairs, rows = np.eye(self.n_populations), len(self.first), np.arange(len(weights))
+        result = alone + pairs[:, :n_pairs] @ one[self.first] + pairs[:, n_pairs:] @ one[self.second]
+        result[rows, self.members[rows, np.argmax(self.shares, axis=1)]] += triple
         return result
 
     @property

@@ -168,10 +168,14 @@ def read_labels(path):
 
 def quality_line(row):
     """The figures of a run that need no truth, for a picture."""
-    return (
-        f"χ² {row['reduced_chi2']:.2g}, unseen bands {row['held_out_error']:.2f}σ, stable {row['stability']:.2f}\n"
-        f"fragments {row['fragmentation']:.2f}, brightness {100 * row['brightness_share']:.0f}%"
-    )
+    figures = {
+        "χ²": f"{row['reduced_chi2']:.3g}",
+        "unseen bands": f"{row['held_out_error']:.2f}σ",
+        "stable": f"{row['stability']:.2f}",
+        "\nfragments": f"{row['fragmentation']:.2f}",
+        "brightness": f"{row['brightness_share']:.0%}",
+    }
+    return ", ".join(f"{name} {'–' if 'nan' in value else value}" for name, value in figures.items())
 
 
 def run_fingerprint(survey_digest, settings, run):

@@ -73,9 +73,10 @@ def criteria_matrix(chosen, methods, criteria):
     """
     rows = {(row["method"], row["criterion"]): row for row in chosen}
     methods = [method for method in methods if any((method, criterion) in rows for criterion in criteria)]
-    figure = new_figure(1.0 * len(criteria) + 2.6, 0.42 * len(methods) + 1.3)
+    width, height = 1.0 * len(criteria) + 1.9, 0.42 * len(methods) + 0.95
+    figure = new_figure(width, height)
     ax = figure.subplots()
-    figure.subplots_adjust(left=0.21, right=0.98, top=0.72, bottom=0.04)
+    figure.subplots_adjust(left=1.6 / width, right=1 - 0.1 / width, top=1 - 0.8 / height, bottom=0.1 / height)
     values = np.full((len(methods), len(criteria)), np.nan)
     for (i, method), (j, criterion) in product(enumerate(methods), enumerate(criteria)):
         if (method, criterion) in rows:
@@ -89,7 +90,7 @@ def criteria_matrix(chosen, methods, criteria):
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     title = "mean adjusted Rand index, all / core pixels,\nand galaxies with the true number found, or one more or less"
-    figure.suptitle(title, size=9)
+    figure.suptitle(title, size=9, y=1 - 0.08 / height, va="top")
     return figure
 
 

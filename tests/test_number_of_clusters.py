@@ -35,10 +35,10 @@ def test_more_criteria_are_worked_out_beside_the_one_that_chooses(two_shapes):
 
 
 def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
-    """Of one SED, the likelihood of hard labels rises with their number by more than any penalty; the gap does not."""
+    """Of one SED, the likelihood of hard labels rises with their number, as each pixel has a choice; the gap does not."""
     seds = two_shapes.seds.only(two_shapes.truth == 1)
     assert cluster_pixels(seds, method="kmeans", criterion="gap").n_clusters == 1
-    assert cluster_pixels(seds, method="kmeans", criterion="bic").n_clusters > 1
+    assert cluster_pixels(seds, method="kmeans", criterion="evidence").n_clusters > 1
     assert cluster_pixels(seds, method="kmeans", criterion="silhouette").n_clusters > 1  # it has no meaning for 1
 
 
@@ -50,18 +50,18 @@ def task_with(log_likelihood, noise_area):
 
 
 def test_evidence_by_hand():
-    """4 bands, noise independent: a cluster must gain 4; correlated over 3 pixels, 12."""
-    gains = {1: 0.0, 2: 20.0, 3: 25.0, 4: 28.0}
+    """4 bands and 1, 2, 3, ... frequencies a cluster: 5, 11, 18 and 26 numbers, each at 0.8 times the noise's area."""
+    gains = {1: 0.0, 2: 20.0, 3: 27.0, 4: 33.0}
     scores = evidence(task_with(gains, np.ones(4)))
-    np.testing.assert_allclose(scores.values[:4], [-4, 12, 13, 12])
+    np.testing.assert_allclose(scores.values[:4], [-4, 11.2, 12.6, 12.2])
     assert scores.chosen == 3
     assert evidence(task_with(gains, np.full(4, 3.0))).chosen == 2
     assert evidence(task_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
 
 
 def test_bic_by_hand():
-    """50 pixels of which 5 share their noise are 10: a cluster must gain 4 bands x 5 x log(10) / 2 = 23."""
-    gains = {1: 0.0, 2: 24.0, 3: 46.0}
+    """50 pixels of which 5 share their noise are 10: 5, 11 and 18 numbers cost 5 x log(10) / 2 = 5.76 each."""
+    gains = {1: 0.0, 2: 35.0, 3: 75.0}
     assert CRITERIA["bic"].score(task_with(gains, np.full(4, 5.0))).chosen == 2
 
 

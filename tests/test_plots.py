@@ -1,16 +1,20 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from astropy.table import Table
 from conftest import celestial_wcs
 from matplotlib.colors import to_rgba
 
 from helper_functions.composite_seds import composite_seds
+from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
 from plots.cluster_map import cluster_map
 from plots.comparison import RunPanel, comparison
 from plots.composites import composites_page
 from plots.feature_weights import feature_weights_page
+from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
+from plots.recovery import criteria_matrix
 from plots.scaling import scaling
 from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, label_image
 
@@ -132,3 +136,49 @@ def test_scaling_is_logarithmic_with_units():
     assert [ax.get_ylabel() for ax in page.axes] == ["time [s]", "memory beyond the imports [MB]", "time [s]"]
     assert {ax.get_xscale() + ax.get_yscale() for ax in page.axes} == {"loglog"}
     assert page.axes[0].lines[0].get_ydata().tolist() == [0.1, 0.9]
+
+
+def test_cluster_map_shows_the_confidence_that_it_is_given():
+    cutout = galaxy(3)
+    labels = labels_of(cutout, 2)
+    confidence = np.where(labels != 0, 0.75, np.nan)
+    with_it, without = cluster_map(cutout, labels, "run", confidence), cluster_map(cutout, labels, "run")
+    panel = next(ax for ax in with_it.axes if ax.get_title() == "probability of the cluster")
+    np.testing.assert_array_equal(panel.images[0].get_array().filled(np.nan), confidence)
+    assert panel.images[0].get_clim() == (0, 1)
+    assert "probability of the cluster" not in [ax.get_title() for ax in without.axes]
+
+
+def test_comparison_says_how_good_a_run_is():
+    cutout = galaxy(3)
+    labels, seds, composites = run_of(cutout, 2)
+    page = comparison(cutout, seds.wavelengths, [RunPanel("run", labels, composites.flux, "χ² 1.1")])
+    assert "χ² 1.1" in [text.get_text() for ax in page.axes for text in ax.texts]
+
+
+def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():
+    scores = {
+        "evidence": Scores(np.array([-1e6, -3e3, 0.0, -20, -50]), 3),  # steep: logarithmic
+        "silhouette": Scores(np.array([np.nan, 0.4, 0.3, 0.2, np.nan]), 2),
+        "gap": Scores(np.full(5, np.nan), 1),  # nothing to draw is no reason to fail
+    }
+    figure = number_of_clusters_page(scores, "evidence", "id 7")
+    steep, flat, empty = figure.axes
+    assert [ax.get_title() for ax in figure.axes] == ["evidence: 3", "silhouette: 2", "gap: 1"]
+    assert (steep.get_yscale(), flat.get_yscale()) == ("symlog", "linear")
+    curve, mark, taken = flat.lines
+    np.testing.assert_array_equal(curve.get_xydata(), [[2, 0.4], [3, 0.3], [4, 0.2]])
+    assert mark.get_xdata() == [2]
+    assert set(taken.get_xdata()) == {3}
+    assert "evidence chose 3" in figure.get_suptitle()
+    assert len(empty.lines[0].get_xdata()) == 0
+
+
+def test_criteria_matrix_has_a_cell_for_each_criterion_that_chose():
+    rows = [("kmeans", "gap", 0.4, 0.5, 3, 4), ("kmeans", "bic", 0.3, 0.6, 1, 4), ("spectral", "gap", 0.2, 0.3, 2, 4)]
+    names = ("method", "criterion", "ari", "ari_core", "n_within_1", "n_galaxies")
+    figure = criteria_matrix(Table(rows=rows, names=names), ["kmeans", "dbscan", "spectral"], ["bic", "gap"])
+    ax = figure.axes[0]
+    np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), [[0.3, 0.4], [np.nan, 0.2]])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["kmeans", "spectral"]
+    assert "0.40 / 0.50\n3 of 4" in [text.get_text() for text in ax.texts]
