@@ -35,7 +35,7 @@ def test_more_criteria_are_worked_out_beside_the_one_that_chooses(two_shapes):
 
 
 def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
-    """Of one SED, the likelihood of hard labels rises with their number, as each pixel has a choice; the gap does not."""
+    """Of one SED, the likelihood of hard labels rises with their number as pixels may choose; the gap does not."""
     seds = two_shapes.seds.only(two_shapes.truth == 1)
     assert cluster_pixels(seds, method="kmeans", criterion="gap").n_clusters == 1
     assert cluster_pixels(seds, method="kmeans", criterion="evidence").n_clusters > 1
