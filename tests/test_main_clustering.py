@@ -57,7 +57,7 @@ def test_all_methods_leave_their_files(job, capsys):
     # The planted halves are pure, their noise is as the weights say, and brightness does not tell them apart.
     assert planted["reduced_chi2"] == pytest.approx(1, abs=0.1)  # 441 x 4 degrees of freedom: 3%
     assert planted["held_out_error"] == pytest.approx(1, abs=0.15)  # a little more, for what predicts is noisy too
-    assert planted["brightness_share"] < 0.02
+    assert planted["brightness_share"] < 0.05
     assert planted["stability"] > 0.95
 
 
