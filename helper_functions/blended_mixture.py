@@ -9,6 +9,7 @@ neighbours tend to be alike, but a population may lie in many places.
 """
 
 import warnings
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -73,18 +74,17 @@ def posterior(blends, prior, more=0.0):
 def frequencies(probability, n_populations):
     """Prior of the blends: how frequent each is on average."""
     mean = probability.mean(axis=0) + FEW / probability.shape[1]
-    n_pairs = n_populations * (n_populations - 1) // 2
-    mean[-2] /= max(n_pairs * (n_populations - 2) / 3, 1)  # the best of so many triples was looked at
+    mean[-2] /= max(comb(n_populations, 3), 1)  # the best of so many triples was looked at
     mean[-1] = OTHER_SHARE
     return mean
 
 
 def first_frequencies(n_populations):
     """Prior to start from: half of the pixels of one population."""
-    n_pairs = n_populations * (n_populations - 1) // 2
-    n_triples = max(n_pairs * (n_populations - 2) / 3, 1)
+    n_pairs, n_triples = comb(n_populations, 2), comb(n_populations, 3)
     pairs = np.full(2 * n_pairs, 0.2 / max(n_pairs, 1))
-    return np.concatenate([np.full(n_populations, 0.5 / n_populations), pairs, [0.05 / n_triples, OTHER_SHARE]])
+    rest = [0.05 / max(n_triples, 1), OTHER_SHARE]
+    return np.concatenate([np.full(n_populations, 0.5 / n_populations), pairs, rest])
 
 
 def update_seds(data, seds, blends, probability, band_weight):

@@ -22,8 +22,8 @@ from helper_functions.density import LINKED_NEIGHBOURS, dbscan
 from helper_functions.filters import band_edges
 from helper_functions.graphs import cut_graph, neighbour_graph
 from helper_functions.normalize import NORMS, normalize
-from helper_functions.number_of_clusters import CRITERIA, Candidates, Found, Task, from_labels
-from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances
+from helper_functions.number_of_clusters import CRITERIA, Candidates, Found, Task
+from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import complete_block
 from helper_functions.ward import MICRO_CLUSTERS, agglomerative
 
@@ -287,7 +287,7 @@ def cluster_pixels(
         labels[~complete] = 1 + nearest_sed(seds.flux[~complete], seds.error[~complete], composites.flux)
         order = by_falling_size(labels)
         labels, probability = numbered(labels, order), None if probability is None else probability[:, order - 1]
-    when_large = entry.when_large if 8.0 * n_complete**2 > memory_limit else ""
+    when_large = entry.when_large if matrix_too_large(n_complete, memory_limit) else ""
     n_incomplete = len(complete) - n_complete
     return Clustering(labels, len(names), number_by, bands_used, n_incomplete, when_large, probability, scores)
 
@@ -353,8 +353,7 @@ def several_numbers(entry, prepare, seed, flux, error, places, most):
         found = {number: one_number(entry, number, seed, distances) for number in range(1, most + 1)}
         return Candidates(found, {}, {})
 
-    found = prepare.in_order(each, flux, error, places).found
-    return from_labels(flux, error, found)
+    return prepare.in_order(each, flux, error, places)
 
 
 def rms(shapes):

@@ -37,8 +37,8 @@ class Candidates(NamedTuple):
     """Clusterings of the same pixels into 1, 2, 3, ... clusters."""
 
     found: dict  # number of clusters -> Found
-    log_likelihood: dict  # number of clusters -> of the pixels' fluxes
-    residual: dict  # number of clusters -> (n_pixels, n_bands), in units of the errors
+    log_likelihood: dict  # number of clusters -> of the pixels' fluxes; empty where the method knows labels only
+    residual: dict  # number of clusters -> (n_pixels, n_bands), in units of the errors; likewise
 
 
 class Scores(NamedTuple):
@@ -46,12 +46,6 @@ class Scores(NamedTuple):
 
     values: np.ndarray  # (n,), for 1..n clusters, the higher the better; NaN where it has no meaning
     chosen: int
-
-
-def from_labels(flux, error, found):
-    """Candidates of a method that gives labels only: pixels are taken to have the SEDs of their composites."""
-    residual = {number: residuals(flux, error, result.labels) for number, result in found.items()}
-    return Candidates(found, {k: -0.5 * float(np.sum(each**2)) for k, each in residual.items()}, residual)
 
 
 def residuals(flux, error, labels):
@@ -100,19 +94,29 @@ class Task:
         return self._cluster(self.flux, self.error, self.places, self.most)
 
     @cached_property
+    def residual(self):
+        """What the clusterings leave over, {number of clusters: (n_pixels, n_bands)}, in units of the errors.
+
+        Where labels are all that is known, pixels are taken to have the SEDs of their composites.
+        """
+        found = self.candidates.found.items()
+        return self.candidates.residual or {k: residuals(self.flux, self.error, each.labels) for k, each in found}
+
+    @cached_property
+    def log_likelihood(self):
+        """Of the clusterings of all pixels, {number of clusters: value}."""
+        known = self.candidates.log_likelihood
+        return known or {k: -0.5 * float(np.sum(each**2)) for k, each in self.residual.items()}
+
+    @cached_property
     def noise_area(self):
         """Pixels over which noise is correlated, (n_bands,), and at least the 1 of independent noise."""
         known = np.full(self.flux.shape[1], np.nan) if self._noise_area is None else np.array(self._noise_area)
         if not np.isfinite(known).all():
             rich = max(2, len(self.flux) // PIXELS_PER_SED)
-            residual = self.candidates.residual[min(max(self.candidates.residual), rich)]
+            residual = self.residual[min(max(self.residual), rich)]
             known = np.where(np.isfinite(known), known, area_of_residuals(residual, self.places))
         return np.maximum(known, 1)
-
-    @property
-    def log_likelihood(self):
-        """Of the clusterings of all pixels, {number of clusters: value}."""
-        return self.candidates.log_likelihood
 
     def noise_numbers(self, n_clusters):
         """Numbers that are fitted for so many clusters, each counted as often as noise is correlated.
@@ -157,15 +161,18 @@ def evidence(task):
     Akaike's criterion takes off 1. With noise that is correlated over an area, it is that area in pixels, of which
     CAUTION is taken off.
     """
-    penalty = {k: CAUTION * task.noise_numbers(k) for k in task.log_likelihood}
-    return highest(task.table({k: value - penalty[k] for k, value in task.log_likelihood.items()}))
+    return likelihood_less(CAUTION, task)
 
 
 def bic(task):
     """Bayesian information criterion (Schwarz 1978), times -1/2, with the number of pixels that are independent."""
     independent = max(len(task.flux) / task.noise_area.mean(), 2)
-    penalty = {k: 0.5 * np.log(independent) * task.noise_numbers(k) for k in task.log_likelihood}
-    return highest(task.table({k: value - penalty[k] for k, value in task.log_likelihood.items()}))
+    return likelihood_less(0.5 * np.log(independent), task)
+
+
+def likelihood_less(price, task):
+    """Log likelihood less a price for each number that is fitted."""
+    return highest(task.table({k: value - price * task.noise_numbers(k) for k, value in task.log_likelihood.items()}))
 
 
 def silhouette(task):

@@ -13,6 +13,11 @@ LANDMARKS = 500  # pixels that stand for all where a metric has no embedding of 
 BRUTE_SEARCH = 2000  # pixels up to which neighbours are read off the distances themselves
 
 
+def matrix_too_large(n_pixels, memory_limit):
+    """Whether the distances between so many pixels take more bytes than that."""
+    return 8 * n_pixels**2 > memory_limit
+
+
 class PixelDistances:
     """Distances between the pixel SEDs of one galaxy, in the form that a method asks for.
 
@@ -58,7 +63,7 @@ class PixelDistances:
     @property
     def too_large(self):
         """Whether the full matrix would take more than the memory limit: methods then do without it."""
-        return 8 * len(self) ** 2 > self._memory_limit
+        return matrix_too_large(len(self), self._memory_limit)
 
     def subset(self, chosen):
         """The same for some of the pixels, in a new object.

@@ -112,11 +112,8 @@ def plain_runs():
     return [Run(method, *check_run(method, None, None)) for method in METHODS]
 
 
-def score(galaxy, suite, run, n_clusters, criterion=GIVEN, seed=0):
-    """Row of the table for one run on one galaxy; a reference line where `run` is its name.
-
-    `criterion` is what chose the number of clusters.
-    """
+def score(galaxy, suite, run, n_clusters, seed=0):
+    """Row of the table for one run on one galaxy; a reference line where `run` is its name."""
     start = time.perf_counter()
     if run == ORACLE:
         labels = 1 + nearest_sed(galaxy.seds.flux, galaxy.seds.error, galaxy.true_seds)
@@ -131,7 +128,7 @@ def score(galaxy, suite, run, n_clusters, criterion=GIVEN, seed=0):
     n_true = len(galaxy.true_seds)
     method, norm, metric = (run, "", "") if isinstance(run, str) else run
     row = {"suite": suite, "galaxy": galaxy.name, "method": method, "norm": norm, "metric": metric}
-    row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": criterion, "n_asked": n_clusters}
+    row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": GIVEN, "n_asked": n_clusters}
     row["n_found"] = len(composites.flux)
     row |= found._asdict() | {"composite_distance": composite_distance(composites.flux, galaxy.true_seds)}
     return row | {"seconds": seconds}, labels
@@ -168,7 +165,9 @@ def score_criteria(galaxy, suite, run):
     more = CRITERIA_SCORED if suite == "galaxies" else ()
     options = {"method": run.method, "norm": run.norm, "metric": run.metric}
     scores = cluster_pixels(galaxy.seds, **options, n_clusters="auto", criteria=more).scores
-    return [score(galaxy, suite, run, scores[name].chosen, name)[0] for name in dict.fromkeys((own, *more))]
+    chosen = {name: each.chosen for name, each in scores.items()}
+    once = {number: score(galaxy, suite, run, number)[0] for number in set(chosen.values())}
+    return [once[number] | {"criterion": name} for name, number in chosen.items()]
 
 
 def to_image(galaxy, labels):

@@ -188,9 +188,8 @@ def run_files(settings, id_dr3, run, row):
     """Files that a run with that row leaves; without clusters there are no composites to draw."""
     output = settings.output
     pictures = ["cluster_map"] + ["composites"] * (row["n_clusters"] > 0)
-    pictures += ["feature_weights"] * (run.metric == "features") + ["number_of_clusters"] * (
-        row["k_choice"] in CRITERIA
-    )
+    pictures += ["feature_weights"] * (run.metric == "features")
+    pictures += ["number_of_clusters"] * (row["k_choice"] in CRITERIA)
     return [
         data_paths.clusters_path(output, run.name, id_dr3),
         data_paths.composites_path(output, run.name, id_dr3),
