@@ -11,17 +11,17 @@ from tqdm import tqdm
 import data_paths
 from distances import FEATURES as FEATURE_WINDOWS
 from distances import Options, feature_weights
-from helper_functions import summary
 from helper_functions.clustering import METHODS, cluster_pixels
 from helper_functions.composite_seds import composite_seds, composite_table
 from helper_functions.filters import band_edges
+from helper_functions.job import summary
+from helper_functions.job.run_galaxies import run_galaxies
+from helper_functions.job.save_results import check_writable, save_figure, save_fits, save_json, save_table
+from helper_functions.job.settings import Settings, plan_runs, read_command_line
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds, median_snr, require_pixels, select_pixels
 from helper_functions.quality import quality
-from helper_functions.run_galaxies import run_galaxies
-from helper_functions.save_results import check_writable, save_figure, save_fits, save_json, save_table
-from helper_functions.settings import Settings, plan_runs, read_command_line
-from helper_functions.simulated_field import demo_field
+from helper_functions.simulation.simulated_field import demo_field
 from plots.cluster_map import cluster_map
 from plots.comparison import RunPanel, comparison
 from plots.composites import composites_page

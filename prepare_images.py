@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 
 import data_paths
 from helper_functions.filters import pivot_wavelength, sedpy_name
-from helper_functions.fits_windows import Mosaic, check_aligned, find_segments, open_mosaic, opened, read_window
+from helper_functions.job.fits_windows import Mosaic, check_aligned, find_segments, open_mosaic, opened, read_window
 from helper_functions.pixel_seds import Cutout
 
 

@@ -16,16 +16,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from distances import DEFAULTS, METRICS, Options, Pixels, choose
-from helper_functions.blended_mixture import blended_mixture, populations
 from helper_functions.composite_seds import composite_seds, nearest_sed
-from helper_functions.density import LINKED_NEIGHBOURS, dbscan
 from helper_functions.filters import band_edges
-from helper_functions.graphs import cut_graph, neighbour_graph
+from helper_functions.methods.agglomerative import MICRO_CLUSTERS, agglomerative
+from helper_functions.methods.blended_mixture import blended_mixture, populations
+from helper_functions.methods.dbscan import LINKED_NEIGHBOURS, dbscan
+from helper_functions.methods.graphs import cut_graph, neighbour_graph
 from helper_functions.normalize import NORMS, normalize
 from helper_functions.number_of_clusters import CRITERIA, Candidates, Found, Task
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import complete_block
-from helper_functions.ward import MICRO_CLUSTERS, agglomerative
 
 KMEANS_STARTS = 10
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")

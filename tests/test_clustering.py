@@ -18,10 +18,10 @@ from helper_functions.clustering import (
     numbered,
     principal_axes,
 )
-from helper_functions.density import DENSITY_NEIGHBOURS, join_pieces, knee
+from helper_functions.methods.agglomerative import weighted_ward
+from helper_functions.methods.dbscan import DENSITY_NEIGHBOURS, join_pieces, knee
 from helper_functions.normalize import NORMS
 from helper_functions.pixel_distances import PixelDistances
-from helper_functions.ward import weighted_ward
 
 
 def metrics_of(method):

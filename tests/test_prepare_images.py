@@ -8,7 +8,7 @@ from astropy.table import Table
 from conftest import BANDS, NOISE, SHAPE, celestial_wcs, image_path, plant
 
 import data_paths
-from helper_functions.fits_windows import find_segments, open_mosaic, read_window
+from helper_functions.job.fits_windows import find_segments, open_mosaic, read_window
 from helper_functions.pixel_seds import complete_block, extract_seds, median_snr, select_pixels
 from prepare_images import (
     NotInSurvey,
@@ -65,7 +65,7 @@ def test_a_wide_segment_works_like_any_other(survey_folder):
 
 
 def test_segments_are_found_across_stripes(survey_folder, monkeypatch):
-    monkeypatch.setattr("helper_functions.fits_windows.STRIPE_BYTES", 8 * SHAPE[1] * 7)  # stripes of 7 rows
+    monkeypatch.setattr("helper_functions.job.fits_windows.STRIPE_BYTES", 8 * SHAPE[1] * 7)  # stripes of 7 rows
     mosaic = open_mosaic(survey_folder / data_paths.SEGMAP, None)
     boxes = find_segments(mosaic, [7, 11, 99])
     assert boxes == {7: (slice(28, 53), slice(28, 53)), 11: (slice(62, 79), slice(111, 120))}

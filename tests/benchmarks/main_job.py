@@ -54,7 +54,7 @@ def main_job(folder, ids):
 
 def large_mosaic(ny=12000, nx=10000):
     """Prepare galaxies of a mosaic of sparse files in 27 bands; print seconds a galaxy and the peak memory."""
-    from helper_functions.simulated_galaxy import SURVEY_BANDS
+    from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
     from prepare_images import cut_out, open_survey
     from tests.benchmarks.sparse_survey import write_sparse_survey
 

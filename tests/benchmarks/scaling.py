@@ -50,7 +50,7 @@ def run_auto(method, seds, errors):
     """As a user does: norm, metric and number of clusters are left to the method."""
     from helper_functions.clustering import cluster_pixels
     from helper_functions.pixel_seds import PixelSEDs
-    from helper_functions.simulated_galaxy import SURVEY_BANDS
+    from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 
     wavelengths = np.geomspace(5e3, 5e4, seds.shape[1])
     pixels = PixelSEDs(seds, errors, SURVEY_BANDS[: seds.shape[1]], wavelengths, *in_a_square(len(seds)).T, 1.5)
@@ -122,7 +122,7 @@ def run_many(methods, pixels, bands, metrics, repeats, timeout, auto=False):
 def draw(path, repeats, timeout):
     """Measure all methods against pixels and bands, and draw it."""
     from helper_functions.clustering import METHODS
-    from helper_functions.save_results import save_figure
+    from helper_functions.job.save_results import save_figure
     from plots.scaling import scaling
 
     by_pixels = run_many(METHODS, [1000, 3000, 10_000, 40_000, 100_000], [27], [None], repeats, timeout)

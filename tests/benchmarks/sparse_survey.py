@@ -5,8 +5,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
-from helper_functions.simulated_field import image_path
-from helper_functions.simulated_galaxy import SURVEY_BANDS, make_wcs
+from helper_functions.simulation.simulated_field import image_path
+from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, make_wcs
 
 SIDE = 50  # half the size of a galaxy, pixels
 

@@ -1,6 +1,6 @@
 import pytest
 
-from helper_functions.save_results import check_writable, written_beside
+from helper_functions.job.save_results import check_writable, written_beside
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -1,4 +1,4 @@
-"""A simulated field in the survey's own layout: python -m helper_functions.simulated_field OUT --recipe clumpy"""
+"""A simulated field in the layout of the survey: python -m helper_functions.simulation.simulated_field --help"""
 
 import argparse
 import shutil
@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
-from helper_functions.simulated_galaxy import (
+from helper_functions.simulation.simulated_galaxy import (
     RECIPES,
     SURVEY_BANDS,
     SimulatedGalaxy,
@@ -23,7 +23,7 @@ from helper_functions.simulated_galaxy import (
     segment,
     simulate_galaxy,
 )
-from helper_functions.stellar_populations import ENGINES
+from helper_functions.simulation.stellar_populations import ENGINES
 
 TRUTH = "simulated_truth.fits"
 BORDER = 20  # pixels of sky around the galaxies
@@ -243,7 +243,7 @@ def demo_field(cache_folder):
 
 def main(arguments=None):
     """Make a field as the command line says; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m helper_functions.simulated_field", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.simulated_field", description=__doc__)
     add = parser.add_argument
     add("folder", metavar="OUT", type=Path, help="folder to write")
     add("--recipe", nargs="+", default=["clumpy"], metavar="RECIPE", help=f"one galaxy each: {', '.join(RECIPES)}")

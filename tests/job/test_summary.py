@@ -1,9 +1,9 @@
 import numpy as np
 
 import data_paths
-from helper_functions.save_results import save_table
-from helper_functions.settings import Run
-from helper_functions.summary import COLUMNS, failed_row, load_rows, one_line, summary_table
+from helper_functions.job.save_results import save_table
+from helper_functions.job.settings import Run
+from helper_functions.job.summary import COLUMNS, failed_row, load_rows, one_line, summary_table
 
 RUN = Run("kmeans", "L2", "euclidean")
 

@@ -1,4 +1,4 @@
-"""What each method recovers of simulated galaxies: python -m helper_functions.recovery --output FOLDER
+"""What each method recovers of simulated galaxies: python -m helper_functions.simulation.recovery --output FOLDER
 
 Every method with every norm and metric at the true number of clusters, each method at numbers around it and at those
 that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
@@ -19,14 +19,14 @@ from tqdm import tqdm
 from distances import METRICS
 from helper_functions.clustering import DENSITY, METHODS, check_run, cluster_pixels
 from helper_functions.composite_seds import composite_seds, nearest_sed
+from helper_functions.job.run_galaxies import run_galaxies
+from helper_functions.job.save_results import check_writable, save_figure, save_table
+from helper_functions.job.settings import Run, combine
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, fill_image, median_snr, select_pixels
 from helper_functions.quality import Agreement, agreement, composite_distance
-from helper_functions.run_galaxies import run_galaxies
-from helper_functions.save_results import check_writable, save_figure, save_table
-from helper_functions.settings import Run, combine
-from helper_functions.simulated_galaxy import observe, simulate_galaxy
+from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
 from plots.recovery import criteria_matrix, number_curves, score_matrix, truth_and_maps
 
 SNR_THRESH = 3.0
@@ -295,7 +295,7 @@ def print_summary(scores, chosen, n_galaxies):
 
 def main(arguments=None):
     """Run the suite as the command line says, and write table and pictures; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m helper_functions.recovery", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.recovery", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("recovery_output"), help="folder to write to")
     parser.add_argument("--n", type=int, default=12, help="number of galaxies (default 12)")
     parser.add_argument("--seed", type=int, default=1000, help="first seed (default 1000)")

@@ -7,7 +7,7 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.pixel_seds import median_snr, select_pixels
-from helper_functions.simulated_field import TRUTH, demo_field, image_path, main
+from helper_functions.simulation.simulated_field import TRUTH, demo_field, image_path, main
 from main_clustering import main as main_job
 from prepare_images import cut_out, open_survey
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_made_leaves_no_folder(flags, message, tmp_path, capsys):
 
 def test_demo_runs_without_any_data(monkeypatch, capsys, tmp_path):
     small = [{"recipe": "merger", "radius": 6.0, "bands": ("f606w", "f115w", "f200w", "f444w")}] * 3
-    monkeypatch.setattr("helper_functions.simulated_field.DEMO_GALAXIES", small)
+    monkeypatch.setattr("helper_functions.simulation.simulated_field.DEMO_GALAXIES", small)
     output = tmp_path / "out"
     assert main_job(["--methods", "kmeans", "--output", str(output)]) == 0
     printed = capsys.readouterr().out

@@ -12,9 +12,9 @@ from astropy.table import Table
 import data_paths
 from helper_functions.clustering import UNASSIGNED
 from helper_functions.composite_seds import similarity_summary
+from helper_functions.job.save_results import load_table
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import fill_image
-from helper_functions.save_results import load_table
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 OK, FAILED = "ok", "failed"

@@ -15,7 +15,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from tqdm import tqdm
 
-from helper_functions.save_results import written_beside
+from helper_functions.job.save_results import written_beside
 
 STRIPE_BYTES = 32 * 2**20  # how much of the segmap is in memory while it is searched
 COPY_BYTES = 4 * 2**20

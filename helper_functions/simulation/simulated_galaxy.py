@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve
 from distances import choose
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout
-from helper_functions.stellar_populations import Population, make_spectrum, photometry
+from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
 PIXEL = 0.04  # arcsec
 # A Gaussian core and Moffat wings, which together enclose 0.55, 0.85 and 0.91 of the light within 0.1, 0.3 and 0.5

@@ -6,10 +6,10 @@ import pytest
 from astropy import units as u
 from astropy.constants import c
 
-from helper_functions import stellar_populations
 from helper_functions.filters import load_filter, pivot_wavelength
-from helper_functions.simulated_galaxy import SURVEY_BANDS
-from helper_functions.stellar_populations import COSMOLOGY, Population, make_spectrum, photometry
+from helper_functions.simulation import stellar_populations
+from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
+from helper_functions.simulation.stellar_populations import COSMOLOGY, Population, make_spectrum, photometry
 
 YOUNG = Population(age=0.05, tau=5.0, a_v=0.1, log_u=-2.0)
 OLD = Population(age=3.0, tau=0.1)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from helper_functions.settings import Run, plan_runs, read_command_line
+from helper_functions.job.settings import Run, plan_runs, read_command_line
 from main_clustering import settings_block
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helper_functions.graphs import connected_pieces
+from helper_functions.methods.graphs import connected_pieces
 
 DENSITY_NEIGHBOURS = 10  # pixels, itself included, that make a pixel dense
 LINKED_NEIGHBOURS = 30  # nearest neighbours through which clusters are looked for first

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift
 
-from helper_functions.simulated_galaxy import (
+from helper_functions.simulation.simulated_galaxy import (
     DEPTHS,
     PIXEL,
     RECIPES,
@@ -13,7 +13,7 @@ from helper_functions.simulated_galaxy import (
     pixel_noise,
     simulate_galaxy,
 )
-from helper_functions.stellar_populations import make_spectrum, photometry
+from helper_functions.simulation.stellar_populations import make_spectrum, photometry
 
 BANDS = ("f606w", "f115w", "f200w", "f277w", "f444w")
 

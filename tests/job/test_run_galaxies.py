@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from helper_functions.run_galaxies import run_galaxies
+from helper_functions.job.run_galaxies import run_galaxies
 
 
 def square(number):

@@ -3,9 +3,10 @@ import pytest
 from astropy.table import Table
 from scipy.stats import spearmanr
 
-from helper_functions import recovery
 from helper_functions.clustering import METHODS, cluster_pixels
-from helper_functions.recovery import (
+from helper_functions.job.settings import Run
+from helper_functions.simulation import recovery
+from helper_functions.simulation.recovery import (
     CHANCE,
     ORACLE,
     all_runs,
@@ -18,7 +19,6 @@ from helper_functions.recovery import (
     score,
     suite_galaxy,
 )
-from helper_functions.settings import Run
 from plots.recovery import match_colours
 
 KMEANS = Run("kmeans", "L2", "euclidean")

@@ -4,11 +4,11 @@ from conftest import BANDS, BLUE, RED
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import adjusted_rand_score
 
-from helper_functions.blended_mixture import NoSignal
 from helper_functions.clustering import UNASSIGNED, cluster_pixels
 from helper_functions.filters import pivot_wavelength
+from helper_functions.methods.blended_mixture import NoSignal
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
-from helper_functions.simulated_galaxy import observe, simulate_galaxy
+from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
 
 SIDE = 30
 GREEN = np.array([0.4, 1.4, 0.6, 1.3, 0.5, 0.6])

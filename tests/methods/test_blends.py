@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from helper_functions import blends as blends_module
-from helper_functions.blends import Blends, photometry
 from helper_functions.composite_seds import best_fit_amplitude
+from helper_functions.methods import blends as blends_module
+from helper_functions.methods.blends import Blends, photometry
 
 SEDS = np.array([[1.0, 2, 3, 4, 2], [4.0, 3, 2, 1, 2], [1.0, 4, 1, 4, 1]])
 

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from helper_functions.blends import Blends, photometry
+from helper_functions.methods.blends import Blends, photometry
 from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
 from helper_functions.number_of_clusters import MAX_CLUSTERS, Candidates, Found

@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import fcluster
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from helper_functions.graphs import connected_pieces
+from helper_functions.methods.graphs import connected_pieces
 
 MICRO_CLUSTERS = 2000
 
