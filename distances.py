@@ -1,14 +1,19 @@
 """Metrics: how far apart two pixel SEDs are.
 
-A metric is a function `embed(pixels)` that moves SEDs to a space where the Euclidean distance between two rows is the
-metric's distance between the two SEDs, and so one matrix product replaces the loop over pairs. A metric whose space is
-large, or that has none, brings its own closed form for the distances between two sets of SEDs.
+A metric is a function `embed(seds, options)` that moves SEDs to a space where the Euclidean distance between two rows
+is the metric's distance between the two SEDs, so that one matrix product replaces the loop over pairs. A metric whose
+space is large, or that has none, brings its own closed form for the distances between two sets of SEDs.
+
+Here `seds` is a `PixelSEDs`, or whatever has its `flux` and `error` of shape (n_pixels, n_bands), in any one unit and
+without missing values, and its `wavelengths`, `edges` and `redshift`; `options` is an `Options`.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+
+from helper_functions.choose import choose
 
 # Squared distances come as a difference of terms near 1. Below this share of those terms more than 9 of the 16 digits
 # are lost, and the few pairs concerned are worked out anew from the difference of the SEDs.
@@ -43,39 +48,20 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-class Pixels(NamedTuple):
-    """What a metric may know of the pixels of one galaxy."""
-
-    seds: np.ndarray  # (n_pixels, n_bands), after the norm
-    errors: np.ndarray  # (n_pixels, n_bands), likewise
-    wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
-    edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each band, Angstrom
-    redshift: float = np.nan
-    options: Options = DEFAULTS
-    places: np.ndarray | None = None  # (n_pixels, 2), rows and columns
-
-
-def choose(options, name, kind):
-    """Return options[name], or raise ValueError saying which names exist."""
-    if name not in options:
-        raise ValueError(f"unknown {kind} {name!r}: choose from {', '.join(options)}")
-    return options[name]
-
-
 # ---- the metrics ------------------------------------------------------------
 
 
-def unchanged(pixels):
+def unchanged(seds, options):
     """Embed for the Euclidean distance: the SEDs themselves."""
-    return pixels.seds
+    return seds.flux
 
 
-def to_unit_length(seds):
-    """Divide each row by its length.
+def to_unit_length(flux):
+    """Divide each SED by its length as a vector.
 
     Parameters
     ----------
-    seds : ndarray of shape (n_pixels, n_bands)
+    flux : ndarray of shape (n_pixels, n_bands)
 
     Returns
     -------
@@ -84,20 +70,20 @@ def to_unit_length(seds):
     Raises
     ------
     ValueError
-        Where a row is zero, and so has no shape.
+        Where an SED is zero in every band, and so has no shape.
     """
-    length = np.linalg.norm(seds, axis=1, keepdims=True)
+    length = np.linalg.norm(flux, axis=1, keepdims=True)
     if not length.all():
-        raise ValueError(f"{np.sum(length == 0)} of {len(seds)} SEDs are zero in every band: they have no shape")
-    return seds / length
+        raise ValueError(f"{np.sum(length == 0)} of {len(flux)} SEDs are zero in every band: they have no shape")
+    return flux / length
 
 
-def directions(pixels):
+def directions(seds, options):
     """Rows for the cross-correlation distance: SEDs of length 1."""
-    return to_unit_length(pixels.seds)
+    return to_unit_length(seds.flux)
 
 
-def projectors(pixels):
+def projectors(seds, options):
     """Embed for the cross-correlation distance: the upper triangle of the projector on each SED.
 
     With u the SED scaled to length 1, the projectors u u^T of two SEDs are sqrt(2) sqrt(1 - cos^2) apart in the
@@ -107,15 +93,15 @@ def projectors(pixels):
     -------
     ndarray of shape (n_pixels, n_bands (n_bands + 1) / 2)
     """
-    unit = directions(pixels)
+    unit = to_unit_length(seds.flux)
     i, j = np.triu_indices(unit.shape[1])
     # An off-diagonal element stands for two of the matrix, hence 1/sqrt(2) for the diagonal and 1 beside it.
     return unit[:, i] * unit[:, j] * np.where(i == j, np.sqrt(0.5), 1.0)
 
 
-def scale_by_band_width(pixels):
+def scale_by_band_width(seds, options):
     """Embed for the weighted norm: each band times the square root of its width (see `band_widths`)."""
-    return pixels.seds * np.sqrt(band_widths(pixels.wavelengths))
+    return seds.flux * np.sqrt(band_widths(seds.wavelengths))
 
 
 def band_widths(wavelengths):
@@ -140,9 +126,9 @@ def band_widths(wavelengths):
     return widths
 
 
-def scale_by_features(pixels):
+def scale_by_features(seds, options):
     """Embed for the distance in named features: each band times the root of its weight (see `feature_weights`)."""
-    return pixels.seds * np.sqrt(feature_weights(pixels.edges, pixels.redshift, pixels.options.features))
+    return seds.flux * np.sqrt(feature_weights(seds.edges, seds.redshift, options.features))
 
 
 def feature_weights(edges, redshift, features=None):
@@ -167,8 +153,8 @@ def feature_weights(edges, redshift, features=None):
     ValueError
         For an unknown redshift or feature, and (NotCovered) for a feature that no band covers at that redshift.
     """
-    if edges is None or not np.isfinite(redshift):
-        raise ValueError("metric features needs the galaxy's redshift and the edges of the bands: they are not known")
+    if not np.isfinite(redshift):
+        raise ValueError("metric features needs the galaxy's redshift, which is not known")
     wanted = FEATURES if features is None else features
     coverage = {name: feature_coverage(edges, redshift, choose(FEATURES, name, "feature")) for name in wanted}
     uncovered = [name for name, part in coverage.items() if not part.any()]
@@ -188,9 +174,9 @@ def feature_coverage(edges, redshift, windows):
     return np.maximum(overlap, 0).sum(axis=1) / np.ptp(windows, axis=1).sum()
 
 
-def check_errors(pixels):
+def check_errors(error):
     """Raise ValueError where a metric that weighs with errors meets errors of 0, as the shape of a single band has."""
-    without = ~(pixels.errors > 0).all(axis=1)
+    without = ~(error > 0).all(axis=1)
     if without.any():
         raise ValueError(
             f"{without.sum()} of {len(without)} SEDs have errors of 0 after the norm, and cannot be weighed with them: "
@@ -198,7 +184,7 @@ def check_errors(pixels):
         )
 
 
-def smooth_curves(pixels):
+def smooth_curves(seds, options):
     """Embed for the distance between smooth curves: coefficients of a polynomial in the logarithm of wavelength.
 
     The polynomial is fitted to each SED with its errors. Its Legendre basis is orthonormal over the range of the bands,
@@ -209,31 +195,30 @@ def smooth_curves(pixels):
     ndarray of shape (n_pixels, degree + 1)
         The degree is that of the options, or one less than the number of distinct wavelengths.
     """
-    check_errors(pixels)
-    position = np.log(pixels.wavelengths)
+    check_errors(seds.error)
+    position = np.log(seds.wavelengths)
     spread = np.ptp(position) or 1.0
     position = 2 * (position - position.min()) / spread - 1
-    degree = min(pixels.options.polynomial_degree, len(np.unique(position)) - 1)
+    degree = min(options.polynomial_degree, len(np.unique(position)) - 1)
     basis = np.polynomial.legendre.legvander(position, degree) * np.sqrt(2 * np.arange(degree + 1) + 1)
-    weight = 1 / pixels.errors**2
-    weight /= weight.mean(axis=1, keepdims=True)  # the scale has no part in the fit, and may be tiny
+    weight = 1 / seds.error**2
+    weight /= weight.mean(axis=1, keepdims=True)  # their scale changes nothing, and tiny weights would underflow
     normal = np.einsum("bi,pb,bj->pij", basis, weight, basis, optimize=True)
-    right = (weight * pixels.seds) @ basis
+    right = (weight * seds.flux) @ basis
     return np.linalg.solve(normal, right[..., None])[..., 0]
 
 
-def in_units_of_noise(pixels):
+def in_units_of_noise(seds, options):
     """Rows for the noise distance: SEDs in units of their errors.
 
     A pixel's errors are taken as one factor for the pixel times one for the band, which is what the noise of a
     background gives, and what makes a closed form possible. In two galaxies of the JADES Origins Field, whose errors
     depart from it by 1% and 5%, 90% of the distances are within 2% and 6% of those with the errors as they are.
     """
-    check_errors(pixels)
-    errors = pixels.errors
-    for_pixel = np.exp(np.mean(np.log(errors), axis=1, keepdims=True))
-    for_band = np.exp(np.mean(np.log(errors / for_pixel), axis=0))
-    return pixels.seds / (for_pixel * for_band)
+    check_errors(seds.error)
+    for_pixel = np.exp(np.mean(np.log(seds.error), axis=1, keepdims=True))
+    for_band = np.exp(np.mean(np.log(seds.error / for_pixel), axis=0))
+    return seds.flux / (for_pixel * for_band)
 
 
 def euclidean_between(points, others):
@@ -286,21 +271,39 @@ def noise_between(rows, others):
 
 
 class Metric(NamedTuple):
-    """A metric: its embedding, and what it does without it where it can."""
+    """A metric: its embedding, and what it does without one where it can."""
 
-    embed: Callable | None  # Pixels -> (n_pixels, n_dimensions); None: `landmark_coordinates` stand for it
-    rows: Callable | None = None  # Pixels -> rows for `between`; None: those of `embed`
+    embed: Callable | None  # (seds, options) -> (n_pixels, n_dimensions); None: `landmark_coordinates` stand for it
+    meaning: str  # in a line of a table
+    rows: Callable | None = None  # (seds, options) -> rows for `between`; None: those of `embed`
     between: Callable = euclidean_between  # (rows (n, ...), rows (m, ...)) -> distances (n, m)
     mirrored: bool = False  # rows are directions: neighbours are nearest among them and their mirror images
 
 
 METRICS = {
-    "euclidean": Metric(unchanged),
-    "crosscor": Metric(projectors, rows=directions, between=sine_between, mirrored=True),
-    "weightednorm": Metric(scale_by_band_width),
-    "features": Metric(scale_by_features),
-    "polynomial": Metric(smooth_curves),
-    "noise": Metric(None, rows=in_units_of_noise, between=noise_between),
+    "euclidean": Metric(unchanged, "root of the summed squared differences"),
+    "crosscor": Metric(
+        projectors,
+        "b12 of Kriek et al. (2011): the misfit after the best-fit scale, 0 for the same shape",
+        rows=directions,
+        between=sine_between,
+        mirrored=True,
+    ),
+    "weightednorm": Metric(scale_by_band_width, "each band weighted by the width in wavelength that it stands for"),
+    "features": Metric(
+        scale_by_features,
+        "each band weighted by how much it covers of rest-frame features (UV slope, Balmer break, [OIII]+Hbeta, "
+        "Halpha, Paschen lines, ...: `FEATURES` in `distances.py`); a picture shows the weights",
+    ),
+    "polynomial": Metric(
+        smooth_curves, "between smooth curves fitted to the SEDs in the logarithm of wavelength, with their errors"
+    ),
+    "noise": Metric(
+        None,
+        "root of the least chi2 with a free scale, the errors of both pixels counted",
+        rows=in_units_of_noise,
+        between=noise_between,
+    ),
 }
 
 

@@ -9,25 +9,21 @@ from functools import partial
 from tqdm import tqdm
 
 import data_paths
-from distances import FEATURES as FEATURE_WINDOWS
-from distances import Options, feature_weights
-from helper_functions.clustering import METHODS, cluster_pixels
+from distances import Options
+from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import composite_seds, composite_table
-from helper_functions.filters import band_edges
 from helper_functions.job import summary
+from helper_functions.job.label_file import label_hdus, read_labels
+from helper_functions.job.pictures import save_galaxy_pictures, save_run_pictures
+from helper_functions.job.results import GalaxyResult, run_panel, run_result
+from helper_functions.job.resume import is_complete, is_done, run_fingerprint
 from helper_functions.job.run_galaxies import run_galaxies
-from helper_functions.job.save_results import check_writable, save_figure, save_fits, save_json, save_table
-from helper_functions.job.settings import Settings, plan_runs, read_command_line
-from helper_functions.number_of_clusters import CRITERIA
-from helper_functions.pixel_seds import extract_seds, median_snr, require_pixels, select_pixels
-from helper_functions.quality import quality
+from helper_functions.job.runs import plan_runs
+from helper_functions.job.save_results import check_writable, save_fits, save_json, save_table
+from helper_functions.job.settings import collect_block, read_command_line, settings_record
+from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
+from helper_functions.quality import Judged, judge
 from helper_functions.simulation.simulated_field import demo_field
-from plots.cluster_map import cluster_map
-from plots.comparison import RunPanel, comparison
-from plots.composites import composites_page
-from plots.feature_weights import feature_weights_page
-from plots.number_of_clusters import number_of_clusters_page
-from plots.overview import overview
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
 # ---- edit here --------------------------------------------------------------
@@ -38,15 +34,23 @@ INCLUDE_NEIGHBOURS = False  # also the segments in the cutout that lie at the ga
 REDSHIFT_TOLERANCE = None  # largest |z_50 difference| of these; None: the larger 16-84% half-range
 MARGIN = 25  # pixels around the segment that are cut out with it
 
-# blended_mixture (recommended), kmeans, gaussian_mixture, dbscan, agglomerative, spectral, spectral_cross_cor
-METHODS_TO_RUN = list(METHODS)
+# blended_mixture is the recommended one; with the others it is run for comparison.
+METHODS_TO_RUN = [
+    "blended_mixture",
+    "kmeans",
+    "gaussian_mixture",
+    "dbscan",
+    "agglomerative",
+    "spectral",
+    "spectral_cross_cor",
+]
 NORM = None  # how brightness is taken out: none, L2, sed, pca, ratios or contrast; None: each method's own
 METRIC = None  # euclidean, crosscor, weightednorm, features, polynomial or noise; None: each method's own
 FEATURES = None  # what metric features looks at: names in distances.FEATURES; None: all that the bands cover
 POLYNOMIAL_DEGREE = 5  # of the curves of metric polynomial
 N_CLUSTERS = "auto"  # or a number
-CRITERION = None  # what chooses the number: evidence, bic, silhouette, gap, stability or prediction; None: the method's
-CRITERIA_SHOWN = list(CRITERIA)  # drawn beside it for the first run of each galaxy
+CRITERION = None  # what chooses the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
+CRITERIA_SHOWN = ["tic", "bic", "silhouette", "gap", "stability", "prediction"]  # for the first run of each galaxy
 SEED = 0
 
 FIGURE_FORMAT = "png"  # or "pdf"
@@ -65,7 +69,7 @@ def main(arguments=None):
             settings = settings._replace(catalogs=demo_catalogs())
         survey = open_survey(settings.catalogs, settings.id_dr3_list)
         check_writable(settings.output)
-        save_json(data_paths.settings_path(settings.output), summary.settings_record(settings))
+        save_json(data_paths.settings_path(settings.output), settings_record(settings))
         return cluster_galaxies(survey, runs, refused, settings)
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -74,28 +78,8 @@ def main(arguments=None):
 
 def settings_block():
     """The settings above, and the folders of data_paths.py."""
-    return Settings(
-        id_dr3_list=ID_DR3_LIST,
-        methods=METHODS_TO_RUN,
-        norm=NORM,
-        metric=METRIC,
-        features=FEATURES,
-        polynomial_degree=POLYNOMIAL_DEGREE,
-        n_clusters=N_CLUSTERS,
-        criterion=CRITERION,
-        criteria_shown=CRITERIA_SHOWN,
-        snr_thresh=SNR_THRESH,
-        include_neighbours=INCLUDE_NEIGHBOURS,
-        redshift_tolerance=REDSHIFT_TOLERANCE,
-        margin=MARGIN,
-        seed=SEED,
-        figure_format=FIGURE_FORMAT,
-        dpi=DPI,
-        jobs=JOBS,
-        memory_limit=MEMORY_LIMIT,
-        catalogs=data_paths.catalogs_folder(),
-        output=data_paths.clustering_folder(),
-    )
+    folders = {"catalogs": data_paths.catalogs_folder(), "output": data_paths.clustering_folder()}
+    return collect_block(globals(), **folders, scheduler=None, overwrite=False)
 
 
 def demo_catalogs():
@@ -140,10 +124,10 @@ def cluster_galaxy(id_dr3, *, survey, runs, settings, earlier):
     rows : list of dict
         The galaxy's rows of the summary, one for each run.
     """
-    fingerprints = {run: summary.run_fingerprint(survey.digest, settings, run) for run in runs}
+    fingerprints = {run: run_fingerprint(survey.digest, settings, run) for run in runs}
     rows = {run: earlier.get((id_dr3, run.name)) for run in runs}
-    missing = [run for run in runs if not summary.is_done(rows[run], settings, run, fingerprints[run])]
-    if not missing and all(path.exists() for path in summary.galaxy_files(settings, id_dr3)):
+    missing = [run for run in runs if not is_done(rows[run], settings, run, fingerprints[run])]
+    if not missing and is_complete(settings, id_dr3):
         return list(rows.values())
 
     cutout = cut_out(
@@ -155,26 +139,50 @@ def cluster_galaxy(id_dr3, *, survey, runs, settings, earlier):
     )
     snr = median_snr(cutout)
     mask = select_pixels(cutout, snr, settings.snr_thresh)
+    galaxy = GalaxyResult(cutout, mask, snr, settings.snr_thresh)
     save_fits(data_paths.pixels_path(settings.output, id_dr3), cutout_to_fits(cutout, mask, settings.snr_thresh))
-    save_picture(settings, "overview", id_dr3, overview(cutout, mask, snr, settings.snr_thresh))
-    require_pixels(cutout, mask, snr, settings.snr_thresh)
+    if not mask.any():
+        save_galaxy_pictures(galaxy, settings)
+        raise no_pixels(cutout, snr, settings.snr_thresh)
 
     seds = extract_seds(cutout, mask)
+    labels = {}
     for run in missing:
+        criteria = settings.criteria_shown if run == runs[0] else ()
         try:
-            criteria = settings.criteria_shown if run == runs[0] else ()
-            rows[run] = cluster_run(run, seds, cutout, settings, criteria, fingerprints[run])
+            result, rows[run] = cluster_run(run, seds, cutout, settings, criteria, fingerprints[run])
+            labels[run] = result.labels
         except Exception as problem:  # it ends this run; the results of the others stand
             rows[run] = failed_run(id_dr3, run, problem)
 
-    panels = [run_panel(run, seds, cutout, settings, rows[run]) for run in runs if rows[run]["status"] == summary.OK]
-    if panels:
-        save_picture(settings, "comparison", id_dr3, comparison(cutout, seds.wavelengths, panels))
+    good = [run for run in runs if rows[run]["status"] == summary.OK]
+    for run in set(good) - set(missing):
+        labels[run] = read_labels(data_paths.clusters_path(settings.output, run.name, id_dr3))
+    panels = tuple(run_panel(run, seds, labels[run], rows[run]) for run in good)
+    save_galaxy_pictures(galaxy._replace(wavelengths=seds.wavelengths, panels=panels), settings)
     return list(rows.values())
 
 
 def cluster_run(run, seds, cutout, settings, criteria, fingerprint):
-    """Do one run on one galaxy, save what it gives, and return its row of the summary."""
+    """Do one run on one galaxy, and save what it gives.
+
+    Parameters
+    ----------
+    run : Run
+    seds : PixelSEDs
+    cutout : Cutout
+    settings : Settings
+    criteria : sequence of str
+        To be shown beside the one that chooses the number of clusters.
+    fingerprint : str
+        Of what the run is made from.
+
+    Returns
+    -------
+    result : RunResult
+    row : dict
+        Of the summary.
+    """
     start = time.perf_counter()
     cluster = partial(
         cluster_pixels,
@@ -187,42 +195,19 @@ def cluster_run(run, seds, cutout, settings, criteria, fingerprint):
         memory_limit=1e9 * settings.memory_limit,
     )
     clustering = cluster(seds, n_clusters=settings.n_clusters, criteria=criteria)
-    composites = composite_seds(seds.flux, seds.error, clustering.labels)
+    composites = composite_seds(seds, clustering.labels)
 
     def again(drawn):
         return cluster(drawn, n_clusters=max(clustering.n_clusters, 1)).labels
 
-    judged = quality(seds, clustering.labels, again, settings.seed)
+    quality = judge(Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed))
+    result = run_result(run, cutout, seds, clustering, composites, quality, settings.features)
 
-    id_dr3, output = cutout.id_dr3, settings.output
-    hdus = summary.label_hdus(cutout, seds, run, clustering, composites.similarity, settings, fingerprint)
-    save_fits(data_paths.clusters_path(output, run.name, id_dr3), hdus)
-    table = composite_table(composites, seds.bands, seds.wavelengths, cutout.redshift)
-    save_table(data_paths.composites_path(output, run.name, id_dr3), table)
-
-    labels, title = hdus[0].data, f"id {id_dr3}: {run.title(clustering.n_clusters)}"
-    confidence = hdus["CONFIDENCE"].data if "CONFIDENCE" in hdus else None
-    save_picture(settings, run.name, id_dr3, cluster_map(cutout, labels, title, confidence), "cluster_map")
-    if clustering.scores:
-        page = number_of_clusters_page(clustering.scores, clustering.number_by, title)
-        save_picture(settings, run.name, id_dr3, page, "number_of_clusters")
-    if run.metric == "features":
-        bands = [band for band, used in zip(seds.bands, clustering.bands_used, strict=True) if used]
-        edges = band_edges(bands)
-        weights = feature_weights(edges, seds.redshift, settings.features)
-        page = feature_weights_page(bands, seds.redshift, edges, weights, FEATURE_WINDOWS, title)
-        save_picture(settings, run.name, id_dr3, page, "feature_weights")
-    if clustering.n_clusters:
-        page = composites_page(cutout, labels, seds, composites, title)
-        save_picture(settings, run.name, id_dr3, page, "composites")
-    return summary.ok_row(cutout, seds, run, clustering, composites, judged, time.perf_counter() - start)
-
-
-def run_panel(run, seds, cutout, settings, row):
-    """What the comparison page shows of a run, from its label image on disk: it may be of an earlier call."""
-    labels = summary.read_labels(data_paths.clusters_path(settings.output, run.name, cutout.id_dr3))
-    composites = composite_seds(seds.flux, seds.error, labels[seds.rows, seds.cols])
-    return RunPanel(run.title(len(composites.flux)), labels, composites.flux, summary.quality_line(row))
+    output, id_dr3 = settings.output, cutout.id_dr3
+    save_fits(data_paths.clusters_path(output, run.name, id_dr3), label_hdus(result, settings, fingerprint))
+    save_table(data_paths.composites_path(output, run.name, id_dr3), composite_table(composites, seds))
+    pictures = save_run_pictures(result, settings)
+    return result, summary.ok_row(result, pictures, time.perf_counter() - start)
 
 
 def failed_run(id_dr3, run, problem):
@@ -231,12 +216,6 @@ def failed_run(id_dr3, run, problem):
     if row["status"] == summary.FAILED:
         traceback.print_exception(problem)
     return row
-
-
-def save_picture(settings, folder, id_dr3, figure, picture=None):
-    """Save a figure of a galaxy in the folder of its run, or in one named like the picture."""
-    path = data_paths.image_path(settings.output, folder, id_dr3, picture or folder, settings.figure_format)
-    save_figure(path, figure, settings.dpi)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ class CompositeSEDs(NamedTuple):
     n_pixels: np.ndarray  # (n_clusters, n_bands), members with data
     amplitude: np.ndarray  # (n_pixels,), brightness of each pixel relative to its composite; NaN where unassigned
     similarity: np.ndarray  # (n_pixels,), 1 - b12 of each pixel to its composite; NaN where unassigned
+    similarity_median: np.ndarray  # (n_clusters,), of the members
+    similarity_2sigma: np.ndarray  # (n_clusters,), what all but 2.3% of the members exceed
     labels: np.ndarray  # (n_pixels,), the clusters that these are the composites of
 
 
@@ -98,50 +100,88 @@ def weighted_mean(values, weight, amplitude):
         return amplitude @ (weight * values) / total, np.where(total > 0, 1 / np.sqrt(total), np.nan)
 
 
-def composite_seds(flux, error, labels):
+def composite_seds(seds, labels):
     """Composite SED of every cluster.
 
     Parameters
     ----------
-    flux, error : ndarray of shape (n_pixels, n_bands)
-        10 nJy per pixel; NaN where there is no data. Not changed.
+    seds : PixelSEDs
+        NaN where there is no data. Not changed.
     labels : int ndarray of shape (n_pixels,)
-        1..n_clusters; pixels below 1 belong to none. The composite of a number that no pixel has is NaN.
+        1..n_clusters; pixels below 1 belong to none. The composite of a cluster that has no pixel is NaN.
 
     Returns
     -------
     CompositeSEDs
     """
-    n_clusters, n_bands = max(labels.max(initial=0), 0), flux.shape[1]
+    n_clusters, n_bands = max(labels.max(initial=0), 0), seds.flux.shape[1]
     composite, composite_error, scatter = np.full((3, n_clusters, n_bands), np.nan)
     n_pixels = np.zeros((n_clusters, n_bands), dtype=int)
-    amplitude, similarity = np.full((2, len(flux)), np.nan)
+    amplitude, similarity = np.full((2, len(seds.flux)), np.nan)
+    summary = np.full((n_clusters, 2), np.nan)
     for k in range(n_clusters):
         members = labels == k + 1
         if not members.any():
             continue
-        composite[k], composite_error[k], scatter[k], amplitude[members] = composite_sed(flux[members], error[members])
-        n_pixels[k] = np.isfinite(flux[members]).sum(axis=0)
-        similarity[members] = 1 - cross_correlation(flux[members], composite[k])[1]
-    return CompositeSEDs(composite, composite_error, scatter, n_pixels, amplitude, similarity, labels)
+        flux = seds.flux[members]
+        composite[k], composite_error[k], scatter[k], amplitude[members] = composite_sed(flux, seds.error[members])
+        n_pixels[k] = np.isfinite(flux).sum(axis=0)
+        similarity[members] = 1 - cross_correlation(flux, composite[k])[1]
+        summary[k] = similarity_summary(similarity[members])
+    return CompositeSEDs(
+        composite, composite_error, scatter, n_pixels, amplitude, similarity, *summary.T, labels=labels
+    )
 
 
-def nearest_sed(flux, error, templates):
+def nearest_sed(seds, templates):
     """For each pixel, the template that fits it best in chi2 with a free amplitude.
 
     Parameters
     ----------
-    flux, error : ndarray of shape (n_pixels, n_bands)
+    seds : PixelSEDs
         NaN where there is no data.
     templates : ndarray of shape (n_templates, n_bands)
+        NaN where they are not known.
 
     Returns
     -------
     nearest : int ndarray of shape (n_pixels,)
-        Row of the template.
+        Row of the template; -1 where none has a band in common with the pixel.
     """
-    chi2 = np.array([best_fit_amplitude(flux, error, template)[1] for template in templates])
-    return np.argmin(chi2, axis=0)
+    chi2 = np.full((len(templates) + 1, len(seds.flux)), np.inf)
+    for k, template in enumerate(templates):
+        overlap = (np.isfinite(seds.flux) & np.isfinite(template)).any(axis=1)
+        chi2[k, overlap] = best_fit_amplitude(seds.flux, seds.error, template)[1][overlap]
+    nearest = np.argmin(chi2, axis=0)
+    return np.where(np.isfinite(chi2.min(axis=0)), nearest, -1)
+
+
+def residuals(seds, labels):
+    """What is left of pixels when their composites are taken off, in units of the errors.
+
+    Pixels in no cluster are compared to the nearest composite: otherwise a method would fit the better, the more of the
+    difficult pixels it leaves out.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+    labels : int ndarray of shape (n_pixels,)
+        1..n_clusters, below 1 for none.
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, n_bands)
+        NaN where the pixel or its composite has no data; the whole flux where no composite has a band in common.
+    """
+    composites = composite_seds(seds, labels).flux
+    residual = seds.flux / seds.error
+    nearest = np.where(labels < 1, nearest_sed(seds, composites) + 1, labels)
+    for k, composite in enumerate(composites, start=1):
+        members = nearest == k
+        flux, error = seds.flux[members], seds.error[members]
+        amplitude, _ = best_fit_amplitude(flux, error, composite)
+        residual[members] = (flux - amplitude[:, None] * composite) / error
+    return residual
 
 
 def similarity_summary(similarity):
@@ -150,37 +190,32 @@ def similarity_summary(similarity):
     return tuple(np.percentile(known, [50, TWO_SIGMA])) if len(known) else (np.nan, np.nan)
 
 
-def composite_table(composites, bands, wavelengths, redshift):
+def composite_table(composites, seds):
     """The composite SEDs as a long table: a row for each cluster and band, units on every column that has one.
 
     Parameters
     ----------
     composites : CompositeSEDs
-    bands : sequence of n_bands str
-    wavelengths : ndarray of shape (n_bands,)
-        Angstrom, observed.
-    redshift : float
-        NaN leaves the rest-frame wavelengths NaN.
+    seds : PixelSEDs
+        What they are the composites of; without a redshift, rest-frame wavelengths are NaN.
 
     Returns
     -------
     astropy.table.Table
     """
     n_clusters, n_bands = composites.flux.shape
-    summaries = [similarity_summary(composites.similarity[composites.labels == k + 1]) for k in range(n_clusters)]
-    medians, lows = np.array(summaries).reshape(n_clusters, 2).T
     return Table(
         {
             "cluster": np.repeat(np.arange(1, n_clusters + 1), n_bands),
-            "band": np.tile(np.array(bands, dtype=str), n_clusters),
-            "wave_obs": np.tile(wavelengths, n_clusters) * u.AA,
-            "wave_rest": np.tile(wavelengths / (1 + redshift), n_clusters) * u.AA,
+            "band": np.tile(np.array(seds.bands, dtype=str), n_clusters),
+            "wave_obs": np.tile(seds.wavelengths, n_clusters) * u.AA,
+            "wave_rest": np.tile(seds.wavelengths / (1 + seds.redshift), n_clusters) * u.AA,
             "flux": composites.flux.ravel() * FLUX_UNIT,
             "flux_err": composites.error.ravel() * FLUX_UNIT,
             "flux_scatter": composites.scatter.ravel() * FLUX_UNIT,
             "n_pixels": composites.n_pixels.ravel(),
-            "similarity_median": np.repeat(medians, n_bands),
-            "similarity_2sigma": np.repeat(lows, n_bands),
+            "similarity_median": np.repeat(composites.similarity_median, n_bands),
+            "similarity_2sigma": np.repeat(composites.similarity_2sigma, n_bands),
         },
-        meta={"redshift": float(redshift), "flux": "per pixel, of a pixel of the cluster's mean amplitude"},
+        meta={"redshift": float(seds.redshift), "flux": "per pixel, of a pixel of the cluster's mean amplitude"},
     )

@@ -12,39 +12,39 @@ SMOOTH_SKY = 25.0  # pixels, standard deviation: what is smoother than this is b
 ENOUGH_SKY = 400  # pixels
 
 
-def links_within(places, reach, weight=np.ones_like):
+def links_within(positions, reach, weight=np.ones_like):
     """Links between pixels not farther apart than `reach`, sparse and symmetric, of shape (n_pixels, n_pixels).
 
     Parameters
     ----------
-    places : ndarray of shape (n_pixels, 2)
+    positions : ndarray of shape (n_pixels, 2)
         Rows and columns.
     reach : float
         Pixels.
     weight : callable
         Of the distances, gives the weights of the links.
     """
-    i, j = cKDTree(places).query_pairs(reach, output_type="ndarray").T
-    value = weight(np.linalg.norm(places[i] - places[j], axis=1).astype(float))
-    shape = len(places), len(places)
+    i, j = cKDTree(positions).query_pairs(reach, output_type="ndarray").T
+    value = weight(np.linalg.norm(positions[i] - positions[j], axis=1).astype(float))
+    shape = len(positions), len(positions)
     return coo_array((np.tile(value, 2), (np.append(i, j), np.append(j, i))), shape=shape).tocsr()
 
 
-def area_of_residuals(residual, places):
+def area_of_residuals(residual, positions):
     """Area over which residuals are correlated: mean of their products with those of all pixels around.
 
     Parameters
     ----------
     residual : ndarray of shape (n_pixels, n_bands)
         In units of the errors.
-    places : ndarray of shape (n_pixels, 2)
+    positions : ndarray of shape (n_pixels, 2)
 
     Returns
     -------
     area : ndarray of shape (n_bands,)
         Pixels: the variance of a mean over many pixels is their error^2 times this over their number.
     """
-    return np.mean(residual * (residual + links_within(places, REACH) @ residual), axis=0)
+    return np.mean(residual * (residual + links_within(positions, REACH) @ residual), axis=0)
 
 
 def area_of_sky(sci, err, segmap):
@@ -82,3 +82,19 @@ def area_of_sky(sci, err, segmap):
         pairs = np.sum(around[usable] - 1)
         areas[band] = variance / usable.sum() + cross / max(pairs, 1) * (disc.sum() - 1)
     return areas
+
+
+def with_noise_on_top(seds, rng):
+    """The same SEDs with noise as their errors say, drawn anew, on top of that which they have.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+        Not changed; missing data stays missing.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    PixelSEDs
+    """
+    return seds._replace(flux=seds.flux + np.nan_to_num(seds.error) * rng.standard_normal(seds.flux.shape))

@@ -5,7 +5,8 @@ A norm is a function `norm(flux, error)` that returns a new array for each, of t
 
 import numpy as np
 
-from distances import choose, to_unit_length
+from distances import to_unit_length
+from helper_functions.choose import choose
 
 SOFTENING = 1.042  # of asinh magnitudes in units of the error: the least bias and noise (Lupton et al. 1999)
 # Of norm "contrast": 0 leaves residuals in units of the noise, 1 in units of the flux. Among 0, 1/4, ... 1 the best for

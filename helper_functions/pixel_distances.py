@@ -5,7 +5,8 @@ from functools import cached_property
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from distances import METRICS, choose, euclidean_between
+from distances import DEFAULTS, METRICS, euclidean_between
+from helper_functions.choose import choose
 
 BLOCK = 512  # pixels a side: a block of float64 stays in a core's cache
 MEMORY_LIMIT = 2e9  # bytes that a full distance matrix may take
@@ -23,10 +24,12 @@ class PixelDistances:
 
     Parameters
     ----------
-    pixels : Pixels
-        Finite SEDs and errors; any one unit. Not changed.
+    seds : PixelSEDs
+        Without missing values; any one unit. Not changed.
     metric : str
         A key of METRICS.
+    options : Options
+        Of the metrics.
     memory_limit : float
         Bytes that a full distance matrix may take; see `too_large`.
 
@@ -36,54 +39,50 @@ class PixelDistances:
         For an unknown metric, SEDs that are not finite, shapes that do not match, or SEDs without a distance.
     """
 
-    def __init__(self, pixels, metric, memory_limit=MEMORY_LIMIT):
-        self._metric = choose(METRICS, metric, "metric")
-        seds, errors = (np.asarray(x, dtype=float) for x in (pixels.seds, pixels.errors))
-        wavelengths = np.asarray(pixels.wavelengths, dtype=float)
-        if seds.ndim != 2 or seds.shape != errors.shape or seds.shape[1] != len(wavelengths):
+    def __init__(self, seds, metric, options=DEFAULTS, memory_limit=MEMORY_LIMIT):
+        self._metric, self._metric_name = choose(METRICS, metric, "metric"), metric
+        flux, error, wavelengths = (np.asarray(x, dtype=float) for x in (seds.flux, seds.error, seds.wavelengths))
+        if flux.ndim != 2 or flux.shape != error.shape or flux.shape[1] != len(wavelengths):
             raise ValueError(
-                f"want seds and errors of shape (n_pixels, n_bands), found {seds.shape} and {errors.shape} "
+                f"want flux and error of shape (n_pixels, n_bands), found {flux.shape} and {error.shape} "
                 f"with {len(wavelengths)} wavelengths"
             )
-        unusable = ~(np.isfinite(seds) & np.isfinite(errors) & (errors >= 0)).all(axis=1)
+        unusable = ~(np.isfinite(flux) & np.isfinite(error) & (error >= 0)).all(axis=1)
         if unusable.any():
-            raise ValueError(f"{unusable.sum()} of {len(seds)} SEDs have missing values or errors: leave them out")
-        self.pixels = pixels._replace(seds=seds, errors=errors, wavelengths=wavelengths)
-        self._memory_limit = memory_limit
-        self._name = metric
+            raise ValueError(f"{unusable.sum()} of {len(flux)} SEDs have missing values or errors: leave them out")
+        self.seds = seds._replace(flux=flux, error=error, wavelengths=wavelengths)
+        self._options, self._memory_limit = options, memory_limit
 
     def __len__(self):
-        return len(self.pixels.seds)
+        return len(self.seds.flux)
 
     @property
     def n_bands(self):
         """Number of bands."""
-        return self.pixels.seds.shape[1]
+        return self.seds.flux.shape[1]
 
     @property
     def too_large(self):
         """Whether the full matrix would take more than the memory limit: methods then do without it."""
         return matrix_too_large(len(self), self._memory_limit)
 
-    def subset(self, chosen):
-        """The same for some of the pixels, in a new object.
+    def only(self, pixels):
+        """The same for some of the pixels, or for all in another order, in a new object.
 
         Metrics that look at all pixels at once, as "noise" does at their errors, look at these only.
         """
-        places = None if self.pixels.places is None else self.pixels.places[chosen]
-        pixels = self.pixels._replace(seds=self.pixels.seds[chosen], errors=self.pixels.errors[chosen], places=places)
-        return PixelDistances(pixels, self._name, self._memory_limit)
+        return PixelDistances(self.seds.only(pixels), self._metric_name, self._options, self._memory_limit)
 
     @cached_property
     def coordinates(self):
         """Points whose Euclidean distances are the metric's, or come close; shape (n_pixels, n_dimensions)."""
         if self._metric.embed is None:
             return landmark_coordinates(self._rows, self._metric.between, self.n_bands)
-        return self._metric.embed(self.pixels)
+        return self._metric.embed(self.seds, self._options)
 
     @cached_property
     def _rows(self):
-        return self._metric.rows(self.pixels) if self._metric.rows else self.coordinates
+        return self._metric.rows(self.seds, self._options) if self._metric.rows else self.coordinates
 
     def blocks(self):
         """Yield (slice, distances of its pixels to all, shape (n, n_pixels)), block by block."""
@@ -130,24 +129,24 @@ class PixelDistances:
         -------
         distances : ndarray of shape (n_pixels, n_neighbours)
             Rising from 0, that of the pixel itself.
-        numbers : int ndarray of shape (n_pixels, n_neighbours)
+        indices : int ndarray of shape (n_pixels, n_neighbours)
         """
         k = min(n_neighbours, len(self))
         searchable = self._metric.mirrored or self._metric.between is euclidean_between
         near = self._search if searchable and len(self) > BRUTE_SEARCH else self._nearest_of_all
-        distances, numbers = near(k)
-        distances[numbers == np.arange(len(self))[:, None]] = -1  # itself first, also among identical pixels
+        distances, indices = near(k)
+        distances[indices == np.arange(len(self))[:, None]] = -1  # itself first, also among identical pixels
         order = np.argsort(distances, axis=1, kind="stable")
-        distances, numbers = (np.take_along_axis(x, order, axis=1) for x in (distances, numbers))
-        return np.maximum(distances, 0), numbers
+        distances, indices = (np.take_along_axis(x, order, axis=1) for x in (distances, indices))
+        return np.maximum(distances, 0), indices
 
     def _nearest_of_all(self, k):
         """Read the neighbours off the distances to all pixels."""
-        distances, numbers = np.empty((len(self), k)), np.empty((len(self), k), dtype=np.intp)
+        distances, indices = np.empty((len(self), k)), np.empty((len(self), k), dtype=np.intp)
         for here, block in self.blocks():
-            numbers[here] = np.argpartition(block, k - 1, axis=1)[:, :k]
-            distances[here] = np.take_along_axis(block, numbers[here], axis=1)
-        return distances, numbers
+            indices[here] = np.argpartition(block, k - 1, axis=1)[:, :k]
+            distances[here] = np.take_along_axis(block, indices[here], axis=1)
+        return distances, indices
 
     def _search(self, k):
         """Let scikit-learn search, in single precision where pixels are many; distances are worked out in double."""
@@ -155,15 +154,15 @@ class PixelDistances:
         points = np.concatenate([rows, -rows]) if self._metric.mirrored else rows - rows.mean(axis=0)
         fast = points.astype(np.float32 if self.too_large else np.float64, copy=False)
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(fast)
-        numbers = search.kneighbors(fast[: len(self)], return_distance=False)
-        distances = np.empty(numbers.shape)
+        indices = search.kneighbors(fast[: len(self)], return_distance=False)
+        distances = np.empty(indices.shape)
         for top in range(0, len(self), BLOCK):
             here = slice(top, top + BLOCK)
-            difference = points[here.start : here.start + len(numbers[here]), None] - points[numbers[here]]
+            difference = points[here.start : here.start + len(indices[here]), None] - points[indices[here]]
             distances[here] = np.linalg.norm(difference, axis=2)
         if self._metric.mirrored:  # from the chord between two directions to the sine of their angle
             distances *= np.sqrt(np.maximum(1 - distances**2 / 4, 0))
-        return distances, numbers % len(self)
+        return distances, indices % len(self)
 
 
 def landmark_coordinates(rows, between, n_dimensions):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.wcs import WCS
 
+from helper_functions.filters import band_edges
 from helper_functions.noise import area_of_sky
 
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
@@ -36,10 +37,27 @@ class PixelSEDs(NamedTuple):
     redshift: float = np.nan  # NaN where it is not known
     noise_area: np.ndarray | None = None  # (n_bands,), pixels over which noise is correlated; None where not measured
 
-    def only(self, pixels):
-        """The same for some of the pixels, in a new object; `pixels` as it selects rows of an array."""
-        arrays = {name: getattr(self, name)[pixels] for name in ("flux", "error", "rows", "cols")}
-        return self._replace(**arrays)
+    @property
+    def positions(self):
+        """Row and column of each pixel, float, shape (n_pixels, 2)."""
+        return np.column_stack([self.rows, self.cols]).astype(float)
+
+    @property
+    def edges(self):
+        """Blue and red edge of each band in Angstrom, shape (n_bands, 2)."""
+        return band_edges(self.bands)
+
+    def only(self, pixels=slice(None), bands=slice(None)):
+        """The same for some of the pixels and bands, in a new object; both as they select elements of an array."""
+        return self._replace(
+            flux=self.flux[pixels][:, bands],
+            error=self.error[pixels][:, bands],
+            bands=tuple(np.array(self.bands)[bands].tolist()),
+            wavelengths=self.wavelengths[bands],
+            rows=self.rows[pixels],
+            cols=self.cols[pixels],
+            noise_area=None if self.noise_area is None else self.noise_area[bands],
+        )
 
 
 class NoPixels(ValueError):
@@ -80,14 +98,12 @@ def select_pixels(cutout, snr, snr_thresh):
     return in_segments(cutout) & (snr > snr_thresh)  # NaN > x is False
 
 
-def require_pixels(cutout, mask, snr, snr_thresh):
-    """Raise NoPixels, with the numbers, where the mask is empty."""
-    if mask.any():
-        return
+def no_pixels(cutout, snr, snr_thresh):
+    """The `NoPixels` of a galaxy in which no pixel exceeds the threshold, with the numbers."""
     segments = in_segments(cutout)
     known = snr[segments & np.isfinite(snr)]
     highest = f"the highest has {known.max():.2f}" if known.size else "none of them has data"
-    raise NoPixels(f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}: {highest}")
+    return NoPixels(f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}: {highest}")
 
 
 def extract_seds(cutout, mask):

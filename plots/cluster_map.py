@@ -2,31 +2,29 @@
 
 from matplotlib.patches import Patch
 
+from plots.picture import Picture
 from plots.style import UNASSIGNED_COLOUR, cluster_colours, colour_image, label_image, new_figure, scale_bar, zoom
 
 
-def cluster_map(cutout, labels, title, confidence=None):
+def cluster_map(result):
     """Draw the cluster map of one run.
 
     Parameters
     ----------
-    cutout : Cutout
-    labels : int ndarray of shape (ny, nx)
-        0 not selected, 1..n_clusters, -1 unassigned.
-    title : str
-    confidence : ndarray of shape (ny, nx) or None
-        Probability of each pixel's label, NaN where there is none; None where the method knows none.
+    result : RunResult
+        Of which `cutout`, `labels`, `confidence` and `title` are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    cutout, labels, confidence = result.cutout, result.labels, result.confidence
     n_panels = 3 if confidence is None else 4
     width = 3.1 * n_panels + 2.2
     figure = new_figure(width, 4.3)
     axes = figure.subplots(1, n_panels, sharex=True, sharey=True)
     figure.subplots_adjust(left=0.75 / width, right=1 - 1.4 / width, bottom=0.12, top=0.86, wspace=0.06)
-    figure.suptitle(title, size=11)
+    figure.suptitle(result.title, size=11)
 
     image = colour_image(cutout, labels != 0)
     axes[0].imshow(image, origin="lower")
@@ -55,3 +53,6 @@ def cluster_map(cutout, labels, title, confidence=None):
         handles.append(Patch(color=UNASSIGNED_COLOUR, label=f"none: {(labels == -1).sum()} px"))
     figure.legend(handles=handles, loc="center right", frameon=False, fontsize=8, title="cluster", title_fontsize=9)
     return figure
+
+
+RUN_PICTURES = {"cluster_map": Picture(cluster_map, "the clusters on the galaxy, and the probability of the labels")}

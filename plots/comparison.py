@@ -1,9 +1,8 @@
 """All runs of one galaxy side by side: label maps, and under each its composite SEDs."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from plots.picture import Picture
 from plots.style import (
     bare,
     cluster_colours,
@@ -20,31 +19,25 @@ from plots.style import (
 COLUMNS = 4
 PANEL, ROW_HEIGHT = 2.9, 5.3  # inches
 MAP_TO_SEDS, GAP = (2.9, 1.5), 0.04  # heights of a map and its SEDs, and what is between
+FIGURES_A_LINE = 3  # of quality
 
 
-class RunPanel(NamedTuple):
-    """What the page shows of one run."""
-
-    title: str
-    labels: np.ndarray  # (ny, nx)
-    composites: np.ndarray  # (n_clusters, n_bands)
-    judged: str = ""  # figures of quality, in a line or two
-
-
-def comparison(cutout, wavelengths, panels):
+def comparison(result):
     """Draw the comparison page.
 
     Parameters
     ----------
-    cutout : Cutout
-    wavelengths : ndarray of shape (n_bands,)
-        Of the composites, Angstrom.
-    panels : sequence of RunPanel
+    result : GalaxyResult
+        Of which `cutout`, `panels` and `wavelengths` are drawn.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib.figure.Figure or None
+        None where no run ended well.
     """
+    cutout, panels = result.cutout, result.panels
+    if not panels:
+        return None
     n_columns = min(COLUMNS, len(panels) + 1)
     n_rows = -(-(len(panels) + 1) // n_columns)
     width, height = n_columns * PANEL + 0.5, n_rows * ROW_HEIGHT + 0.4
@@ -60,7 +53,7 @@ def comparison(cutout, wavelengths, panels):
     scale_bar(image, cutout.wcs)
     bare(image, "three-colour image")
 
-    microns, wavelength_label = in_rest_frame(wavelengths, cutout.redshift)
+    microns, wavelength_label = in_rest_frame(result.wavelengths, cutout.redshift)
     for number, (cell, panel) in enumerate(zip(cells[1:], panels, strict=True), start=1):
         upper, lower = cell.subgridspec(2, 1, height_ratios=MAP_TO_SEDS, hspace=GAP)
         ax = figure.add_subplot(upper)
@@ -69,7 +62,8 @@ def comparison(cutout, wavelengths, panels):
         zoom(ax, panel.labels)
         bare(ax, panel.title)
         ax.set_title(panel.title, size=8, pad=25 if panel.judged else 3)
-        ax.text(0.5, 1.01, panel.judged, transform=ax.transAxes, ha="center", va="bottom", size=6.5, color="0.3")
+        where = {"transform": ax.transAxes, "ha": "center", "va": "bottom"}
+        ax.text(0.5, 1.01, in_lines(panel.judged), **where, size=6.5, color="0.3")
         ax = figure.add_subplot(lower)
         draw_composites(ax, microns, panel.composites)
         ax.set_xlabel(wavelength_label, size=7, labelpad=1)
@@ -85,3 +79,12 @@ def draw_composites(ax, microns, composites):
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     wavelength_axis(ax, microns)
     ax.tick_params(labelsize=7)
+
+
+def in_lines(words):
+    """Words with commas between, FIGURES_A_LINE in a line."""
+    lines = [", ".join(words[start : start + FIGURES_A_LINE]) for start in range(0, len(words), FIGURES_A_LINE)]
+    return ",\n".join(lines)
+
+
+GALAXY_PICTURES = {"comparison": Picture(comparison, "all runs side by side with their quality")}

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from helper_functions.composite_seds import similarity_summary
+from plots.picture import Picture
 from plots.style import (
     FLUX_LABEL,
     bare,
@@ -21,44 +21,44 @@ ROW_HEIGHT = 2.0  # inches
 LEGEND = {"fontsize": 7, "loc": "upper left", "framealpha": 0.85, "edgecolor": "none"}
 
 
-def composites_page(cutout, labels, seds, composites, title):
+def composites_page(result):
     """Draw the composites of one run, a row for each cluster.
 
     Parameters
     ----------
-    cutout : Cutout
-        Its reddest band is what the pixels are shown on; without a redshift, wavelengths are the observed ones.
-    labels : int ndarray of shape (ny, nx)
-    seds : PixelSEDs
-    composites : CompositeSEDs
-        Of the rows of `seds`.
-    title : str
+    result : RunResult
+        Of which `cutout`, `labels`, `seds`, `composites` and `title` are drawn. Pixels are shown on the reddest band;
+        without a redshift, wavelengths are the observed ones.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib.figure.Figure or None
+        None where there are no clusters.
     """
+    cutout, labels, seds, composites = result.cutout, result.labels, result.seds, result.composites
     n_clusters = len(composites.flux)
+    if not n_clusters:
+        return None
     height = ROW_HEIGHT * n_clusters + 1.1
     figure = new_figure(10.5, height)
     axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.6, 1.3])
     figure.subplots_adjust(
         left=0.04, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
     )
-    figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
+    figure.suptitle(result.title, size=11, y=1 - 0.12 / height, va="top")
     microns, wavelength_label = in_rest_frame(seds.wavelengths, cutout.redshift)
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
 
-    for number, (row, colour) in enumerate(zip(axes, cluster_colours(n_clusters), strict=True), start=1):
-        members = composites.labels == number
+    for k, (row, colour) in enumerate(zip(axes, cluster_colours(n_clusters), strict=True)):
+        members = composites.labels == k + 1
         grey_image(row[0], cutout.sci[-1])
-        row[0].imshow(label_image(np.where(labels == number, number, 0), 0.8), origin="lower", interpolation="none")
+        row[0].imshow(label_image(np.where(labels == k + 1, k + 1, 0), 0.8), origin="lower", interpolation="none")
         zoom(row[0], labels)
         bare(row[0], "")
-        row[0].set_ylabel(f"cluster {number}\n{members.sum()} pixels", size=9)
-        draw_seds(row[1], microns, seds.flux[members], composites, number - 1, composites.amplitude[members], colour)
-        draw_similarity(row[2], composites.similarity[members], bins, colour)
+        row[0].set_ylabel(f"cluster {k + 1}\n{members.sum()} pixels", size=9)
+        draw_seds(row[1], microns, seds.flux[members], composites, k, composites.amplitude[members], colour)
+        draw_similarity(row[2], composites, k, bins, colour)
     row[1].set_xlabel(wavelength_label)
     row[2].set_xlabel("similarity to composite, 1 − $b_{12}$")
     return figure
@@ -85,13 +85,18 @@ def draw_seds(ax, microns, flux, composites, k, amplitude, colour):
     ax.legend(**LEGEND)
 
 
-def draw_similarity(ax, similarity, bins, colour):
-    """Draw the histogram of similarities with its median and the value that all but 2.3% exceed."""
-    median, low = similarity_summary(similarity)
-    counts, _, _ = ax.hist(similarity, bins=bins, color=colour)
+def draw_similarity(ax, composites, k, bins, colour):
+    """Draw the histogram of similarities to composite `k` with its median and the value that all but 2.3% exceed."""
+    median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
+    counts, _, _ = ax.hist(composites.similarity[composites.labels == k + 1], bins=bins, color=colour)
     ax.set_ylim(0, 1.45 * counts.max())  # room for the legend
     ax.axvline(median, color="black", lw=1.2, label=f"median {median:.3f}")
     ax.axvline(low, color="black", lw=1, ls="--", label=f"2σ {low:.3f}")
     ax.set_ylabel("pixels", size=8)
     ax.tick_params(labelsize=8)
     ax.legend(**LEGEND)
+
+
+RUN_PICTURES = {
+    "composites": Picture(composites_page, "of each cluster the pixels, member SEDs, composite and similarity")
+}

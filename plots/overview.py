@@ -3,28 +3,26 @@
 import numpy as np
 from matplotlib.colors import ListedColormap
 
+from plots.picture import Picture
 from plots.style import CONTOUR_COLOUR, PALETTE, PANEL, bare, galaxy_name, grey_image, grid, new_figure, scale_bar
 
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 
 
-def overview(cutout, mask, snr, snr_thresh):
+def overview(result):
     """Draw the overview page.
 
     Parameters
     ----------
-    cutout : Cutout
-    mask : bool ndarray of shape (ny, nx)
-        Selected pixels.
-    snr : ndarray of shape (ny, nx)
-        Median SNR.
-    snr_thresh : float
+    result : GalaxyResult
+        Of which `cutout`, `mask`, `snr` and `snr_thresh` are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    cutout, mask, snr, snr_thresh = result.cutout, result.mask, result.snr, result.snr_thresh
     n_panels = len(cutout.bands) + 2
     n_columns = min(n_panels, min(COLUMNS, key=lambda number: -n_panels % number))
     n_rows = -(-n_panels // n_columns)
@@ -59,3 +57,6 @@ def overview(cutout, mask, snr, snr_thresh):
         for ax in axes:
             ax.contour(mask, levels=[0.5], colors="black" if ax is axes[-2] else CONTOUR_COLOUR, linewidths=0.7)
     return figure
+
+
+GALAXY_PICTURES = {"overview": Picture(overview, "every band, the segments, and what was selected")}

@@ -89,6 +89,16 @@ def survey_folder(tmp_path):
     return folder
 
 
+def pixel_seds(flux, error, wavelengths=None, **others):
+    """`PixelSEDs` of these arrays, pixels side by side in rows of ten unless it is said where they are."""
+    n_pixels, n_bands = np.shape(flux)
+    rows, cols = np.divmod(np.arange(n_pixels), 10)
+    wavelengths = np.linspace(5e3, 4.5e4, n_bands) if wavelengths is None else np.asarray(wavelengths)
+    bands = tuple(f"band{number}" for number in range(n_bands))
+    known = {"bands": bands, "wavelengths": wavelengths, "rows": rows, "cols": cols}
+    return PixelSEDs(flux=np.asarray(flux), error=np.asarray(error), **(known | others))
+
+
 @pytest.fixture
 def two_shapes():
     """60 red and 40 blue pixel SEDs of mixed brightness with noise, and which is which (1 red, 2 blue)."""
@@ -100,3 +110,15 @@ def two_shapes():
     wavelengths = np.array([pivot_wavelength(band) for band in BANDS])
     rows, cols = np.divmod(np.arange(100), 10)
     return SimpleNamespace(seds=PixelSEDs(flux, error, BANDS, wavelengths, rows, cols, redshift=1.0), truth=truth)
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    """2,500 pixels of three shapes, 20 degrees apart with a scatter of 4: enough to search neighbours and not all."""
+    rng = np.random.default_rng(8)
+    truth = rng.integers(0, 3, 2500)
+    shapes = np.eye(6)[:3] * 0.35 + 1 / np.sqrt(6)
+    flux = shapes[truth] + rng.normal(0, 0.03, (2500, 6))
+    rows, cols = np.divmod(np.arange(2500), 50)
+    seds = pixel_seds(flux, np.full(flux.shape, 0.03), np.arange(1.0, 7) * 1e4, rows=rows, cols=cols)
+    return SimpleNamespace(seds=seds, truth=truth)

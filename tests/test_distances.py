@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from conftest import pixel_seds
 from scipy.optimize import minimize_scalar
 
 from distances import (
     METRICS,
     Options,
-    Pixels,
     band_widths,
     cross_correlation,
     euclidean_between,
@@ -13,6 +13,7 @@ from distances import (
 )
 from helper_functions import pixel_distances
 from helper_functions.pixel_distances import PixelDistances, landmark_coordinates
+from helper_functions.pixel_seds import PixelSEDs
 
 WAVELENGTHS = np.array([20000.0, 6000.0, 44000.0, 11500.0])  # not in order, on purpose
 
@@ -24,9 +25,16 @@ REDSHIFT = 1.0
 ONE = Options(features=("halpha", "balmer_break"), polynomial_degree=2)
 
 
-def distances_of(seds, metric, *, wavelengths=WAVELENGTHS, edges=EDGES, errors=None, **limits):
-    errors = np.full(np.shape(seds), 0.1) if errors is None else errors
-    return PixelDistances(Pixels(seds, errors, wavelengths, edges, REDSHIFT, ONE), metric, **limits)
+class WithEdges(PixelSEDs):
+    """SEDs in bands that no telescope has."""
+
+    edges = EDGES
+
+
+def distances_of(flux, metric, *, wavelengths=WAVELENGTHS, edges=EDGES, errors=None, **limits):
+    errors = np.full(np.shape(flux), 0.1) if errors is None else errors
+    kind = type("WithTheseEdges", (WithEdges,), {"edges": edges})
+    return PixelDistances(kind(*pixel_seds(flux, errors, wavelengths, redshift=REDSHIFT)), metric, ONE, **limits)
 
 
 @pytest.fixture
@@ -184,25 +192,25 @@ def test_neighbours_are_the_nearest_of_the_matrix(metric, how, seds, monkeypatch
         monkeypatch.setattr(pixel_distances, "BRUTE_SEARCH", 10)
     limit = {"memory_limit": 1} if how == "searched in single precision" else {}
     distances = distances_of(seds, metric, **limit)
-    near, numbers = distances.neighbours(7)
-    assert (numbers[:, 0] == np.arange(len(seds))).all()
+    near, indices = distances.neighbours(7)
+    assert (indices[:, 0] == np.arange(len(seds))).all()
     expected = np.sort(distances.matrix(), axis=1)[:, :7]
     # 1e-5: in single precision two pixels equally near may change places.
     tolerance = 1e-5 if how == "searched in single precision" else 1e-7
     np.testing.assert_allclose(near, expected, rtol=tolerance, atol=tolerance * expected.max())
-    np.testing.assert_allclose(near, np.take_along_axis(distances.matrix(), numbers, axis=1), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(near, np.take_along_axis(distances.matrix(), indices, axis=1), rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_more_neighbours_than_pixels_are_all_pixels(metric, seds):
-    near, numbers = distances_of(seds[:3], metric).neighbours(20)
+    near, indices = distances_of(seds[:3], metric).neighbours(20)
     assert near.shape == (3, 3)
-    assert (np.sort(numbers, axis=1) == [0, 1, 2]).all()
+    assert (np.sort(indices, axis=1) == [0, 1, 2]).all()
 
 
 def test_identical_pixels_are_their_own_first_neighbours():
-    _, numbers = distances_of(np.tile([1.0, 2, 3, 4], (6, 1)), "crosscor").neighbours(2)
-    assert (numbers[:, 0] == np.arange(6)).all()
+    _, indices = distances_of(np.tile([1.0, 2, 3, 4], (6, 1)), "crosscor").neighbours(2)
+    assert (indices[:, 0] == np.arange(6)).all()
 
 
 def test_noise_distance_of_equal_shapes_is_what_noise_gives():
@@ -276,7 +284,7 @@ def test_cross_correlation_to_a_template_uses_common_bands_only():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_constant_and_zero_bands_give_numbers(metric):
+def test_constant_and_zero_bands_give_indices(metric):
     seds = np.random.default_rng(0).uniform(0.5, 1, (5, 4))
     seds[:, 0], seds[:, 2] = 1.0, 0.0
     distances = distances_of(seds, metric)

@@ -13,11 +13,13 @@ from sklearn.metrics import adjusted_rand_score
 
 import data_paths
 import main_clustering
-from helper_functions.clustering import METHODS, cluster_pixels
+from helper_functions.clustering import cluster_pixels
+from helper_functions.job.pictures import RUN_PICTURES
+from helper_functions.methods import METHODS
+from helper_functions.methods.method import Found
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds
 from main_clustering import main
-from plots.feature_weights import feature_weights_page
 from prepare_images import read_cutout
 
 
@@ -50,13 +52,14 @@ def test_all_methods_leave_their_files(job, capsys):
     expected = {"summary.ecsv", "settings.json", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
     for method in METHODS:
-        run = f"{method}_L2" if METHODS[method].other_norms else method
+        run = f"{method}_L2" if METHODS[method].takes_any_norm else method
         expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
         expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
     assert files_of(output) == expected
     assert "[1/1] 7: 441 pixels; clusters: blended_mixture 2, kmeans_L2 2," in capsys.readouterr().out
     summary = summary_of(output)
     assert set(summary["status"]) == {"ok"}
+    assert set(summary["pictures"]) == {"cluster_map composites"}
     planted = summary[summary["run"] == "blended_mixture"][0]
     # The planted halves are pure, their noise is as the weights say, and brightness does not tell them apart.
     assert planted["reduced_chi2"] == pytest.approx(1, abs=0.1)  # 441 x 4 degrees of freedom: 3%
@@ -70,7 +73,7 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     status, output = job("--ids", 7, "--methods", "blended_mixture")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
-    assert (header["NCLUST"], header["KCHOICE"]) == (2, "evidence")
+    assert (header["NCLUST"], header["KCHOICE"]) == (2, "tic")
     with fits.open(output / "clusters/blended_mixture/7_clusters.fits") as hdus:
         confidence, probability = hdus["CONFIDENCE"].data, hdus["PROBABILITY"].data
         table = Table(hdus["CRITERIA"].data)
@@ -80,7 +83,7 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     rows, cols = np.nonzero(selected)
     np.testing.assert_allclose(probability[labels[selected] - 1, rows, cols], confidence[selected])
     assert table["n_clusters"].tolist() == list(range(1, 11))
-    assert np.argmax(table["evidence"]) == 1
+    assert np.argmax(table["tic"]) == 1
     assert set(table.colnames) == {"n_clusters", *CRITERIA}
     assert (output / "images/blended_mixture/7_number_of_clusters.png").exists()
 
@@ -175,7 +178,7 @@ def test_refused_pairs_are_in_the_summary(job):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--methods", "kmeen"], "error: unknown method 'kmeen': choose from blended_mixture, kmeans"),
+        (["--methods", "kmeen"], "error: unknown method 'kmeen': choose from agglomerative, blended_mixture"),
         (["--norm", "l2"], "error: unknown norm 'l2': choose from none, L2, sed, pca, ratios, contrast"),
         (["--metric", "cosine"], "error: unknown metric 'cosine': choose from euclidean, crosscor, weightednorm"),
         (["--n-clusters", "x"], "error: n_clusters must be a whole number"),
@@ -267,7 +270,7 @@ def test_dropped_bands_are_named(job, survey_folder):
 
 def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch):
     def none_found(distances, n_clusters, seed):
-        return np.full(len(distances), -1)
+        return Found(np.full(len(distances), -1))
 
     monkeypatch.setitem(METHODS, "dbscan", METHODS["dbscan"]._replace(label=none_found))
     status, output = job("--ids", 7, "--methods", "dbscan")
@@ -308,18 +311,18 @@ def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
     assert "images/kmeans_L2_features/7_feature_weights.png" in files_of(output)
 
 
-def test_the_picture_of_weights_shows_the_bands_clustered_with(job, survey_folder, monkeypatch):
+def test_weights_are_those_of_the_bands_clustered_with(job, survey_folder, monkeypatch):
     path = image_path(survey_folder, "f200w", "wht")
     weight, header = fits.getdata(path, header=True)
     weight[:, :40] = 0  # half of galaxy 7: too little to cluster with, though the other half has data
     fits.PrimaryHDU(weight, header).writeto(path, overwrite=True)
-    shown = []
+    picture, shown = RUN_PICTURES["feature_weights"], []
 
-    def look(bands, *rest):
-        shown.extend(bands)
-        return feature_weights_page(bands, *rest)
+    def look(result):
+        shown.extend(result.band_weights.bands)
+        return picture.draw(result)
 
-    monkeypatch.setattr(main_clustering, "feature_weights_page", look)
+    monkeypatch.setitem(RUN_PICTURES, "feature_weights", picture._replace(draw=look))
     _, output = job("--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2)
     assert summary_of(output)["message"][0] == "too little data to cluster with in f200w"
     assert shown == ["f606w", "f814w", "f115w", "f277w", "f444w"]

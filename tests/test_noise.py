@@ -4,7 +4,7 @@ from scipy.ndimage import gaussian_filter
 
 from helper_functions.noise import area_of_residuals, area_of_sky, links_within
 
-PLACES = np.column_stack(np.divmod(np.arange(3600), 60)).astype(float)
+POSITIONS = np.column_stack(np.divmod(np.arange(3600), 60)).astype(float)
 
 
 def blocks(rng, side):
@@ -17,7 +17,7 @@ def test_area_of_noise_that_is_the_same_in_blocks(side):
     """The sum over all pixels around a pixel holds its whole block: the area is that of the block."""
     rng = np.random.default_rng(0)
     bands = np.column_stack([blocks(rng, side).ravel() for _ in range(40)])
-    areas = area_of_residuals(bands, PLACES)
+    areas = area_of_residuals(bands, POSITIONS)
     # The scatter of one area is about sqrt(2 x 113 pixels within reach / number of blocks).
     assert np.mean(areas) == pytest.approx(side**2, abs=4 * side**2 * np.sqrt(2 * 113 / side**2 / 3600 * side**2 / 40))
 

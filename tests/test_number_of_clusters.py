@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
+from conftest import pixel_seds
 
 from helper_functions.clustering import cluster_pixels
-from helper_functions.number_of_clusters import CRITERIA, Candidates, Found, Task, evidence, highest, residuals
-
-SLOW = ("gap", "stability", "prediction")
+from helper_functions.methods.method import Found
+from helper_functions.number_of_clusters import CRITERIA, Task, highest, score, takeuchi
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "spectral", "blended_mixture"])
 @pytest.mark.parametrize("criterion", ["silhouette", "gap", "stability"])
 def test_two_planted_shapes_are_two_clusters(method, criterion, two_shapes):
     result = cluster_pixels(two_shapes.seds, method=method, criterion=criterion)
-    assert (result.n_clusters, result.number_by) == (2, criterion)
+    assert (result.n_clusters, result.k_choice) == (2, criterion)
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -29,38 +29,41 @@ def test_every_criterion_scores_every_number(criterion, two_shapes):
 
 
 def test_more_criteria_are_worked_out_beside_the_one_that_chooses(two_shapes):
-    result = cluster_pixels(two_shapes.seds, method="kmeans", criterion="silhouette", criteria=["bic", "evidence"])
-    assert list(result.scores) == ["silhouette", "bic", "evidence"]
-    assert result.number_by == "silhouette"
+    result = cluster_pixels(two_shapes.seds, method="kmeans", criterion="silhouette", criteria=["bic", "tic"])
+    assert list(result.scores) == ["silhouette", "bic", "tic"]
+    assert result.k_choice == "silhouette"
 
 
 def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
     """Of one SED, the likelihood of hard labels rises with their number as pixels may choose; the gap does not."""
     seds = two_shapes.seds.only(two_shapes.truth == 1)
     assert cluster_pixels(seds, method="kmeans", criterion="gap").n_clusters == 1
-    assert cluster_pixels(seds, method="kmeans", criterion="evidence").n_clusters > 1
+    assert cluster_pixels(seds, method="kmeans", criterion="tic").n_clusters > 1
     assert cluster_pixels(seds, method="kmeans", criterion="silhouette").n_clusters > 1  # it has no meaning for 1
 
 
 def task_with(log_likelihood, noise_area):
     """A task of 50 pixels in 4 bands whose clusterings have these log likelihoods."""
-    flux, places = np.ones((50, 4)), np.column_stack(np.divmod(np.arange(50), 10)).astype(float)
-    candidates = Candidates({k: Found(np.zeros(50, dtype=int)) for k in log_likelihood}, log_likelihood, {})
-    return Task(flux, flux, places, lambda *_: candidates, None, 0, noise_area)
+
+    class Known:
+        def candidates(self, seds, ks):
+            return {k: Found(np.zeros(50, dtype=int), log_likelihood=x) for k, x in log_likelihood.items()}
+
+    return Task(pixel_seds(np.ones((50, 4)), np.ones((50, 4)), noise_area=noise_area), Known(), seed=0)
 
 
-def test_evidence_by_hand():
-    """4 bands and 1, 2, 3, ... frequencies a cluster: 5, 11, 18 and 26 numbers, each at 0.8 times the noise's area."""
+def test_tic_by_hand():
+    """4 bands and 1, 2, 3, ... frequencies a cluster: 5, 11, 18, 26 parameters, each at 0.8 times the noise's area."""
     gains = {1: 0.0, 2: 20.0, 3: 27.0, 4: 33.0}
-    scores = evidence(task_with(gains, np.ones(4)))
+    scores = takeuchi(task_with(gains, np.ones(4)))
     np.testing.assert_allclose(scores.values[:4], [-4, 11.2, 12.6, 12.2])
     assert scores.chosen == 3
-    assert evidence(task_with(gains, np.full(4, 3.0))).chosen == 2
-    assert evidence(task_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
+    assert takeuchi(task_with(gains, np.full(4, 3.0))).chosen == 2
+    assert takeuchi(task_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
 
 
 def test_bic_by_hand():
-    """50 pixels of which 5 share their noise are 10: 5, 11 and 18 numbers cost 5 x log(10) / 2 = 5.76 each."""
+    """50 pixels of which 5 share their noise are 10: 5, 11 and 18 parameters cost 5 x log(10) / 2 = 5.76 each."""
     gains = {1: 0.0, 2: 35.0, 3: 75.0}
     assert CRITERIA["bic"].score(task_with(gains, np.full(4, 5.0))).chosen == 2
 
@@ -69,10 +72,6 @@ def test_highest_of_nothing_is_one():
     assert highest(np.full(3, np.nan)).chosen == 1
 
 
-def test_residuals_are_about_composites_and_the_nearest_where_there_is_none(two_shapes):
-    seds, labels = two_shapes.seds, two_shapes.truth - 1
-    labels[:3] = -1
-    residual = residuals(seds.flux, seds.error, labels)
-    # One amplitude a pixel of six bands, two SEDs of six bands: 100 x 5 - 10 of 100 x 6 are free.
-    assert np.sum(residual**2) == pytest.approx(490, abs=4 * np.sqrt(2 * 490))
-    assert (residuals(seds.flux, seds.error, np.full(100, -1)) == seds.flux / seds.error).all()
+def test_scores_carry_what_their_axis_is_called():
+    scores = score(["tic", "bic"], task_with({1: 0.0, 2: 20.0}, np.ones(4)))
+    assert {name: each.meaning for name, each in scores.items()} == {k: CRITERIA[k].axis for k in ("tic", "bic")}

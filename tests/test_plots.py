@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -6,10 +8,11 @@ from conftest import celestial_wcs
 from matplotlib.colors import to_rgba
 
 from helper_functions.composite_seds import composite_seds
+from helper_functions.job.results import BandWeights, GalaxyResult, RunPanel
 from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
 from plots.cluster_map import cluster_map
-from plots.comparison import RunPanel, comparison
+from plots.comparison import comparison
 from plots.composites import composites_page
 from plots.feature_weights import feature_weights_page
 from plots.number_of_clusters import number_of_clusters_page
@@ -39,16 +42,29 @@ def labels_of(cutout, n_clusters):
     return labels
 
 
-def run_of(cutout, n_clusters):
+def run_of(cutout, n_clusters, confidence=None):
+    """What of a `RunResult` is drawn."""
     labels = labels_of(cutout, n_clusters)
     seds = extract_seds(cutout, labels != 0)
-    return labels, seds, composite_seds(seds.flux, seds.error, labels[seds.rows, seds.cols])
+    composites = composite_seds(seds, labels[seds.rows, seds.cols])
+    drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
+    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
+
+
+def overview_of(cutout, mask):
+    return overview(GalaxyResult(cutout, mask, median_snr(cutout), 3.0))
+
+
+def comparison_of(run, judged=()):
+    panels = (RunPanel("run", run.labels, run.composites.flux, judged),)
+    mask = run.labels != 0
+    return comparison(GalaxyResult(run.cutout, mask, median_snr(run.cutout), 3.0, panels, run.seds.wavelengths))
 
 
 @pytest.mark.parametrize("n_bands", [1, 3, 19, 27])
 def test_overview_has_a_panel_for_every_band_and_two_more(n_bands):
     cutout = galaxy(n_bands)
-    figure = overview(cutout, cutout.segmap == 7, median_snr(cutout), 3.0)
+    figure = overview_of(cutout, cutout.segmap == 7)
     titles = [ax.get_title() for ax in figure.axes]
     assert [title for title in titles if title.startswith("F")] == [band.upper() for band in cutout.bands]
     assert "segments (blue: taken in)" in titles
@@ -59,23 +75,23 @@ def test_overview_has_a_panel_for_every_band_and_two_more(n_bands):
 def test_overview_of_a_band_without_data_and_an_empty_mask():
     cutout = galaxy(3)
     cutout.sci[1] = cutout.err[1] = np.nan
-    figure = overview(cutout, np.zeros((20, 24), dtype=bool), median_snr(cutout), 3.0)
+    figure = overview_of(cutout, np.zeros((20, 24), dtype=bool))
     assert figure.axes[1].get_title() == "F001W (no data)"
 
 
 def test_a_cluster_has_one_colour_everywhere():
     """The same colour in the map, in its legend, in the composites and on the comparison page."""
     cutout = galaxy(6)
-    labels, seds, composites = run_of(cutout, 3)
+    run = run_of(cutout, 3)
     second = to_rgba(PALETTE[1])
-    where = tuple(np.argwhere(labels == 2)[0])
-    figure = cluster_map(cutout, labels, "title")
+    where = tuple(np.argwhere(run.labels == 2)[0])
+    figure = cluster_map(run)
     assert tuple(figure.axes[2].images[0].get_array()[where]) == second
     assert figure.legends[0].get_patches()[1].get_facecolor() == second
-    page = composites_page(cutout, labels, seds, composites, "title")
+    page = composites_page(run)
     assert tuple(page.axes[4].collections[0].get_colors()[0][:3]) == second[:3]
     assert page.axes[5].patches[0].get_facecolor() == second
-    side_by_side = comparison(cutout, seds.wavelengths, [RunPanel("run", labels, composites.flux)])
+    side_by_side = comparison_of(run)
     assert tuple(side_by_side.axes[2].lines[1].get_color()) == second
 
 
@@ -96,11 +112,11 @@ def test_more_clusters_than_colours_stay_apart():
 )
 def test_axes_are_labelled_with_units(redshift, axis):
     cutout = galaxy(6, redshift)
-    labels, seds, composites = run_of(cutout, 2)
-    page = composites_page(cutout, labels, seds, composites, "title")
+    run = run_of(cutout, 2)
+    page = composites_page(run)
     assert page.axes[4].get_xlabel() == axis
     assert page.axes[4].get_ylabel() == "flux [10 nJy / pixel]"
-    expected = seds.wavelengths / 1e4 / (1 + redshift if np.isfinite(redshift) else 1)
+    expected = run.seds.wavelengths / 1e4 / (1 + redshift if np.isfinite(redshift) else 1)
     # 1e-12: the factors are multiplied in another order.
     assert any(
         np.allclose(line.get_xdata(), expected, rtol=1e-12) for line in page.axes[1].lines if len(line.get_xdata()) == 6
@@ -109,14 +125,15 @@ def test_axes_are_labelled_with_units(redshift, axis):
 
 def test_no_figure_stays_open():
     cutout = galaxy(3)
-    overview(cutout, cutout.segmap == 7, median_snr(cutout), 3.0)
+    overview_of(cutout, cutout.segmap == 7)
     assert plt.get_fignums() == []
 
 
 def test_feature_weights_stand_at_their_bands():
     bands = ("f000w", "f001w", "f002w")
     edges = np.array([[4000.0, 6000], [15000, 20000], [35000, 45000]])
-    page = feature_weights_page(bands, 2.0, edges, np.array([0.0, 0.5, 1.0]), {"halpha": ((6535, 6600),)}, "title")
+    weights = BandWeights(bands, edges, np.array([0.0, 0.5, 1.0]), 2.0, {"halpha": ((6535, 6600),)})
+    page = feature_weights_page(SimpleNamespace(band_weights=weights, title="title"))
     (ax,) = page.axes
     boxes = [collection.get_datalim(ax.transData).bounds for collection in ax.collections]
     # Redshift 2: the second band covers 0.5 to 0.667 micron, and is half as high as the third.
@@ -142,7 +159,7 @@ def test_cluster_map_shows_the_confidence_that_it_is_given():
     cutout = galaxy(3)
     labels = labels_of(cutout, 2)
     confidence = np.where(labels != 0, 0.75, np.nan)
-    with_it, without = cluster_map(cutout, labels, "run", confidence), cluster_map(cutout, labels, "run")
+    with_it, without = cluster_map(run_of(cutout, 2, confidence)), cluster_map(run_of(cutout, 2))
     panel = next(ax for ax in with_it.axes if ax.get_title() == "probability of the cluster")
     np.testing.assert_array_equal(panel.images[0].get_array().filled(np.nan), confidence)
     assert panel.images[0].get_clim() == (0, 1)
@@ -151,26 +168,28 @@ def test_cluster_map_shows_the_confidence_that_it_is_given():
 
 def test_comparison_says_how_good_a_run_is():
     cutout = galaxy(3)
-    labels, seds, composites = run_of(cutout, 2)
-    page = comparison(cutout, seds.wavelengths, [RunPanel("run", labels, composites.flux, "χ² 1.1")])
-    assert "χ² 1.1" in [text.get_text() for ax in page.axes for text in ax.texts]
+    page = comparison_of(run_of(cutout, 2), ("χ² 1.1", "stable 0.9", "fragments 0.2", "brightness 3%"))
+    assert "χ² 1.1, stable 0.9, fragments 0.2,\nbrightness 3%" in [
+        text.get_text() for ax in page.axes for text in ax.texts
+    ]
 
 
 def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():
     scores = {
-        "evidence": Scores(np.array([-1e6, -3e3, 0.0, -20, -50]), 3),  # steep: logarithmic
+        "tic": Scores(np.array([-1e6, -3e3, 0.0, -20, -50]), 3),  # steep: logarithmic
         "silhouette": Scores(np.array([np.nan, 0.4, 0.3, 0.2, np.nan]), 2),
         "gap": Scores(np.full(5, np.nan), 1),  # nothing to draw is no reason to fail
     }
-    figure = number_of_clusters_page(scores, "evidence", "id 7")
+    clustering = SimpleNamespace(scores=scores, k_choice="tic")
+    figure = number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7"))
     steep, flat, empty = figure.axes
-    assert [ax.get_title() for ax in figure.axes] == ["evidence: 3", "silhouette: 2", "gap: 1"]
+    assert [ax.get_title() for ax in figure.axes] == ["tic: 3", "silhouette: 2", "gap: 1"]
     assert (steep.get_yscale(), flat.get_yscale()) == ("symlog", "linear")
     curve, mark, taken = flat.lines
     np.testing.assert_array_equal(curve.get_xydata(), [[2, 0.4], [3, 0.3], [4, 0.2]])
     assert mark.get_xdata() == [2]
     assert set(taken.get_xdata()) == {3}
-    assert "evidence chose 3" in figure.get_suptitle()
+    assert "tic chose 3" in figure.get_suptitle()
     assert len(empty.lines[0].get_xdata()) == 0
 
 
@@ -182,3 +201,16 @@ def test_criteria_matrix_has_a_cell_for_each_criterion_that_chose():
     np.testing.assert_array_equal(ax.images[0].get_array().filled(np.nan), [[0.3, 0.4], [np.nan, 0.2]])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["kmeans", "spectral"]
     assert "0.40 / 0.50\n3 of 4" in [text.get_text() for text in ax.texts]
+
+
+def test_what_is_not_there_is_not_drawn():
+    cutout = galaxy(3)
+    run = run_of(cutout, 2)
+    empty = composite_seds(run.seds, np.full(len(run.seds.flux), -1))
+    nothing = SimpleNamespace(
+        **vars(run) | {"composites": empty, "clustering": SimpleNamespace(scores={}, k_choice="")}
+    )
+    assert composites_page(nothing) is None
+    assert number_of_clusters_page(nothing) is None
+    assert feature_weights_page(nothing) is None
+    assert comparison(GalaxyResult(cutout, run.labels != 0, median_snr(cutout), 3.0)) is None

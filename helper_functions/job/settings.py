@@ -2,63 +2,218 @@
 
 import argparse
 import math
-from itertools import product
+import platform
+from collections import namedtuple
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from distances import FEATURES, METRICS, choose
-from helper_functions.clustering import METHODS, NoMeaning, check_run
+from distances import FEATURES, METRICS
+from helper_functions.choose import choose
+from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 
 FIGURE_FORMATS = ("png", "pdf")
+PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
+UNSET = "default"  # on the command line, this stands for the None of the settings block
 
 
-class Settings(NamedTuple):
-    """All that steers a call of the main job; the names are those of the settings block in small letters."""
+class Setting(NamedTuple):
+    """A setting: how its value is read, what it means, and how it is called on the command line."""
 
-    id_dr3_list: list
-    methods: list
-    norm: list  # of names; None in it stands for each method's own
-    metric: list  # likewise
-    features: list | None  # of names; None: all that the bands cover
-    polynomial_degree: int
-    n_clusters: int | str
-    criterion: str | None  # None: each method's own
-    criteria_shown: list  # of names
-    snr_thresh: float
-    include_neighbours: bool
-    redshift_tolerance: float | None
-    margin: int
-    seed: int
-    figure_format: str
-    dpi: int
-    jobs: int
-    memory_limit: float  # GB
-    catalogs: str | None = None
-    output: str | None = None
-    scheduler: str | None = None
-    overwrite: bool = False
-
-
-class Run(NamedTuple):
-    """One (method, norm, metric)."""
-
-    method: str
-    norm: str
-    metric: str
+    read: Callable  # read(name, value) -> value with its type; ValueError says what it may be
+    meaning: str
+    flag: str = ""  # empty: the name, with dashes
+    metavar: str = ""
+    nargs: str | None = None  # as argparse has it
+    changes_results: bool = True  # False: results made with another value of it are still what is asked for
 
     @property
-    def name(self):
-        """Name of the run's folders: the method, and what is not default."""
-        norm = () if self.norm == "none" else (self.norm,)
-        metric = () if self.metric == METHODS[self.method].metric else (self.metric,)
-        return "_".join((self.method, *norm, *metric))
+    def is_switch(self):
+        """Whether it is given on the command line without a value."""
+        return self.read is switch
 
-    def title(self, n_clusters):
-        """The run and what it found, for a picture."""
-        found = f"{n_clusters} cluster{'s' * (n_clusters != 1)}"
-        return f"{self.method}, norm {self.norm}, {self.metric} ({found})"
+
+# ---- how values are read ----------------------------------------------------
+
+
+def number(kind, lowest=None, word=None):
+    """Reader of a finite int or float, or of one word that may stand for it."""
+
+    def read(name, value):
+        if word is not None and value == word:
+            return value
+        try:
+            result = kind(value)
+            good = math.isfinite(result) and result == float(value) and (lowest is None or result >= lowest)
+        except (TypeError, ValueError, OverflowError):
+            good = False
+        if not good:
+            what = "a whole number" if kind is int else "a number"
+            above = "" if lowest is None else f" of at least {lowest}"
+            other = "" if word is None else f' or "{word}"'
+            raise ValueError(f"{name} must be {what}{above}{other}, found {value!r}")
+        return result
+
+    return read
+
+
+def one_of(options, kind):
+    """Reader of a name out of `options`."""
+
+    def read(name, value):
+        choose(dict.fromkeys(options), value, kind)
+        return value
+
+    return read
+
+
+def optional(read):
+    """Reader of a setting that may be None."""
+    return lambda name, value: None if value in (None, UNSET, [UNSET]) else read(name, value)
+
+
+def several(read, at_least_one=""):
+    """Reader of a list without repeats, where a single value is a list of one; or of one that must not be empty."""
+
+    def read_all(name, values):
+        values = values if isinstance(values, list | tuple) else [values]
+        result = list(dict.fromkeys(read(name, value) for value in values))
+        if at_least_one and not result:
+            raise ValueError(at_least_one)
+        return result
+
+    return read_all
+
+
+def switch(name, value):
+    """Read True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, found {value!r}")
+    return value
+
+
+def folder(name, value):
+    """Read a folder, as an absolute path; None stays None."""
+    if value is None:
+        return None
+    if not str(value).strip():
+        raise ValueError(f"{name} must be a folder, found {value!r}")
+    return str(Path(value).expanduser().absolute())
+
+
+def text(name, value):
+    """Read a text; None stays None."""
+    return None if value is None else str(value)
+
+
+# ---- the settings -----------------------------------------------------------
+
+_galaxy = number(int, lowest=1)
+_norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
+
+# By the names of the settings block in small letters, in its order; the last four are not in the block.
+SETTINGS = {
+    "id_dr3_list": Setting(
+        several(lambda _, value: _galaxy("id_dr3", value), "no galaxy asked for: put an id into ID_DR3_LIST or --ids"),
+        "the galaxies",
+        flag="--ids",
+        metavar="ID",
+        nargs="+",
+        changes_results=False,
+    ),
+    "snr_thresh": Setting(
+        number(float), "a pixel of the segment is taken if its median SNR over the bands with data exceeds this"
+    ),
+    "include_neighbours": Setting(switch, "take in segments of the cutout at the galaxy's redshift"),
+    "redshift_tolerance": Setting(
+        optional(number(float, lowest=0)),
+        "largest difference of z_50 that counts as the same redshift; unless set, the larger of the two 16-84% "
+        "half-ranges",
+    ),
+    "margin": Setting(number(int, lowest=0), "pixels around the segment that are cut out with it"),
+    "methods_to_run": Setting(
+        several(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
+        ", ".join(METHODS),
+        flag="--methods",
+        metavar="METHOD",
+        nargs="+",
+        changes_results=False,  # the method, norm and metric are part of the run itself
+    ),
+    "norm": Setting(
+        several(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
+        f"how brightness is taken out: {', '.join(NORMS)}; unless set, each method's own",
+        nargs="+",
+        changes_results=False,
+    ),
+    "metric": Setting(
+        several(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
+        f"what distance means: {', '.join(METRICS)}; unless set, each method's own",
+        nargs="+",
+        changes_results=False,
+    ),
+    "features": Setting(
+        optional(several(one_of(FEATURES, "feature"))),
+        f"what metric features looks at: {', '.join(FEATURES)}; unless set, all that the bands cover",
+        metavar="FEATURE",
+        nargs="+",
+    ),
+    "polynomial_degree": Setting(number(int, lowest=0), "of the curves of metric polynomial", metavar="DEGREE"),
+    "n_clusters": Setting(
+        number(int, lowest=1, word="auto"), "a number, or auto (dbscan always finds its own)", metavar="K|auto"
+    ),
+    "criterion": Setting(
+        optional(one_of(CRITERIA, "criterion")),
+        f"what chooses the number: {', '.join(CRITERIA)}; unless set, each method's own",
+        metavar="NAME",
+    ),
+    "criteria_shown": Setting(
+        several(one_of(CRITERIA, "criterion")),
+        "criteria that are drawn beside it for the first run of each galaxy",
+        metavar="NAME",
+        nargs="*",
+    ),
+    "seed": Setting(number(int, lowest=0), "of everything random"),
+    "figure_format": Setting(
+        one_of(FIGURE_FORMATS, "figure_format"), " or ".join(FIGURE_FORMATS), changes_results=False
+    ),
+    "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes_results=False),
+    "jobs": Setting(number(int, lowest=1), "galaxies worked on at a time", metavar="N", changes_results=False),
+    "memory_limit": Setting(
+        number(float, lowest=0),
+        "GB that a distance matrix may take; above it methods work on the graph of nearest neighbours, or in two "
+        "stages, and the summary says so",
+        metavar="GB",
+    ),
+    "catalogs": Setting(folder, "folder of the survey's files", metavar="DIR", changes_results=False),
+    "output": Setting(folder, "folder for what is made", metavar="DIR", changes_results=False),
+    "scheduler": Setting(
+        text,
+        "let a dask.distributed cluster do the work (its own install; scheduler and workers started with this folder "
+        "in PYTHONPATH)",
+        metavar="ADDRESS",
+        changes_results=False,
+    ),
+    "overwrite": Setting(switch, "do again what is there already", changes_results=False),
+}
+
+Settings = namedtuple("Settings", SETTINGS)
+Settings.__doc__ = "All that steers a call of the main job: a field for each of SETTINGS."
+
+
+def collect_block(block, **others):
+    """`Settings` from the variables of a settings block, whose names are those of SETTINGS in capitals.
+
+    Parameters
+    ----------
+    block : dict
+        Name -> value, such as `globals()`.
+    **others
+        Settings that are not in the block.
+    """
+    return Settings(**{name: block[name.upper()] for name in SETTINGS if name not in others}, **others)
 
 
 def read_command_line(defaults, arguments=None):
@@ -83,108 +238,31 @@ def read_command_line(defaults, arguments=None):
     """
     parser = argparse.ArgumentParser(
         prog="main_clustering.py",
-        description="Cluster the pixels of galaxies by the shape of their SEDs. A flag overrides the settings block.",
+        description="Cluster the pixels of galaxies by the shape of their SEDs. A flag overrides the settings block; "
+        f"the word {UNSET} unsets a setting.",
     )
-    add = parser.add_argument
-    add("--ids", nargs="+", dest="id_dr3_list", metavar="ID", help="id_dr3 of the galaxies")
-    add("--methods", nargs="+", metavar="METHOD", help=", ".join(METHODS))
-    add("--norm", nargs="+", metavar="NORM", help=f"one or more of {', '.join(NORMS)}; default: the method's own")
-    add("--metric", nargs="+", metavar="METRIC", help=f"one or more of {', '.join(METRICS)}; default: the method's own")
-    add("--n-clusters", metavar="K|auto", help="number of clusters")
-    add(
-        "--criterion", metavar="NAME", help=f"what chooses the number: {', '.join(CRITERIA)}; default: the method's own"
-    )
-    add("--snr-thresh", metavar="SNR", help="median SNR that a pixel must exceed")
-    add("--catalogs", metavar="DIR", help="folder of the survey's files")
-    add("--output", metavar="DIR", help="folder for what is made")
-    add("--jobs", metavar="N", help="galaxies worked on at a time")
-    add("--scheduler", metavar="ADDRESS", help="dask.distributed scheduler whose workers do the work")
-    add("--overwrite", action="store_true", help="do again what is there already")
+    for name, setting in SETTINGS.items():
+        how = {"dest": name, "default": None, "help": setting.meaning.replace("%", "%%")}
+        if setting.is_switch:
+            how["action"] = argparse.BooleanOptionalAction
+        else:
+            how |= {"metavar": setting.metavar or name.upper(), "nargs": setting.nargs}
+        parser.add_argument(flag_of(name), **how)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     return check_settings(defaults._replace(**given))
 
 
+def flag_of(name):
+    """How a setting is called on the command line."""
+    return SETTINGS[name].flag or f"--{name.replace('_', '-')}"
+
+
 def check_settings(settings):
     """Return settings in which every value has its type, or raise ValueError naming the first that cannot have it."""
-    ids = [number("id_dr3", value, int, lowest=1) for value in settings.id_dr3_list]
-    if not ids:
-        raise ValueError("no galaxy asked for: put at least one id into ID_DR3_LIST, or after --ids")
-    if settings.figure_format not in FIGURE_FORMATS:
-        raise ValueError(f"unknown figure_format {settings.figure_format!r}: choose from {', '.join(FIGURE_FORMATS)}")
-    checked = {
-        "snr_thresh": number("snr_thresh", settings.snr_thresh, float),
-        "margin": number("margin", settings.margin, int, lowest=0),
-        "seed": number("seed", settings.seed, int, lowest=0),
-        "dpi": number("dpi", settings.dpi, int, lowest=1),
-        "jobs": number("jobs", settings.jobs, int, lowest=1),
-        "polynomial_degree": number("polynomial_degree", settings.polynomial_degree, int, lowest=0),
-        "memory_limit": number("memory_limit", settings.memory_limit, float, lowest=0),
-    }
-    if settings.n_clusters != "auto":
-        checked["n_clusters"] = number("n_clusters", settings.n_clusters, int, lowest=1, other=' or "auto"')
-    if settings.redshift_tolerance is not None:
-        checked["redshift_tolerance"] = number("redshift_tolerance", settings.redshift_tolerance, float, lowest=0)
-    if settings.features is not None:
-        checked["features"] = listed(settings.features)
-        for name in checked["features"]:
-            choose(FEATURES, name, "feature")
-    checked["criteria_shown"] = listed(settings.criteria_shown)
-    for name in [*checked["criteria_shown"], *([] if settings.criterion is None else [settings.criterion])]:
-        choose(CRITERIA, name, "criterion")
-    folders = {
-        name: str(Path(value).expanduser().absolute())
-        for name in ("catalogs", "output")
-        if (value := getattr(settings, name))
-    }
-    lists = {name: listed(getattr(settings, name)) for name in ("methods", "norm", "metric")}
-    return settings._replace(id_dr3_list=listed(ids), **lists, **folders, **checked)
+    return Settings(*(SETTINGS[name].read(name, value) for name, value in settings._asdict().items()))
 
 
-def number(name, value, kind, lowest=None, other=""):
-    """Return `value` as a finite int or float, or raise ValueError saying what the setting may be."""
-    try:
-        result = kind(value)
-        good = math.isfinite(result) and result == float(value) and (lowest is None or result >= lowest)
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good:
-        what = "a whole number" if kind is int else "a number"
-        above = "" if lowest is None else f" of at least {lowest}"
-        raise ValueError(f"{name} must be {what}{above}{other}, found {value!r}")
-    return result
-
-
-def listed(value):
-    """A list without repeats; a single value is a list of one."""
-    return list(dict.fromkeys(value)) if isinstance(value, list | tuple) else [value]
-
-
-def plan_runs(settings):
-    """Which runs to do, and which are refused with what reason.
-
-    Returns
-    -------
-    runs : list of Run
-    refused : dict
-        Run -> reason, for a method and metric that have no meaning together.
-
-    Raises
-    ------
-    ValueError
-        For a name that does not exist, or where every run is refused.
-    """
-    runs, refused = combine(settings.methods, settings.norm, settings.metric)
-    if not runs:
-        raise ValueError("; ".join(refused.values()) or "no method asked for: put at least one into METHODS_TO_RUN")
-    return runs, refused
-
-
-def combine(methods, norms, metrics):
-    """Every combination: the list of runs that have a meaning, and {Run: reason} of those that have none."""
-    runs, refused = [], {}
-    for method, norm, metric in product(methods, norms, metrics):
-        try:
-            runs.append(Run(method, *check_run(method, norm, metric)))
-        except NoMeaning as reason:
-            refused[Run(method, norm or METHODS[method].norm, metric)] = str(reason)
-    return listed(runs), refused
+def settings_record(settings):
+    """What was asked for, with the versions of the packages, for settings.json."""
+    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"settings": settings._asdict(), "versions": versions}

@@ -1,14 +1,12 @@
 """Ward's hierarchical clustering, of thousands of pixels and of many more."""
 
-import warnings
-
 import fastcluster
 import numpy as np
 from scipy.cluster.hierarchy import fcluster
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
-from helper_functions.methods.graphs import connected_pieces
+from helper_functions.methods.graphs import connected_components
+from helper_functions.methods.kmeans import fit_kmeans
+from helper_functions.methods.method import Found, Method
 
 MICRO_CLUSTERS = 2000
 
@@ -17,25 +15,23 @@ def agglomerative(distances, n_clusters, seed):
     """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
     points = distances.coordinates
     if distances.too_large:
-        return two_stage_ward(points, n_clusters, seed)
+        return Found(two_stage_ward(points, n_clusters, seed))
     if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
         tree = fastcluster.linkage_vector(points, method="ward")
     else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
         tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
-    return fcluster(tree, n_clusters, criterion="maxclust")
+    return Found(fcluster(tree, n_clusters, criterion="maxclust"))
 
 
 def two_stage_ward(points, n_clusters, seed):
     """Ward's clustering that starts from MICRO_CLUSTERS k-means clusters, each as heavy as it has pixels."""
     n_micro = min(MICRO_CLUSTERS, len(points))
-    stage = KMeans(n_micro, init="random", n_init=1, max_iter=10, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        micro = stage.fit_predict(points.astype(np.float32))
+    stage = fit_kmeans(points.astype(np.float32), n_micro, seed, init="random", n_init=1, max_iter=10)
+    micro = stage.labels_
     weights = np.bincount(micro, minlength=n_micro)
     used = weights > 0
-    number = np.cumsum(used) - 1
-    return weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], n_clusters)[number[micro]]
+    rank = np.cumsum(used) - 1  # of each micro cluster among those that hold pixels
+    return weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], n_clusters)[rank[micro]]
 
 
 def weighted_ward(centres, weights, n_clusters):
@@ -63,4 +59,13 @@ def weighted_ward(centres, weights, n_clusters):
         else:
             chain.append(nearest)
     cheapest = sorted(merges)[: len(centres) - n_clusters]
-    return connected_pieces([one for _, one, _ in cheapest], [other for *_, other in cheapest], len(centres))
+    return connected_components([one for _, one, _ in cheapest], [other for *_, other in cheapest], len(centres))
+
+
+METHODS = {
+    "agglomerative": Method(
+        agglomerative,
+        "Ward's hierarchical clustering in the metric's space",
+        when_large=f"Ward on {MICRO_CLUSTERS} k-means clusters",
+    )
+}

@@ -8,18 +8,18 @@ pixel belongs to the population that most of its light comes from; what its neig
 neighbours tend to be alike, but a population may lie in many places.
 """
 
-import warnings
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from helper_functions.methods.blends import Blends, photometry
+from helper_functions.methods.kmeans import fit_kmeans
+from helper_functions.methods.method import Found, Method
 from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
-from helper_functions.number_of_clusters import MAX_CLUSTERS, Candidates, Found
+
+FIRST_POPULATIONS = 10  # at least so many are fitted first
 
 ITERATIONS = 30
 CONVERGED = 1e-3  # gain of the log evidence in one iteration, per pixel
@@ -54,9 +54,7 @@ def first_seds(flux, error, links, most, seed):
     total = 1 + SMOOTHING * links.sum(axis=1)
     smooth = (flux + SMOOTHING * (links @ flux)) / total[:, None]
     contrast, _ = normalize(smooth, error, "contrast")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct pixels than that is a result
-        labels = KMeans(most, n_init=3, random_state=seed).fit_predict(contrast)
+    labels = fit_kmeans(contrast, most, seed, n_init=3).labels_
     weight = 1 / error**2
     return np.array([np.average(flux[labels == k], axis=0, weights=weight[labels == k]) for k in np.unique(labels)])
 
@@ -152,12 +150,9 @@ def assign(data, mixture, links):
 
     Returns
     -------
-    found : Found
-        Its labels are rows of `mixture.seds`, or -1 where it is most probable that the pixel is something else.
-    log_likelihood : float
-        Of all pixels, each by itself.
-    residual : ndarray of shape (n_pixels, n_bands)
-        What the blends leave over, in units of the errors.
+    Found
+        Its labels are rows of `mixture.seds`, or -1 where it is most probable that the pixel is something else. The log
+        likelihood is that of all pixels, each by itself.
     """
     blends = Blends(data, mixture.seds)
     probability, evidence = posterior(blends, mixture.prior)
@@ -172,59 +167,67 @@ def assign(data, mixture, links):
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.seds)] = -1
     each = np.maximum(each, np.finfo(float).tiny) ** (1 / SHARED)
-    return Found(labels, (each / each.sum(axis=1, keepdims=True))[:, :-1]), log_likelihood, residual
+    return Found(labels, (each / each.sum(axis=1, keepdims=True))[:, :-1], log_likelihood, residual)
 
 
 # ---- the method -------------------------------------------------------------
 
 
 def blended_mixture(distances, n_clusters, seed):
-    """Cluster into `n_clusters` populations.
+    """Cluster into `n_clusters` populations, or as many as there are distinct SEDs."""
+    found = populations(distances, [n_clusters], seed)
+    return found[max(found)]
+
+
+def populations(distances, ks, seed):
+    """Cluster into each of these numbers of populations.
 
     Parameters
     ----------
     distances : PixelDistances
-        Of SEDs as measured, with their places.
-    n_clusters : int
+        Of SEDs as measured, with their positions.
+    ks : sequence of int
     seed : int
 
     Returns
     -------
-    Found
-    """
-    found = populations(distances, [n_clusters], seed).found
-    return found[max(found)]
-
-
-def populations(distances, numbers, seed):
-    """Clusterings into each of these numbers of populations.
-
-    Returns
-    -------
-    Candidates
-        Where pixels have fewer distinct SEDs than a number, it is missing; the most that there is stands for the last.
+    dict
+        Number of populations -> Found. Where pixels have fewer distinct SEDs than a number, it is missing; the most
+        that there is stands for the last.
 
     Raises
     ------
     NoSignal
     """
-    flux, error, places = distances.pixels.seds, distances.pixels.errors, distances.pixels.places
-    signal = np.sqrt(np.median(np.mean((flux / error) ** 2, axis=1)))
+    seds = distances.seds
+    signal = np.sqrt(np.median(np.mean((seds.flux / seds.error) ** 2, axis=1)))
     if signal < LEAST_SIGNAL:
         raise NoSignal(
             f"the pixels are noise: the fluxes of a typical one are {signal:.2f} times their errors, and "
             f"{LEAST_SIGNAL:g} is the least that has a shape: raise the SNR threshold"
         )
-    links = links_within(places, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
-    mean, noise = flux.mean(axis=0), np.median(error, axis=0)
+    links = links_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
+    mean, noise = seds.flux.mean(axis=0), np.median(seds.error, axis=0)
     band_weight = mean**2 / (mean**2 + noise**2)  # a band that is all noise is no part of brightness
     band_weight /= band_weight.sum()
 
-    most = min(max(MAX_CLUSTERS, *numbers), len(flux))
-    seds = to_equal_brightness(first_seds(flux, error, links, most, seed), band_weight)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(flux))[:FIT_PIXELS])
-    few = photometry(flux[chosen], error[chosen])
-    found = search(few, seds, band_weight, least=min(numbers))
-    data = photometry(flux, error)
-    results = {k: assign(data, found[k], links) for k in sorted({min(number, max(found)) for number in numbers})}
-    return Candidates(*({k: result[part] for k, result in results.items()} for part in range(3)))
+    most = min(max(FIRST_POPULATIONS, *ks), len(seds.flux))
+    first = to_equal_brightness(first_seds(seds.flux, seds.error, links, most, seed), band_weight)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
+    mixtures = search(photometry(seds.flux[chosen], seds.error[chosen]), first, band_weight, least=min(ks))
+    data = photometry(seds.flux, seds.error)
+    return {k: assign(data, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
+
+
+METHODS = {
+    "blended_mixture": Method(
+        blended_mixture,
+        "a few populations, each with one SED, and pixels that are one of them or a blend of two",
+        norm="none",
+        metric="noise",
+        takes_any_norm=False,
+        takes_any_metric=False,
+        criterion="tic",
+        label_several=populations,
+    )
+}

@@ -1,21 +1,21 @@
-"""Graphs of pixels: nearest neighbours, connected pieces, and normalised cuts."""
+"""Graphs of pixels: nearest neighbours, connected components, and normalised cuts."""
 
 import numpy as np
 from scipy.linalg import qr, svd
-from scipy.sparse import csr_array, diags_array, issparse
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csgraph, csr_array, diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 DENSE = 200  # nodes up to which all eigenvectors are worked out at once
 TOLERANCE = 1e-5  # of eigenvalues between 0 and 1
 
 
-def neighbour_graph(numbers, similarity):
+def neighbour_graph(indices, similarity):
     """Symmetric graph of nearest neighbours: a tie counts half if only one of the two pixels is near to the other.
 
     Parameters
     ----------
-    numbers : int ndarray of shape (n_pixels, n_neighbours)
+    indices : int ndarray of shape (n_pixels, n_neighbours)
+        Of the neighbours of each pixel.
     similarity : ndarray of shape (n_pixels, n_neighbours)
         Not negative.
 
@@ -23,16 +23,27 @@ def neighbour_graph(numbers, similarity):
     -------
     csr_array of shape (n_pixels, n_pixels)
     """
-    n_pixels, n_neighbours = numbers.shape
+    n_pixels, n_neighbours = indices.shape
     rows = np.repeat(np.arange(n_pixels), n_neighbours)
-    tied = csr_array((similarity.ravel(), (rows, numbers.ravel())), shape=(n_pixels, n_pixels))
+    tied = csr_array((similarity.ravel(), (rows, indices.ravel())), shape=(n_pixels, n_pixels))
     return 0.5 * (tied + tied.T)
 
 
-def connected_pieces(rows, cols, n_pixels):
-    """Number of the connected piece that each pixel belongs to, given links between pixels."""
-    links = csr_array((np.ones(len(rows), dtype=bool), (rows, cols)), shape=(n_pixels, n_pixels))
-    return connected_components(links, directed=False)[1]
+def connected_components(first, second, n_pixels):
+    """Connected component, counted from 0, of each of `n_pixels` pixels.
+
+    Parameters
+    ----------
+    first, second : int ndarray of shape (n_links,)
+        The two pixels that each link ties.
+    n_pixels : int
+
+    Returns
+    -------
+    int ndarray of shape (n_pixels,)
+    """
+    links = csr_array((np.ones(len(first), dtype=bool), (first, second)), shape=(n_pixels, n_pixels))
+    return csgraph.connected_components(links, directed=False)[1]
 
 
 def cut_graph(affinity, n_clusters, seed):
@@ -56,17 +67,19 @@ def cut_graph(affinity, n_clusters, seed):
 def leading_eigenvectors(affinity, n_vectors, rng):
     """Eigenvectors of the random walk on a graph, those of the largest eigenvalues; shape (n_pixels, n_vectors).
 
-    A graph in several pieces has an eigenvalue of 1 for each, which iterations do not keep apart: every piece is
-    treated by itself.
+    A graph of several connected components has an eigenvalue of 1 for each, which iterations do not keep apart: every
+    component is treated by itself.
     """
-    n_pieces, piece = connected_components(affinity, directed=False) if issparse(affinity) else (1, None)
+    n_components, component = 1, None
+    if issparse(affinity):
+        n_components, component = csgraph.connected_components(affinity, directed=False)
     found = []
-    for number in range(n_pieces):
-        nodes = np.arange(affinity.shape[0]) if n_pieces == 1 else np.flatnonzero(piece == number)
-        part = affinity if n_pieces == 1 else affinity[nodes][:, nodes]
-        values, vectors = _of_one_piece(part, min(n_vectors, len(nodes)), rng)
+    for k in range(n_components):
+        nodes = np.arange(affinity.shape[0]) if n_components == 1 else np.flatnonzero(component == k)
+        part = affinity if n_components == 1 else affinity[nodes][:, nodes]
+        values, vectors = _of_one_component(part, min(n_vectors, len(nodes)), rng)
         found += [(value, len(nodes), nodes, vector) for value, vector in zip(values, vectors.T, strict=True)]
-    # Of pieces with the same eigenvalue the largest come first.
+    # Of components with the same eigenvalue the largest come first.
     found.sort(key=lambda entry: (-round(entry[0], 6), -entry[1]))
     leading = np.zeros((affinity.shape[0], n_vectors))
     for column, (_, _, nodes, vector) in enumerate(found[:n_vectors]):
@@ -74,7 +87,7 @@ def leading_eigenvectors(affinity, n_vectors, rng):
     return leading
 
 
-def _of_one_piece(affinity, n_vectors, rng):
+def _of_one_component(affinity, n_vectors, rng):
     degree = np.sqrt(np.asarray(affinity.sum(axis=1), dtype=float)).ravel()
     size = len(degree)
     if size <= max(DENSE, n_vectors + 1):

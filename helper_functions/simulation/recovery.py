@@ -17,16 +17,18 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from distances import METRICS
-from helper_functions.clustering import DENSITY, METHODS, check_run, cluster_pixels
+from helper_functions.clustering import check_run, cluster_pixels
 from helper_functions.composite_seds import composite_seds, nearest_sed
 from helper_functions.job.run_galaxies import run_galaxies
+from helper_functions.job.runs import Run, combine
 from helper_functions.job.save_results import check_writable, save_figure, save_table
-from helper_functions.job.settings import Run, combine
+from helper_functions.methods import METHODS
+from helper_functions.methods.method import DENSITY
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, fill_image, median_snr, select_pixels
-from helper_functions.quality import Agreement, agreement, composite_distance
 from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
+from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.recovery import criteria_matrix, number_curves, score_matrix, truth_and_maps
 
 SNR_THRESH = 3.0
@@ -52,7 +54,7 @@ class Galaxy(NamedTuple):
     seds: PixelSEDs
     region: np.ndarray  # (n_pixels,)
     share: np.ndarray  # (n_pixels,)
-    true_seds: np.ndarray  # (n_regions, n_bands)
+    region_seds: np.ndarray  # (n_regions, n_bands)
     shape: tuple  # (ny, nx) of the image that the pixels are of
 
 
@@ -84,7 +86,8 @@ def suite_galaxy(number, first_seed):
     cutout = observe(galaxy, seed)
     mask = select_pixels(cutout, median_snr(cutout), SNR_THRESH)
     name = f"{contrast}, {n_regions} regions, SNR {peak_snr:g}, seed {seed}"
-    return Galaxy(name, extract_seds(cutout, mask), galaxy.region[mask], galaxy.share[mask], galaxy.seds, mask.shape)
+    truth = galaxy.region[mask], galaxy.share[mask], galaxy.region_seds
+    return Galaxy(name, extract_seds(cutout, mask), *truth, mask.shape)
 
 
 def decouple(galaxy, seed):
@@ -96,7 +99,7 @@ def decouple(galaxy, seed):
     """
     rng = np.random.default_rng(seed)
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
-    clean = brightness[:, None] * galaxy.true_seds[galaxy.region - 1]
+    clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
     independent = np.ones(len(galaxy.seds.bands))
     seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error), noise_area=independent)
     return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")
@@ -116,28 +119,28 @@ def score(galaxy, suite, run, n_clusters, seed=0):
     """Row of the table for one run on one galaxy; a reference line where `run` is its name."""
     start = time.perf_counter()
     if run == ORACLE:
-        labels = 1 + nearest_sed(galaxy.seds.flux, galaxy.seds.error, galaxy.true_seds)
+        labels = 1 + nearest_sed(galaxy.seds, galaxy.region_seds)
     elif run == CHANCE:
         labels = np.random.default_rng(seed).permutation(galaxy.region)
     else:
         options = {"method": run.method, "norm": run.norm, "metric": run.metric}
         labels = cluster_pixels(galaxy.seds, **options, n_clusters=n_clusters, seed=seed).labels
     seconds = time.perf_counter() - start
-    composites = composite_seds(galaxy.seds.flux, galaxy.seds.error, labels)
-    found = agreement(labels, galaxy.region, galaxy.share)
-    n_true = len(galaxy.true_seds)
+    composites = composite_seds(galaxy.seds, labels)
+    scores = truth_scores(labels, galaxy.region, galaxy.share)
+    n_true = len(galaxy.region_seds)
     method, norm, metric = (run, "", "") if isinstance(run, str) else run
     row = {"suite": suite, "galaxy": galaxy.name, "method": method, "norm": norm, "metric": metric}
     row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": GIVEN, "n_asked": n_clusters}
     row["n_found"] = len(composites.flux)
-    row |= found._asdict() | {"composite_distance": composite_distance(composites.flux, galaxy.true_seds)}
+    row |= scores._asdict() | {"composite_distance": composite_distance(composites.flux, galaxy.region_seds)}
     return row | {"seconds": seconds}, labels
 
 
 def score_galaxy(number, first_seed, runs):
     """All rows of one galaxy, and its label maps for the picture."""
     galaxy = suite_galaxy(number, first_seed)
-    n_true = len(galaxy.true_seds)
+    n_true = len(galaxy.region_seds)
     rows, maps = [], {"truth": galaxy.region}
     for suite in SUITES:
         target = galaxy if suite == "galaxies" else decouple(galaxy, first_seed + number)
@@ -159,15 +162,15 @@ def score_criteria(galaxy, suite, run):
 
     Criteria other than the method's own, which take longer, are for the galaxies themselves.
     """
-    own = METHODS[run.method].number_by
+    own = METHODS[run.method].criterion
     if own == DENSITY:
         return []
     more = CRITERIA_SCORED if suite == "galaxies" else ()
     options = {"method": run.method, "norm": run.norm, "metric": run.metric}
     scores = cluster_pixels(galaxy.seds, **options, n_clusters="auto", criteria=more).scores
     chosen = {name: each.chosen for name, each in scores.items()}
-    once = {number: score(galaxy, suite, run, number)[0] for number in set(chosen.values())}
-    return [once[number] | {"criterion": name} for name, number in chosen.items()]
+    once = {k: score(galaxy, suite, run, k)[0] for k in set(chosen.values())}
+    return [once[k] | {"criterion": name} for name, k in chosen.items()]
 
 
 def to_image(galaxy, labels):
@@ -227,7 +230,7 @@ def mean_scores(table, suite="galaxies"):
     rows = []
     for group in at_truth(table, suite).group_by(["method", "norm", "metric"]).groups:
         row = {name: group[name][0] for name in ("method", "norm", "metric")}
-        for name in (*Agreement._fields, "composite_distance", "n_found"):
+        for name in (*TruthScores._fields, "composite_distance", "n_found"):
             values = np.array(group[name], dtype=float)
             known = values[np.isfinite(values)]
             row[name] = known.mean() if known.size else np.nan
@@ -312,7 +315,7 @@ def main(arguments=None):
             save_table(given.output / f"recovery_means_{suite}.ecsv", means)
         chosen = chosen_scores(table)
         save_table(given.output / "recovery_chosen.ecsv", chosen)
-        options = [name for name, entry in METHODS.items() if entry.other_norms], list(NORMS), list(METRICS)
+        options = [name for name, entry in METHODS.items() if entry.takes_any_norm], list(NORMS), list(METRICS)
         pictures = {
             **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
             "criteria": criteria_matrix(chosen[chosen["suite"] == "galaxies"], list(METHODS), list(CRITERIA_SCORED)),

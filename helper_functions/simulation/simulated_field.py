@@ -217,7 +217,7 @@ def truth_hdus(sources, region, share, header):
     populations, seds = [], []
     for source in (source for source in sources if not source.is_neighbour):
         galaxy = source.galaxy
-        for number, (population, sed) in enumerate(zip(galaxy.populations, galaxy.seds, strict=True), start=1):
+        for number, (population, sed) in enumerate(zip(galaxy.populations, galaxy.region_seds, strict=True), start=1):
             key = {"id": source.id_dr3, "region": number}
             populations.append(key | {"redshift": galaxy.redshift} | population._asdict())
             seds += [key | {"band": band, "flux": flux} for band, flux in zip(galaxy.bands, sed, strict=True)]

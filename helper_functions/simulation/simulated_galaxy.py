@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from distances import choose
+from helper_functions.choose import choose
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
@@ -68,7 +68,7 @@ class SimulatedGalaxy(NamedTuple):
     flux: np.ndarray  # (n_bands, ny, nx), 10 nJy per pixel, after the PSF
     region: np.ndarray  # (ny, nx), 1..n_regions: the one that gives most of the light after the PSF
     share: np.ndarray  # (ny, nx), share of the light, mean over the bands, which that region gives
-    seds: np.ndarray  # (n_regions, n_bands), of each region, mean 1
+    region_seds: np.ndarray  # (n_regions, n_bands), mean 1
     populations: tuple  # n_regions of Population
 
 
@@ -82,12 +82,12 @@ def clumpy(radius, n_regions, rng):
     disc *= np.exp(-((np.hypot(y, x) / (1.35 * radius)) ** 12))  # discs end, and so clumps are found all over this one
     n_clumps = 2 * (n_regions - 1)
     size = 0.95 * radius / np.sqrt(n_clumps)
-    clumps, places, free = np.zeros((n_regions - 1, *y.shape)), [], np.ones(y.shape)
-    for number in range(n_clumps):
-        places.append(free_place(places, radius, rng))
-        row, col = places[-1]
+    clumps, positions, free = np.zeros((n_regions - 1, *y.shape)), [], np.ones(y.shape)
+    for clump in range(n_clumps):
+        positions.append(free_position(positions, radius, rng))
+        row, col = positions[-1]
         inside = np.exp(-((np.hypot(y - row, x - col) / (size * rng.uniform(0.8, 1.2))) ** 4))
-        clumps[number % (n_regions - 1)] += rng.uniform(0.7, 3) * disc * inside
+        clumps[clump % (n_regions - 1)] += rng.uniform(0.7, 3) * disc * inside
         free *= 1 - 0.95 * inside
     return np.concatenate([[disc * free], clumps])
 
@@ -121,8 +121,8 @@ def merger(radius, n_regions, rng):
         exponential(y - row, x - col, radius / 3.5, rng.uniform(0, np.pi), 0.7),
         0.8 * exponential(y + row, x + col, radius / 4.5, rng.uniform(0, np.pi), 0.9),
     ]
-    for number in range(n_regions - 2):
-        across, along = rotated(y, x, angle + 0.6 * number + 0.5)
+    for bridge in range(n_regions - 2):
+        across, along = rotated(y, x, angle + 0.6 * bridge + 0.5)
         maps.append(0.5 * np.exp(-0.5 * (across / (0.12 * radius)) ** 2 - 0.5 * (along / (0.8 * radius)) ** 4))
     return np.array(maps)
 
@@ -163,13 +163,13 @@ def exponential(y, x, scale, angle, squeeze):
     return np.exp(-np.hypot(across / squeeze, along) / scale)
 
 
-def free_place(places, radius, rng):
-    """A place in the disc, the farthest from the others of a few that are drawn."""
+def free_position(positions, radius, rng):
+    """A position in the disc: of a few that are drawn, the one farthest from the others."""
     distance, angle = 1.2 * radius * np.sqrt(rng.uniform(0.02, 1, 30)), rng.uniform(0, 2 * np.pi, 30)
     drawn = np.column_stack([distance * np.sin(angle), distance * np.cos(angle)])
-    if not places:
+    if not positions:
         return tuple(drawn[0])
-    nearest = np.linalg.norm(drawn[:, None] - np.array(places), axis=2).min(axis=1)
+    nearest = np.linalg.norm(drawn[:, None] - np.array(positions), axis=2).min(axis=1)
     return tuple(drawn[np.argmax(nearest)])
 
 
@@ -260,14 +260,14 @@ def simulate_galaxy(
         raise ValueError(f"want a peak_snr above 0 and a radius of at least 3, found {peak_snr:g} and {radius:g}")
     bands = tuple(sorted(set(bands), key=pivot_wavelength))
     spectra = [make_spectrum(population, redshift, engine=engine) for population in populations]
-    seds = np.array([photometry(spectrum, bands) for spectrum in spectra])
-    seds /= seds.mean(axis=1, keepdims=True)
+    region_seds = np.array([photometry(spectrum, bands) for spectrum in spectra])
+    region_seds /= region_seds.mean(axis=1, keepdims=True)
 
     maps = light(radius, len(populations), np.random.default_rng(seed))
     psf = make_psf()
     # The Fourier transform leaves rounding noise of either sign where there is no light.
     maps = np.array([np.maximum(fftconvolve(map_, psf, mode="same"), 0) for map_ in maps])
-    flux = np.einsum("kb,kyx->byx", seds, maps)
+    flux = np.einsum("kb,kyx->byx", region_seds, maps)
     snr = clean_snr(flux, bands)
     total = maps.sum(axis=0)
     share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
@@ -277,7 +277,7 @@ def simulate_galaxy(
         flux=flux * peak_snr / snr.max(),
         region=np.argmax(share, axis=0) + 1,
         share=share.max(axis=0),
-        seds=seds,
+        region_seds=region_seds,
         populations=populations,
     )
 

@@ -13,7 +13,7 @@ from astropy import units as u
 from astropy.cosmology import FlatLambdaCDM
 from sedpy.observate import getSED
 
-from distances import choose
+from helper_functions.choose import choose
 from helper_functions.filters import load_filter
 
 COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)  # as bagpipes has it

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from distances import METRICS, Pixels
+from distances import METRICS
 from helper_functions.pixel_distances import PixelDistances
+from tests.benchmarks.scaling import in_a_square
 
 REPEATS = 5
 
@@ -29,16 +30,14 @@ def timed(work):
 
 def distance_matrices(n_pixels=3000, n_bands=20):
     """Time each metric's matrix."""
-    rng = np.random.default_rng(0)
-    seds, wavelengths = rng.uniform(0.2, 2, (n_pixels, n_bands)), np.linspace(5e3, 5e4, n_bands)
-    edges = np.column_stack([wavelengths - 1e3, wavelengths + 1e3])
-    pixels = Pixels(seds, np.full(seds.shape, 0.1), wavelengths, edges, redshift=1.5)
+    flux = np.random.default_rng(0).uniform(0.2, 2, (n_pixels, n_bands))
+    seds = in_a_square(flux, np.full(flux.shape, 0.1))
     for metric in METRICS:
-        print(f"{metric}, {n_pixels} pixels x {n_bands} bands: {timed(lambda m=metric: matrix(pixels, m))}")
+        print(f"{metric}, {n_pixels} pixels x {n_bands} bands: {timed(lambda m=metric: matrix(seds, m))}")
 
 
-def matrix(pixels, metric):
-    return PixelDistances(pixels, metric).matrix()
+def matrix(seds, metric):
+    return PixelDistances(seds, metric).matrix()
 
 
 def main_job(folder, ids):

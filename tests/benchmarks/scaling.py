@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import time
-from itertools import product
+from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -29,35 +29,33 @@ def make_pixels(n_pixels, n_bands, seed=0):
     return flux / length, error / length
 
 
-def run_ours(method, metric, seds, errors, memory_limit):
-    from distances import Pixels
-    from helper_functions.clustering import METHODS
+def run_ours(method, metric, seds, memory_limit):
+    from helper_functions.methods import METHODS
     from helper_functions.pixel_distances import PixelDistances
 
-    wavelengths = np.geomspace(5e3, 5e4, seds.shape[1])
-    edges = np.column_stack([0.95 * wavelengths, 1.05 * wavelengths])
-    pixels = Pixels(seds, errors, wavelengths, edges, 1.5, places=in_a_square(len(seds)))
-    metric = metric or METHODS[method].metric
-    return METHODS[method].label(PixelDistances(pixels, metric, memory_limit), N_CLUSTERS, 0)
+    distances = PixelDistances(seds, metric or METHODS[method].metric, memory_limit=memory_limit)
+    return METHODS[method].label(distances, N_CLUSTERS, 0).labels
 
 
-def in_a_square(n_pixels):
-    """Rows and columns of so many pixels, shape (n_pixels, 2)."""
-    return np.column_stack(np.divmod(np.arange(n_pixels), int(np.ceil(np.sqrt(n_pixels)))))
-
-
-def run_auto(method, seds, errors):
-    """As a user does: norm, metric and number of clusters are left to the method."""
-    from helper_functions.clustering import cluster_pixels
+def in_a_square(flux, error):
+    """`PixelSEDs` of these arrays, in bands of the survey, which come again where there are more, at redshift 1.5."""
     from helper_functions.pixel_seds import PixelSEDs
     from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 
-    wavelengths = np.geomspace(5e3, 5e4, seds.shape[1])
-    pixels = PixelSEDs(seds, errors, SURVEY_BANDS[: seds.shape[1]], wavelengths, *in_a_square(len(seds)).T, 1.5)
-    return cluster_pixels(pixels, method=method).labels
+    n_pixels, n_bands = flux.shape
+    bands, wavelengths = tuple(islice(cycle(SURVEY_BANDS), n_bands)), np.geomspace(5e3, 5e4, n_bands)
+    rows, cols = np.divmod(np.arange(n_pixels), int(np.ceil(np.sqrt(n_pixels))))
+    return PixelSEDs(flux, error, bands, wavelengths, rows, cols, redshift=1.5)
 
 
-def run_peer(method, seds):
+def run_auto(method, seds):
+    """As a user does: norm, metric and number of clusters are left to the method."""
+    from helper_functions.clustering import cluster_pixels
+
+    return cluster_pixels(seds, method=method).labels
+
+
+def run_peer(method, flux):
     from sklearn import cluster
 
     peers = {
@@ -67,25 +65,26 @@ def run_peer(method, seds):
         ),
         "sklearn_kmeans": cluster.KMeans(N_CLUSTERS, n_init=10, random_state=0),
     }
-    return peers[method].fit_predict(seds)
+    return peers[method].fit_predict(flux)
 
 
 def measure(method, metric, n_pixels, n_bands, memory_limit, auto=False, keep=None):
     """Run one method; return its seconds and megabytes."""
     import helper_functions.clustering  # noqa: F401  imports are not what is measured
 
-    seds, errors = make_pixels(n_pixels, n_bands)
+    flux, error = make_pixels(n_pixels, n_bands)
+    seds = in_a_square(flux, error)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     if method.startswith("sklearn"):
-        labels = run_peer(method, seds)
+        labels = run_peer(method, flux)
     elif auto:
-        labels = run_auto(method, seds, errors)
+        labels = run_auto(method, seds)
     else:
-        labels = run_ours(method, metric, seds, errors, memory_limit)
+        labels = run_ours(method, metric, seds, memory_limit)
     seconds = time.perf_counter() - start
     if keep:
-        np.save(keep, getattr(labels, "labels", labels))
+        np.save(keep, labels)
     megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return {"method": method, "metric": metric or "", "n_pixels": n_pixels, "n_bands": n_bands} | {
         "seconds": round(seconds, 3),
@@ -121,8 +120,8 @@ def run_many(methods, pixels, bands, metrics, repeats, timeout, auto=False):
 
 def draw(path, repeats, timeout):
     """Measure all methods against pixels and bands, and draw it."""
-    from helper_functions.clustering import METHODS
     from helper_functions.job.save_results import save_figure
+    from helper_functions.methods import METHODS
     from plots.scaling import scaling
 
     by_pixels = run_many(METHODS, [1000, 3000, 10_000, 40_000, 100_000], [27], [None], repeats, timeout)

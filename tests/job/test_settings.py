@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from helper_functions.job.settings import Run, plan_runs, read_command_line
+from helper_functions.job.settings import SETTINGS, collect_block, flag_of, read_command_line
 from main_clustering import settings_block
 
 
@@ -16,7 +16,7 @@ def test_the_command_line_overrides_the_block():
     )
     given = settings(*line.split(), "--catalogs", "a", "--output", "b", "--scheduler", "tcp://x:1", "--overwrite")
     assert given.id_dr3_list == [5, 6]
-    assert (given.methods, given.norm, given.metric) == (["kmeans", "dbscan"], ["sed"], ["crosscor"])
+    assert (given.methods_to_run, given.norm, given.metric) == (["kmeans", "dbscan"], ["sed"], ["crosscor"])
     assert (given.n_clusters, given.snr_thresh, given.jobs) == ("auto", 2.5, 2)
     assert (given.scheduler, given.overwrite) == ("tcp://x:1", True)
     assert (given.catalogs, given.output) == (str(Path("a").absolute()), str(Path("b").absolute()))
@@ -51,6 +51,11 @@ def test_values_that_cannot_be_name_the_setting(arguments, message):
         ({"figure_format": "gif"}, "unknown figure_format 'gif': choose from png, pdf"),
         ({"margin": -1}, "margin must be a whole number of at least 0, found -1"),
         ({"redshift_tolerance": "wide"}, "redshift_tolerance must be a number of at least 0"),
+        ({"include_neighbours": "yes"}, "include_neighbours must be True or False, found 'yes'"),
+        ({"methods_to_run": []}, "no method asked for"),
+        ({"methods_to_run": "kmeen"}, "unknown method 'kmeen': choose from agglomerative, blended_mixture"),
+        ({"criteria_shown": ["evidence"]}, "unknown criterion 'evidence': choose from tic, bic"),
+        ({"output": " "}, "output must be a folder, found ' '"),
     ],
 )
 def test_the_block_is_checked_too(block, message):
@@ -64,22 +69,41 @@ def test_unknown_flags_stop_with_the_usage(capsys):
     assert "unrecognized arguments: --colour red" in capsys.readouterr().err
 
 
-def test_run_names_join_what_is_not_default():
-    names = {
-        "kmeans": Run("kmeans", "none", "euclidean"),
-        "kmeans_L2": Run("kmeans", "L2", "euclidean"),
-        "agglomerative_L2_crosscor": Run("agglomerative", "L2", "crosscor"),
-        "spectral_cross_cor_L2": Run("spectral_cross_cor", "L2", "crosscor"),
-    }
-    assert {run.name: run for run in names.values()} == names
+def test_every_setting_of_the_block_has_a_flag(capsys):
+    with pytest.raises(SystemExit):
+        settings("--help")
+    shown = capsys.readouterr().out
+    assert all(f"{flag_of(name)} " in shown or f"{flag_of(name)}," in shown for name in SETTINGS)
 
 
-def test_plan_is_every_combination_less_what_has_no_meaning():
-    runs, refused = plan_runs(settings("--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm"))
-    assert [run.name for run in runs] == ["kmeans_L2_weightednorm"]
-    assert [run.name for run in refused] == ["spectral_cross_cor_L2_weightednorm"]
-    with pytest.raises(ValueError, match="has a meaning with metric crosscor only"):
-        plan_runs(settings("--methods", "spectral_cross_cor", "--metric", "euclidean"))
-    with pytest.raises(ValueError, match="unknown method 'kmean': choose from blended_mixture, kmeans"):
-        plan_runs(settings("--methods", "kmean"))
-    assert len(plan_runs(settings("--norm", "L2", "sed"))[0]) == 6 * 2 + 1  # blended_mixture has its own norm
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["--include-neighbours"], "include_neighbours", True),
+        (["--no-include-neighbours"], "include_neighbours", False),
+        (["--redshift-tolerance", "0.1"], "redshift_tolerance", 0.1),
+        (["--redshift-tolerance", "default"], "redshift_tolerance", None),
+        (["--margin", "7"], "margin", 7),
+        (["--features", "halpha", "oii"], "features", ["halpha", "oii"]),
+        (["--features", "default"], "features", None),
+        (["--norm", "default", "L2"], "norm", [None, "L2"]),
+        (["--polynomial-degree", "3"], "polynomial_degree", 3),
+        (["--criterion", "default"], "criterion", None),
+        (["--criteria-shown", "bic"], "criteria_shown", ["bic"]),
+        (["--criteria-shown"], "criteria_shown", []),
+        (["--seed", "5"], "seed", 5),
+        (["--figure-format", "pdf"], "figure_format", "pdf"),
+        (["--dpi", "90"], "dpi", 90),
+        (["--memory-limit", "0.5"], "memory_limit", 0.5),
+    ],
+)
+def test_what_flags_read(arguments, name, value):
+    block = {"include_neighbours": not value} if name == "include_neighbours" else {}
+    assert getattr(settings(*arguments, **block), name) == value
+
+
+def test_the_block_is_collected_by_its_names():
+    block = {name.upper(): number for number, name in enumerate(SETTINGS)} | {"SOMETHING_ELSE": 0}
+    assert collect_block(block, jobs=-1) == (*range(16), -1, *range(17, len(SETTINGS)))
+    with pytest.raises(KeyError, match="MARGIN"):
+        collect_block({name: value for name, value in block.items() if name != "MARGIN"})

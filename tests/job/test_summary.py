@@ -1,8 +1,8 @@
 import numpy as np
 
 import data_paths
+from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_table
-from helper_functions.job.settings import Run
 from helper_functions.job.summary import COLUMNS, failed_row, load_rows, one_line, summary_table
 
 RUN = Run("kmeans", "L2", "euclidean")

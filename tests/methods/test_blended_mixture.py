@@ -56,7 +56,7 @@ def test_populations_of_a_simulated_galaxy_are_counted():
     cutout = observe(galaxy, 4)
     mask = select_pixels(cutout, median_snr(cutout), 3.0)
     result = cluster_pixels(extract_seds(cutout, mask), method="blended_mixture")
-    assert (result.n_clusters, result.number_by) == (3, "evidence")
+    assert (result.n_clusters, result.k_choice) == (3, "tic")
     core = galaxy.share[mask] > 0.8
     assert adjusted_rand_score(galaxy.region[mask][core], result.labels[core]) > 0.9
 
@@ -76,15 +76,15 @@ def test_one_sed_without_any_measure_of_the_noise():
 
 
 def test_neighbours_help_where_noise_is_strong(spots):
-    """At SNR 0.6 to 6 a pixel says little: with places shuffled, which leaves all fluxes as they are, less is found."""
+    """At SNR 0.6 to 6 a pixel says little: with shuffled positions and the same fluxes, less is found."""
     seds, truth = field(spots, [RED, BLUE, GREEN], snr=2)
-    places = np.random.default_rng(0).permutation(len(truth))
-    shuffled = seds._replace(rows=seds.rows[places], cols=seds.cols[places])
-    with_places, without = (
+    order = np.random.default_rng(0).permutation(len(truth))
+    shuffled = seds._replace(rows=seds.rows[order], cols=seds.cols[order])
+    with_positions, without = (
         adjusted_rand_score(truth, cluster_pixels(each, method="blended_mixture", n_clusters=3).labels)
         for each in (seds, shuffled)
     )
-    assert with_places > without + 0.1
+    assert with_positions > without + 0.1
 
 
 def test_probabilities(spots):

@@ -38,17 +38,17 @@ def test_truth_is_what_the_images_are_made_of(recipe):
     lit = galaxy.flux.mean(axis=0) > 1e-3 * galaxy.flux.mean(axis=0).max()
     assert (galaxy.share[lit] >= 1 / n_regions).all()
     assert (galaxy.share <= 1 + 1e-12).all()
-    np.testing.assert_allclose(galaxy.seds.mean(axis=1), 1)
+    np.testing.assert_allclose(galaxy.region_seds.mean(axis=1), 1)
     # A pixel that gets all but 2% from one region has its SED to a few percent.
     row, col = np.unravel_index(np.argmax(np.where(lit, galaxy.share, 0)), lit.shape)
     sed = galaxy.flux[:, row, col] / galaxy.flux[:, row, col].mean()
     allowed = 5 * (1 - galaxy.share[row, col]) + 1e-6
-    assert np.abs(sed - galaxy.seds[galaxy.region[row, col] - 1]).max() < allowed
+    assert np.abs(sed - galaxy.region_seds[galaxy.region[row, col] - 1]).max() < allowed
 
 
 def test_seds_are_those_of_the_populations():
     galaxy = simulate_galaxy("merger", redshift=2.0, bands=BANDS)
-    for population, sed in zip(galaxy.populations, galaxy.seds, strict=True):
+    for population, sed in zip(galaxy.populations, galaxy.region_seds, strict=True):
         flux = photometry(make_spectrum(population, 2.0), galaxy.bands)
         np.testing.assert_allclose(sed, flux / flux.mean())
 

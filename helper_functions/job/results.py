@@ -1,0 +1,90 @@
+"""What came of a run and of a galaxy: what is saved and drawn of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from distances import FEATURES, feature_weights
+from helper_functions.clustering import Clustering
+from helper_functions.composite_seds import CompositeSEDs, composite_seds
+from helper_functions.job.runs import Run
+from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
+from helper_functions.quality import QUALITY
+
+
+class BandWeights(NamedTuple):
+    """How much each band counts in metric features."""
+
+    bands: tuple  # n_bands names, of the bands clustered with
+    edges: np.ndarray  # (n_bands, 2), Angstrom, observed
+    weights: np.ndarray  # (n_bands,)
+    redshift: float
+    features: dict  # name -> rest-frame windows, Angstrom
+
+
+class RunResult(NamedTuple):
+    """One run on one galaxy."""
+
+    run: Run
+    cutout: Cutout
+    seds: PixelSEDs
+    clustering: Clustering
+    composites: CompositeSEDs
+    quality: dict  # name in QUALITY -> value
+    title: str
+    labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in none
+    confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
+    band_weights: BandWeights | None  # of metric features
+
+    def image(self, values):
+        """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""
+        return fill_image(self.labels.shape, self.seds, values, np.nan).astype(np.float32)
+
+
+def run_result(run, cutout, seds, clustering, composites, quality, features):
+    """`RunResult` of a run: its images, and its title; `features` are those of the settings."""
+    labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
+    title = f"id {cutout.id_dr3}: {run.title(clustering.n_clusters)}"
+    result = RunResult(run, cutout, seds, clustering, composites, quality, title, labels, None, None)
+    if clustering.confidence is not None:
+        result = result._replace(confidence=result.image(clustering.confidence))
+    if run.metric == "features":
+        used = seds.only(bands=clustering.bands_used)
+        weights = feature_weights(used.edges, used.redshift, features)
+        result = result._replace(band_weights=BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES))
+    return result
+
+
+class RunPanel(NamedTuple):
+    """A run beside the others of its galaxy."""
+
+    title: str
+    labels: np.ndarray  # (ny, nx)
+    composites: np.ndarray  # (n_clusters, n_bands)
+    judged: tuple = ()  # of str: the figures of quality
+
+
+class GalaxyResult(NamedTuple):
+    """One galaxy, whatever the runs."""
+
+    cutout: Cutout
+    mask: np.ndarray  # bool, (ny, nx), the selected pixels
+    snr: np.ndarray  # (ny, nx), median over the bands
+    snr_thresh: float
+    panels: tuple = ()  # of RunPanel, those of runs that ended well
+    wavelengths: np.ndarray | None = None  # (n_bands,), of the composites, Angstrom
+
+
+def run_panel(run, seds, labels, row):
+    """`RunPanel` of a run, from its label image and its row of the summary: both may be of an earlier call."""
+    composites = composite_seds(seds, labels[seds.rows, seds.cols]).flux
+    return RunPanel(run.title(len(composites)), labels, composites, quality_words(row))
+
+
+def quality_words(figures):
+    """The figures of quality, {name: value}, as they are written on a picture."""
+    return tuple(
+        f"{entry.symbol} {entry.form.format(figures[name]) if np.isfinite(figures[name]) else '–'}"
+        for name, entry in QUALITY.items()
+        if entry.symbol
+    )

@@ -1,0 +1,25 @@
+"""k-means clustering."""
+
+import warnings
+
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from helper_functions.methods.method import Found, Method
+
+STARTS = 10
+
+
+def kmeans(distances, n_clusters, seed):
+    """k-means in the metric's space (Lloyd 1982), the best of STARTS starts by k-means++."""
+    return Found(fit_kmeans(distances.coordinates, n_clusters, seed, n_init=STARTS).labels_)
+
+
+def fit_kmeans(points, n_clusters, seed, **options):
+    """scikit-learn's `KMeans`, fitted; where there are fewer distinct points than clusters, some clusters are empty."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # which tells of fewer distinct points
+        return KMeans(n_clusters, random_state=seed, **options).fit(points)
+
+
+METHODS = {"kmeans": Method(kmeans, "k-means in the metric's space")}

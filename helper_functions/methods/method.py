@@ -1,0 +1,52 @@
+"""What every clustering method has in common: what it is given, what it gives, and what is known of it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+DENSITY = "density"  # stands for a criterion where the method finds the number of clusters by itself
+
+
+class TooFewPixels(ValueError):
+    """The galaxy has fewer pixels than clusters were asked for."""
+
+    status = "too few pixels"
+
+
+class Found(NamedTuple):
+    """What a method found for one number of clusters; rows are the pixels in the order they were given."""
+
+    labels: np.ndarray  # (n_pixels,), integers that tell clusters apart, below 0 for pixels in none
+    probability: np.ndarray | None = None  # (n_pixels, n_labels), of labels 0, 1, ...; the rest to 1 is for none
+    log_likelihood: float | None = None  # of the fluxes, where the method has a model of them
+    residual: np.ndarray | None = None  # (n_pixels, n_bands), flux less model in units of the errors, likewise
+
+    def only(self, pixels):
+        """The same for some of the pixels, or for all in another order."""
+        rows = {name: getattr(self, name) for name in ("labels", "probability", "residual")}
+        return self._replace(**{name: values[pixels] for name, values in rows.items() if values is not None})
+
+
+class Method(NamedTuple):
+    """A clustering method, with the norm, metric and criterion that it uses unless others are named.
+
+    `label(distances, n_clusters, seed)` takes the `PixelDistances` of pixels without missing data, and gives `Found`.
+    """
+
+    label: Callable
+    meaning: str  # what it does, in a line of a table
+    norm: str = "L2"
+    metric: str = "euclidean"
+    takes_any_norm: bool = True  # False: it takes brightness out by itself, and its own norm is used whatever is asked
+    takes_any_metric: bool = True  # False: it has a meaning with its own metric only
+    instead: str = "kmeans"  # the method to name to a user who asks for another metric than it takes
+    criterion: str = "gap"  # chooses the number of clusters; DENSITY: the method does
+    when_large: str = ""  # what it does differently where the distance matrix would exceed the memory limit
+    # `label_several(distances, ks, seed)` gives {number of clusters: Found} faster than one call of `label` for each.
+    label_several: Callable | None = None
+
+    @property
+    def finds_number(self):
+        """Whether the method finds the number of clusters by itself, whatever number is asked for."""
+        return self.criterion == DENSITY

@@ -1,0 +1,61 @@
+"""What every registered method must do, called by itself."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from helper_functions.choose import gather
+from helper_functions.methods import METHODS
+from helper_functions.methods.method import Found
+from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.pixel_distances import PixelDistances
+
+
+def label(method, cloud, **limits):
+    entry = METHODS[method]
+    return entry.label(PixelDistances(cloud.seds, entry.metric, **limits), 3, 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_beyond_the_memory_limit_the_labels_hardly_change(method, cloud):
+    exact, large = (label(method, cloud, memory_limit=limit).labels for limit in (1e12, 1e6))
+    # Shapes this far apart are found by every route; a pixel between two of them may fall either way.
+    assert adjusted_rand_score(exact, large) > 0.95
+    if not METHODS[method].finds_number:
+        assert adjusted_rand_score(cloud.truth, large) > 0.95
+
+
+@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if entry.label_several])
+def test_several_numbers_at_once_are_what_each_gives_alone(method, cloud):
+    entry = METHODS[method]
+    distances = PixelDistances(cloud.seds, entry.metric).only(slice(500))
+    several = entry.label_several(distances, [2, 3], 0)
+    assert set(several) == {2, 3}
+    for k, found in several.items():
+        assert adjusted_rand_score(entry.label(distances, k, 0).labels, found.labels) == 1
+
+
+def test_every_method_has_a_criterion_that_exists():
+    for entry in METHODS.values():
+        assert entry.finds_number or entry.criterion in CRITERIA
+        assert entry.meaning
+
+
+def test_found_in_another_order():
+    found = Found(np.array([3, 1, 2]), log_likelihood=-4.0)
+    turned = found.only([2, 0, 1])
+    assert turned.labels.tolist() == [2, 3, 1]
+    assert (turned.log_likelihood, turned.probability, turned.residual) == (-4.0, None, None)
+
+
+def test_a_file_in_the_folder_is_a_method_and_a_name_twice_is_an_error(tmp_path, monkeypatch):
+    folder = tmp_path / "somebodys_methods"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "first.py").write_text("METHODS = {'one': 1}\n")
+    (folder / "helper.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert gather("somebodys_methods", "METHODS") == {"one": 1}
+    (folder / "second.py").write_text("METHODS = {'one': 2}\n")
+    with pytest.raises(ValueError, match=r"somebodys_methods\.second lists 'one' in METHODS, which another file lists"):
+        gather("somebodys_methods", "METHODS")
