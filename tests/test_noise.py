@@ -39,6 +39,43 @@ def test_area_of_smoothed_sky_is_that_of_the_filter(sigma):
     assert np.mean(areas) == pytest.approx(1 / np.sum(weights**2), rel=0.15)
 
 
+def smoothed_noise(sigma, n_bands=12, side=180):
+    """Noise of variance 1 after a Gaussian filter, its errors, and its area."""
+    rng = np.random.default_rng(1)
+    point = np.zeros((61, 61))
+    point[30, 30] = 1
+    variance = np.sum(gaussian_filter(point, sigma) ** 2)
+    noise = np.array([gaussian_filter(rng.standard_normal((side, side)), sigma) for _ in range(n_bands)])
+    return noise / np.sqrt(variance), np.ones(noise.shape), 1 / variance
+
+
+def test_a_smooth_background_is_no_noise():
+    """A level of two sigma and a gradient: if they were not taken off, the area would be 400 pixels more."""
+    noise, error, area = smoothed_noise(0.8)
+    ramp = 2 + np.linspace(-0.5, 0.5, 180)
+    areas = area_of_sky(noise + ramp, error, np.zeros((180, 180), dtype=int))
+    assert np.mean(areas) == pytest.approx(area, rel=0.2)  # see above, and what a filter of 25 pixels leaves of a ramp
+
+
+def test_light_around_sources_is_no_noise():
+    """Wings that fall to a tenth in 6 pixels beyond the segment; the control: where the segment is not known."""
+    noise, error, area = smoothed_noise(0.8)
+    y, x = np.mgrid[:180, :180]
+    radius = np.hypot(y - 90, x - 90)
+    segmap = (radius < 20).astype(int)
+    with_wings = noise + 5 * np.exp(-np.maximum(radius - 20, 0) / 2.6)
+    assert np.mean(area_of_sky(with_wings, error, segmap)) == pytest.approx(area, rel=0.15)
+    assert np.mean(area_of_sky(with_wings, error, 0 * segmap)) > 2 * area
+
+
+def test_area_in_sky_with_holes_is_that_of_the_whole():
+    """Where half of the pixels have no data, a pixel has half of its neighbours, which stand for the others."""
+    noise, error, area = smoothed_noise(1.2)
+    holes = np.where(np.random.default_rng(5).uniform(size=(180, 180)) < 0.5, np.nan, noise)
+    areas = area_of_sky(holes, error, np.zeros((180, 180), dtype=int))
+    assert np.mean(areas) == pytest.approx(area, rel=0.15)  # as above
+
+
 def test_area_is_unknown_where_there_is_no_sky():
     noise = np.random.default_rng(2).standard_normal((2, 40, 40))
     assert np.isnan(area_of_sky(noise, np.ones_like(noise), np.ones((40, 40), dtype=int))).all()

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 
 from threadpoolctl import threadpool_limits
 
@@ -32,6 +33,9 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
         for id_dr3 in ids:
             yield id_dr3, _result(lambda id_dr3=id_dr3: work(id_dr3))
         return
+    if scheduler is None:
+        # Workers that share the cores' threads would wait for each other.
+        work = partial(_with_threads, max(1, (os.cpu_count() or 1) // jobs), work)
     with _executor(jobs, scheduler) as executor:
         waiting = {executor.submit(work, id_dr3): id_dr3 for id_dr3 in ids}
         for future in as_completed(waiting):
@@ -45,13 +49,16 @@ def _result(get):
         return problem
 
 
+def _with_threads(threads, work, id_dr3):
+    with threadpool_limits(threads):
+        return work(id_dr3)
+
+
 @contextmanager
 def _executor(jobs, scheduler):
     if scheduler is None:
-        # Workers that share the cores' threads would wait for each other.
-        threads = max(1, (os.cpu_count() or 1) // jobs)
         context = multiprocessing.get_context("spawn")  # forking a process with running threads can hang
-        with ProcessPoolExecutor(jobs, context, initializer=threadpool_limits, initargs=(threads,)) as executor:
+        with ProcessPoolExecutor(jobs, context) as executor:
             yield executor
         return
     with connect(scheduler) as client:

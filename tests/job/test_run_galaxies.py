@@ -1,6 +1,8 @@
 import sys
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from helper_functions.job.run_galaxies import run_galaxies
 
@@ -16,6 +18,19 @@ def test_one_failure_leaves_the_others(jobs):
     results = dict(run_galaxies(square, [2, 3, 4], jobs=jobs))
     assert (results[2], results[4]) == (4, 16)
     assert isinstance(results[3], ArithmeticError)
+
+
+def threads_of_this_process(_):
+    np.linalg.inv(np.eye(3))  # so that the library is loaded
+    return max(pool["num_threads"] for pool in threadpool_info())
+
+
+def test_workers_share_the_cores_between_them(monkeypatch):
+    """Two processes with a thread for each core would wait for each other: on 6 cores each may have 3 of them."""
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "6")
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    assert dict(run_galaxies(threads_of_this_process, [1], jobs=2))[1] == 3
 
 
 def test_scheduler_without_dask_says_what_to_install(monkeypatch):
