@@ -1,11 +1,18 @@
-"""The method blended_mixture: a few populations, each with an SED of its own, and pixels that hold up to three of them.
+"""The method blended_mixture: a few populations with one SED each, and pixels that are blends of up to three of them.
 
 The PSF blends neighbouring regions, and many pixels of a galaxy have a shape that no population has: a mixture of pure
-shapes spends clusters on them. Here a pixel is all of one population, or a blend of two or three in any proportion (see
-`blends`), with the known noise and a free brightness. SEDs and frequencies are fitted by expectation maximisation
-(Dempster et al. 1977), from too many populations down to one: the one that is missed least goes first. At the end, each
-pixel belongs to the population that most of its light comes from; what its neighbours are made of is the prior, as
-neighbours tend to be alike, but a population may lie in many places.
+shapes spends clusters on them. Here a pixel is all of one population, or a blend of two or three in any proportion, of
+any brightness, with the known noise (the model is written out in `fit_blends`). The method has three steps.
+
+1. SEDs and frequencies. With the SEDs t of the populations and the prior probability pi_c of each blend c, a pixel is
+   blend c with the probability r_c = pi_c L_c / sum_d pi_d L_d. SEDs and prior are fitted by expectation maximisation
+   (Dempster et al. 1977): the new prior is the mean of r_c over the pixels, the new SEDs those that fit the pixels best
+   in chi2, given r and the fitted shares and brightnesses.
+2. Fewer populations. The fit starts with more populations than are wanted. The population without which the pixels
+   would be most probable is taken out, the others are fitted again, and so on down to the least number wanted.
+3. Labels. Neighbours tend to be alike: the prior of a blend in a pixel is pi_c exp(COUPLING sum_i x_i n_i), where x_i
+   are its shares, and n_i the sum over the pixel's neighbours of how much of population i they hold on average. A pixel
+   belongs to the population that most of its light comes from; a population may lie in many places.
 """
 
 from math import comb
@@ -13,27 +20,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.methods.blends import Blends, photometry
+from helper_functions.methods.fit_blends import fit_blends, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
 from helper_functions.methods.method import Found, Method
 from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
 
-FIRST_POPULATIONS = 10  # at least so many are fitted first
-
+FIRST_POPULATIONS = 10  # that the fit starts with, or more where more are wanted
 ITERATIONS = 30
-CONVERGED = 1e-3  # gain of the log evidence in one iteration, per pixel
+CONVERGED = 1e-3  # gain of the log likelihood in one iteration, per pixel
 FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
 COUPLED_ITERATIONS = 15
-# Neighbours share noise and light, and are no independent evidence, as the prior takes them for. Divided by this the
-# logarithms of probabilities become such that 9 of 10 pixels of probability 0.9 are right (seeds 5000 to 5011).
+# The model takes the fluxes of neighbouring pixels for independent, though they share noise and light, and so is too
+# sure. The logarithms of its probabilities are divided by this number, which makes 9 of 10 pixels right that have a
+# probability of 0.9 (simulated galaxies of the recovery suite, seeds 5000 to 5011).
 SHARED = 6.0
-SMOOTHING = 0.3  # weight of a pixel's neighbour beside it, where the search starts
+SMOOTHING = 0.3  # weight of each neighbour's flux beside the pixel's own, where the first SEDs are looked for
 LEAST_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; noise alone has 1
 FEW = 1e-4  # share of the pixels below which no population and no blend falls
-OTHER_SHARE = 1e-3  # of pixels that are none of the blends
+OTHER_SHARE = 1e-3  # prior of a pixel that is none of the blends
+TINY = np.finfo(float).tiny
 
 
 class NoSignal(ValueError):
@@ -45,12 +53,29 @@ class NoSignal(ValueError):
 class Mixture(NamedTuple):
     """Populations, and how frequent they and their blends are."""
 
-    seds: np.ndarray  # (n_populations, n_bands)
-    prior: np.ndarray  # (n_blends,), share of pixels for each column of `Blends.likelihood`
+    templates: np.ndarray  # (n_populations, n_bands), SED of each
+    prior: np.ndarray  # (n_blends + 1,), of each column of `Blends.log_likelihood`
+
+
+# ---- SEDs and frequencies ---------------------------------------------------
 
 
 def first_seds(flux, error, links, most, seed):
-    """SEDs to start from: means of k-means clusters of the contrasts to the mean SED, slightly smoothed."""
+    """SEDs to start from: means of k-means clusters of the contrasts to the mean SED, slightly smoothed.
+
+    Parameters
+    ----------
+    flux, error : ndarray of shape (n_pixels, n_bands)
+    links : sparse array of shape (n_pixels, n_pixels)
+        Of each pixel to its neighbours.
+    most : int
+        Number of SEDs; where pixels have fewer distinct shapes, there are fewer.
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (at most `most`, n_bands)
+    """
     total = 1 + SMOOTHING * links.sum(axis=1)
     smooth = (flux + SMOOTHING * (links @ flux)) / total[:, None]
     contrast, _ = normalize(smooth, error, "contrast")
@@ -59,9 +84,22 @@ def first_seds(flux, error, links, most, seed):
     return np.array([np.average(flux[labels == k], axis=0, weights=weight[labels == k]) for k in np.unique(labels)])
 
 
-def posterior(blends, prior, more=0.0):
-    """Probability of each blend in each pixel, shape (n_pixels, n_blends), and the log evidence of each pixel."""
-    log = blends.likelihood + np.log(prior) + more
+def responsibilities(blends, prior, log_factor=0.0):
+    """Probability of each blend in each pixel, and the log likelihood of each pixel.
+
+    Parameters
+    ----------
+    blends : Blends
+    prior : ndarray of shape (n_blends + 1,)
+    log_factor : ndarray of shape (n_pixels, n_blends + 1)
+        Logarithm of what the prior is multiplied with in each pixel.
+
+    Returns
+    -------
+    probability : ndarray of shape (n_pixels, n_blends + 1)
+    log_likelihood : ndarray of shape (n_pixels,)
+    """
+    log = blends.log_likelihood + np.log(prior) + log_factor
     highest = log.max(axis=1, keepdims=True)
     probability = np.exp(log - highest)
     total = probability.sum(axis=1, keepdims=True)
@@ -69,15 +107,7 @@ def posterior(blends, prior, more=0.0):
     return probability, (highest + np.log(total))[:, 0]
 
 
-def frequencies(probability, n_populations):
-    """Prior of the blends: how frequent each is on average."""
-    mean = probability.mean(axis=0) + FEW / probability.shape[1]
-    mean[-2] /= max(comb(n_populations, 3), 1)  # the best of so many triples was looked at
-    mean[-1] = OTHER_SHARE
-    return mean
-
-
-def first_frequencies(n_populations):
+def first_prior(n_populations):
     """Prior to start from: half of the pixels of one population."""
     n_pairs, n_triples = comb(n_populations, 2), comb(n_populations, 3)
     pairs = np.full(2 * n_pairs, 0.2 / max(n_pairs, 1))
@@ -85,89 +115,123 @@ def first_frequencies(n_populations):
     return np.concatenate([np.full(n_populations, 0.5 / n_populations), pairs, rest])
 
 
-def update_seds(data, seds, blends, probability, band_weight):
+def fitted_prior(probability, n_populations):
+    """Prior of the blends: how frequent each is on average."""
+    mean = probability.mean(axis=0) + FEW / probability.shape[1]
+    mean[-2] /= max(comb(n_populations, 3), 1)  # one column stands for all triples, of which it is the best
+    mean[-1] = OTHER_SHARE
+    return mean
+
+
+def fitted_templates(data, templates, blends, probability, band_weight):
     """SEDs that fit the pixels best, given what each is made of: weighted least squares, band by band."""
-    n_populations, n_bands = seds.shape
-    weights = probability[:, :-1] * blends.brightness
-    right = blends.by_population(weights).T @ data.weighted
-    matrix = (blends.by_two_populations(weights * blends.brightness).T @ data.weight).T
+    n_populations, n_bands = templates.shape
+    light = probability[:, :-1] * blends.brightness
+    right = blends.composition(light).T @ data.weighted
+    matrix = (blends.share_products(light * blends.brightness).T @ data.weight).T
     matrix = matrix.reshape(n_bands, n_populations, n_populations)
     # A population that hardly any pixel holds stays as it was.
-    hold = 1e-9 * np.einsum("bii->b", matrix) + np.finfo(float).tiny
+    hold = 1e-9 * np.einsum("bii->b", matrix) + TINY
     matrix = matrix + hold[:, None, None] * np.eye(n_populations)
-    right = right + hold * seds
+    right = right + hold * templates
     return to_equal_brightness(np.linalg.solve(matrix, right.T[..., None])[..., 0].T, band_weight)
 
 
-def to_equal_brightness(seds, band_weight):
+def to_equal_brightness(templates, band_weight):
     """Scale SEDs to a weighted mean flux of 1; those that have none, to a weighted root mean square of 1."""
-    mean = seds @ band_weight
-    size = np.sqrt(seds**2 @ band_weight)
-    return seds / np.where(mean > 0.1 * size, mean, np.maximum(size, np.finfo(float).tiny))[:, None]
+    mean = templates @ band_weight
+    size = np.sqrt(templates**2 @ band_weight)
+    return templates / np.where(mean > 0.1 * size, mean, np.maximum(size, TINY))[:, None]
 
 
-def fit(data, seds, band_weight):
-    """Fit populations, starting from `seds`.
+def fit(data, templates, band_weight):
+    """Fit SEDs and prior by expectation maximisation.
+
+    Parameters
+    ----------
+    data : WeightedFluxes
+    templates : ndarray of shape (n_populations, n_bands)
+        To start from.
+    band_weight : ndarray of shape (n_bands,)
+        How much each band counts for the brightness of an SED; sum 1.
 
     Returns
     -------
     mixture : Mixture
     blends : Blends
-    probability : ndarray of shape (n_pixels, n_blends)
+    probability : ndarray of shape (n_pixels, n_blends + 1)
     """
-    prior, before = first_frequencies(len(seds)), -np.inf
+    prior, before = first_prior(len(templates)), -np.inf
     for iteration in range(ITERATIONS):
-        blends = Blends(data, seds)
-        probability, evidence = posterior(blends, prior)
-        gain, before = evidence.sum() - before, evidence.sum()
+        blends = fit_blends(data, templates)
+        probability, log_likelihood = responsibilities(blends, prior)
+        gain, before = log_likelihood.sum() - before, log_likelihood.sum()
         if iteration == ITERATIONS - 1 or (gain < CONVERGED * len(data.flux) and iteration > 2):
             break
-        seds = update_seds(data, seds, blends, probability, band_weight)
-        prior = frequencies(probability, len(seds))
-    return Mixture(seds, prior), blends, probability
+        templates = fitted_templates(data, templates, blends, probability, band_weight)
+        prior = fitted_prior(probability, len(templates))
+    return Mixture(templates, prior), blends, probability
+
+
+# ---- fewer populations ------------------------------------------------------
 
 
 def least_missed(mixture, blends, probability):
-    """The population without which the evidence is highest."""
+    """The population without which the pixels are most probable: its blends are left out, and the prior of the others
+    scaled up to what it was in all."""
     kept = mixture.prior[:-2] @ blends.absent + mixture.prior[-1]
-    left = np.log(np.maximum(blends.without(probability), np.finfo(float).tiny)) - np.log(kept)
+    left = np.log(np.maximum(blends.without(probability), TINY)) - np.log(kept)
     return int(np.argmax(left.sum(axis=0)))
 
 
-def search(data, seds, band_weight, least=1):
+def search(data, templates, band_weight, least=1):
     """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}."""
     found = {}
     while True:
-        mixture, blends, probability = fit(data, seds, band_weight)
-        found[len(seds)] = mixture
-        if len(seds) <= least:
+        mixture, blends, probability = fit(data, templates, band_weight)
+        found[len(templates)] = mixture
+        if len(templates) <= least:
             return found
-        seds = np.delete(mixture.seds, least_missed(mixture, blends, probability), axis=0)
+        templates = np.delete(mixture.templates, least_missed(mixture, blends, probability), axis=0)
+
+
+# ---- labels -----------------------------------------------------------------
 
 
 def assign(data, mixture, links):
-    """What pixels are, given what is around them.
+    """What pixels are made of, given what is around them.
+
+    Parameters
+    ----------
+    data : WeightedFluxes
+    mixture : Mixture
+    links : sparse array of shape (n_pixels, n_pixels)
+        Of each pixel to its neighbours.
 
     Returns
     -------
     Found
-        Its labels are rows of `mixture.seds`, or -1 where it is most probable that the pixel is something else. The log
-        likelihood is that of all pixels, each by itself.
+        Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
+        The log likelihood is that of all pixels, each by itself.
     """
-    blends = Blends(data, mixture.seds)
-    probability, evidence = posterior(blends, mixture.prior)
-    model = blends.by_population(probability[:, :-1] * blends.brightness) @ mixture.seds
+    blends = fit_blends(data, mixture.templates)
+    probability, log_likelihood = responsibilities(blends, mixture.prior)
+    model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
     residual = (data.flux - model) * np.sqrt(data.weight)
-    log_likelihood = float(np.sum(evidence - 0.5 * data.power))
     for _ in range(COUPLED_ITERATIONS):
-        around = links @ blends.by_population(probability)
-        more = np.column_stack([COUPLING * blends.agreement(around), np.zeros(len(around))])
-        probability, _ = posterior(blends, mixture.prior, more)
+        around = links @ blends.composition(probability)
+        log_factor = np.column_stack([COUPLING * blends.likeness(around), np.zeros(len(around))])
+        probability, _ = responsibilities(blends, mixture.prior, log_factor)
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
     labels = np.argmax(each, axis=1)
-    labels[labels == len(mixture.seds)] = -1
-    each = np.maximum(each, np.finfo(float).tiny) ** (1 / SHARED)
-    return Found(labels, (each / each.sum(axis=1, keepdims=True))[:, :-1], log_likelihood, residual)
+    labels[labels == len(mixture.templates)] = -1
+    calibrated = np.maximum(each, TINY) ** (1 / SHARED)
+    return Found(
+        labels=labels,
+        probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
+        log_likelihood=float(np.sum(log_likelihood - 0.5 * data.chi2_of_zero)),
+        residual=residual,
+    )
 
 
 # ---- the method -------------------------------------------------------------
@@ -213,16 +277,16 @@ def populations(distances, ks, seed):
 
     most = min(max(FIRST_POPULATIONS, *ks), len(seds.flux))
     first = to_equal_brightness(first_seds(seds.flux, seds.error, links, most, seed), band_weight)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
-    mixtures = search(photometry(seds.flux[chosen], seds.error[chosen]), first, band_weight, least=min(ks))
-    data = photometry(seds.flux, seds.error)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
+    mixtures = search(weighted_fluxes(seds.flux[drawn], seds.error[drawn]), first, band_weight, least=min(ks))
+    data = weighted_fluxes(seds.flux, seds.error)
     return {k: assign(data, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
 
 
 METHODS = {
     "blended_mixture": Method(
         blended_mixture,
-        "a few populations, each with one SED, and pixels that are one of them or a blend of two",
+        "a few populations, each with one SED, and pixels that are one of them or a blend of two or three",
         norm="none",
         metric="noise",
         takes_any_norm=False,

@@ -1,0 +1,221 @@
+"""Fitting blends of populations to pixels.
+
+A pixel has fluxes f with weights w = 1 / error^2, and population i an SED t_i; sums run over the bands. A blend has a
+share x_i >= 0 of each population, sum x_i = 1, and a brightness a, and predicts the fluxes a m with m = sum_i x_i t_i.
+All that follows needs no more than these products of each pixel, and no blended SED is ever made:
+
+    match_i = sum w f t_i        product_ij = sum w t_i t_j
+    along = sum w f m = sum_i x_i match_i        length = sum w m^2 = sum_ij x_i x_j product_ij
+
+The brightness that fits best is a = along / length. It lowers chi2, relative to no flux at all, by 2 fit:
+
+    fit = along^2 / (2 length)
+
+A blend may have any shares, and fits better than one population if only for that. So its likelihood is the mean over
+its shares, each as probable as any other, in Laplace's approximation about the best shares, and the same for its
+brightness, which may be anything. Up to constants, relative to no flux,
+
+    one population:    log L = fit - log(length) / 2
+    two, x and 1 - x:  log L = fit - log(length) / 2 + log integral exp(-(x - best x)^2 / (2 s^2)) dx
+                       s = sqrt(length / (product_11 product_22 - product_12^2)) / a
+    three:             log L = fit - log(length) / 2 + log(2 * 2 pi / D),  D = a^2 sqrt(det(product) / length)
+
+where s is the error of the share, 1 / D the square root of the determinant of the shares' covariance, and the 2 in
+front the density of shares that are spread evenly over a triangle of area 1/2. Each pair counts twice, with x above and
+below 1/2: in one the first population dominates, in the other the second. Of the triples, only one is fitted to each
+pixel: the best pair with the population that is most like what the pair leaves over.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtr
+from scipy.stats import chi2
+
+from helper_functions.methods.blends import Blends
+
+CALIBRATION = 0.01  # of the flux: how well zero points and PSFs of different bands match at best
+CHANCE = 1e-6  # a pixel that noise makes fit as badly less often than this is made of something else
+PARALLEL = 1e-10  # squared sine of the angle between SEDs that count as one
+TINY = np.finfo(float).tiny
+
+
+class WeightedFluxes(NamedTuple):
+    """Fluxes as the fit needs them."""
+
+    flux: np.ndarray  # (n_pixels, n_bands)
+    weight: np.ndarray  # (n_pixels, n_bands), inverse variance
+    weighted: np.ndarray  # (n_pixels, n_bands), flux times weight
+    chi2_of_zero: np.ndarray  # (n_pixels,), chi2 of no flux at all
+
+
+def weighted_fluxes(flux, error):
+    """Fluxes with their weights, for which the errors have CALIBRATION of the pixel's flux added in quadrature.
+
+    The pixel's flux is taken to be the galaxy's mean SED, scaled to it: with its own flux, noise would weigh itself.
+
+    Parameters
+    ----------
+    flux, error : ndarray of shape (n_pixels, n_bands)
+
+    Returns
+    -------
+    WeightedFluxes
+    """
+    mean, noise = flux.mean(axis=0), np.median(error, axis=0)
+    slope = mean / noise**2
+    brightness = np.maximum(flux @ slope / max(mean @ slope, TINY), 0)
+    weight = 1 / (error**2 + (CALIBRATION * brightness[:, None] * mean) ** 2)
+    return WeightedFluxes(flux, weight, flux * weight, chi2_of_zero=np.sum(flux**2 * weight, axis=1))
+
+
+class Fitted(NamedTuple):
+    """Blends of one kind, fitted to each pixel, in columns."""
+
+    fit: np.ndarray  # (n_pixels, n_columns), half of what the blend takes off chi2
+    log_likelihood: np.ndarray  # (n_pixels, n_columns)
+    brightness: np.ndarray  # (n_pixels, n_columns)
+    share: np.ndarray | None = None  # of the first of two populations, or (n_pixels, 3), of three
+    members: np.ndarray | None = None  # (n_pixels, 3), which three
+
+
+def fit_blends(data, templates):
+    """Fit every blend of populations to every pixel.
+
+    Parameters
+    ----------
+    data : WeightedFluxes
+    templates : ndarray of shape (n_populations, n_bands)
+        SED of each population.
+
+    Returns
+    -------
+    Blends
+    """
+    n_pixels, n_populations = len(data.flux), len(templates)
+    match = data.weighted @ templates.T
+    product = np.empty((n_pixels, n_populations, n_populations))
+    for i, template in enumerate(templates):
+        product[:, i, i:] = data.weight @ (template * templates[i:]).T
+        product[:, i:, i] = product[:, i, i:]
+
+    alone = fit_alone(match, product)
+    pairs = fit_pairs(match, product)
+    triple = fit_triple(match, product, pairs)
+    best = np.max([each.fit.max(axis=1, initial=0) for each in (alone, pairs, triple)], axis=0)
+    other = nothing_fits(data, best, product)
+    return Blends(
+        n_populations=n_populations,
+        log_likelihood=np.column_stack([*(each.log_likelihood for each in (alone, pairs, triple)), other]),
+        brightness=np.column_stack([each.brightness for each in (alone, pairs, triple)]),
+        share=pairs.share,
+        members=triple.members,
+        shares=triple.share,
+    )
+
+
+def of_itself(product):
+    """The diagonal of `product`: sum w t_i^2 of each population, shape (n_pixels, n_populations)."""
+    return np.einsum("pii->pi", product)
+
+
+def over_brightness(length):
+    """What the integral over the brightness adds to the log likelihood.
+
+    The wider the range of brightness that fits, the better: otherwise an SED with much noise of its own, which has a
+    large length, would be favoured where pixels have little signal.
+    """
+    return -0.5 * np.log(np.maximum(length, TINY))
+
+
+def fit_alone(match, product):
+    """Fit each population by itself: one column each."""
+    length = of_itself(product)
+    brightness = np.maximum(match, 0) / np.maximum(length, TINY)
+    fit = 0.5 * brightness * match
+    return Fitted(fit=fit, log_likelihood=fit + over_brightness(length), brightness=brightness)
+
+
+def fit_pairs(match, product):
+    """Fit every pair of populations: a column for each that the first dominates, then for each that the second does."""
+    i, j = np.triu_indices(match.shape[1], 1)
+    length_1, length_2, overlap = product[:, i, i], product[:, j, j], product[:, i, j]
+    match_1, match_2 = match[:, i], match[:, j]
+    determinant = np.maximum(length_1 * length_2 - overlap**2, PARALLEL * length_1 * length_2 + TINY)
+    light_1 = np.maximum(length_2 * match_1 - overlap * match_2, 0)
+    light_2 = np.maximum(length_1 * match_2 - overlap * match_1, 0)
+    total = light_1 + light_2
+    best = np.divide(light_1, total, out=np.full_like(total, 0.5), where=total > 0)
+    share = np.concatenate([np.maximum(best, 0.5), np.minimum(best, 0.5)], axis=1)
+    lowest = np.repeat([0.5, 0.0], len(i))  # the shares of a column are between this and 0.5 more
+
+    def twice(values):
+        return np.concatenate([values, values], axis=1)
+
+    along = share * twice(match_1) + (1 - share) * twice(match_2)
+    length = share**2 * twice(length_1) + (1 - share) ** 2 * twice(length_2) + 2 * share * (1 - share) * twice(overlap)
+    brightness = np.maximum(along, 0) / np.maximum(length, TINY)
+    fit = 0.5 * brightness * along
+    error = np.sqrt(length / twice(determinant)) / np.maximum(brightness, 1e-9)
+    inside = ndtr((lowest + 0.5 - share) / error) - ndtr((lowest - share) / error)
+    integral = np.sqrt(2 * np.pi) * error * inside
+    log_likelihood = fit + np.log(np.maximum(integral, TINY)) + over_brightness(length)
+    return Fitted(fit=fit, log_likelihood=log_likelihood, brightness=brightness, share=share)
+
+
+def fit_triple(match, product, pairs):
+    """Fit the best pair of each pixel with the population that is most like what the pair leaves over: one column.
+
+    Where no three populations fit with shares above zero, the likelihood is zero.
+    """
+    n_pixels, n_populations = match.shape
+    if n_populations < 3:
+        none, one = np.full((n_pixels, 1), -np.inf), np.ones((n_pixels, 1))
+        shares, members = np.zeros((n_pixels, 3)), np.zeros((n_pixels, 3), dtype=int)
+        return Fitted(fit=none, log_likelihood=none, brightness=0 * one, share=shares, members=members)
+    members = third_member(match, product, pairs)
+    pixels = np.arange(n_pixels)[:, None, None]
+    matrix = product[pixels, members[:, :, None], members[:, None, :]]
+    # Scaled such that the diagonal is 1: fluxes of any unit are then as far from singular as their SEDs are alike.
+    scale = np.sqrt(np.maximum(of_itself(matrix), TINY))
+    matrix = matrix / (scale[:, :, None] * scale[:, None, :])
+    matches = np.take_along_axis(match, members, axis=1)
+    determinant = np.linalg.det(matrix)
+    usable = determinant > PARALLEL
+    light = np.zeros((n_pixels, 3))
+    light[usable] = np.linalg.solve(matrix[usable], (matches / scale)[usable, :, None])[..., 0]
+    light /= scale
+    usable &= (light > 0).all(axis=1)
+    light[~usable] = 1
+    brightness = light.sum(axis=1)
+    fit = 0.5 * np.sum(light * matches, axis=1)
+    length = 2 * fit / brightness**2
+    d = brightness**2 * np.sqrt(np.maximum(determinant, PARALLEL) / np.maximum(length, TINY)) * np.prod(scale, axis=1)
+    log_likelihood = fit + np.log(4 * np.pi / np.maximum(d, TINY)) + over_brightness(length)
+    fit, log_likelihood = (np.where(usable, each, -np.inf)[:, None] for each in (fit, log_likelihood))
+    shares = light / brightness[:, None]
+    return Fitted(fit, log_likelihood, brightness[:, None], share=shares, members=members)
+
+
+def third_member(match, product, pairs):
+    """The best pair of each pixel, and the population that is most like its residual, int of shape (n_pixels, 3)."""
+    first, second = np.triu_indices(match.shape[1], 1)
+    pixels, best = np.arange(len(match)), np.argmax(pairs.fit, axis=1)
+    i, j = first[best % len(first)], second[best % len(first)]
+    share, brightness = pairs.share[pixels, best, None], pairs.brightness[pixels, best, None]
+    residual = match - brightness * (share * product[pixels, i] + (1 - share) * product[pixels, j])
+    residual /= np.sqrt(np.maximum(of_itself(product), TINY))
+    residual[pixels, i] = residual[pixels, j] = -np.inf
+    return np.column_stack([i, j, np.argmax(residual, axis=1)])
+
+
+def nothing_fits(data, best, product):
+    """Log likelihood of a pixel that is none of the blends, shape (n_pixels,).
+
+    It is that of a blend which fits so badly that noise alone makes a pixel do so with a probability of CHANCE. Where
+    even typical pixels fit badly, as with understated errors, it is so much lower.
+    """
+    n_free = max(data.flux.shape[1] - 1, 1)
+    typical = max(np.median(data.chi2_of_zero - 2 * best) / chi2.median(n_free), 1)
+    fit = 0.5 * (data.chi2_of_zero - typical * chi2.isf(CHANCE, n_free))
+    return fit + over_brightness(of_itself(product).mean(axis=1))
