@@ -8,7 +8,9 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from distances import Options
 from helper_functions.filters import pivot_wavelength
+from helper_functions.pixel_distances import PixelDistances
 from helper_functions.pixel_seds import PixelSEDs
 
 BANDS = ("f606w", "f814w", "f115w", "f200w", "f277w", "f444w")
@@ -38,6 +40,13 @@ def celestial_wcs():
 
 def image_path(folder, band, kind="sci"):
     return folder / "psf_matched" / f"uncover_v7.1_abell2744clu_{band}_bcgs_{kind}_f444w-matched.fits"
+
+
+def edit(path, change):
+    """Rewrite the image at `path` as change(pixels) says."""
+    with fits.open(path) as hdus:
+        data, header = hdus[0].data.copy(), hdus[0].header
+    fits.PrimaryHDU(change(data), header).writeto(path, overwrite=True)
 
 
 def plant():
@@ -97,6 +106,32 @@ def pixel_seds(flux, error, wavelengths=None, **others):
     bands = tuple(f"band{number}" for number in range(n_bands))
     known = {"bands": bands, "wavelengths": wavelengths, "rows": rows, "cols": cols}
     return PixelSEDs(flux=np.asarray(flux), error=np.asarray(error), **(known | others))
+
+
+WAVELENGTHS = np.array([20000.0, 6000.0, 44000.0, 11500.0])  # not in order, on purpose
+# Bands of 2000 Angstrom around these; at redshift 1 the first covers Halpha (13,070 to 13,200) and no other feature.
+EDGES = np.column_stack([WAVELENGTHS - 1000, WAVELENGTHS + 1000])
+EDGES[0] = [12000, 14000]
+REDSHIFT = 1.0
+ONE = Options(features=("halpha", "balmer_break"), polynomial_degree=2)
+
+
+class WithEdges(PixelSEDs):
+    """SEDs in bands that no telescope has."""
+
+    edges = EDGES
+
+
+def distances_of(flux, metric, *, wavelengths=WAVELENGTHS, edges=EDGES, errors=None, **limits):
+    errors = np.full(np.shape(flux), 0.1) if errors is None else errors
+    kind = type("WithTheseEdges", (WithEdges,), {"edges": edges})
+    return PixelDistances(kind(*pixel_seds(flux, errors, wavelengths, redshift=REDSHIFT)), metric, ONE, **limits)
+
+
+@pytest.fixture
+def random_seds():
+    """Random SEDs, larger in number than one block, some negative fluxes."""
+    return np.random.default_rng(0).normal(0.5, 1, (600, 4))
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
-import gzip
 import shutil
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from conftest import BANDS, NOISE, SHAPE, celestial_wcs, image_path, plant
+from conftest import BANDS, NOISE, SHAPE, celestial_wcs, edit, image_path, plant
 
 import data_paths
-from helper_functions.job.fits_windows import find_segments, open_mosaic, read_window
-from helper_functions.pixel_seds import complete_block, extract_seds, median_snr, select_pixels
+from helper_functions.pixel_seds import median_snr, select_pixels
 from prepare_images import (
     NotInSurvey,
     agreeing_neighbours,
@@ -21,13 +19,6 @@ from prepare_images import (
 )
 
 IDS = [7, 8, 9, 10, 11, 12]
-
-
-def edit(path, change):
-    """Rewrite the image at `path` as change(pixels) says."""
-    with fits.open(path) as hdus:
-        data, header = hdus[0].data.copy(), hdus[0].header
-    fits.PrimaryHDU(change(data), header).writeto(path, overwrite=True)
 
 
 def test_bands_come_by_wavelength_and_alma_is_none(survey_folder):
@@ -64,23 +55,6 @@ def test_a_wide_segment_works_like_any_other(survey_folder):
     assert cut_out(open_survey(survey_folder, [7]), 7, margin=2).segmap.shape[1] == SHAPE[1]
 
 
-def test_segments_are_found_across_stripes(survey_folder, monkeypatch):
-    monkeypatch.setattr("helper_functions.job.fits_windows.STRIPE_BYTES", 8 * SHAPE[1] * 7)  # stripes of 7 rows
-    mosaic = open_mosaic(survey_folder / data_paths.SEGMAP, None)
-    boxes = find_segments(mosaic, [7, 11, 99])
-    assert boxes == {7: (slice(28, 53), slice(28, 53)), 11: (slice(62, 79), slice(111, 120))}
-
-
-def test_selected_pixels_are_those_above_the_threshold(survey_folder):
-    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
-    snr = median_snr(cutout)
-    by_hand = np.median(cutout.sci / cutout.err, axis=0)
-    np.testing.assert_allclose(snr, by_hand)
-    mask = select_pixels(cutout, snr, 20.0)
-    assert (mask == ((cutout.segmap == 7) & (by_hand > 20))).all()
-    assert 0 < mask.sum() < (cutout.segmap == 7).sum()
-
-
 def test_mask_missing_by_hand():
     sci = np.array([1.0, 2, 3, 4, np.nan, np.inf, 7])
     weight = np.array([4.0, 0, -1, np.nan, 1, 1, np.inf])
@@ -89,36 +63,6 @@ def test_mask_missing_by_hand():
     np.testing.assert_array_equal(flux, [1, *[np.nan] * 6])
     np.testing.assert_array_equal(error, [0.5, *[np.nan] * 6])
     np.testing.assert_array_equal(sci, before)
-
-
-def test_median_snr_counts_only_bands_with_data(survey_folder):
-    def hole(pixels):
-        pixels[40, 40] = 0
-        return pixels
-
-    for band in ("f606w", "f814w", "f115w", "f200w"):
-        edit(image_path(survey_folder, band, "wht"), hole)
-    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=0)
-    pixel = np.s_[40 - 28, 40 - 28]
-    assert np.isnan(cutout.sci[:4][:, *pixel]).all()
-    assert median_snr(cutout)[pixel] == pytest.approx(np.mean((cutout.sci / cutout.err)[4:][:, *pixel]))
-
-
-def test_a_band_without_data_is_dropped_for_the_galaxy(survey_folder):
-    edit(image_path(survey_folder, "f814w", "wht"), lambda weight: 0 * weight)
-    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=0)
-    seds = extract_seds(cutout, select_pixels(cutout, median_snr(cutout), 3))
-    assert seds.bands == ("f606w", "f115w", "f200w", "f277w", "f444w")
-    assert seds.flux.shape[1] == len(seds.wavelengths) == 5
-
-
-def test_complete_block_by_hand():
-    flux = np.ones((10, 3))
-    flux[:3, 1] = np.nan  # 30% missing: the band goes
-    flux[9, 0] = np.nan  # 10% missing: the pixel goes
-    pixels, bands = complete_block(flux)
-    assert bands.tolist() == [True, False, True]
-    assert pixels.tolist() == [True] * 9 + [False]
 
 
 def test_neighbours_by_redshift():
@@ -147,30 +91,6 @@ def test_unknown_ids_say_where_they_are_missing(survey_folder):
         cut_out(survey, 99, margin=5)
     with pytest.raises(NotInSurvey, match="id 13 is in the catalog but has no pixel in the segmap"):
         cut_out(survey, 13, margin=5)
-
-
-def test_packed_files_give_the_same_and_are_unpacked_once(survey_folder):
-    plain = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
-    for path in [*survey_folder.glob("*.fits"), *survey_folder.glob("psf_matched/*.fits")]:
-        with open(path, "rb") as source, gzip.open(f"{path}.gz", "wb") as sink:
-            shutil.copyfileobj(source, sink)
-        path.unlink()
-    packed = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
-    np.testing.assert_array_equal(packed.sci, plain.sci)
-    unpacked = {path: path.stat().st_mtime_ns for path in data_paths.cache_folder().rglob("*.fits")}
-    assert len(unpacked) == 13
-    open_survey(survey_folder, IDS)
-    assert {path: path.stat().st_mtime_ns for path in data_paths.cache_folder().rglob("*.fits")} == unpacked
-
-
-def test_images_with_bscale_are_read_in_physical_units(survey_folder):
-    path = image_path(survey_folder, "f444w")
-    data, header = fits.getdata(path, header=True)
-    hdu = fits.PrimaryHDU(data, header)
-    hdu.scale("int16", bzero=0, bscale=0.001)
-    hdu.writeto(path, overwrite=True)
-    window = np.s_[30:50, 30:50]
-    np.testing.assert_allclose(read_window(open_mosaic(path, None), window), data[window], atol=0.0006)
 
 
 def test_cutout_survives_the_disk(survey_folder, tmp_path):
@@ -223,38 +143,6 @@ def test_no_image_at_all_and_missing_weight_are_errors(survey_folder):
         path.unlink()
     with pytest.raises(FileNotFoundError, match="no image of any band"):
         open_survey(survey_folder, IDS)
-
-
-def test_images_that_do_not_align_name_both_files(survey_folder):
-    edit(image_path(survey_folder, "f115w", "wht"), lambda weight: weight[:-1])
-    with pytest.raises(
-        ValueError, match=r"f115w_bcgs_wht.* and .*SEGMAP\.fits differ in shape: \(89, 120\) and \(90, 120\)"
-    ):
-        open_survey(survey_folder, IDS)
-
-
-def test_images_with_another_wcs_name_both_files(survey_folder):
-    path = image_path(survey_folder, "f115w")
-    fits.setval(path, "CRPIX1", value=61.0)
-    with pytest.raises(ValueError, match=r"f115w_bcgs_sci.* and .*SEGMAP\.fits differ in WCS: by 1 pixels"):
-        open_survey(survey_folder, IDS)
-
-
-def test_truncated_files_are_named(survey_folder):
-    path = image_path(survey_folder, "f200w")
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(OSError, match=r"f200w_bcgs_sci.* is truncated"):
-        open_survey(survey_folder, IDS)
-    path.write_bytes(b"not FITS at all")
-    with pytest.raises(OSError, match=r"f200w_bcgs_sci.* cannot be read as FITS"):
-        open_survey(survey_folder, IDS)
-    path.unlink()
-    packed = path.with_name(path.name + ".gz")
-    packed.write_bytes(gzip.compress(whole)[:-200])
-    with pytest.raises(OSError, match=r"f200w_bcgs_sci.* cannot be unpacked"):
-        open_survey(survey_folder, IDS)
-    assert not [path for path in data_paths.cache_folder().rglob("*") if path.is_file()]
 
 
 def test_truncated_catalog_is_named(survey_folder):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from helper_functions.choose import gather
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import Found
 from helper_functions.number_of_clusters import CRITERIA
@@ -46,16 +45,3 @@ def test_found_in_another_order():
     turned = found.only([2, 0, 1])
     assert turned.labels.tolist() == [2, 3, 1]
     assert (turned.log_likelihood, turned.probability, turned.residual) == (-4.0, None, None)
-
-
-def test_a_file_in_the_folder_is_a_method_and_a_name_twice_is_an_error(tmp_path, monkeypatch):
-    folder = tmp_path / "somebodys_methods"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "first.py").write_text("METHODS = {'one': 1}\n")
-    (folder / "helper.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert gather("somebodys_methods", "METHODS") == {"one": 1}
-    (folder / "second.py").write_text("METHODS = {'one': 2}\n")
-    with pytest.raises(ValueError, match=r"somebodys_methods\.second lists 'one' in METHODS, which another file lists"):
-        gather("somebodys_methods", "METHODS")

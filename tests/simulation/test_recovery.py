@@ -3,9 +3,12 @@ import pytest
 from astropy.table import Table
 from scipy.stats import spearmanr
 
+from distances import METRICS
+from helper_functions import number_of_clusters
 from helper_functions.clustering import cluster_pixels
 from helper_functions.job.runs import Run
 from helper_functions.methods import METHODS
+from helper_functions.normalize import NORMS
 from helper_functions.simulation import recovery
 from helper_functions.simulation.recovery import (
     CHANCE,
@@ -95,15 +98,25 @@ def test_nothing_depends_on_units_or_order(run, galaxy):
 
 
 def test_every_run_is_in_the_suite():
+    expected = {
+        (method, norm, metric)
+        for method, entry in METHODS.items()
+        for norm in (NORMS if entry.takes_any_norm else [entry.norm])
+        for metric in (METRICS if entry.takes_any_metric else [entry.metric])
+    }
     runs = all_runs()
-    assert len(runs) == 5 * 6 * 6 + 6 + 1  # the last two have one metric, or one norm too
-    assert {run.method for run in runs} == set(METHODS)
+    assert len(runs) == len(expected)
+    assert set(runs) == expected
 
 
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(recovery, "RADII", (7.0,))
+    # Little is scored, as what is asked is what becomes of the scores.
+    monkeypatch.setattr(recovery, "RADII", (6.0,))
     monkeypatch.setattr(recovery, "all_runs", plain_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
+    monkeypatch.setattr(recovery, "STEPS", range(2))
+    monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 4)
+    monkeypatch.setattr(number_of_clusters, "AGAIN_PIXELS", 50)
     assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
@@ -119,9 +132,11 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
         "truth_and_maps.png",
     }
     table = Table.read(tmp_path / "out" / "recovery.ecsv")
-    # Two galaxies: 7 methods and 2 references in both suites, 7 methods with 5 more numbers; dbscan chooses by itself,
-    # blended_mixture by one criterion of the two, the other 5 by a third of their own.
-    assert len(table) == 2 * (2 * (7 + 2) + 7 * 5 + (2 + 5 * 3) + 6)
+    # For each galaxy: all methods and two references in both suites; all methods with one more cluster; and every
+    # method that does not find the number by itself with that of its own criterion in both, of the others in one suite.
+    criteria = [entry.criterion for entry in METHODS.values() if not entry.finds_number]
+    chosen = sum(len({"tic", "silhouette", own}) + 1 for own in criteria)
+    assert len(table) == 2 * (2 * (len(METHODS) + 2) + len(METHODS) + chosen)
     chosen = Table.read(tmp_path / "out" / "recovery_chosen.ecsv")
     row = chosen[(chosen["method"] == "kmeans") & (chosen["criterion"] == "silhouette")][0]
     mine = table[(table["method"] == "kmeans") & (table["criterion"] == "silhouette")]

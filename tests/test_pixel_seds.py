@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from conftest import edit, image_path, pixel_seds
+
+from helper_functions.pixel_seds import (
+    NoPixels,
+    complete_block,
+    extract_seds,
+    fill_image,
+    median_snr,
+    no_pixels,
+    select_pixels,
+)
+from prepare_images import cut_out, open_survey
+
+IDS = [7]
+
+
+def test_selected_pixels_are_those_above_the_threshold(survey_folder):
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    snr = median_snr(cutout)
+    by_hand = np.median(cutout.sci / cutout.err, axis=0)
+    np.testing.assert_allclose(snr, by_hand)
+    mask = select_pixels(cutout, snr, 20.0)
+    assert (mask == ((cutout.segmap == 7) & (by_hand > 20))).all()
+    assert 0 < mask.sum() < (cutout.segmap == 7).sum()
+
+
+def test_median_snr_counts_only_bands_with_data(survey_folder):
+    def hole(pixels):
+        pixels[40, 40] = 0
+        return pixels
+
+    for band in ("f606w", "f814w", "f115w", "f200w"):
+        edit(image_path(survey_folder, band, "wht"), hole)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=0)
+    pixel = np.s_[40 - 28, 40 - 28]
+    assert np.isnan(cutout.sci[:4][:, *pixel]).all()
+    assert median_snr(cutout)[pixel] == pytest.approx(np.mean((cutout.sci / cutout.err)[4:][:, *pixel]))
+
+
+def test_a_band_without_data_is_dropped_for_the_galaxy(survey_folder):
+    edit(image_path(survey_folder, "f814w", "wht"), lambda weight: 0 * weight)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=0)
+    seds = extract_seds(cutout, select_pixels(cutout, median_snr(cutout), 3))
+    assert seds.bands == ("f606w", "f115w", "f200w", "f277w", "f444w")
+    assert seds.flux.shape[1] == len(seds.wavelengths) == 5
+
+
+def test_complete_block_by_hand():
+    flux = np.ones((10, 3))
+    flux[:3, 1] = np.nan  # 30% missing: the band goes
+    flux[9, 0] = np.nan  # 10% missing: the pixel goes
+    pixels, bands = complete_block(flux)
+    assert bands.tolist() == [True, False, True]
+    assert pixels.tolist() == [True] * 9 + [False]
+
+
+def test_only_slices_pixels_and_bands_of_everything():
+    flux = np.arange(12.0).reshape(4, 3)
+    seds = pixel_seds(flux, flux + 1, noise_area=np.array([1.0, 2, 3]), bands=("f115w", "f200w", "f444w"), redshift=2.0)
+    some = seds.only([3, 1], [2, 0])
+    assert some.flux.tolist() == [[11, 9], [5, 3]]
+    assert (some.error == some.flux + 1).all()
+    assert (some.bands, some.noise_area.tolist(), some.redshift) == (("f444w", "f115w"), [3, 1], 2.0)
+    assert some.positions.tolist() == [[0, 3], [0, 1]]
+    assert some.wavelengths.tolist() == seds.wavelengths[[2, 0]].tolist()
+    assert (some.edges == seds.edges[[2, 0]]).all()
+    assert (seds.edges[:, 0] < seds.edges[:, 1]).all()
+    whole = seds.only()
+    assert (whole.flux == seds.flux).all()
+
+
+def test_no_pixels_says_how_far_from_the_threshold_they_are(survey_folder):
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=0)
+    snr = median_snr(cutout)
+    problem = no_pixels(cutout, snr, 1e6)
+    assert isinstance(problem, NoPixels)
+    assert str(problem) == f"0 of 441 pixels exceed a median SNR of 1e+06: the highest has {snr[snr > 0].max():.2f}"
+    assert str(no_pixels(cutout, np.full(snr.shape, np.nan), 3)).endswith(": none of them has data")
+
+
+def test_images_are_filled_where_the_pixels_are():
+    seds = pixel_seds(np.ones((2, 1)), np.ones((2, 1)), rows=np.array([0, 1]), cols=np.array([2, 0]))
+    assert fill_image((2, 3), seds, np.array([5, 6]), 0).tolist() == [[0, 0, 5], [6, 0, 0]]
