@@ -1,0 +1,58 @@
+import numpy as np
+from astropy.io import fits
+from conftest import BANDS, celestial_wcs
+
+from helper_functions.clustering import cluster_pixels
+from helper_functions.composite_seds import composite_seds
+from helper_functions.job.label_file import label_hdus, read_labels
+from helper_functions.job.results import quality_words, run_panel, run_result
+from helper_functions.job.runs import Run
+from helper_functions.pixel_seds import Cutout
+from helper_functions.quality import QUALITY
+from main_clustering import settings_block
+
+
+def result_of(two_shapes, method, metric):
+    seds = two_shapes.seds
+    run = Run(method, "L2", metric)
+    clustering = cluster_pixels(seds, method=method, metric=metric, n_clusters=2)
+    images = np.zeros((len(BANDS), 12, 10))
+    cutout = Cutout(7, 1.0, BANDS, seds.wavelengths, images, images, np.ones((12, 10), int), (7,), celestial_wcs())
+    quality = {name: 0.5 for name in QUALITY}
+    return run_result(run, cutout, seds, clustering, composite_seds(seds, clustering.labels), quality, ["oii"])
+
+
+def test_images_hold_the_values_of_the_pixels_where_they_are(two_shapes):
+    result = result_of(two_shapes, "gaussian_mixture", "euclidean")
+    assert (result.labels[:10].ravel() == two_shapes.truth).all()
+    assert (result.labels[10:] == 0).all()
+    assert (result.confidence[:10].ravel() == result.clustering.confidence.astype(np.float32)).all()
+    assert np.isnan(result.confidence[10:]).all()
+    assert result.title == "id 7: gaussian_mixture, norm L2, euclidean (2 clusters)"
+    assert result.band_weights is None
+
+
+def test_weights_of_features_are_of_the_features_asked_for(two_shapes):
+    result = result_of(two_shapes, "kmeans", "features")
+    # [OII] at z = 1 is at 0.745 micron: beyond F606W and before F115W.
+    assert [band for band, weight in zip(BANDS, result.band_weights.weights, strict=True) if weight] == ["f814w"]
+    assert result.confidence is None
+
+
+def test_the_label_file_gives_back_what_was_found(two_shapes, tmp_path):
+    result = result_of(two_shapes, "gaussian_mixture", "euclidean")
+    path = tmp_path / "labels.fits"
+    label_hdus(result, settings_block(), "abc").writeto(path)
+    assert (read_labels(path) == result.labels).all()
+    with fits.open(path) as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SIMILARITY", "CONFIDENCE", "PROBABILITY"]
+        assert hdus["PROBABILITY"].data.shape == (2, 12, 10)
+        assert (hdus[0].header["CONFIG"], hdus[0].header["NCLUST"]) == ("abc", 2)
+    panel = run_panel(result.run, two_shapes.seds, read_labels(path), result.quality)
+    np.testing.assert_array_equal(panel.composites, result.composites.flux)
+
+
+def test_words_of_quality_have_a_dash_where_nothing_is_known():
+    figures = {name: 0.5 for name in QUALITY} | {"stability": np.nan, "fragmentation": -0.001}
+    words = quality_words(figures)
+    assert words == ("χ² 0.5", "unseen bands 0.50σ", "fragments 0.00", "stable –", "brightness 50%")
