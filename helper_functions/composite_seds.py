@@ -1,4 +1,4 @@
-"""Composite SEDs: what the pixels of a cluster have in common, and how well they share it."""
+"""Composite SEDs of clusters, and how similar their pixels are to them."""
 
 from typing import NamedTuple
 
@@ -157,10 +157,10 @@ def nearest_sed(seds, templates):
 
 
 def residuals(seds, labels):
-    """What is left of pixels when their composites are taken off, in units of the errors.
+    """Residuals of pixels from the composite of their cluster, scaled to fit best, in units of the errors.
 
-    Pixels in no cluster are compared to the nearest composite: otherwise a method would fit the better, the more of the
-    difficult pixels it leaves out.
+    For pixels in no cluster they are from the composite that fits best. If such pixels were left out, a method would
+    seem to fit better the more of the difficult pixels it leaves unassigned.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def residuals(seds, labels):
     Returns
     -------
     ndarray of shape (n_pixels, n_bands)
-        NaN where the pixel or its composite has no data; the whole flux where no composite has a band in common.
+        NaN where the pixel or its composite has no data; flux / error where no composite has a band in common.
     """
     composites = composite_seds(seds, labels).flux
     residual = seds.flux / seds.error

@@ -1,16 +1,21 @@
 """Norms: how brightness is taken out of pixel SEDs before they are clustered.
 
-A norm is a function `norm(flux, error)` that returns a new array for each, of the same shape (n_pixels, n_bands).
+A norm is a function `norm(flux, error)` that returns new arrays of the same shape (n_pixels, n_bands): the normalised
+SEDs and their errors.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from distances import to_unit_length
 from helper_functions.choose import choose
 
-SOFTENING = 1.042  # of asinh magnitudes in units of the error: the least bias and noise (Lupton et al. 1999)
-# Of norm "contrast": 0 leaves residuals in units of the noise, 1 in units of the flux. Among 0, 1/4, ... 1 the best for
-# k-means and spectral clustering of simulated galaxies (seeds 5000 to 5011 of the recovery suite).
+# Softening of asinh magnitudes in units of the error: the best compromise of bias and noise (Lupton et al. 1999).
+SOFTENING = 1.042
+# Exponent of the brightness in norm "contrast". Of 0, 1/4, ... 1 the one with which k-means and spectral clustering
+# recover simulated galaxies best (seeds 5000 to 5011 of the recovery suite).
 BRIGHTNESS_POWER = 0.75
 PCA_VARIANCE = 0.95  # share of the variance of the shapes that norm "pca" keeps
 
@@ -37,7 +42,7 @@ def _unit_error(flux, error, unit, projector):
 def subtract_scaled_median(flux, error):
     """Subtract the galaxy's median SED, scaled to each pixel by the best-fit (inverse-variance) amplitude.
 
-    What is left is in the unit of `flux`. The fit takes one degree of freedom out of the errors.
+    The result is in the unit of `flux`. Its errors are smaller than those of the fluxes, as the amplitude is fitted.
     """
     median = np.median(flux, axis=0)
     weight = 1 / error**2
@@ -52,8 +57,8 @@ def subtract_scaled_median(flux, error):
 def keep_leading_components(flux, error):
     """Scale to length 1, and keep only the leading principal components of the shapes.
 
-    The shapes are put together again from the components that hold PCA_VARIANCE of the variance, so that columns stay
-    bands and every metric keeps its meaning; Euclidean distances are those between the components themselves.
+    Each SED is replaced by its projection on the components that hold PCA_VARIANCE of the variance. Columns remain
+    bands, so that every metric keeps its meaning; Euclidean distances are the same as between the components.
     """
     unit, unit_error = to_unit_sphere(flux, error)
     mean = unit.mean(axis=0)
@@ -69,8 +74,8 @@ def keep_leading_components(flux, error):
 def asinh_ratios(flux, error):
     """Ratios between bands: asinh magnitudes (Lupton et al. 1999), less their inverse-variance mean over the bands.
 
-    At high SNR these are logarithms of the flux over its geometric mean. Near zero and below they turn linear, within
-    about the typical error of each band.
+    At high SNR these are logarithms of the flux over its geometric mean. Where the flux is below about the typical
+    error of the band, or negative, they are linear in it.
     """
     softening = SOFTENING * np.median(error, axis=0)
     magnitude = np.arcsinh(flux / (2 * softening)) + np.log(softening)
@@ -82,10 +87,11 @@ def asinh_ratios(flux, error):
 
 
 def contrast_to_mean(flux, error):
-    """How far a pixel departs from the galaxy's mean SED scaled to it, in units of noise, per power of its brightness.
+    """Subtract the galaxy's mean SED, scaled to each pixel, and divide by the noise and a power of the brightness.
 
-    In units of the noise alone the residuals of bright pixels are the largest, relative to the flux the noise of faint
-    ones is: a power below 1 of the brightness stands between the two.
+    In units of its noise, a bright pixel departs from the mean SED by more than a faint pixel of the same shape. In
+    units of its brightness, the noise of faint pixels is larger than any difference in shape. Dividing by a power of
+    the brightness between 0 and 1 (BRIGHTNESS_POWER) is a compromise.
     """
     noise = np.median(error, axis=0)
     mean = flux.mean(axis=0)
@@ -100,13 +106,28 @@ def contrast_to_mean(flux, error):
     return (flux - amplitude * mean) / scale, np.sqrt(np.maximum(variance, 0)) / scale
 
 
+class Norm(NamedTuple):
+    """A norm."""
+
+    function: Callable  # (flux, error) -> (flux, error)
+    meaning: str  # what is left of an SED, in a line of a table
+
+
 NORMS = {
-    "none": keep_brightness,
-    "L2": to_unit_sphere,
-    "sed": subtract_scaled_median,
-    "pca": keep_leading_components,
-    "ratios": asinh_ratios,
-    "contrast": contrast_to_mean,
+    "none": Norm(keep_brightness, "everything"),
+    "L2": Norm(to_unit_sphere, "the SED scaled to length 1"),
+    "sed": Norm(
+        subtract_scaled_median, "what remains after the galaxy's median SED, scaled to the pixel, is subtracted"
+    ),
+    "pca": Norm(keep_leading_components, "as L2, but only the leading principal components (95% of the variance)"),
+    "ratios": Norm(
+        asinh_ratios, "asinh magnitudes less their mean: logarithms of band ratios, defined at and below zero flux, too"
+    ),
+    "contrast": Norm(
+        contrast_to_mean,
+        "what remains after the galaxy's mean SED, scaled to the pixel, is subtracted, in units of each band's noise, "
+        "divided by brightness^0.75",
+    ),
 }
 
 
@@ -130,7 +151,7 @@ def normalize(flux, error, norm):
     ValueError
         For an unknown norm, values that are not finite, errors that are not positive, or an SED without a shape.
     """
-    function = choose(NORMS, norm, "norm")
+    function = choose(NORMS, norm, "norm").function
     flux, error = np.asarray(flux, dtype=float), np.asarray(error, dtype=float)
     unusable = ~(np.isfinite(flux) & np.isfinite(error) & (error > 0)).all(axis=1)
     if unusable.any():

@@ -1,7 +1,7 @@
 """How many clusters a galaxy has: criteria that judge the clusterings with 1, 2, 3, ... clusters.
 
 A criterion is a function `criterion(task)` that takes a `Task` and returns `Scores`. Noise of neighbouring pixels is
-correlated: what a cluster must gain to count is measured with that correlation (see `noise`).
+correlated: `tic` and `bic` subtract more for each cluster the larger the area of that correlation is (see `noise`).
 """
 
 from collections.abc import Callable
@@ -19,14 +19,15 @@ MAX_CLUSTERS = 10
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
 AGAIN_PIXELS = 500  # pixels, drawn at random, that are used by criteria which cluster again
 REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares to
-# 1 is Takeuchi's criterion, which finds too few clusters rather than too many. From 0.6 to 0.9 simulated galaxies are
-# recovered about as well (60 of the recovery suite, seeds 5000 to 9011), and below 0.7 some of one SED are split.
+# Part of Takeuchi's penalty that is subtracted. With all of it (1), too few clusters are found more often than too
+# many; from 0.6 to 0.9, 60 galaxies of the recovery suite (seeds 5000 to 9011) are recovered about equally well; and
+# below 0.7, some galaxies that have only one SED are split.
 CAUTION = 0.8
-PIXELS_PER_SED = 100  # with fewer, SEDs fit so much of the noise that the residuals say little about it
+PIXELS_PER_SED = 100  # with fewer pixels a cluster, composites fit so much of the noise that residuals understate it
 
 
 class Scores(NamedTuple):
-    """What a criterion says."""
+    """The score of each number of clusters by one criterion, and the number that the criterion chooses."""
 
     values: np.ndarray  # (n,), for 1..n clusters, the higher the better; NaN where it has no meaning
     chosen: int  # number of clusters
@@ -34,12 +35,12 @@ class Scores(NamedTuple):
 
 
 class Task:
-    """The pixels of a galaxy, and a way to cluster them: what criteria look at.
+    """The pixels of one galaxy and their clusterings into 1, 2, 3, ... clusters, each made when it is first needed.
 
     Parameters
     ----------
     seds : PixelSEDs
-        Without missing data. Where `noise_area` is not known, it is measured from what clusters leave over.
+        Without missing data. Where `noise_area` is not known, it is measured in the residuals of the clusterings.
     clusterer : Clusterer
         `clusterer.candidates(seds, ks)` gives {number of clusters: Found}; `clusterer.distances(seds)` gives
         `PixelDistances`.
@@ -57,9 +58,9 @@ class Task:
 
     @cached_property
     def residual(self):
-        """What the clusterings leave over, {number of clusters: (n_pixels, n_bands)}, in units of the errors.
+        """Residuals of the clusterings in units of the errors, {number of clusters: (n_pixels, n_bands)}.
 
-        A method without a model of the fluxes takes pixels to have the SEDs of their composites.
+        They are those of the method's model of the fluxes, or for a method without one, from the composites.
         """
         return {
             k: residuals(self.seds, found.labels + 1) if found.residual is None else found.residual
@@ -68,7 +69,7 @@ class Task:
 
     @cached_property
     def log_likelihood(self):
-        """Of the clusterings of all pixels, {number of clusters: value}."""
+        """Log likelihood of all fluxes under each clustering, up to a constant, {number of clusters: value}."""
         return {
             k: -0.5 * float(np.sum(self.residual[k] ** 2)) if found.log_likelihood is None else found.log_likelihood
             for k, found in self.candidates.items()
@@ -86,10 +87,11 @@ class Task:
         return np.maximum(known, 1)
 
     def effective_parameters(self, k):
-        """Parameters of a model with `k` populations, each counted as often as the noise of its pixels is correlated.
+        """Effective number of parameters of `k` populations in correlated noise.
 
-        A population has as many parameters as there are bands: its SED but for the scale, and how frequent it is. Every
-        two populations have one more: how frequent blends of them are.
+        A population has one parameter for each band: its SED, less its scale, and its frequency. Each pair of
+        populations has one more, the frequency of its blends. Where noise is correlated over an area of n pixels, a
+        parameter fits noise like n parameters would in independent noise, and so counts n times.
         """
         frequencies = k * (k + 1) / 2
         return k * self.noise_area.sum() + frequencies * self.noise_area.mean()
@@ -101,7 +103,7 @@ class Task:
 
     @cached_property
     def sampled(self):
-        """At most AGAIN_PIXELS pixels drawn at random, as `PixelSEDs`, and their labels if they are all there is."""
+        """At most AGAIN_PIXELS pixels, drawn at random, and the labels found when only these are clustered."""
         seds = self.seds.only(self.sample(AGAIN_PIXELS))
         return seds, self.again(seds)
 
@@ -118,11 +120,11 @@ class Task:
 
 
 def takeuchi(task):
-    """Takeuchi's information criterion (TIC; Takeuchi 1976), times -1/2: log likelihood less what fits the noise.
+    """Takeuchi's information criterion (TIC; Takeuchi 1976), times -1/2: log likelihood less the fit to noise.
 
-    A parameter fitted to independent noise raises the log likelihood by 1/2 on average, and lowers that of other data
-    by as much: Akaike's criterion takes off 1. If noise is correlated over an area, a parameter fits that many pixels'
-    noise at once, and the area in pixels is what is to be taken off. CAUTION of it is.
+    A parameter that fits nothing but independent noise raises the log likelihood by 1/2 on average, and lowers that of
+    new data by 1/2: Akaike's criterion subtracts 1. In noise that is correlated over an area of n pixels both are n
+    times as much, and Takeuchi's criterion subtracts n. Here CAUTION times n is subtracted.
     """
     return penalised_likelihood(CAUTION, task)
 
@@ -186,10 +188,11 @@ def stability(task):
 
 
 def prediction(task):
-    """How well unseen photometry is predicted (cf. Fu & Perry 2020): minus the logarithm of the error.
+    """How well held-out photometry is predicted, as minus the logarithm of the error (cf. Fu & Perry 2020).
 
-    Half of the pixels are clustered; in the others each band is predicted from the rest by the composites. The smallest
-    number is chosen that is as good as the best but for one standard error.
+    Half of the pixels are clustered. In each of the other pixels, every band is predicted from the other bands by the
+    composite that fits these best. The smallest number of clusters is chosen whose score is within one standard error
+    of the highest.
     """
     rng, chosen = np.random.default_rng(task.seed), task.sample(2 * AGAIN_PIXELS)
     half = rng.permutation(len(chosen))
@@ -199,7 +202,7 @@ def prediction(task):
     scores, spread = {}, {}
     for k, labels in task.again(seen).items():
         errors = band_errors(unseen, composite_seds(seen, labels + 1).flux)
-        loss = np.log1p(errors**2).mean(axis=1)  # a few strange pixels must not decide
+        loss = np.log1p(errors**2).mean(axis=1)  # a logarithm, so that a few outliers do not decide
         scores[k], spread[k] = -loss.mean(), loss.std() / np.sqrt(max(len(loss), 1))
     values, spreads = task.table(scores), task.table(spread)
     best = highest(values)
@@ -225,7 +228,7 @@ CRITERIA = {
         takeuchi,
         "Takeuchi's information criterion: log likelihood less 0.8 for each parameter, times the area in pixels over "
         "which noise is correlated, as measured in the sky around the galaxy (Takeuchi takes 1)",
-        "log likelihood less gain from noise",
+        "log likelihood less fit to noise",
     ),
     "bic": Criterion(
         bic, "the same with the penalty of BIC for as many pixels as are independent", "log likelihood less penalty"

@@ -1,4 +1,4 @@
-"""What flows through the pipeline: the cutout of a galaxy, and the SEDs of its selected pixels."""
+"""The cutout of a galaxy and the SEDs of its selected pixels: what all parts of the pipeline pass on to each other."""
 
 from typing import NamedTuple
 
@@ -134,8 +134,9 @@ def fill_image(shape, seds, values, elsewhere):
 def complete_block(flux, min_complete=MIN_COMPLETE):
     """Choose bands, then pixels, such that every SED has data in every band.
 
-    A band that misses part of a galaxy would cost all the pixels there, a hot pixel should not cost its band. So the
-    band with the least data is left out until at least `min_complete` of the pixels are complete in the others.
+    A band that does not cover part of the galaxy is better left out than all pixels there; a single pixel without data
+    is better left out than a band. So the band with the least data is left out, one after the other, until at least
+    `min_complete` of the pixels have data in all the others.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def reduced_chi2(judged):
 
 
 def held_out_error(judged):
-    """How well composites predict what they have not seen: the 68th percentile of `band_errors`, mean over the bands.
+    """How well composites predict pixels that they are not made of: 68th percentile of `band_errors`, mean over bands.
 
     Composites of one half of the pixels are tried on the other half, and the other way round. The halves are squares of
     HALF_BLOCK pixels a side like the fields of a chessboard, as noise is correlated between neighbours.
@@ -162,9 +162,9 @@ def judge(judged):
 
 
 def band_errors(seds, templates):
-    """What is left of each band when it is predicted from the others, in units of the errors.
+    """Errors of predicting each band of a pixel from its other bands, in units of the flux errors.
 
-    The template and its amplitude are those that fit the other bands of the pixel best in chi2.
+    The prediction is the template, with the amplitude, that fits the other bands of the pixel best in chi2.
 
     Parameters
     ----------
@@ -198,7 +198,8 @@ def band_errors(seds, templates):
 def stability_of(seds, found, again, seed):
     """Mean adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
 
-    Noise on top of that in the data makes it larger by sqrt(2): labels may be a little more stable than this.
+    Data with noise on top has sqrt(2) times the noise of the data, so that the labels of the data themselves are a
+    little more stable than this.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Saving the pictures: those of a run, and those of a galaxy whatever the runs.
+"""Drawing and saving pictures: those of each run, and those of the galaxy with all its runs.
 
 A picture is a function `picture(result)` in a file of `plots`, listed there in RUN_PICTURES or GALAXY_PICTURES. It
 takes a `RunResult` or a `GalaxyResult`, and returns a matplotlib `Figure`, or None where there is nothing to draw.

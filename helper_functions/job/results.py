@@ -1,4 +1,4 @@
-"""What came of a run and of a galaxy: what is saved and drawn of them."""
+"""Results of a run and of a galaxy, as they are saved and drawn."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class BandWeights(NamedTuple):
 
 
 class RunResult(NamedTuple):
-    """One run on one galaxy."""
+    """The result of one run on one galaxy."""
 
     run: Run
     cutout: Cutout
@@ -56,7 +56,7 @@ def run_result(run, cutout, seds, clustering, composites, quality, features):
 
 
 class RunPanel(NamedTuple):
-    """A run beside the others of its galaxy."""
+    """A run, as it is drawn beside the other runs of its galaxy."""
 
     title: str
     labels: np.ndarray  # (ny, nx)
@@ -65,7 +65,7 @@ class RunPanel(NamedTuple):
 
 
 class GalaxyResult(NamedTuple):
-    """One galaxy, whatever the runs."""
+    """One galaxy, with all its runs."""
 
     cutout: Cutout
     mask: np.ndarray  # bool, (ny, nx), the selected pixels

@@ -36,7 +36,7 @@ def is_done(row, settings, run, fingerprint):
 
 
 def is_complete(settings, id_dr3):
-    """Whether the files are there that a galaxy leaves whatever the runs."""
+    """Whether the files of the galaxy that do not belong to one run are there."""
     pictures = [
         data_paths.image_path(settings.output, picture, id_dr3, picture, settings.figure_format)
         for picture in GALAXY_PICTURES

@@ -177,8 +177,10 @@ def fit(data, templates, band_weight):
 
 
 def least_missed(mixture, blends, probability):
-    """The population without which the pixels are most probable: its blends are left out, and the prior of the others
-    scaled up to what it was in all."""
+    """Index of the population without which the pixels are most probable.
+
+    Without a population its blends are left out, and the prior of all others is scaled up to the same sum.
+    """
     kept = mixture.prior[:-2] @ blends.absent + mixture.prior[-1]
     left = np.log(np.maximum(blends.without(probability), TINY)) - np.log(kept)
     return int(np.argmax(left.sum(axis=0)))
