@@ -4,7 +4,7 @@ import argparse
 import math
 import platform
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ class Setting(NamedTuple):
 
     read: Callable  # read(name, value) -> value with its type; ValueError says what it may be
     meaning: str
+    names: Iterable = ()  # that it may be
     flag: str = ""  # empty: the name, with dashes
     metavar: str = ""
     nargs: str | None = None  # as argparse has it
@@ -136,7 +137,8 @@ SETTINGS = {
     "margin": Setting(number(int, lowest=0), "pixels around the segment that are cut out with it"),
     "methods_to_run": Setting(
         several(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
-        ", ".join(METHODS),
+        "the methods",
+        names=METHODS,
         flag="--methods",
         metavar="METHOD",
         nargs="+",
@@ -144,19 +146,22 @@ SETTINGS = {
     ),
     "norm": Setting(
         several(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
-        f"how brightness is taken out: {', '.join(NORMS)}; unless set, each method's own",
+        "how brightness is taken out; unless set, each method's own norm",
+        names=NORMS,
         nargs="+",
         changes_results=False,
     ),
     "metric": Setting(
         several(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
-        f"what distance means: {', '.join(METRICS)}; unless set, each method's own",
+        "what distance means; unless set, each method's own metric",
+        names=METRICS,
         nargs="+",
         changes_results=False,
     ),
     "features": Setting(
         optional(several(one_of(FEATURES, "feature"))),
-        f"what metric features looks at: {', '.join(FEATURES)}; unless set, all that the bands cover",
+        "what metric features looks at; unless set, all that the bands cover",
+        names=FEATURES,
         metavar="FEATURE",
         nargs="+",
     ),
@@ -166,25 +171,26 @@ SETTINGS = {
     ),
     "criterion": Setting(
         optional(one_of(CRITERIA, "criterion")),
-        f"what chooses the number: {', '.join(CRITERIA)}; unless set, each method's own",
+        "what chooses the number; unless set, each method's own criterion",
+        names=CRITERIA,
         metavar="NAME",
     ),
     "criteria_shown": Setting(
         several(one_of(CRITERIA, "criterion")),
         "criteria that are drawn beside it for the first run of each galaxy",
+        names=CRITERIA,
         metavar="NAME",
         nargs="*",
     ),
     "seed": Setting(number(int, lowest=0), "of everything random"),
     "figure_format": Setting(
-        one_of(FIGURE_FORMATS, "figure_format"), " or ".join(FIGURE_FORMATS), changes_results=False
+        one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes_results=False
     ),
     "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes_results=False),
     "jobs": Setting(number(int, lowest=1), "galaxies worked on at a time", metavar="N", changes_results=False),
     "memory_limit": Setting(
         number(float, lowest=0),
-        "GB that a distance matrix may take; above it methods work on the graph of nearest neighbours, or in two "
-        "stages, and the summary says so",
+        "GB that a distance matrix may take; above it methods do without, and the summary says so",
         metavar="GB",
     ),
     "catalogs": Setting(folder, "folder of the survey's files", metavar="DIR", changes_results=False),
@@ -242,7 +248,8 @@ def read_command_line(defaults, arguments=None):
         f"the word {UNSET} unsets a setting.",
     )
     for name, setting in SETTINGS.items():
-        how = {"dest": name, "default": None, "help": setting.meaning.replace("%", "%%")}
+        names = f" ({', '.join(setting.names)})" if setting.names else ""
+        how = {"dest": name, "default": None, "help": (setting.meaning + names).replace("%", "%%")}
         if setting.is_switch:
             how["action"] = argparse.BooleanOptionalAction
         else:

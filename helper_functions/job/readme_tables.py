@@ -1,0 +1,73 @@
+"""The tables of the README and of OPTIONS.md, made from the registries: python -m helper_functions.job.readme_tables
+
+Each table stands between two comments, and is replaced by what the registries say now.
+"""
+
+import re
+from pathlib import Path
+
+from distances import METRICS
+from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
+from helper_functions.job.settings import SETTINGS, flag_of
+from helper_functions.methods import METHODS
+from helper_functions.normalize import NORMS
+from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.quality import QUALITY
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "helper_functions" / "OPTIONS.md")
+TABLE = r"(?P<start><!-- table: (?P<name>\w+) -->\n).*?(?P<end><!-- end of table -->)"
+
+
+def table(heading, rows):
+    """A Markdown table of rows of strings; `heading` is one of them."""
+    return "".join(f"| {' | '.join(row)} |\n" for row in (heading, ["---"] * len(heading), *rows))
+
+
+def meanings(heading, registry):
+    """Table of the names in a registry and what they mean."""
+    return table((heading, "meaning"), [(f"`{name}`", entry.meaning) for name, entry in registry.items()])
+
+
+def settings_table():
+    """Table of all settings and their flags."""
+    return table(
+        ("setting", "flag", "meaning"),
+        [(f"`{name.upper()}`", f"`{flag_of(name)}`", setting.meaning) for name, setting in SETTINGS.items()],
+    )
+
+
+def methods_table():
+    """Table of the methods with their own norm, metric and criterion."""
+    rows = []
+    for name, entry in METHODS.items():
+        own = f"{entry.norm}, {entry.metric}, {entry.criterion}"
+        rows.append((f"`{name}`", entry.meaning, own))
+    return table(("method", "what it does", "own norm, metric, criterion"), rows)
+
+
+TABLES = {
+    "settings": settings_table,
+    "methods": methods_table,
+    "norms": lambda: meanings("norm", NORMS),
+    "metrics": lambda: meanings("metric", METRICS),
+    "criteria": lambda: meanings("criterion", CRITERIA),
+    "quality": lambda: meanings("figure", QUALITY),
+    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES),
+}
+
+
+def with_tables(text):
+    """The text of a page with its tables made anew; ValueError for a table that no registry makes."""
+
+    def made(found):
+        if found["name"] not in TABLES:
+            raise ValueError(f"no table of {found['name']}: there are those of {', '.join(TABLES)}")
+        return found["start"] + TABLES[found["name"]]() + found["end"]
+
+    return re.sub(TABLE, made, text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))
