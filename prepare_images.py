@@ -3,7 +3,6 @@
 import hashlib
 import re
 import warnings
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,16 @@ from astropy.wcs import WCS
 
 import data_paths
 from helper_functions.filters import pivot_wavelength, sedpy_name
-from helper_functions.job.fits_windows import Mosaic, check_aligned, find_segments, open_mosaic, opened, read_window
+from helper_functions.job.catalogs import column_names, read_ids, read_redshifts
+from helper_functions.job.fits_windows import (
+    Mosaic,
+    check_aligned,
+    find_segments,
+    is_same_image,
+    open_mosaic,
+    read_window,
+)
+from helper_functions.job.flux_units import unit_factor
 from helper_functions.pixel_seds import Cutout
 
 
@@ -54,7 +62,8 @@ def open_survey(folder, ids):
     Warns
     -----
     UserWarning
-        For bands of the catalog that have no image; they are left out.
+        For bands of the catalog that have no image, which are left out, and for redshifts that are not known because
+        they cannot be true or are contradictory.
 
     Raises
     ------
@@ -63,7 +72,7 @@ def open_survey(folder, ids):
     OSError
         Where a file cannot be read, or is truncated.
     ValueError
-        Where images and segmap differ in shape or WCS.
+        Where images and segmap differ in shape or WCS, or the unit of an image is no flux density.
     """
     data_paths.check_catalogs_folder(folder)
     super_catalog = data_paths.find_survey_file(folder, data_paths.SUPER_CATALOG, "SUPER_CATALOG")
@@ -72,14 +81,13 @@ def open_survey(folder, ids):
     names = column_names(super_catalog)
     bands, sci_paths, wht_paths = find_band_images(folder, names)
 
-    catalog_ids = frozenset(read_columns(super_catalog, ["id"])["id"].astype(int).tolist())
-    sps = read_columns(sps_catalog, ["id", "z_16", "z_50", "z_84"])
-    ranges = np.column_stack([sps["z_16"], sps["z_50"], sps["z_84"]]).astype(float).tolist()
-    redshifts = dict(zip(sps["id"].astype(int).tolist(), ranges, strict=True))
+    catalog_ids = read_ids(super_catalog)
+    redshifts = read_redshifts(sps_catalog, ids)
 
     cache = data_paths.cache_folder()
     segmap = open_mosaic(segmap_path, cache)
-    sci, wht = (tuple(_open_aligned(path, cache, segmap) for path in paths) for paths in (sci_paths, wht_paths))
+    images = [open_band(*paths, cache, segmap) for paths in zip(sci_paths, wht_paths, strict=True)]
+    sci, wht = zip(*images, strict=True)
     wavelengths = np.array([pivot_wavelength(band) for band in bands])
     digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
     boxes = find_segments(segmap, ids)
@@ -92,36 +100,37 @@ def _digest(paths):
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
-def _open_aligned(path, cache, segmap):
-    mosaic = open_mosaic(path, cache)
-    check_aligned(mosaic, segmap)
-    return mosaic._replace(wcs=None)  # it is the segmap's; workers need not be sent 50 copies
+def open_band(sci_path, wht_path, cache_folder, segmap):
+    """Science and weight image of a band, which are read in the survey's unit and its inverse square.
 
+    Parameters
+    ----------
+    sci_path, wht_path : Path
+        May be one file with extensions SCI and WHT.
+    cache_folder : Path
+    segmap : Mosaic
+        That they must be aligned with.
 
-def column_names(path):
-    """Names of the columns of a FITS catalog, in small letters."""
-    with _catalog(path) as table:
-        return [name.lower() for name in table.names]
+    Returns
+    -------
+    sci, wht : Mosaic
 
-
-def read_columns(path, names):
-    """Read the named columns of a FITS catalog into a `Table`, and no others."""
-    with _catalog(path) as table:
-        missing = [name for name in names if name not in table.names]
-        if missing:
-            raise ValueError(f"{path} has no column {', '.join(missing)}: it has {', '.join(table.names)}")
-        return Table({name: np.array(table[name]) for name in names})
-
-
-@contextmanager
-def _catalog(path):
-    """Records of a FITS catalog; an unreadable one is an OSError that names the file."""
-    with opened(path, memmap=path.suffix != ".gz") as hdus:
-        try:
-            table = hdus[1].data
-        except (OSError, IndexError, TypeError, ValueError, EOFError) as problem:
-            raise OSError(f"{path} cannot be read as a FITS catalog ({problem}): fetch the file again") from problem
-        yield table
+    Raises
+    ------
+    OSError, ValueError
+        See `open_survey`.
+    """
+    sci, wht = open_mosaic(sci_path, cache_folder, "SCI"), open_mosaic(wht_path, cache_folder, "WHT")
+    if is_same_image(sci, wht):
+        raise ValueError(
+            f"{sci_path} would be its own weight image, as {wht_path} is the same image: put the weight image there, "
+            "or change IMAGE_PATTERN in data_paths.py"
+        )
+    for mosaic in (sci, wht):
+        check_aligned(mosaic, segmap)
+    factor = unit_factor(sci.bunit, segmap.wcs, sci_path)
+    # The WCS is the segmap's; workers need not be sent 50 copies.
+    return sci._replace(wcs=None, unit_factor=factor), wht._replace(wcs=None, unit_factor=factor**-2)
 
 
 def find_band_images(folder, columns):
@@ -190,14 +199,10 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         raise NotInSurvey(f"id {id_dr3} is not in the catalog")
     if id_dr3 not in survey.boxes:
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
-    window = tuple(
-        slice(max(box.start - margin, 0), min(box.stop + margin, size))
-        for box, size in zip(survey.boxes[id_dr3], survey.segmap.shape, strict=True)
-    )
+    window = widened(survey.boxes[id_dr3], margin, survey.segmap.shape)
     segmap = read_window(survey.segmap, window)
-    sci = np.array([read_window(mosaic, window) for mosaic in survey.sci], dtype=np.float32)
-    weight = np.array([read_window(mosaic, window) for mosaic in survey.wht], dtype=np.float32)
-    sci, err = mask_missing(sci, weight)
+    images = [read_band(survey, band, window) for band in range(len(survey.bands))]
+    sci, err = (np.array(planes) for planes in zip(*images, strict=True))
 
     neighbours = ()
     if include_neighbours:
@@ -216,6 +221,19 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
     )
 
 
+def widened(window, margin, shape):
+    """A window of (rows, columns) with `margin` pixels more on each side, less where the mosaic of that shape ends."""
+    return tuple(
+        slice(max(side.start - margin, 0), min(side.stop + margin, size))
+        for side, size in zip(window, shape, strict=True)
+    )
+
+
+def read_band(survey, band, window):
+    """Flux and error in a window of the band of that number; see `mask_missing`."""
+    return mask_missing(read_window(survey.sci[band], window), read_window(survey.wht[band], window))
+
+
 def mask_missing(sci, weight):
     """Turn weights into errors, and mark what is no measurement as missing.
 
@@ -226,13 +244,17 @@ def mask_missing(sci, weight):
 
     Returns
     -------
-    flux, error : ndarray
-        New arrays; both NaN where the weight is not a positive number or the flux is not finite.
+    flux, error : ndarray of float32
+        New arrays; both NaN where the weight is not a positive number, the flux is not finite, or one of them is too
+        large or too small for 32 bits.
     """
     measured = np.isfinite(sci) & np.isfinite(weight) & (weight > 0)
-    error = np.full_like(weight, np.nan)
-    error[measured] = 1 / np.sqrt(weight[measured])
-    return np.where(measured, sci, np.nan).astype(sci.dtype), error
+    with np.errstate(over="ignore"):
+        flux = np.where(measured, sci, np.nan).astype(np.float32)
+        # The weight itself may be too large or too small for 32 bits where the error is not.
+        error = (1 / np.sqrt(np.where(measured, weight, np.nan))).astype(np.float32)
+    measured = np.isfinite(flux) & np.isfinite(error) & (error > 0)
+    return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
@@ -246,19 +268,19 @@ def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
     redshifts : dict
         id -> (z_16, z_50, z_84).
     tolerance : float or None
-        Largest |z_50 difference that agrees. None: the larger of the two half-ranges (z_84 - z_16) / 2.
+        Largest difference of z_50 that agrees. None: the larger of the two half-ranges (z_84 - z_16) / 2.
 
     Returns
     -------
     neighbours : tuple of int
-        A source without a redshift agrees with none.
+        A source without a redshift agrees with none; without a tolerance, nor does one without a half-range.
     """
     unknown = (np.nan, np.nan, np.nan)
     z_low, z, z_high = redshifts.get(id_dr3, unknown)
     agreeing = []
     for other in others:
         other_low, other_z, other_high = redshifts.get(other, unknown)
-        allowed = max(z_high - z_low, other_high - other_low) / 2 if tolerance is None else tolerance
+        allowed = np.maximum(z_high - z_low, other_high - other_low) / 2 if tolerance is None else tolerance
         if abs(z - other_z) <= allowed:
             agreeing.append(other)
     return tuple(agreeing)
@@ -283,7 +305,7 @@ def cutout_to_fits(cutout, mask, snr_thresh):
     primary.header["Z50"] = (cutout.redshift if np.isfinite(cutout.redshift) else None, "redshift, median")
     primary.header["SNRTHR"] = (snr_thresh, "median SNR that selected pixels exceed")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
-    plane = cutout.wcs.to_header()
+    plane = cutout.wcs.to_header(relax=True)  # with distortions
     cube = plane.copy()
     cube.update({"WCSAXES": 3, "CTYPE3": "BAND", "CRPIX3": 1.0, "CRVAL3": 1.0, "CDELT3": 1.0})
     cube["BUNIT"] = "10 nJy"

@@ -65,6 +65,16 @@ def test_mask_missing_by_hand():
     np.testing.assert_array_equal(sci, before)
 
 
+def test_what_does_not_fit_into_32_bits_is_missing():
+    """Errors do not overflow because weights do: of the weights only 1e90, whose error is 1e-45, and 1e-90 do."""
+    sci = np.array([1e39, 1.0, 1.0, 1.0, 1.0])
+    weight = np.array([1.0, 1e62, 1e-62, 1e100, 1e-90])
+    flux, error = mask_missing(sci, weight)
+    assert flux.dtype == error.dtype == np.float32
+    np.testing.assert_allclose(error, np.array([np.nan, 1e-31, 1e31, np.nan, np.nan]), rtol=1e-6)
+    np.testing.assert_array_equal(np.isnan(flux), np.isnan(error))
+
+
 def test_neighbours_by_redshift():
     redshifts = {1: (1.9, 2.0, 2.1), 2: (2.1, 2.15, 2.2), 3: (2.0, 2.3, 2.6), 4: (2.4, 2.5, 2.6), 5: (np.nan,) * 3}
     others = [2, 3, 4, 5, 6]
@@ -73,6 +83,14 @@ def test_neighbours_by_redshift():
     assert agreeing_neighbours(1, others, redshifts, tolerance=0.2) == (2,)
     assert agreeing_neighbours(1, others, redshifts, tolerance=1.0) == (2, 3, 4)
     assert agreeing_neighbours(6, [1], redshifts, tolerance=1.0) == ()
+
+
+@pytest.mark.parametrize("unknown", [(np.nan, 2.0, 2.1), (1.9, 2.0, np.nan)])
+def test_without_a_range_only_a_tolerance_lets_neighbours_agree(unknown):
+    redshifts = {1: unknown, 2: (1.9, 2.0, 2.1)}
+    for one, other in ((1, 2), (2, 1)):
+        assert agreeing_neighbours(one, [other], redshifts) == ()
+        assert agreeing_neighbours(one, [other], redshifts, tolerance=0.1) == (other,)
 
 
 def test_neighbours_are_taken_in_only_when_asked(survey_folder):
@@ -104,6 +122,65 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
         np.testing.assert_array_equal(getattr(again, name), getattr(cutout, name))
     assert (mask_again == mask).all()
     np.testing.assert_allclose(again.wcs.wcs_pix2world(3, 4, 0), cutout.wcs.wcs_pix2world(3, 4, 0), atol=1e-10)
+
+
+# ---- units ------------------------------------------------------------------
+
+
+def in_unit(folder, band, bunit, factor):
+    """Rewrite a band in a unit of `factor` times 10 nJy: numbers that are smaller by it, in 64 bits."""
+    for kind, power in (("sci", -1), ("wht", 2)):
+        path = image_path(folder, band, kind)
+        pixels, header = fits.getdata(path).astype(float) * factor**power, fits.getheader(path)
+        header["BUNIT"] = bunit if kind == "sci" else "of another kind"
+        fits.PrimaryHDU(pixels, header).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("bunit", "factor"),
+    [("nJy", 0.1), ("uJy", 100), ("MJy/sr", 1e14 * np.radians(0.04 / 3600) ** 2), ("W m-2 Hz-1", 1e34)],
+)
+@pytest.mark.parametrize("bands", [("f200w",), BANDS])
+def test_images_in_another_unit_give_the_same(survey_folder, bunit, factor, bands):
+    plain = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    for band in bands:
+        in_unit(survey_folder, band, bunit, factor)
+    again = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    np.testing.assert_allclose(again.sci, plain.sci, rtol=1e-6)
+    np.testing.assert_allclose(again.err, plain.err, rtol=1e-6)
+    assert again.sci.dtype == again.err.dtype == np.float32
+
+
+@pytest.mark.parametrize("bunit", ["10 nJy", "10.0*nanoJansky"])
+def test_the_survey_s_unit_changes_no_bit(survey_folder, bunit):
+    plain = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    for band in BANDS:
+        fits.setval(image_path(survey_folder, band), "BUNIT", value=bunit)
+    again = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    np.testing.assert_array_equal(again.sci, plain.sci)
+    np.testing.assert_array_equal(again.err, plain.err)
+
+
+def test_an_image_that_is_no_flux_density_is_refused(survey_folder):
+    fits.setval(image_path(survey_folder, "f200w"), "BUNIT", value="electron/s")
+    with pytest.raises(ValueError, match=r"f200w_bcgs_sci.* has BUNIT = 'electron/s', which cannot be converted"):
+        open_survey(survey_folder, IDS)
+
+
+def test_an_impossible_redshift_has_no_neighbours(survey_folder):
+    def spoil(table, row):
+        table["z_50"][row] = -99.0
+        return table
+
+    path = survey_folder / data_paths.SPS_CATALOG
+    whole = Table.read(path)
+    for row in (0, 1):  # the galaxy, then its neighbour
+        spoil(whole.copy(), row).write(path, overwrite=True)
+        with pytest.warns(UserWarning, match=r"SPScatalog.* no possible redshift"):
+            survey = open_survey(survey_folder, IDS)
+        cutout = cut_out(survey, 7, margin=12, include_neighbours=True)
+        assert cutout.members == (7,)
+        assert np.isnan(cutout.redshift) == (row == 0)
 
 
 # ---- bad input --------------------------------------------------------------

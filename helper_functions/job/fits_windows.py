@@ -1,8 +1,6 @@
 """Windows of FITS mosaics: read what is needed, never the whole image."""
 
-import gzip
-import hashlib
-import shutil
+import os
 import warnings
 import zlib
 from contextlib import contextmanager
@@ -13,25 +11,30 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
-from tqdm import tqdm
+from astropy.wcs.utils import proj_plane_pixel_area
 
-from helper_functions.job.save_results import written_beside
+from helper_functions.job.unpacked_files import unpack
 
 STRIPE_BYTES = 32 * 2**20  # how much of the segmap is in memory while it is searched
-COPY_BYTES = 4 * 2**20
 WCS_TOLERANCE = 0.1  # pixels; below it two images count as aligned, far above rounding in headers
+LARGEST_ID = 2**62  # fits into 64 bits with room: what is larger is no id but a code for something
+LARGEST_PIXEL = 1.0  # degrees: what is larger is no pixel but a header without a scale
+MOST_ELONGATED = 1000.0  # times as long as wide: what is longer is a singular matrix
 
 
 class Mosaic(NamedTuple):
     """An image on disk: where its pixels are, how many, and where on the sky."""
 
-    path: Path  # of the unpacked file
+    path: Path  # of the file that is read
+    source: Path  # of the survey's file: the same, or the packed one
     hdu: int  # number of the HDU that holds the image
     shape: tuple  # (ny, nx)
     wcs: WCS
+    bunit: str | None  # unit of the pixels as the header has it
+    unit_factor: float = 1.0  # that pixels are multiplied with when they are read
 
 
-def open_mosaic(path, cache_folder):
+def open_mosaic(path, cache_folder, extension=None):
     """Look up an image's HDU, shape and WCS, and check that the file is whole.
 
     Parameters
@@ -40,6 +43,8 @@ def open_mosaic(path, cache_folder):
         A FITS file, or one packed with gzip, which is unpacked into `cache_folder` once.
     cache_folder : Path
         Where unpacked files are kept.
+    extension : str or None
+        Name of the HDU to take, if there is one of that name; else the first that holds an image is taken.
 
     Returns
     -------
@@ -51,73 +56,112 @@ def open_mosaic(path, cache_folder):
         Where the file is no FITS file, is shorter than its header says, or holds no image with a celestial WCS.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
-    with opened(unpacked) as hdus:
-        number = next((n for n, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) == 2), None)
-        if number is None:
+    check_whole(unpacked, path)
+    with opened(unpacked, path) as hdus:
+        images = [number for number, hdu in enumerate(hdus) if hdu.is_image and _is_plane(hdu.shape)]
+        if not images:
             raise OSError(f"{path} holds no two-dimensional image")
-        hdu = hdus[number]
-        missing = hdu.fileinfo()["datLoc"] + hdu.size - unpacked.stat().st_size
-        if missing > 0:
-            raise OSError(f"{path} is truncated: its header promises {missing} bytes more; fetch the file again")
+        number = next((number for number in images if extension and hdus[number].name == extension), images[0])
+        header, shape = hdus[number].header, hdus[number].shape[-2:]
+        bunit = header.get("BUNIT", hdus[0].header.get("BUNIT"))  # an extension may leave it to the whole file
+        return Mosaic(unpacked, path, number, shape, celestial_wcs(header, hdus, path), bunit)
+
+
+def _is_plane(shape):
+    """Whether an image has two dimensions, or more of which only the last two are longer than one pixel."""
+    return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
+
+
+def check_whole(path, source):
+    """Raise OSError, naming `source`, where the file at `path` is shorter than its headers promise."""
+    # The pixels of a compressed image lie in a table, and it is the table's size that counts.
+    with opened(path, source, disable_image_compression=True) as hdus:
+        ends = [hdu.fileinfo()["datLoc"] + hdu.header.data_size for hdu in hdus]
+    missing = max(ends) - path.stat().st_size
+    if missing > 0:
+        raise OSError(f"{source} is truncated: its header promises {missing} bytes more; fetch the file again")
+
+
+def celestial_wcs(header, hdus, path):
+    """The WCS of an image on the sky, two axes; OSError, naming `path`, where there is none or it is singular."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FITSFixedWarning)  # dates only; they do not move pixels
-            wcs = WCS(hdu.header)
-        if not wcs.has_celestial:
-            raise OSError(f"{path} has no celestial WCS in its header")
-        return Mosaic(unpacked, number, hdu.shape, wcs)
+            wcs = WCS(header, hdus)
+            if not wcs.has_celestial:
+                raise OSError(f"{path} has no celestial WCS in its header")
+            wcs = wcs if wcs.naxis == 2 else wcs.celestial
+            wcs.wcs.set()
+            sides = np.linalg.svd(wcs.pixel_scale_matrix, compute_uv=False)
+    except (ValueError, TypeError, KeyError, AssertionError, np.linalg.LinAlgError) as problem:
+        reason = " ".join(str(problem).split())
+        raise OSError(f"{path} has a WCS in its header that cannot be used ({reason}): correct the header") from problem
+    if not (0 < sides[0] < LARGEST_PIXEL and sides[0] < MOST_ELONGATED * sides[1]):
+        raise OSError(
+            f"{path} has a singular WCS in its header, or one without a scale: its pixels would be "
+            f"{sides[0]:.3g} x {sides[1]:.3g} degrees; correct the header"
+        )
+    return wcs
 
 
 @contextmanager
-def opened(path, memmap=False):
-    """Open a FITS file; an unreadable one is an OSError that names the file."""
+def opened(path, source=None, **options):
+    """Open a FITS file without mapping it into memory; an unreadable one is an OSError that names it, or `source`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)  # of truncated files; who reads them raises
         try:
-            hdus = fits.open(path, memmap=memmap)
-        except OSError as problem:
-            raise OSError(f"{path} cannot be read as FITS: {problem}") from problem
+            hdus = fits.open(path, **{"memmap": False, **options})
+        except (OSError, EOFError, zlib.error) as problem:
+            raise OSError(f"{source or path} cannot be read as FITS: {problem}") from problem
         with hdus:
             yield hdus
 
 
-def unpack(path, cache_folder):
-    """Unpack a .gz file into the cache, unless it is there already; return where it lies."""
-    stat = path.stat()
-    # A file that was replaced under its old name must not be served from the cache.
-    key = hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
-    target = Path(cache_folder) / "unpacked" / key / path.with_suffix("").name
-    if target.exists():
-        return target
-    # The packed size is what is known beforehand, so the bar follows the reading.
-    bar = {"total": stat.st_size, "desc": f"unpacking {path.name}", "leave": False}
-    with written_beside(target) as partial, open(path, "rb") as file, tqdm.wrapattr(file, "read", **bar) as packed:
-        try:
-            with gzip.GzipFile(fileobj=packed) as source, open(partial, "wb") as sink:
-                shutil.copyfileobj(source, sink, COPY_BYTES)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
-            raise OSError(f"{path} cannot be unpacked ({problem}): fetch the file again") from problem
-    return target
-
-
 def read_window(mosaic, window):
-    """Read the pixels of `window`, a pair of slices (rows, columns), as native floats or integers."""
-    with opened(mosaic.path) as hdus:
-        pixels = hdus[mosaic.hdu].section[window]
+    """Read the pixels of `window`, a pair of slices (rows, columns), as native floats or integers.
+
+    Pixels of an image whose unit is not the survey's are converted to it, and are 64-bit floats.
+    """
+    with opened(mosaic.path, mosaic.source) as hdus:
+        pixels = _section(hdus, mosaic, window)
+    if mosaic.unit_factor != 1:
+        return pixels.astype(float) * mosaic.unit_factor
     return pixels.astype(pixels.dtype.newbyteorder("="))
 
 
+def _section(hdus, mosaic, window):
+    """Pixels of a window of an open mosaic; damaged ones are an OSError that names the file."""
+    hdu = hdus[mosaic.hdu]
+    try:
+        return hdu.section[(0,) * (len(hdu.shape) - 2) + tuple(window)]
+    except (OSError, TypeError, ValueError, RuntimeError, zlib.error) as problem:
+        raise OSError(f"pixels of {mosaic.source} cannot be read ({problem}): fetch the file again") from problem
+
+
+def is_same_image(one, other):
+    """Whether two mosaics are the same HDU of the same file."""
+    return one.hdu == other.hdu and os.path.samefile(one.path, other.path)
+
+
 def check_aligned(mosaic, reference):
-    """Raise ValueError, naming both files, where two images differ in shape or WCS."""
+    """Raise ValueError, naming both files, where two images differ in shape or WCS, distortions included."""
+    files = f"{mosaic.source} and {reference.source}"
     if mosaic.shape != reference.shape:
-        raise ValueError(
-            f"{mosaic.path} and {reference.path} differ in shape: {mosaic.shape} and {reference.shape} (rows, columns)"
-        )
+        raise ValueError(f"{files} differ in shape: {mosaic.shape} and {reference.shape} (rows, columns)")
     ny, nx = reference.shape
-    corners = np.array([[0, 0], [nx - 1, 0], [0, ny - 1], [nx - 1, ny - 1]], dtype=float)
-    sky = reference.wcs.wcs_pix2world(corners, 0)
-    offset = np.abs(mosaic.wcs.wcs_world2pix(sky, 0) - corners).max()
+    y, x = np.meshgrid(np.linspace(0, ny - 1, 3), np.linspace(0, nx - 1, 3), indexing="ij")
+    pixels = np.column_stack([x.ravel(), y.ravel()])
+    apart = np.linalg.norm(_directions(mosaic.wcs, pixels) - _directions(reference.wcs, pixels), axis=1).max()
+    offset = np.degrees(apart) / np.sqrt(proj_plane_pixel_area(reference.wcs))
     if not offset < WCS_TOLERANCE:
-        raise ValueError(f"{mosaic.path} and {reference.path} differ in WCS: by {offset:.3g} pixels at a corner")
+        raise ValueError(f"{files} differ in WCS: by {offset:.3g} pixels")
+
+
+def _directions(wcs, pixels):
+    """Unit vectors to where pixels (n, 2) lie on the sky, of shape (n, 3)."""
+    sky = np.radians(wcs.all_pix2world(pixels, 0))
+    lon, lat = sky[:, wcs.wcs.lng], sky[:, wcs.wcs.lat]
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 def find_segments(segmap, ids):
@@ -135,15 +179,14 @@ def find_segments(segmap, ids):
     boxes : dict
         id -> (row slice, column slice); ids without a pixel are not in it.
     """
-    wanted = np.unique(np.asarray(ids, dtype=np.int64))
+    wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     ny, nx = segmap.shape
     low = {id_dr3: (ny, nx) for id_dr3 in wanted.tolist()}
     high = {}
     height = max(1, STRIPE_BYTES // (8 * nx))
-    with opened(segmap.path) as hdus:
-        section = hdus[segmap.hdu].section
+    with opened(segmap.path, segmap.source) as hdus:
         for top in range(0, ny, height):
-            stripe = section[top : top + height, :]
+            stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
             rows, cols = np.nonzero(np.isin(stripe, wanted))
             found = stripe[rows, cols]
             for id_dr3 in np.unique(found).tolist():
