@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, Table
 from astropy.wcs import WCS
 
 import data_paths
@@ -22,7 +22,10 @@ from helper_functions.job.fits_windows import (
     read_window,
 )
 from helper_functions.job.flux_units import unit_factor
-from helper_functions.pixel_seds import Cutout
+from helper_functions.noise import area_of_sky
+from helper_functions.pixel_seds import Cutout, in_segments
+
+MORE_SKY = (50, 100, 200)  # pixels around a cutout without enough sky, in which the noise is measured instead
 
 
 class Survey(NamedTuple):
@@ -208,7 +211,7 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
     if include_neighbours:
         others = set(np.unique(segmap[segmap > 0]).tolist()) - {id_dr3}
         neighbours = agreeing_neighbours(id_dr3, sorted(others), survey.redshifts, redshift_tolerance)
-    return Cutout(
+    cutout = Cutout(
         id_dr3=id_dr3,
         redshift=survey.redshifts.get(id_dr3, (np.nan, np.nan, np.nan))[1],
         bands=survey.bands,
@@ -219,6 +222,8 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         members=(id_dr3, *neighbours),
         wcs=survey.segmap.wcs[window],
     )
+    area, notes = noise_area_around(survey, window, cutout)
+    return cutout._replace(noise_area=area, notes=notes)
 
 
 def widened(window, margin, shape):
@@ -255,6 +260,52 @@ def mask_missing(sci, weight):
         error = (1 / np.sqrt(np.where(measured, weight, np.nan))).astype(np.float32)
     measured = np.isfinite(flux) & np.isfinite(error) & (error > 0)
     return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)
+
+
+def noise_area_around(survey, window, cutout):
+    """Area over which the noise of each band is correlated, in the cutout's sky, or around it where that is little.
+
+    Parameters
+    ----------
+    survey : Survey
+    window : pair of slices
+        Of the cutout in the mosaic.
+    cutout : Cutout
+
+    Returns
+    -------
+    area : ndarray of shape (n_bands,)
+        Pixels, as `noise.area_of_sky`; NaN where there is no sky far and wide, and in bands without data in the galaxy.
+    notes : tuple of str
+        What is to be said of bands whose noise was not measured in the cutout.
+    """
+    area = area_of_sky(cutout.sci, cutout.err, cutout.segmap)
+    wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
+    without = np.flatnonzero(wanted & np.isnan(area))
+    notes = []
+    for margin in MORE_SKY:
+        if not without.size:
+            break
+        wide = widened(window, margin, survey.segmap.shape)
+        segmap = read_window(survey.segmap, wide)
+        for band in without:  # one at a time: as many images of this size may not fit into memory
+            sci, err = read_band(survey, band, wide)
+            area[band] = area_of_sky(sci[None], err[None], segmap)[0]
+        found, without = without[~np.isnan(area[without])], without[np.isnan(area[without])]
+        if found.size:
+            notes.append(
+                f"too little sky in the cutout{_in_bands(found, wanted)}: "
+                f"correlation of the noise measured up to {margin} pixels around it"
+            )
+    if without.size:
+        notes.append(
+            f"no sky{_in_bands(without, wanted)}: correlation of the noise measured in what clusters leave over"
+        )
+    return area, tuple(notes)
+
+
+def _in_bands(some, wanted):
+    return "" if len(some) == wanted.sum() else f" in {len(some)} of {wanted.sum()} bands"
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
@@ -305,12 +356,15 @@ def cutout_to_fits(cutout, mask, snr_thresh):
     primary.header["Z50"] = (cutout.redshift if np.isfinite(cutout.redshift) else None, "redshift, median")
     primary.header["SNRTHR"] = (snr_thresh, "median SNR that selected pixels exceed")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
+    primary.header["NOTES"] = ("; ".join(cutout.notes), "what is to be said of the cutout")
     plane = cutout.wcs.to_header(relax=True)  # with distortions
     cube = plane.copy()
     cube.update({"WCSAXES": 3, "CTYPE3": "BAND", "CRPIX3": 1.0, "CRVAL3": 1.0, "CDELT3": 1.0})
     cube["BUNIT"] = "10 nJy"
     bands = Table({"band": cutout.bands, "wavelength": cutout.wavelengths}, units={"wavelength": "Angstrom"})
     bands["n_selected_with_data"] = np.isfinite(cutout.sci[:, mask]).sum(axis=1)
+    if cutout.noise_area is not None:
+        bands["noise_area"] = Column(cutout.noise_area, unit="pix", description="over which noise is correlated")
     return fits.HDUList(
         [
             primary,
@@ -338,5 +392,7 @@ def read_cutout(path):
             segmap=hdus["SEGMAP"].data.astype(int),
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
+            noise_area=np.array(bands["noise_area"], dtype=float) if "noise_area" in bands.names else None,
+            notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )
         return cutout, hdus["MASK"].data.astype(bool)

@@ -23,6 +23,8 @@ class Cutout(NamedTuple):
     segmap: np.ndarray  # (ny, nx), id of the source in each pixel
     members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
     wcs: WCS  # celestial, of the cutout
+    noise_area: np.ndarray | None = None  # (n_bands,), pixels over which noise is correlated; NaN where not known
+    notes: tuple = ()  # sentences on what is to be known of the cutout
 
 
 class PixelSEDs(NamedTuple):
@@ -112,6 +114,7 @@ def extract_seds(cutout, mask):
     flux = cutout.sci[:, rows, cols].T.astype(float)
     error = cutout.err[:, rows, cols].T.astype(float)
     present = np.isfinite(flux).any(axis=0)
+    area = area_of_sky(cutout.sci, cutout.err, cutout.segmap) if cutout.noise_area is None else cutout.noise_area
     return PixelSEDs(
         flux=flux[:, present],
         error=error[:, present],
@@ -120,7 +123,7 @@ def extract_seds(cutout, mask):
         rows=rows,
         cols=cols,
         redshift=cutout.redshift,
-        noise_area=area_of_sky(cutout.sci[present], cutout.err[present], cutout.segmap),
+        noise_area=area[present],
     )
 
 

@@ -7,7 +7,8 @@ from astropy.table import Table
 from conftest import BANDS, NOISE, SHAPE, celestial_wcs, edit, image_path, plant
 
 import data_paths
-from helper_functions.pixel_seds import median_snr, select_pixels
+from helper_functions.noise import area_of_sky
+from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from prepare_images import (
     NotInSurvey,
     agreeing_neighbours,
@@ -113,15 +114,22 @@ def test_unknown_ids_say_where_they_are_missing(survey_folder):
 
 def test_cutout_survives_the_disk(survey_folder, tmp_path):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=12, include_neighbours=True)
+    cutout = cutout._replace(noise_area=np.array([1.5, np.nan, 2.1, 3.3, 4.2, 5.1]), notes=("one " * 40 + "end", "two"))
     mask = select_pixels(cutout, median_snr(cutout), 3)
     cutout_to_fits(cutout, mask, 3).writeto(tmp_path / "pixels.fits")
     again, mask_again = read_cutout(tmp_path / "pixels.fits")
-    for name in ("id_dr3", "redshift", "bands", "members"):
+    for name in ("id_dr3", "redshift", "bands", "members", "notes"):
         assert getattr(again, name) == getattr(cutout, name)
-    for name in ("sci", "err", "segmap", "wavelengths"):
+    for name in ("sci", "err", "segmap", "wavelengths", "noise_area"):
         np.testing.assert_array_equal(getattr(again, name), getattr(cutout, name))
     assert (mask_again == mask).all()
     np.testing.assert_allclose(again.wcs.wcs_pix2world(3, 4, 0), cutout.wcs.wcs_pix2world(3, 4, 0), atol=1e-10)
+    seds = extract_seds(cutout, mask)
+    np.testing.assert_array_equal(extract_seds(again, mask).noise_area, seds.noise_area)
+    # Cutouts of before, and simulated ones, do not know it.
+    cutout_to_fits(cutout._replace(noise_area=None, notes=()), mask, 3).writeto(tmp_path / "before.fits")
+    before, _ = read_cutout(tmp_path / "before.fits")
+    assert (before.noise_area, before.notes) == (None, ())
 
 
 # ---- units ------------------------------------------------------------------
@@ -165,6 +173,88 @@ def test_an_image_that_is_no_flux_density_is_refused(survey_folder):
     fits.setval(image_path(survey_folder, "f200w"), "BUNIT", value="electron/s")
     with pytest.raises(ValueError, match=r"f200w_bcgs_sci.* has BUNIT = 'electron/s', which cannot be converted"):
         open_survey(survey_folder, IDS)
+
+
+# ---- correlation of the noise -----------------------------------------------
+
+
+def blurred_noise(folder):
+    """Give all images of the survey noise that is correlated over four pixels; return the area."""
+    rng = np.random.default_rng(2)
+    for band in BANDS:
+        noise = rng.normal(0, NOISE, (SHAPE[0] + 1, SHAPE[1] + 1))
+        edit(
+            image_path(folder, band),
+            lambda pixels, noise=noise: np.float32(
+                (noise[1:, 1:] + noise[:-1, 1:] + noise[1:, :-1] + noise[:-1, :-1]) / 2
+            ),
+        )
+    return 4
+
+
+def crowd(folder, window):
+    """Fill what is sky in that window of the segmap with sources."""
+
+    def fill(segmap):
+        segmap[window][segmap[window] == 0] = 99
+        return segmap
+
+    edit(folder / data_paths.SEGMAP, fill)
+
+
+def test_noise_is_measured_in_the_cutout_where_it_has_sky(survey_folder):
+    blurred_noise(survey_folder)
+    survey = open_survey(survey_folder, IDS)
+    cutout = cut_out(survey, 7, margin=40)
+    assert cutout.notes == ()
+    np.testing.assert_array_equal(cutout.noise_area, area_of_sky(cutout.sci, cutout.err, cutout.segmap))
+    seds = extract_seds(cutout, cutout.segmap == 7)
+    np.testing.assert_array_equal(
+        seds.noise_area, extract_seds(cutout._replace(noise_area=None), cutout.segmap == 7).noise_area
+    )
+
+
+def test_noise_is_measured_around_a_cutout_without_sky(survey_folder):
+    area = blurred_noise(survey_folder)
+    crowd(survey_folder, np.s_[15:66, 15:66])
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
+    assert np.isnan(area_of_sky(cutout.sci, cutout.err, cutout.segmap)).all()
+    # 3,000 pixels of sky: a scatter of sqrt(2 x 113 / 3000) of the area in a band, and of six their mean.
+    assert np.mean(cutout.noise_area) == pytest.approx(area, rel=3 * np.sqrt(2 * 113 / 3000 / 6))
+    assert cutout.notes == (
+        "too little sky in the cutout: correlation of the noise measured up to 50 pixels around it",
+    )
+    mask = cutout.segmap == 7
+    np.testing.assert_array_equal(extract_seds(cutout, mask).noise_area, cutout.noise_area)
+
+
+def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
+    """One band has no data where the sky is, another none at all, which nobody will miss."""
+    crowd(survey_folder, np.s_[:, :65])
+    monkeypatch.setattr("prepare_images.MORE_SKY", (5, 100))
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
+    assert np.isfinite(cutout.noise_area).all()
+    assert cutout.notes[0].endswith("measured up to 100 pixels around it")
+
+    def far(weight):
+        weight[:, 60:] = 0
+        return weight
+
+    edit(image_path(survey_folder, "f200w", "wht"), far)
+    edit(image_path(survey_folder, "f277w", "wht"), np.zeros_like)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
+    assert np.isnan(cutout.noise_area).tolist() == [False, False, False, True, True, False]
+    assert cutout.notes == (
+        "too little sky in the cutout in 4 of 5 bands: correlation of the noise measured up to 100 pixels around it",
+        "no sky in 1 of 5 bands: correlation of the noise measured in what clusters leave over",
+    )
+
+
+def test_a_mosaic_without_sky_says_so(survey_folder):
+    crowd(survey_folder, np.s_[:, :])
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
+    assert np.isnan(cutout.noise_area).all()
+    assert cutout.notes == ("no sky: correlation of the noise measured in what clusters leave over",)
 
 
 def test_an_impossible_redshift_has_no_neighbours(survey_folder):
