@@ -140,7 +140,7 @@ def _section(hdus, mosaic, window):
 
 def is_same_image(one, other):
     """Whether two mosaics are the same HDU of the same file."""
-    return one.hdu == other.hdu and os.path.samefile(one.path, other.path)
+    return one.hdu == other.hdu and os.path.samefile(one.source, other.source)
 
 
 def check_aligned(mosaic, reference):

@@ -147,10 +147,14 @@ def test_extensions_are_taken_by_name(survey_folder):
     np.testing.assert_array_equal(again.err, plain.err)
 
 
-def test_an_image_is_not_its_own_weight(survey_folder):
-    wht = image_path(survey_folder, "f115w", "wht")
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_an_image_is_not_its_own_weight(survey_folder, ending):
+    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", "wht")
     wht.unlink()
-    wht.hardlink_to(image_path(survey_folder, "f115w"))
+    if ending:
+        sci.with_name(sci.name + ending).write_bytes(gzip.compress(sci.read_bytes()))
+        sci.unlink()
+    wht.with_name(wht.name + ending).hardlink_to(sci.with_name(sci.name + ending))
     with pytest.raises(ValueError, match=r"f115w_bcgs_sci.* would be its own weight image, as .*f115w_bcgs_wht"):
         open_survey(survey_folder, IDS)
 
