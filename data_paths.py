@@ -118,8 +118,13 @@ def image_path(output, folder, id_dr3, picture, figure_format):
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"
 
 
+def record_path(output, id_dr3, name):
+    """JSON file that says what a run of a galaxy, or the galaxy itself, was made from and which files it left."""
+    return Path(output) / "records" / str(id_dr3) / f"{name}.json"
+
+
 def summary_path(output):
-    """ECSV table with a row for each galaxy and run."""
+    """ECSV table with a row for each galaxy and run, made from the records."""
     return Path(output) / "summary.ecsv"
 
 

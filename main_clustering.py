@@ -1,26 +1,25 @@
 """Cluster the pixels of galaxies by the shape of their SEDs: edit the settings, then `python main_clustering.py`."""
 
+import signal
 import sys
 import time
 import traceback
 import warnings
 from functools import partial
 
-from tqdm import tqdm
-
 import data_paths
 from distances import Options
 from helper_functions.clustering import cluster_pixels
-from helper_functions.composite_seds import composite_seds, composite_table
-from helper_functions.job import summary
-from helper_functions.job.label_file import label_hdus, read_labels
-from helper_functions.job.pictures import save_galaxy_pictures, save_run_pictures
+from helper_functions.composite_seds import composite_seds
+from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
-from helper_functions.job.resume import is_complete, is_done, run_fingerprint
 from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.runs import plan_runs
-from helper_functions.job.save_results import check_writable, save_fits, save_json, save_table
+from helper_functions.job.save_results import check_writable, remove_abandoned, save_json
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
+from helper_functions.job.store import GalaxyStore, what_is_asked
+from helper_functions.job.summary import EXPECTED, FAILED, Summary, one_line
+from helper_functions.job.tell import progress_bar, replace_what_cannot_be_written, say
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.quality import Judged, judge
 from helper_functions.simulation.simulated_field import demo_field
@@ -60,6 +59,9 @@ MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it 
 # -----------------------------------------------------------------------------
 
 
+INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
+
+
 def main(arguments=None):
     """Do all galaxies; return the exit status: 1 where a galaxy or run failed, 2 where nothing could start, else 0."""
     try:
@@ -69,11 +71,15 @@ def main(arguments=None):
             settings = settings._replace(catalogs=demo_catalogs())
         survey = open_survey(settings.catalogs, settings.id_dr3_list)
         check_writable(settings.output)
+        remove_abandoned(settings.output)
         save_json(data_paths.settings_path(settings.output), settings_record(settings))
         return cluster_galaxies(survey, runs, refused, settings)
     except (OSError, ValueError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        say(f"error: {problem}", "stderr")
         return 2
+    except KeyboardInterrupt as interrupt:
+        say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
+        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
 
 
 def settings_block():
@@ -84,55 +90,86 @@ def settings_block():
 
 def demo_catalogs():
     """Folder of the simulated demo field, for who has no survey data yet."""
-    print("no survey data configured (CATALOGS_FOLDER in data_paths.py): running on a small simulated demo field")
+    say("no survey data configured (CATALOGS_FOLDER in data_paths.py): running on a small simulated demo field")
     return str(demo_field(data_paths.cache_folder()))
 
 
 def cluster_galaxies(survey, runs, refused, settings):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
-    rows = summary.load_rows(settings.output)
-    work = partial(cluster_galaxy, survey=survey, runs=runs, settings=settings, earlier=rows)
-    galaxies = settings.id_dr3_list
-    failed = bool(refused)
-    with tqdm(total=len(galaxies), unit="galaxy") as progress:
-        for id_dr3, result in run_galaxies(work, galaxies, jobs=settings.jobs, scheduler=settings.scheduler):
-            if isinstance(result, Exception):
-                result = [failed_run(id_dr3, run, result) for run in runs]
-            result += [summary.failed_row(id_dr3, run, reason, "refused") for run, reason in refused.items()]
-            rows.update({(id_dr3, row["run"]): row for row in result})
-            save_table(data_paths.summary_path(settings.output), summary.summary_table(list(rows.values())))
-            failed |= any(row["status"] not in summary.EXPECTED for row in result)
-            progress.update()
-            progress.write(f"[{progress.n}/{len(galaxies)}] {summary.one_line(result, settings.output)}")
+    summary = Summary(settings.output)
+    asked = what_is_asked(survey.digest, settings, [*runs, *refused])
+    work = partial(cluster_galaxy, survey=survey, runs=runs, refused=refused, settings=settings, asked=asked)
+    failed, total = False, len(settings.id_dr3_list)
+    with progress_bar(total, "galaxy") as advance:
+        try:
+            for number, (id_dr3, rows) in enumerate(galaxies_in_turn(work, settings), start=1):
+                if isinstance(rows, Exception):  # its process ended before it could say why
+                    with galaxy_lock(settings.output, id_dr3):
+                        rows = failed_runs(GalaxyStore(id_dr3, settings, asked, runs), runs, rows)
+                failed |= any(row["status"] not in EXPECTED for row in rows)
+                summary.write(at_once=False)
+                advance()
+                say(f"[{number}/{total}] {one_line(rows, settings.output)}")
+        finally:
+            summary.write()
     return 1 if failed else 0
 
 
-def cluster_galaxy(id_dr3, *, survey, runs, settings, earlier):
-    """Take one galaxy from the survey's files to its pictures.
+def galaxies_in_turn(work, settings):
+    """Yield (id_dr3, rows) of every galaxy as soon as it is done; those that another call is at come last."""
+    waiting = settings.id_dr3_list
+    for wait in (False, True):
+        results = run_galaxies(partial(work, wait=wait), waiting, jobs=settings.jobs, scheduler=settings.scheduler)
+        waiting = []
+        for id_dr3, rows in results:
+            if isinstance(rows, Busy):
+                waiting.append(id_dr3)
+            else:
+                yield id_dr3, rows
+        if not waiting:
+            return
+
+
+def cluster_galaxy(id_dr3, *, survey, runs, refused, settings, asked, wait):
+    """Take one galaxy from the survey's files to its pictures, and leave a record of each run.
 
     Parameters
     ----------
     id_dr3 : int
     survey : Survey
     runs : list of Run
+    refused : dict
+        Run -> reason, of those that have no meaning.
     settings : Settings
-    earlier : dict
-        (id_dr3, run name) -> row of an earlier summary; what it says is done is not done again.
+    asked : Asked
+        What results are to be made from.
+    wait : bool
+        Whether to wait for another call that is at this galaxy; if not, Busy is raised.
 
     Returns
     -------
     rows : list of dict
         The galaxy's rows of the summary, one for each run.
     """
-    fingerprints = {run: run_fingerprint(survey.digest, settings, run) for run in runs}
-    rows = {run: earlier.get((id_dr3, run.name)) for run in runs}
-    missing = [run for run in runs if not is_done(rows[run], settings, run, fingerprints[run])]
-    if not missing and is_complete(settings, id_dr3):
-        return list(rows.values())
+    with galaxy_lock(settings.output, id_dr3, wait):
+        store = GalaxyStore(id_dr3, settings, asked, runs)
+        rows = {run: store.save_failure(run, reason, "refused") for run, reason in refused.items()}
+        rows |= {run: row for run in runs if (row := store.done_row(run))}
+        if len(rows) < len(runs) + len(refused) or not store.is_complete():
+            try:
+                do_what_is_missing(store, survey, rows)
+            except Exception as problem:  # it ends this galaxy, and no other
+                missing = [run for run in runs if run not in rows]
+                rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
+        return [rows[run] for run in (*runs, *refused)]
 
+
+def do_what_is_missing(store, survey, rows):
+    """Do the runs of a galaxy that have no row yet, and give them one; then draw all runs side by side."""
+    settings = store.settings
     cutout = cut_out(
         survey,
-        id_dr3,
+        store.id_dr3,
         margin=settings.margin,
         include_neighbours=settings.include_neighbours,
         redshift_tolerance=settings.redshift_tolerance,
@@ -140,31 +177,28 @@ def cluster_galaxy(id_dr3, *, survey, runs, settings, earlier):
     snr = median_snr(cutout)
     mask = select_pixels(cutout, snr, settings.snr_thresh)
     galaxy = GalaxyResult(cutout, mask, snr, settings.snr_thresh)
-    save_fits(data_paths.pixels_path(settings.output, id_dr3), cutout_to_fits(cutout, mask, settings.snr_thresh))
+    cubes = cutout_to_fits(cutout, mask, settings.snr_thresh)
+    store.begin()
     if not mask.any():
-        save_galaxy_pictures(galaxy, settings)
+        store.save_galaxy(galaxy, cubes)
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
     seds = extract_seds(cutout, mask)
-    labels = {}
-    for run in missing:
-        criteria = settings.criteria_shown if run == runs[0] else ()
-        try:
-            result, rows[run] = cluster_run(run, seds, cutout, settings, criteria, fingerprints[run])
-            labels[run] = result.labels
-        except Exception as problem:  # it ends this run; the results of the others stand
-            rows[run] = failed_run(id_dr3, run, problem)
+    for run in store.runs:
+        if run not in rows:
+            start = time.perf_counter()
+            try:
+                result = cluster_run(run, seds, cutout, settings, store.criteria(run))
+                rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
+            except Exception as problem:  # it ends this run; the results of the others stand
+                [rows[run]] = failed_runs(store, [run], problem)
 
-    good = [run for run in runs if rows[run]["status"] == summary.OK]
-    for run in set(good) - set(missing):
-        labels[run] = read_labels(data_paths.clusters_path(settings.output, run.name, id_dr3))
-    panels = tuple(run_panel(run, seds, labels[run], rows[run]) for run in good)
-    save_galaxy_pictures(galaxy._replace(wavelengths=seds.wavelengths, panels=panels), settings)
-    return list(rows.values())
+    panels = tuple(run_panel(run, seds, store.labels(run), row) for run, row in store.runs_that_hold())
+    store.save_galaxy(galaxy._replace(wavelengths=seds.wavelengths, panels=panels), cubes)
 
 
-def cluster_run(run, seds, cutout, settings, criteria, fingerprint):
-    """Do one run on one galaxy, and save what it gives.
+def cluster_run(run, seds, cutout, settings, criteria):
+    """Do one run on one galaxy.
 
     Parameters
     ----------
@@ -174,16 +208,11 @@ def cluster_run(run, seds, cutout, settings, criteria, fingerprint):
     settings : Settings
     criteria : sequence of str
         To be shown beside the one that chooses the number of clusters.
-    fingerprint : str
-        Of what the run is made from.
 
     Returns
     -------
-    result : RunResult
-    row : dict
-        Of the summary.
+    RunResult
     """
-    start = time.perf_counter()
     cluster = partial(
         cluster_pixels,
         method=run.method,
@@ -201,24 +230,28 @@ def cluster_run(run, seds, cutout, settings, criteria, fingerprint):
         return cluster(drawn, n_clusters=max(clustering.n_clusters, 1)).labels
 
     quality = judge(Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed))
-    result = run_result(run, cutout, seds, clustering, composites, quality, settings.features)
-
-    output, id_dr3 = settings.output, cutout.id_dr3
-    save_fits(data_paths.clusters_path(output, run.name, id_dr3), label_hdus(result, settings, fingerprint))
-    save_table(data_paths.composites_path(output, run.name, id_dr3), composite_table(composites, seds))
-    pictures = save_run_pictures(result, settings)
-    return result, summary.ok_row(result, pictures, time.perf_counter() - start)
+    return run_result(run, cutout, seds, clustering, composites, quality, settings)
 
 
-def failed_run(id_dr3, run, problem):
-    """The row of a run that an exception ended; one that nobody foresaw is shown whole."""
-    row = summary.failed_row(id_dr3, run, problem)
-    if row["status"] == summary.FAILED:
+def failed_runs(store, runs, problem):
+    """Rows of runs that an exception ended; one that nobody foresaw is shown whole."""
+    rows = [store.save_failure(run, problem) for run in runs]
+    if any(row["status"] == FAILED for row in rows) and not isinstance(problem, OSError | ValueError):
         traceback.print_exception(problem)
-    return row
+    return rows
+
+
+class Terminated(KeyboardInterrupt):
+    """The call was asked to end by the system, and not from the keyboard."""
+
+
+def terminate(*_):
+    raise Terminated
 
 
 if __name__ == "__main__":
+    replace_what_cannot_be_written()
+    signal.signal(signal.SIGTERM, terminate)
     # What a warning says is for the user; where it was raised is not.
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.exit(main())

@@ -17,6 +17,7 @@ from plots.style import (
 )
 
 MEMBERS_SHOWN = 150
+CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
 ROW_HEIGHT = 2.0  # inches
 LEGEND = {"fontsize": 7, "loc": "upper left", "framealpha": 0.85, "edgecolor": "none"}
 
@@ -36,16 +37,17 @@ def composites_page(result):
         None where there are no clusters.
     """
     cutout, labels, seds, composites = result.cutout, result.labels, result.seds, result.composites
-    n_clusters = len(composites.flux)
+    n_clusters = min(len(composites.flux), CLUSTERS_SHOWN)
     if not n_clusters:
         return None
+    title = result.title if n_clusters == len(composites.flux) else f"{result.title}, the {n_clusters} largest"
     height = ROW_HEIGHT * n_clusters + 1.1
     figure = new_figure(10.5, height)
     axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.6, 1.3])
     figure.subplots_adjust(
         left=0.04, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
     )
-    figure.suptitle(result.title, size=11, y=1 - 0.12 / height, va="top")
+    figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
     microns, wavelength_label = in_rest_frame(seds.wavelengths, cutout.redshift)
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)

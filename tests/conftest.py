@@ -74,8 +74,11 @@ def plant():
 
 @pytest.fixture
 def survey_folder(tmp_path):
+    return write_survey(tmp_path / "survey")
+
+
+def write_survey(folder):
     """A survey folder in the release's layout, with galaxies 7 to 12 (see `plant`); 13 is in the catalog only."""
-    folder = tmp_path / "survey"
     (folder / "psf_matched").mkdir(parents=True)
     segmap, kind, brightness = plant()
     rng = np.random.default_rng(5)

@@ -17,7 +17,7 @@ def label_hdus(result, settings, fingerprint):
     result : RunResult
     settings : Settings
     fingerprint : str
-        Of what the run was made from; see `resume.run_fingerprint`.
+        Of what the run was made from; see `store.what_is_asked`.
 
     Returns
     -------

@@ -13,20 +13,21 @@ GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
 
 
 def save_run_pictures(result, settings):
-    """Draw and save all pictures of a run; return the names of those that there are."""
-    return [name for name in RUN_PICTURES if _save(RUN_PICTURES[name], result, settings, result.run.name, name)]
+    """Draw and save all pictures of a run, in its folder; return {name: path} of those that there are."""
+    return _save_all(RUN_PICTURES, result, settings, lambda name: result.run.name)
 
 
 def save_galaxy_pictures(result, settings):
-    """Draw and save all pictures of a galaxy, each in the folder named like it."""
-    for name in GALAXY_PICTURES:
-        _save(GALAXY_PICTURES[name], result, settings, name, name)
+    """Draw and save all pictures of a galaxy, each in the folder named like it; return {name: path}."""
+    return _save_all(GALAXY_PICTURES, result, settings, lambda name: name)
 
 
-def _save(picture, result, settings, folder, name):
-    figure = picture.draw(result)
-    if figure is None:
-        return False
-    path = data_paths.image_path(settings.output, folder, result.cutout.id_dr3, name, settings.figure_format)
-    save_figure(path, figure, settings.dpi)
-    return True
+def _save_all(pictures, result, settings, folder_of):
+    saved = {}
+    for name, picture in pictures.items():
+        figure = picture.draw(result)
+        if figure is not None:
+            id_dr3 = result.cutout.id_dr3
+            saved[name] = data_paths.image_path(settings.output, folder_of(name), id_dr3, name, settings.figure_format)
+            save_figure(saved[name], figure, settings.dpi)
+    return saved

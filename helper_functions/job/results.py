@@ -32,6 +32,7 @@ class RunResult(NamedTuple):
     composites: CompositeSEDs
     quality: dict  # name in QUALITY -> value
     title: str
+    n_asked: int | str  # number of clusters asked for, or "auto"
     labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in none
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
@@ -41,16 +42,17 @@ class RunResult(NamedTuple):
         return fill_image(self.labels.shape, self.seds, values, np.nan).astype(np.float32)
 
 
-def run_result(run, cutout, seds, clustering, composites, quality, features):
-    """`RunResult` of a run: its images, and its title; `features` are those of the settings."""
+def run_result(run, cutout, seds, clustering, composites, quality, settings):
+    """`RunResult` of a run, with its images and its title."""
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
     title = f"id {cutout.id_dr3}: {run.title(clustering.n_clusters)}"
-    result = RunResult(run, cutout, seds, clustering, composites, quality, title, labels, None, None)
+    found = run, cutout, seds, clustering, composites, quality
+    result = RunResult(*found, title, settings.n_clusters, labels, confidence=None, band_weights=None)
     if clustering.confidence is not None:
         result = result._replace(confidence=result.image(clustering.confidence))
     if run.metric == "features":
         used = seds.only(bands=clustering.bands_used)
-        weights = feature_weights(used.edges, used.redshift, features)
+        weights = feature_weights(used.edges, used.redshift, settings.features)
         result = result._replace(band_weights=BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES))
     return result
 

@@ -1,16 +1,33 @@
 """One piece of work per galaxy, here, in several processes, or on a cluster of machines."""
 
+import importlib.util
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from functools import partial
+import pickle
+import signal
+import threading
+from collections import Counter, deque
+from concurrent.futures import as_completed
+from multiprocessing import connection
 
 from threadpoolctl import threadpool_limits
+
+ATTEMPTS = 2  # at a galaxy whose worker process dies
+DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
+ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
+
+
+class WorkerDied(RuntimeError):
+    """The process that worked on a galaxy came to an end, as when the machine is out of memory."""
+
+    status = "worker died"
 
 
 def run_galaxies(work, ids, *, jobs=1, scheduler=None):
     """Do `work(id)` for every galaxy, and yield each result as soon as it is there.
+
+    Where the caller stops, by an exception or an interrupt, galaxies that wait are not begun, and processes that work
+    are ended at once.
 
     Parameters
     ----------
@@ -27,57 +44,188 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
     ------
     id_dr3 : int
     result : what `work` returned, or the exception that it raised
-        One galaxy that fails does not take the others with it.
+        One galaxy that fails does not take the others with it. Where its process died twice, it is a WorkerDied.
     """
-    if scheduler is None and jobs == 1:
+    if scheduler is not None:
+        yield from _on_dask(work, ids, scheduler)
+    elif jobs == 1:
         for id_dr3 in ids:
-            yield id_dr3, _result(lambda id_dr3=id_dr3: work(id_dr3))
-        return
-    if scheduler is None:
-        # Workers that share the cores' threads would wait for each other.
-        work = partial(_with_threads, max(1, (os.cpu_count() or 1) // jobs), work)
-    with _executor(jobs, scheduler) as executor:
-        waiting = {executor.submit(work, id_dr3): id_dr3 for id_dr3 in ids}
-        for future in as_completed(waiting):
-            yield waiting[future], _result(future.result)
+            yield id_dr3, _result(work, id_dr3)
+    else:
+        yield from _in_processes(work, ids, jobs)
 
 
-def _result(get):
+def _result(work, id_dr3):
     try:
-        return get()
+        return work(id_dr3)
     except Exception as problem:  # whatever it is, it concerns one galaxy only
         return problem
 
 
-def _with_threads(threads, work, id_dr3):
+# ---- processes on this machine ----------------------------------------------
+
+
+class _Worker:
+    """A process that does one galaxy after the other, and this end of the pipe to it."""
+
+    def __init__(self, context, work, threads):
+        self.pipe, other_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other_end, work, threads), daemon=True)
+        # What is blocked here is blocked in the new process: an interrupt from the keyboard, which goes to all
+        # processes, is for this one to act upon.
+        allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
+        other_end.close()  # so that the pipe ends when the process does
+        self.id_dr3 = None
+
+    def begin(self, id_dr3):
+        self.id_dr3 = id_dr3
+        self.pipe.send(id_dr3)
+
+    def end(self):
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _in_processes(work, ids, jobs):
+    context = multiprocessing.get_context("spawn")  # forking a process with running threads can hang
+    threads = max(1, (os.cpu_count() or 1) // jobs)  # workers that share the cores' threads would wait for each other
+    waiting, attempts, workers = deque(ids), Counter(), []
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < jobs:
+                workers.append(_Worker(context, work, threads))
+                _begin(workers[-1], waiting)
+            for pipe in connection.wait([worker.pipe for worker in workers]):
+                worker = next(worker for worker in workers if worker.pipe is pipe)
+                id_dr3 = worker.id_dr3
+                try:
+                    result = pickle.loads(pipe.recv_bytes())
+                except (EOFError, OSError):
+                    result = _died(worker)
+                    workers.remove(worker)
+                    attempts[id_dr3] += 1
+                    if attempts[id_dr3] < ATTEMPTS:
+                        waiting.append(id_dr3)
+                        continue
+                else:
+                    if not _begin(worker, waiting):
+                        workers.remove(worker)
+                yield id_dr3, result
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _begin(worker, waiting):
+    """Give a worker the next galaxy; False, and it is ended, where there is none."""
+    if not waiting:
+        worker.end()
+        return False
+    try:
+        worker.begin(waiting[0])
+    except OSError:  # it died meanwhile, which is found out when its answer is awaited
+        worker.id_dr3 = waiting[0]
+    waiting.popleft()
+    return True
+
+
+def _died(worker):
+    worker.process.join()
+    code = worker.process.exitcode
+    how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+    worker.end()
+    return WorkerDied(f"its worker process ended ({how}) {ATTEMPTS} times: memory may be short, try fewer --jobs")
+
+
+def _serve(pipe, work, threads):
+    """What a worker process does, until there is nothing to do or nobody to do it for."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with threadpool_limits(threads):
-        return work(id_dr3)
+        while True:
+            try:
+                result = _result(work, pipe.recv())
+                pipe.send_bytes(_pickled(result))
+            except (EOFError, OSError):
+                return
 
 
-@contextmanager
-def _executor(jobs, scheduler):
-    if scheduler is None:
-        context = multiprocessing.get_context("spawn")  # forking a process with running threads can hang
-        with ProcessPoolExecutor(jobs, context) as executor:
-            yield executor
-        return
+def _end_with_parent():
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _pickled(result):
+    try:
+        content = pickle.dumps(result)
+        pickle.loads(content)
+        return content
+    except Exception:  # some exceptions cannot be pickled, or not be made again
+        return pickle.dumps(RuntimeError(f"{type(result).__name__}: {result}"))
+
+
+# ---- a cluster of machines --------------------------------------------------
+
+
+def _on_dask(work, ids, scheduler):
     with connect(scheduler) as client:
-        yield client.get_executor()
+        executor = client.get_executor()
+        waiting = {executor.submit(_result, work, id_dr3): id_dr3 for id_dr3 in ids}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], _future_result(future)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _future_result(future):
+    try:
+        return future.result()
+    except Exception as problem:  # of dask: the worker died too often, or its answer was lost
+        return WorkerDied(f"dask gave no result ({type(problem).__name__}: {problem})")
 
 
 def connect(scheduler):
-    """Client of a dask.distributed scheduler.
+    """Client of a dask.distributed scheduler that has a worker which can do the work.
 
     Raises
     ------
     ValueError
-        Where dask.distributed is not installed, or nothing answers at that address.
+        Where dask.distributed is not installed, nothing answers at that address, there is no worker, or workers cannot
+        import this project.
     """
     try:
         from distributed import Client
     except ImportError as problem:
         raise ValueError("--scheduler needs dask.distributed: pip install distributed") from problem
     try:
-        return Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout=f"{DASK_PATIENCE}s")
     except (OSError, ValueError) as problem:
         raise ValueError(f"no dask scheduler answers at {scheduler}: {problem}") from problem
+    try:
+        _check_workers(client, scheduler)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _check_workers(client, scheduler):
+    try:
+        client.wait_for_workers(1, timeout=DASK_PATIENCE)
+    except TimeoutError as problem:
+        message = f"the dask scheduler at {scheduler} has no worker: start one with `dask worker {scheduler}`"
+        raise ValueError(message) from problem
+    # A lambda is sent whole, where a function by name would need the import that is in question.
+    found = client.run(lambda name=ENTRY: importlib.util.find_spec(name) is not None)
+    without = [worker for worker, can_import in found.items() if not can_import]
+    if without:
+        raise ValueError(
+            f"dask workers that cannot import {ENTRY}: {', '.join(without)}: "
+            "start them with this project's folder in PYTHONPATH"
+        )

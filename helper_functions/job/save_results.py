@@ -1,27 +1,69 @@
-"""Writing results: every file is written beside its place and renamed, so none is ever half a file."""
+"""Writing results: every file is written under another name and renamed, so none is ever half a file."""
 
 import json
 import os
+import socket
+import tempfile
+import time
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-from astropy.table import Table
+ENDING = ".partial"
+ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
+BLOCK = 2**20  # bytes
 
 
 @contextmanager
 def written_beside(path):
     """Give a path to write to, which becomes `path` once the block has ended well.
 
-    Missing folders are made. Where the block raises, what it wrote is removed and `path` stays as it was.
+    Missing folders are made. The file has a random name and is made by this call alone, so that neither another process
+    nor a link of that name can come in between. Where the block raises, what it wrote is removed and `path` stays as it
+    was.
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.{socket.gethostname()}-{os.getpid()}-"
+    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=ENDING, dir=path.parent)
+    os.close(descriptor)
+    partial = Path(name)
     try:
         yield partial
+        os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def remove_abandoned(folder):
+    """Remove what processes that are no more left half written in a folder and below it."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(ENDING):
+                path = Path(place) / name
+                if _is_abandoned(path):
+                    path.unlink(missing_ok=True)
+
+
+def _is_abandoned(path):
+    """Whether the process that a partial file is named after has ended."""
+    host, _, rest = path.name.removesuffix(ENDING).rpartition("-")[0].rpartition("-")
+    try:
+        if host.endswith(socket.gethostname()):
+            os.kill(int(rest), 0)
+            return False
+        return time.time() - path.stat().st_mtime > ABANDONED
+    except (ProcessLookupError, ValueError):
+        return True
+    except OSError:  # the process is somebody else's, or the file is gone
+        return False
 
 
 def check_writable(folder):
@@ -29,12 +71,21 @@ def check_writable(folder):
     try:
         with written_beside(Path(folder) / ".writable") as partial:
             partial.write_text("")
-        (Path(folder) / ".writable").unlink()
+        (Path(folder) / ".writable").unlink(missing_ok=True)
     except OSError as problem:
         raise OSError(
             f"the output folder {folder} cannot be written ({problem.strerror or problem}): set CLUSTERING_FOLDER in "
             "data_paths.py, the environment variable UNCOVER_CLUSTERING_FOLDER, or --output"
         ) from problem
+
+
+def checksum(path):
+    """CRC-32 of a file's content."""
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            value = zlib.crc32(block, value)
+    return value
 
 
 def save_fits(path, hdus):
@@ -47,12 +98,6 @@ def save_table(path, table):
     """Write an astropy `Table` as ECSV."""
     with written_beside(path) as partial:
         table.write(partial, format="ascii.ecsv", overwrite=True)
-
-
-def load_table(path):
-    """Read a table that `save_table` wrote; None where there is none."""
-    # Without `fill_values` empty strings would come back as missing.
-    return Table.read(path, format="ascii.ecsv", fill_values=None) if Path(path).exists() else None
 
 
 def save_json(path, content):

@@ -17,6 +17,8 @@ from helper_functions.number_of_clusters import CRITERIA
 
 FIGURE_FORMATS = ("png", "pdf")
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
+PIXELS, LABELS, NOTHING = "pixels", "labels", "nothing"
+MOST_ID = 2**62  # ids are 64-bit integers
 UNSET = "default"  # on the command line, this stands for the None of the settings block
 
 
@@ -29,7 +31,7 @@ class Setting(NamedTuple):
     flag: str = ""  # empty: the name, with dashes
     metavar: str = ""
     nargs: str | None = None  # as argparse has it
-    changes_results: bool = True  # False: results made with another value of it are still what is asked for
+    changes: str = LABELS  # PIXELS, LABELS or NOTHING, that another value of it changes
 
     @property
     def is_switch(self):
@@ -40,7 +42,7 @@ class Setting(NamedTuple):
 # ---- how values are read ----------------------------------------------------
 
 
-def number(kind, lowest=None, word=None):
+def number(kind, lowest=None, highest=math.inf, word=None):
     """Reader of a finite int or float, or of one word that may stand for it."""
 
     def read(name, value):
@@ -48,12 +50,14 @@ def number(kind, lowest=None, word=None):
             return value
         try:
             result = kind(value)
-            good = math.isfinite(result) and result == float(value) and (lowest is None or result >= lowest)
+            good = math.isfinite(result) and (isinstance(value, str) or result == value)
+            good = good and (lowest is None or result >= lowest) and result <= highest
         except (TypeError, ValueError, OverflowError):
             good = False
         if not good:
             what = "a whole number" if kind is int else "a number"
             above = "" if lowest is None else f" of at least {lowest}"
+            above += f" and at most {highest}" if highest < math.inf and str(value).isdigit() else ""
             other = "" if word is None else f' or "{word}"'
             raise ValueError(f"{name} must be {what}{above}{other}, found {value!r}")
         return result
@@ -112,7 +116,7 @@ def text(name, value):
 
 # ---- the settings -----------------------------------------------------------
 
-_galaxy = number(int, lowest=1)
+_galaxy = number(int, lowest=1, highest=MOST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
 # By the names of the settings block in small letters, in its order; the last four are not in the block.
@@ -123,18 +127,21 @@ SETTINGS = {
         flag="--ids",
         metavar="ID",
         nargs="+",
-        changes_results=False,
+        changes=NOTHING,
     ),
     "snr_thresh": Setting(
-        number(float), "a pixel of the segment is taken if its median SNR over the bands with data exceeds this"
+        number(float),
+        "a pixel of the segment is taken if its median SNR over the bands with data exceeds this",
+        changes=PIXELS,
     ),
-    "include_neighbours": Setting(switch, "take in segments of the cutout at the galaxy's redshift"),
+    "include_neighbours": Setting(switch, "take in segments of the cutout at the galaxy's redshift", changes=PIXELS),
     "redshift_tolerance": Setting(
         optional(number(float, lowest=0)),
         "largest difference of z_50 that counts as the same redshift; unless set, the larger of the two 16-84% "
         "half-ranges",
+        changes=PIXELS,
     ),
-    "margin": Setting(number(int, lowest=0), "pixels around the segment that are cut out with it"),
+    "margin": Setting(number(int, lowest=0), "pixels around the segment that are cut out with it", changes=PIXELS),
     "methods_to_run": Setting(
         several(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
         "the methods",
@@ -142,21 +149,21 @@ SETTINGS = {
         flag="--methods",
         metavar="METHOD",
         nargs="+",
-        changes_results=False,  # the method, norm and metric are part of the run itself
+        changes=NOTHING,  # the method, norm and metric are part of the run itself
     ),
     "norm": Setting(
         several(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
         "how brightness is taken out; unless set, each method's own norm",
         names=NORMS,
         nargs="+",
-        changes_results=False,
+        changes=NOTHING,
     ),
     "metric": Setting(
         several(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
         "what distance means; unless set, each method's own metric",
         names=METRICS,
         nargs="+",
-        changes_results=False,
+        changes=NOTHING,
     ),
     "features": Setting(
         optional(several(one_of(FEATURES, "feature"))),
@@ -179,30 +186,31 @@ SETTINGS = {
         several(one_of(CRITERIA, "criterion")),
         "criteria that are drawn beside it for the first run of each galaxy",
         names=CRITERIA,
+        changes=NOTHING,  # a run's record says which it has
         metavar="NAME",
         nargs="*",
     ),
     "seed": Setting(number(int, lowest=0), "of everything random"),
     "figure_format": Setting(
-        one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes_results=False
+        one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING
     ),
-    "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes_results=False),
-    "jobs": Setting(number(int, lowest=1), "galaxies worked on at a time", metavar="N", changes_results=False),
+    "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes=NOTHING),
+    "jobs": Setting(number(int, lowest=1), "galaxies worked on at a time", metavar="N", changes=NOTHING),
     "memory_limit": Setting(
         number(float, lowest=0),
         "GB that a distance matrix may take; above it methods do without, and the summary says so",
         metavar="GB",
     ),
-    "catalogs": Setting(folder, "folder of the survey's files", metavar="DIR", changes_results=False),
-    "output": Setting(folder, "folder for what is made", metavar="DIR", changes_results=False),
+    "catalogs": Setting(folder, "folder of the survey's files", metavar="DIR", changes=NOTHING),
+    "output": Setting(folder, "folder for what is made", metavar="DIR", changes=NOTHING),
     "scheduler": Setting(
         text,
         "let a dask.distributed cluster do the work (its own install; scheduler and workers started with this folder "
         "in PYTHONPATH)",
         metavar="ADDRESS",
-        changes_results=False,
+        changes=NOTHING,
     ),
-    "overwrite": Setting(switch, "do again what is there already", changes_results=False),
+    "overwrite": Setting(switch, "do again what is there already", changes=NOTHING),
 }
 
 Settings = namedtuple("Settings", SETTINGS)

@@ -1,11 +1,17 @@
-"""The summary: a row for each galaxy and run."""
+"""The summary: a row for each galaxy and run, made from the records."""
+
+import os
+import time
+import warnings
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 import data_paths
 from helper_functions.clustering import UNASSIGNED
-from helper_functions.job.save_results import load_table
+from helper_functions.job.records import GALAXY, locked, read_record
+from helper_functions.job.save_results import checksum, save_json, save_table
 from helper_functions.quality import QUALITY
 
 OK, FAILED = "ok", "failed"
@@ -26,6 +32,10 @@ COLUMNS = {
     **{name: (np.nan, figure.meaning) for name, figure in QUALITY.items()},
     "neighbours": ("", "ids of neighbours that were taken in"),
     "pictures": ("", "pictures of the run that were saved"),
+    "snr_thresh": (np.nan, "median SNR that selected pixels exceed"),
+    "n_asked": ("", "number of clusters asked for, or auto"),
+    "seed": (-1, "seed of everything random"),
+    "settings": ("", "digest of the settings, files and code that the run was made from"),
     "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
     "status": ("", "ok, or what went wrong"),
     "message": ("", ""),
@@ -33,7 +43,7 @@ COLUMNS = {
 
 
 def ok_row(result, pictures, seconds):
-    """The row of a run that ended well.
+    """The row of a run that ended well, less what `settings_columns` gives.
 
     Parameters
     ----------
@@ -48,10 +58,6 @@ def ok_row(result, pictures, seconds):
         With the keys of COLUMNS.
     """
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
-    without_data = [band for band in cutout.bands if band not in seds.bands]
-    not_used = [band for band, used in zip(seds.bands, clustering.bands_used, strict=True) if not used]
-    large = [clustering.when_large] if clustering.when_large else []
-    notes = {"no data here in ": without_data, "too little data to cluster with in ": not_used, "many pixels: ": large}
     return _row(
         cutout.id_dr3,
         result.run,
@@ -65,15 +71,43 @@ def ok_row(result, pictures, seconds):
         pictures=" ".join(pictures),
         seconds=round(seconds, 3),
         status=OK,
-        message="; ".join(note + ", ".join(bands) for note, bands in notes.items() if bands),
+        message="; ".join(warnings_of(result)),
     )
+
+
+def warnings_of(result):
+    """What a user should know of a run that ended well, a list of sentences without a full stop."""
+    cutout, seds, clustering = result.cutout, result.seds, result.clustering
+    used = clustering.bands_used
+    without_data = [band for band in cutout.bands if band not in seds.bands]
+    not_used = [band for band, is_used in zip(seds.bands, used, strict=True) if not is_used]
+    notes = list(getattr(cutout, "notes", ()))
+    if without_data:
+        notes.append(f"no data here in {', '.join(without_data)}")
+    if not_used:
+        notes.append(f"too little data to cluster with in {', '.join(not_used)}")
+    if used.sum() == 1:
+        notes.append("clustered in one band only, which has no shape")
+    elif used.sum() < len(used) / 2:
+        notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
+    if clustering.when_large:
+        notes.append(f"many pixels: {clustering.when_large}")
+    if clustering.k_choice == "given" and clustering.n_clusters != result.n_asked:
+        notes.append(f"{clustering.n_clusters} of the {result.n_asked} clusters asked for: the pixels are too alike")
+    return notes
+
+
+def settings_columns(settings, fingerprint):
+    """The columns of a row that say what it was made with."""
+    asked = {"snr_thresh": settings.snr_thresh, "n_asked": str(settings.n_clusters), "seed": settings.seed}
+    return asked | {"settings": fingerprint}
 
 
 def failed_row(id_dr3, run, problem, status=None):
     """The row of a run that an exception ended; the exception's class may name the status."""
     status = status or getattr(problem, "status", FAILED)
     message = f"{type(problem).__name__}: {problem}" if status == FAILED else str(problem)
-    return _row(id_dr3, run, status=status, message=message)
+    return _row(id_dr3, run, status=status, message=" ".join(message.split()))
 
 
 def _row(id_dr3, run, **values):
@@ -94,21 +128,61 @@ def one_line(rows, output):
     return f"{rows[0]['id_dr3']}: {'; '.join(parts + bad)} -> {output}"
 
 
-def load_rows(output):
-    """Rows of an earlier summary, {(id_dr3, run name): row}; empty where there is none.
+class Summary:
+    """The rows of all records of an output folder, and the table that is made from them.
 
-    A summary of an earlier version keeps its rows: columns that it lacks are empty, columns that are gone are dropped.
+    A table that was changed since it was written, or that no record stands behind, is set aside first, with a warning
+    that says where.
     """
-    table = load_table(data_paths.summary_path(output))
-    if table is None:
-        return {}
-    columns = [table[name].tolist() if name in table.colnames else [COLUMNS[name][0]] * len(table) for name in COLUMNS]
-    rows = [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
-    return {(row["id_dr3"], row["run"]): row for row in rows}
+
+    def __init__(self, output):
+        self._output, self._path = output, data_paths.summary_path(output)
+        self._records = data_paths.record_path(output, "", GALAXY).parent
+        self._known, self._next = {}, 0.0
+        with self._lock():
+            self._set_aside()
+
+    def _lock(self):
+        return locked(self._records / ".summary.lock")
+
+    def _set_aside(self):
+        written = read_record(self._records / ".summary.json").get("checksum")
+        if self._path.exists() and checksum(self._path) != written:
+            aside = self._path.with_name(f"summary_set_aside_{time.time_ns()}.ecsv")
+            os.replace(self._path, aside)
+            warnings.warn(f"{self._path} is not as it was written: it is now {aside}, and is made anew", stacklevel=3)
+
+    def rows(self):
+        """All rows, by id and run, read anew where a record has changed."""
+        for entry in os.scandir(self._records):
+            if entry.is_dir() and self._known.get(entry.name, (None,))[0] != entry.stat().st_mtime_ns:
+                self._known[entry.name] = entry.stat().st_mtime_ns, _rows_of(entry.path)
+        every = [row for _, rows in self._known.values() for row in rows]
+        return sorted(every, key=lambda row: (row["id_dr3"], row["run"]))
+
+    def write(self, at_once=True):
+        """Write the table; unless `at_once`, not if that would take more than a tenth of the time."""
+        start = time.monotonic()
+        if not at_once and start < self._next:
+            return
+        with self._lock():
+            if at_once:  # a record may have changed twice in one tick of the file system's clock
+                self._known = {}
+            save_table(self._path, summary_table(self.rows()))
+            save_json(self._records / ".summary.json", {"checksum": checksum(self._path)})
+        self._next = time.monotonic() + 10 * (time.monotonic() - start)
+
+
+def _rows_of(folder):
+    """Rows of the records of one galaxy: columns that an earlier version did not have are empty."""
+    paths = (path for path in Path(folder).glob("*.json") if path.stem != GALAXY)
+    found = (read_record(path).get("row") for path in paths)
+    empty = {name: nothing for name, (nothing, _) in COLUMNS.items()}
+    return [empty | {name: row[name] for name in row.keys() & empty.keys()} for row in found if row]
 
 
 def summary_table(rows):
-    """The rows as a `Table`, by galaxy in the order they came, described column by column."""
+    """The rows as a `Table`, described column by column."""
     table = Table({name: [row[name] for row in rows] for name in COLUMNS})
     for name, (_, description) in COLUMNS.items():
         table[name].description = description or None

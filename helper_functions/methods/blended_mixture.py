@@ -27,6 +27,7 @@ from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
 
 FIRST_POPULATIONS = 10  # that the fit starts with, or more where more are wanted
+MOST_POPULATIONS = 40  # every pair of them is fitted to every pixel, which takes time and memory as their square
 ITERATIONS = 30
 CONVERGED = 1e-3  # gain of the log likelihood in one iteration, per pixel
 FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
@@ -48,6 +49,12 @@ class NoSignal(ValueError):
     """Pixels that are all noise have no shapes."""
 
     status = "no signal"
+
+
+class TooMany(ValueError):
+    """More populations than can be fitted in a reasonable time."""
+
+    status = "too many clusters"
 
 
 class Mixture(NamedTuple):
@@ -264,8 +271,11 @@ def populations(distances, ks, seed):
     Raises
     ------
     NoSignal
+    TooMany
     """
     seds = distances.seds
+    if max(ks) > MOST_POPULATIONS:
+        raise TooMany(f"blended_mixture takes at most {MOST_POPULATIONS} clusters, {max(ks)} were asked for")
     signal = np.sqrt(np.median(np.mean((seds.flux / seds.error) ** 2, axis=1)))
     if signal < LEAST_SIGNAL:
         raise NoSignal(

@@ -16,10 +16,11 @@ def result_of(two_shapes, method, metric):
     seds = two_shapes.seds
     run = Run(method, "L2", metric)
     clustering = cluster_pixels(seds, method=method, metric=metric, n_clusters=2)
-    images = np.zeros((len(BANDS), 12, 10))
-    cutout = Cutout(7, 1.0, BANDS, seds.wavelengths, images, images, np.ones((12, 10), int), (7,), celestial_wcs())
+    images = np.ones((len(BANDS), 12, 10))
+    cutout = Cutout(7, 1.0, BANDS, seds.wavelengths, images, images, np.full((12, 10), 7), (7,), celestial_wcs())
     quality = {name: 0.5 for name in QUALITY}
-    return run_result(run, cutout, seds, clustering, composite_seds(seds, clustering.labels), quality, ["oii"])
+    settings = settings_block()._replace(n_clusters=2, features=["oii"])
+    return run_result(run, cutout, seds, clustering, composite_seds(seds, clustering.labels), quality, settings)
 
 
 def test_images_hold_the_values_of_the_pixels_where_they_are(two_shapes):

@@ -1,6 +1,13 @@
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from helper_functions.job.save_results import check_writable, written_beside
+from helper_functions.job.save_results import check_writable, remove_abandoned, written_beside
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -27,3 +34,43 @@ def test_unwritable_folder_is_named(tmp_path):
         check_writable(tmp_path / "file" / "out")
     check_writable(tmp_path / "fine")
     assert list((tmp_path / "fine").iterdir()) == []
+
+
+def test_the_name_to_write_to_is_nobody_elses(tmp_path):
+    """A link of the name that was used before, or two writers at once, cannot make a wrong file."""
+    victim, path = tmp_path / "victim", tmp_path / "file.txt"
+    victim.write_text("precious")
+    (tmp_path / "file.txt.partial").symlink_to(victim)
+    with written_beside(path) as first, written_beside(path) as second:
+        assert first != second
+        assert stat.S_IMODE(first.stat().st_mode) == 0o600
+        first.write_text("one")
+        second.write_text("two")
+    assert path.read_text() == "one"  # the one that ended last
+    assert victim.read_text() == "precious"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    write = """
+import os, signal, sys
+from helper_functions.job.save_results import written_beside
+with written_beside(sys.argv[1]) as partial:
+    partial.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    path = tmp_path / "deep" / "a-b.txt"
+    subprocess.run([sys.executable, "-c", write, path], cwd=Path(__file__).parents[2])
+    (left,) = path.parent.iterdir()
+    with written_beside(path) as mine:
+        elsewhere = path.parent / mine.name.replace(socket.gethostname(), "another-machine")
+        elsewhere.write_text("")
+        remove_abandoned(tmp_path)
+        assert mine.exists()
+        assert not left.exists()
+        assert elsewhere.exists()  # it may be alive there
+        os.utime(elsewhere, (1, 1))
+        remove_abandoned(tmp_path)
+        assert not elsewhere.exists()

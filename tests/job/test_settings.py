@@ -36,6 +36,10 @@ def test_without_a_command_line_the_block_holds():
         (["--n-clusters", "2.5"], "n_clusters must be"),
         (["--ids", "x"], "id_dr3 must be a whole number of at least 1, found 'x'"),
         (["--snr-thresh", "nan"], "snr_thresh must be a number, found 'nan'"),
+        (["--ids", str(2**63)], f"of at least 1 and at most {2**62}, found '{2**63}'"),
+        (["--ids", "1e20"], "id_dr3 must be a whole number of at least 1, found '1e20'"),
+        (["--output", ""], "output must be a folder, found ''"),
+        (["--catalogs", ""], "catalogs must be a folder, found ''"),
         (["--jobs", "0"], "jobs must be a whole number of at least 1, found '0'"),
     ],
 )

@@ -1,36 +1,80 @@
 import numpy as np
+import pytest
+from astropy.table import Table
 
 import data_paths
+from helper_functions.job.records import GALAXY, save_record
 from helper_functions.job.runs import Run
-from helper_functions.job.save_results import save_table
-from helper_functions.job.summary import COLUMNS, failed_row, load_rows, one_line, summary_table
+from helper_functions.job.summary import COLUMNS, Summary, failed_row, one_line
 
 RUN = Run("kmeans", "L2", "euclidean")
 
 
-def test_rows_survive_the_disk(tmp_path):
-    rows = [failed_row(7, RUN, ValueError("out of the blue")), failed_row(8, RUN, "has no meaning", "refused")]
-    for _ in range(2):  # what was read must be fit to be written again
-        save_table(data_paths.summary_path(tmp_path), summary_table(rows))
-        rows = list(load_rows(tmp_path).values())
-    assert [row["id_dr3"] for row in rows] == [7, 8]
-    assert [row["status"] for row in rows] == ["failed", "refused"]
-    assert rows[0]["message"] == "ValueError: out of the blue"
-    assert rows[0]["neighbours"] == ""
-    assert np.isnan(rows[0]["seconds"])
-    assert set(rows[0]) == set(COLUMNS)
+def record(output, id_dr3, run=RUN, **row):
+    save_record(output, id_dr3, run.name, row=failed_row(id_dr3, run, "no", "refused") | row)
 
 
-def test_a_summary_of_an_earlier_version_keeps_its_rows(tmp_path):
-    old = summary_table([failed_row(7, RUN, "no", "refused")])
-    old.remove_column("n_incomplete")
-    old["gone"] = 1
-    save_table(data_paths.summary_path(tmp_path), old)
-    ((key, row),) = load_rows(tmp_path).items()
-    assert key == (7, "kmeans_L2")
-    assert set(row) == set(COLUMNS)
-    assert row["n_incomplete"] == 0
-    assert load_rows(tmp_path / "nowhere") == {}
+def table(output):
+    return Table.read(data_paths.summary_path(output))
+
+
+def test_the_table_is_made_from_the_records(tmp_path):
+    record(tmp_path, 8, Run("dbscan", "L2", "euclidean"), n_pixels=5)
+    record(tmp_path, 8)
+    record(tmp_path, 7, message="out of\nthe # blue")
+    save_record(tmp_path, 7, GALAXY, files={})
+    save_record(tmp_path, 9, "unfinished", files={})
+    Summary(tmp_path).write()
+    rows = table(tmp_path)
+    assert list(zip(rows["id_dr3"], rows["run"], strict=True)) == [(7, "kmeans_L2"), (8, "dbscan_L2"), (8, "kmeans_L2")]
+    assert rows["n_pixels"][1] == 5
+    assert set(rows.colnames) == set(COLUMNS)
+    assert np.isnan(rows["seconds"]).all()
+
+
+def test_messages_are_one_line():
+    assert failed_row(7, RUN, "first\n# second", "refused")["message"] == "first # second"
+    assert failed_row(7, RUN, ValueError("out of the blue"))["message"] == "ValueError: out of the blue"
+
+
+def test_records_of_another_call_are_seen(tmp_path):
+    record(tmp_path, 7)
+    first = Summary(tmp_path)
+    first.write()
+    record(tmp_path, 8)
+    Summary(tmp_path).write()
+    first.write()
+    assert table(tmp_path)["id_dr3"].tolist() == [7, 8]
+
+
+def test_a_record_of_an_earlier_version_keeps_its_row(tmp_path):
+    old = {name: value for name, value in failed_row(7, RUN, "no", "refused").items() if name != "n_incomplete"}
+    save_record(tmp_path, 7, RUN.name, row=old | {"gone": 1})
+    Summary(tmp_path).write()
+    assert set(table(tmp_path).colnames) == set(COLUMNS)
+    assert table(tmp_path)["n_incomplete"][0] == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"# %ECSV 1.0\n# ---\n# dat", b"anything"])
+def test_a_damaged_table_is_set_aside_named_and_made_anew(damage, tmp_path):
+    record(tmp_path, 7)
+    Summary(tmp_path).write()
+    path = data_paths.summary_path(tmp_path)
+    path.write_bytes(damage)
+    with pytest.warns(UserWarning, match=r"summary\.ecsv is not as it was written: it is now .*summary_set_aside_\d+"):
+        summary = Summary(tmp_path)
+    summary.write()
+    assert table(tmp_path)["id_dr3"].tolist() == [7]
+    (aside,) = tmp_path.glob("summary_set_aside_*.ecsv")
+    assert aside.read_bytes() == damage
+
+
+def test_a_damaged_record_costs_its_row_only(tmp_path):
+    record(tmp_path, 7)
+    record(tmp_path, 8)
+    data_paths.record_path(tmp_path, 7, RUN.name).write_text("{")
+    Summary(tmp_path).write()
+    assert table(tmp_path)["id_dr3"].tolist() == [8]
 
 
 def test_one_line_says_what_was_found_and_what_went_wrong():

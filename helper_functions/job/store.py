@@ -1,0 +1,200 @@
+"""The files and records of one galaxy: what is done already, what no longer holds, and saving what is new."""
+
+from typing import NamedTuple
+
+import data_paths
+from helper_functions.composite_seds import composite_table
+from helper_functions.job.label_file import label_hdus, read_labels
+from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
+from helper_functions.job.records import (
+    GALAXY,
+    code_digest,
+    describe_files,
+    digest,
+    drop_record,
+    files_stand,
+    load_record,
+    recorded_runs,
+    remove_files,
+    save_record,
+)
+from helper_functions.job.runs import Run
+from helper_functions.job.save_results import save_fits, save_table
+from helper_functions.job.settings import FIGURE_FORMATS, LABELS, PIXELS, SETTINGS
+from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
+from helper_functions.methods import METHODS
+
+
+class Asked(NamedTuple):
+    """What results are to be made from, as digests: the same digest stands for the same files, settings and code."""
+
+    pixels: str  # of what decides which pixels a galaxy has
+    runs: dict  # Run -> of what decides its result
+
+
+def what_is_asked(survey_digest, settings, runs):
+    """`Asked` for these runs.
+
+    Every setting counts but those of which SETTINGS says that they change nothing: one that is forgotten there costs
+    time, and never leaves old results in place.
+    """
+    values = {
+        part: [getattr(settings, name) for name, setting in SETTINGS.items() if setting.changes == part]
+        for part in (PIXELS, LABELS)
+    }
+    pixels = digest(code_digest(), survey_digest, values[PIXELS])
+    return Asked(pixels, {run: digest(pixels, list(run), values[LABELS]) for run in runs})
+
+
+class GalaxyStore:
+    """What is on disk of one galaxy, and what one call puts there; its lock must be held.
+
+    Parameters
+    ----------
+    id_dr3 : int
+    settings : Settings
+    asked : Asked
+    runs : list of Run
+        Those that the call is to do; criteria are shown for the first of them.
+    """
+
+    def __init__(self, id_dr3, settings, asked, runs):
+        self.id_dr3, self.settings, self.output = id_dr3, settings, settings.output
+        self.asked, self.runs = asked, runs
+
+    def criteria(self, run):
+        """Criteria to be shown for a run besides the one that chooses the number of clusters."""
+        chooses = self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
+        return self.settings.criteria_shown if chooses and run == self.runs[0] else []
+
+    def done_row(self, run):
+        """The row of a run that is done just as asked; None where it is not."""
+        record = self._record(run.name)
+        done = (
+            not self.settings.overwrite
+            and record.get("fingerprint") == self.asked.runs[run]
+            and record["figure_format"] == self.settings.figure_format
+            and set(self.criteria(run)) <= set(record["criteria"])
+            and self._stands(record)
+        )
+        return record["row"] if done else None
+
+    def is_complete(self):
+        """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
+        record, content = self._record(GALAXY), self._galaxy_content()
+        same = all(record.get(name) == value for name, value in content.items())
+        return same and files_stand(self.output, record["files"])
+
+    def _galaxy_content(self):
+        panels = [[run.name, row["settings"]] for run, row in self.runs_that_hold()]
+        return {"pixels": self.asked.pixels, "panels": panels, "figure_format": self.settings.figure_format}
+
+    def runs_that_hold(self):
+        """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
+        records = {name: self._record(name) for name in recorded_runs(self.output, self.id_dr3)}
+        first = [run.name for run in self.runs]
+        names = sorted(records, key=lambda name: (first.index(name) if name in first else len(first), name))
+        rows = [records[name]["row"] for name in names if self._holds(records[name])]
+        return [(Run(row["method"], row["norm"], row["metric"]), row) for row in rows]
+
+    def labels(self, run):
+        """The label image of a run, int of shape (ny, nx)."""
+        return read_labels(data_paths.clusters_path(self.output, run.name, self.id_dr3))
+
+    # ---- saving -------------------------------------------------------------
+
+    def begin(self):
+        """Make room for the galaxy's pixels: what was made of other pixels no longer holds, and is removed."""
+        self._clear(GALAXY)
+        for name in recorded_runs(self.output, self.id_dr3):
+            if self._record(name).get("pixels") != self.asked.pixels:
+                self._clear(name)
+                drop_record(self.output, self.id_dr3, name)
+
+    def save_galaxy(self, result, cubes):
+        """Save the pixels and the pictures of the galaxy.
+
+        Parameters
+        ----------
+        result : GalaxyResult
+        cubes : HDUList
+            From `cutout_to_fits`.
+        """
+        self._clear(GALAXY)
+        pixels = data_paths.pixels_path(self.output, self.id_dr3)
+        save_fits(pixels, cubes)
+        pictures = save_galaxy_pictures(result, self.settings)
+        files = describe_files(self.output, [pixels, *pictures.values()])
+        save_record(self.output, self.id_dr3, GALAXY, files=files, **self._galaxy_content())
+
+    def save_run(self, result, seconds):
+        """Save what a run gave; return its row of the summary."""
+        run, output, fingerprint = result.run, self.output, self.asked.runs[result.run]
+        labels = data_paths.clusters_path(output, run.name, self.id_dr3)
+        table = data_paths.composites_path(output, run.name, self.id_dr3)
+        self._clear(run.name)
+        save_fits(labels, label_hdus(result, self.settings, fingerprint))
+        save_table(table, composite_table(result.composites, result.seds))
+        pictures = save_run_pictures(result, self.settings)
+        row = ok_row(result, pictures, seconds()) | settings_columns(self.settings, fingerprint)
+        criteria = list(result.clustering.scores)
+        self._save_run_record(run, row, describe_files(output, [labels, table, *pictures.values()]), criteria)
+        return row
+
+    def save_failure(self, run, problem, status=None):
+        """Record that a run failed; return its row. A result that holds is never replaced by a failure."""
+        row = failed_row(self.id_dr3, run, problem, status)
+        row |= settings_columns(self.settings, self.asked.runs[run])
+        if not self._holds(self._record(run.name)):
+            self._clear(run.name)
+            self._save_run_record(run, row)
+        return row
+
+    def _save_run_record(self, run, row, files=None, criteria=()):
+        save_record(
+            self.output,
+            self.id_dr3,
+            run.name,
+            row=row,
+            fingerprint=self.asked.runs[run],
+            pixels=self.asked.pixels,
+            criteria=list(criteria),
+            figure_format=self.settings.figure_format,
+            settings=self.settings._asdict(),
+            files=files or {},
+        )
+
+    # ---- parts --------------------------------------------------------------
+
+    def _record(self, name):
+        return load_record(self.output, self.id_dr3, name)
+
+    def _stands(self, record):
+        """Whether a record is of a run that ended well, and its files are as it left them."""
+        return record.get("row", {}).get("status") == OK and files_stand(self.output, record["files"])
+
+    def _holds(self, record):
+        """Whether it stands and is of the pixels asked for."""
+        return record.get("pixels") == self.asked.pixels and self._stands(record)
+
+    def _clear(self, name):
+        """Mark a record as unfinished and remove its files, of which some may be there without a record."""
+        files = self._record(name).get("files", {})
+        save_record(self.output, self.id_dr3, name, files=files)
+        remove_files(self.output, files)
+        for path in self._possible_files(name):
+            path.unlink(missing_ok=True)
+
+    def _possible_files(self, name):
+        """Every file that a run, or the galaxy itself, may leave."""
+        output, id_dr3 = self.output, self.id_dr3
+        if name == GALAXY:
+            pictures, files = [(each, each) for each in GALAXY_PICTURES], [data_paths.pixels_path(output, id_dr3)]
+        else:
+            pictures = [(name, each) for each in RUN_PICTURES]
+            files = [data_paths.clusters_path(output, name, id_dr3), data_paths.composites_path(output, name, id_dr3)]
+        return files + [
+            data_paths.image_path(output, folder, id_dr3, picture, figure_format)
+            for folder, picture in pictures
+            for figure_format in FIGURE_FORMATS
+        ]

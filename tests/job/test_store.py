@@ -1,0 +1,157 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_results import result_of
+
+import data_paths
+from helper_functions.job.records import GALAXY, recorded_runs
+from helper_functions.job.results import GalaxyResult
+from helper_functions.job.runs import Run
+from helper_functions.job.settings import SETTINGS
+from helper_functions.job.store import GalaxyStore, what_is_asked
+from main_clustering import settings_block
+from prepare_images import cutout_to_fits
+
+RUN = Run("kmeans", "L2", "euclidean")
+ELSE = {  # another value for each setting
+    **{"id_dr3_list": [5], "snr_thresh": 4.0, "include_neighbours": True, "redshift_tolerance": 0.1, "margin": 3},
+    **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
+    **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
+    **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(name):
+    settings = settings_block()
+    first, other = (what_is_asked("files", each, [RUN]) for each in (settings, settings._replace(**{name: ELSE[name]})))
+    # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
+    harmless = "id_dr3_list methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
+    assert (first.runs == other.runs) == (name in [*harmless.split(), "overwrite"])
+    of_pixels = ("snr_thresh", "include_neighbours", "redshift_tolerance", "margin")
+    assert (first.pixels == other.pixels) == (name not in of_pixels)
+
+
+def test_other_files_or_another_run_are_another_digest():
+    settings, other = settings_block(), RUN._replace(norm="sed")
+    first = what_is_asked("files", settings, [RUN, other])
+    assert first.runs[RUN] != first.runs[other]
+    assert what_is_asked("other files", settings, [RUN]).runs[RUN] != first.runs[RUN]
+
+
+@pytest.fixture
+def saved(two_shapes, tmp_path):
+    """A function that gives the store of galaxy 7 with other settings, and the one by which kmeans was saved."""
+    base = settings_block()._replace(output=str(tmp_path), n_clusters=2, dpi=30)
+
+    def store_with(runs=(RUN,), **others):
+        settings = base._replace(**others)
+        return GalaxyStore(7, settings, what_is_asked("files", settings, runs), list(runs))
+
+    store = store_with()
+    store.begin()
+    store.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.5)
+    return store_with, store
+
+
+def save_galaxy(store, two_shapes):
+    result = result_of(two_shapes, "kmeans", "euclidean")
+    mask = result.labels != 0
+    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0)
+    store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, 3.0))
+
+
+def test_what_was_saved_is_done_and_its_row_says_with_what(saved):
+    _, store = saved
+    row = store.done_row(RUN)
+    assert (row["status"], row["seconds"], row["pictures"]) == ("ok", 1.5, "cluster_map composites")
+    assert (row["snr_thresh"], row["n_asked"], row["seed"]) == (3.0, "2", 0)
+    assert row["settings"] == store.asked.runs[RUN]
+
+
+@pytest.mark.parametrize("others", [{"n_clusters": 3}, {"overwrite": True}, {"figure_format": "pdf"}, {"seed": 4}])
+def test_asked_otherwise_it_is_not_done(others, saved):
+    store_with, _ = saved
+    assert store_with(**others).done_row(RUN) is None
+    assert store_with(jobs=2, id_dr3_list=[8]).done_row(RUN) is not None
+
+
+def test_any_file_that_is_damaged_makes_it_not_done(saved, two_shapes):
+    _, store = saved
+    paths = [
+        data_paths.clusters_path(store.output, RUN.name, 7),
+        data_paths.composites_path(store.output, RUN.name, 7),
+        data_paths.image_path(store.output, RUN.name, 7, "composites", "png"),
+    ]
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:-1])
+        assert store.done_row(RUN) is None
+        store.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
+        assert store.done_row(RUN) is not None
+
+
+def test_a_save_that_is_broken_off_is_not_done_and_leaves_nothing_of_the_old(saved, two_shapes, monkeypatch):
+    store_with, _ = saved
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("helper_functions.job.store.save_table", killed)
+    other = store_with(n_clusters=3)
+    with pytest.raises(KeyboardInterrupt):
+        other.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
+    assert store_with().done_row(RUN) is None  # the labels are the new ones already
+    assert other.done_row(RUN) is None
+    assert not list(Path(other.output).rglob("images/*/7_*"))
+    assert not list(Path(other.output).rglob("*.partial"))
+
+
+def test_a_failure_never_replaces_what_holds(saved):
+    store_with, _ = saved
+    failing = store_with(n_clusters=3)
+    row = failing.save_failure(RUN, MemoryError("no memory"))
+    assert (row["status"], row["message"]) == ("failed", "MemoryError: no memory")
+    assert store_with().done_row(RUN) is not None
+    (run, kept), *_ = failing.runs_that_hold()
+    assert (run, kept["status"]) == (RUN, "ok")
+    # The control: where there is nothing that holds, the failure is what is recorded.
+    data_paths.clusters_path(failing.output, RUN.name, 7).unlink()
+    failing.save_failure(RUN, MemoryError("no memory"))
+    assert failing.runs_that_hold() == []
+    assert recorded_runs(failing.output, 7) == [RUN.name]
+
+
+def test_runs_of_other_pixels_are_removed(saved):
+    store_with, _ = saved
+    other = store_with(snr_thresh=9.0)
+    assert other.runs_that_hold() == []
+    other.begin()
+    assert recorded_runs(other.output, 7) == []
+    assert not data_paths.clusters_path(other.output, RUN.name, 7).exists()
+
+
+def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold(saved, two_shapes):
+    store_with, store = saved
+    assert not store.is_complete()
+    save_galaxy(store, two_shapes)
+    assert store.is_complete()
+    assert not store_with(figure_format="pdf").is_complete()
+    overview = data_paths.image_path(store.output, "overview", 7, "overview", "png")
+    overview.write_bytes(b"")
+    assert not store.is_complete()
+    save_galaxy(store, two_shapes)
+    assert store.is_complete()
+    both = store_with(runs=(RUN, Run("gaussian_mixture", "L2", "euclidean")))
+    both.save_run(result_of(two_shapes, "gaussian_mixture", "euclidean"), lambda: 1.0)
+    assert not both.is_complete()  # a run more than the comparison shows
+    assert store._record(GALAXY)["panels"][0][0] == RUN.name
+
+
+def test_criteria_are_shown_for_the_first_run_where_one_chooses(saved):
+    store_with, _ = saved
+    other = Run("dbscan", "L2", "euclidean")
+    store = store_with(runs=(RUN, other), n_clusters="auto", criteria_shown=["bic"])
+    assert (store.criteria(RUN), store.criteria(other)) == (["bic"], [])
+    assert store_with(criteria_shown=["bic"]).criteria(RUN) == []  # the number is given
+    assert store_with(runs=(other, RUN), n_clusters="auto").criteria(other) == []  # it finds the number by itself

@@ -1,0 +1,318 @@
+"""The main job under faults: what it leaves, and what the next call makes of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from conftest import NOISE, edit, image_path
+
+import data_paths
+import main_clustering
+from helper_functions.methods import METHODS
+from main_clustering import Terminated, main
+from tests import fault_campaign
+from tests.fault_campaign import differences, leftovers
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["--dpi", "30", "--criteria-shown"]
+
+
+@pytest.fixture
+def job(survey_folder):
+    """Run the main job on the planted field into a folder with these flags; return the exit status."""
+
+    def run(output, *flags):
+        return main(["--catalogs", str(survey_folder), "--output", str(output), *map(str, flags), *QUICK])
+
+    return run
+
+
+@pytest.fixture
+def call(survey_folder, tmp_path):
+    """Start the main job in a process of its own; the rest as `job`."""
+
+    def start(output, *flags, **options):
+        line = [sys.executable, "main_clustering.py", "--catalogs", survey_folder, "--output", output, *flags, *QUICK]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        environment = os.environ | options.pop("more", {})
+        pipes.pop("more", None)
+        return subprocess.Popen(
+            list(map(str, line)), cwd=ROOT, env=environment, start_new_session=True, text=True, **pipes
+        )
+
+    return start
+
+
+def summary_of(output):
+    return Table.read(output / "summary.ecsv")
+
+
+# ---- a short campaign -------------------------------------------------------
+
+
+def test_a_call_ended_at_random_leaves_what_an_undisturbed_one_does(monkeypatch):
+    trials = [fault_campaign.Trial("changed", "2 jobs", 1, "SIGKILL")]
+    monkeypatch.setattr(fault_campaign, "all_trials", lambda dask: trials)
+    told = []
+    failed = fault_campaign.campaign(1, seed=0, with_dask=False, prompt=60, tell=lambda line, **_: told.append(line))
+    assert failed == 0, told
+
+
+def test_the_campaign_sees_what_is_wrong(tmp_path):
+    """The control: a missing file, one too many, and one that differs."""
+    output, reference = tmp_path / "output", tmp_path / "reference"
+    for folder in (output, reference):
+        (folder / "clusters").mkdir(parents=True)
+        (folder / "clusters" / "a").write_text("same")
+    assert differences(output, reference) == []
+    (output / "clusters" / "a").write_text("other")
+    (output / ".a.partial").write_text("")
+    (reference / "b").write_text("")
+    assert set(differences(output, reference)) == {"clusters/a differs", ".a.partial is too many", "b is missing"}
+
+
+# ---- interrupted ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Terminated])
+def test_an_interrupted_call_keeps_what_is_finished_and_the_next_makes_all_whole(
+    stop, job, tmp_path, monkeypatch, capsys
+):
+    """Settings change, and the call is ended in the second galaxy, between labels and composites."""
+    output = tmp_path / "out"
+    flags = ["--ids", 7, 11, "--methods", "kmeans"]
+    assert job(output, *flags, "--n-clusters", 2) == 0
+    save, saved = main_clustering.GalaxyStore._save_run_record, []
+
+    def interrupted(self, *arguments):
+        saved.append(self.id_dr3)
+        if len(saved) == 2:
+            raise stop
+        save(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(main_clustering.GalaxyStore, "_save_run_record", interrupted)
+        assert job(output, *flags, "--n-clusters", 3) == (143 if stop is Terminated else 130)
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == "interrupted: what is finished is kept, and the same command goes on from there"
+    rows = summary_of(output)
+    assert (rows["id_dr3"].tolist(), rows["n_asked"].tolist()) == ([7], ["3"])
+    assert job(output, *flags, "--n-clusters", 3) == 0
+    assert job(tmp_path / "undisturbed", *flags, "--n-clusters", 3) == 0
+    assert differences(output, tmp_path / "undisturbed") == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_from_the_keyboard_ends_two_jobs_at_once(times, call, tmp_path):
+    process = call(tmp_path / "out", "--ids", 7, 8, 11, "--methods", "blended_mixture", "--jobs", 2)
+    end = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("records/*/*.json")) and time.monotonic() < end:
+        time.sleep(0.05)
+    asked = time.monotonic()
+    for _ in range(times):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    _, told = process.communicate(timeout=30)
+    assert time.monotonic() - asked < 30  # far less than the galaxies that wait would take: see the campaign
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert told.splitlines()[-1].startswith("interrupted: what is finished is kept")
+    assert leftovers(process.pid) == []
+
+
+# ---- several calls ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("ids", [([7], [11]), ([7, 11], [7, 11])])
+def test_two_calls_at_once_lose_nothing(ids, call, job, tmp_path):
+    output, flags = tmp_path / "out", ["--methods", "kmeans", "dbscan", "--n-clusters", 2]
+    calls = [call(output, "--ids", *each, *flags) for each in ids]
+    for process in calls:
+        told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    assert job(tmp_path / "alone", "--ids", 7, 11, *flags) == 0
+    assert differences(output, tmp_path / "alone") == []
+
+
+def test_a_galaxy_that_another_call_is_at_comes_last(job, tmp_path, monkeypatch):
+    output, order = tmp_path / "out", []
+    lock = main_clustering.galaxy_lock
+
+    def seldom_free(folder, id_dr3, wait=True):
+        order.append((id_dr3, wait))
+        if id_dr3 == 7 and not wait:
+            raise main_clustering.Busy
+        return lock(folder, id_dr3, wait)
+
+    monkeypatch.setattr(main_clustering, "galaxy_lock", seldom_free)
+    assert job(output, "--ids", 7, 11, "--methods", "dbscan") == 0
+    assert order == [(7, False), (11, False), (7, True)]
+    assert summary_of(output)["id_dr3"].tolist() == [7, 11]
+
+
+# ---- what no longer holds ---------------------------------------------------
+
+
+def test_a_folder_of_several_settings_says_which_and_keeps_none_that_no_longer_holds(job, tmp_path):
+    output = tmp_path / "out"
+    flags = ["--ids", 7, "--n-clusters", 2]
+    job(output, *flags, "--methods", "kmeans", "dbscan")
+    job(output, *flags, "--methods", "agglomerative")
+    rows = summary_of(output)
+    assert rows["run"].tolist() == ["agglomerative_L2", "dbscan_L2", "kmeans_L2"]
+    assert len(set(rows["settings"])) == 3
+    job(output, *flags, "--methods", "agglomerative", "--snr-thresh", 30)
+    rows = summary_of(output)
+    assert (rows["run"].tolist(), rows["snr_thresh"].tolist()) == (["agglomerative_L2"], [30.0])
+    assert not [path for path in output.rglob("*") if "kmeans" in path.name and path.is_file()]
+    alone = tmp_path / "alone"
+    job(alone, *flags, "--methods", "agglomerative", "--snr-thresh", 30)
+    assert differences(output, alone) == []
+    assert job(output, *flags, "--methods", "agglomerative", "--snr-thresh", 1e6) == 0
+    assert summary_of(output)["status"].tolist() == ["no pixels"]
+    assert not [path for path in output.glob("clusters/**/*.fits")]
+
+
+def test_the_comparison_shows_all_runs_that_hold(job, tmp_path, monkeypatch):
+    output, drawn = tmp_path / "out", []
+    save = main_clustering.GalaxyStore.save_galaxy
+    monkeypatch.setattr(
+        main_clustering.GalaxyStore,
+        "save_galaxy",
+        lambda self, result, cubes: drawn.append([each.title for each in result.panels]) or save(self, result, cubes),
+    )
+    job(output, "--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    job(output, "--ids", 7, "--methods", "dbscan")
+    assert [[title.split(",")[0] for title in titles] for titles in drawn] == [["kmeans"], ["dbscan", "kmeans"]]
+
+
+def test_damaged_results_are_made_again(job, tmp_path):
+    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2]
+    output, alone = tmp_path / "out", tmp_path / "alone"
+    for folder in (output, alone):
+        assert job(folder, *flags) == 0
+    for path in [path for path in output.rglob("*") if path.suffix in (".fits", ".png") or "composite" in path.name]:
+        if path.is_file():
+            content = path.read_bytes()
+            path.write_bytes(content[: len(content) // 2])
+            assert job(output, *flags) == 0
+            assert differences(output, alone) == [], path
+
+
+def test_other_code_makes_it_again(job, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    job(output, "--ids", 7, "--methods", "dbscan")
+    path = data_paths.clusters_path(output, "dbscan_L2", 7)
+    before = path.stat().st_mtime_ns
+    job(output, "--ids", 7, "--methods", "dbscan")
+    assert path.stat().st_mtime_ns == before
+    monkeypatch.setattr("helper_functions.job.store.code_digest", lambda: "edited")
+    job(output, "--ids", 7, "--methods", "dbscan")
+    assert path.stat().st_mtime_ns > before
+
+
+# ---- odd galaxies -----------------------------------------------------------
+
+
+def test_a_pixel_of_zeros_is_one_line(job, survey_folder, tmp_path, capsys):
+    def zero(pixels):
+        pixels[40, 40] = 0
+        return pixels
+
+    for path in survey_folder.glob("psf_matched/*_sci_*"):
+        edit(path, zero)
+    assert job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--snr-thresh", -1, "--n-clusters", 2) == 1
+    (message,) = summary_of(tmp_path / "out")["message"]
+    assert message == "ValueError: 1 of 441 SEDs are zero in every band: they have no shape"
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_as_many_clusters_as_pixels_are_quick_or_refused(job, tmp_path):
+    flags = ["--ids", 7, "--n-clusters", 441, "--methods", "blended_mixture", "kmeans", "agglomerative", "spectral"]
+    start = time.monotonic()
+    job(tmp_path / "out", *flags)
+    assert time.monotonic() - start < 60
+    rows = {row["method"]: row for row in summary_of(tmp_path / "out")}
+    assert rows["blended_mixture"]["message"] == "blended_mixture takes at most 40 clusters, 441 were asked for"
+    assert all(rows[method]["n_clusters"] == 441 for method in ("kmeans", "agglomerative", "spectral"))
+
+
+def test_a_single_band_and_bands_apart_are_told(job, survey_folder, tmp_path):
+    """Bands that each cover other rows of the galaxy; then one band alone."""
+    bands = ["f606w", "f814w", "f115w", "f200w", "f277w"]
+    for number, band in enumerate(bands):
+        weight = np.zeros(fits.getdata(image_path(survey_folder, band, "wht")).shape)
+        weight[28 + 5 * number : 33 + 5 * number] = NOISE**-2
+        edit(image_path(survey_folder, band, "wht"), lambda _, weight=weight: weight.astype(np.float32))
+    job(tmp_path / "apart", "--ids", 7, "--methods", "kmeans", "--n-clusters", 2, "--norm", "none")
+    (message,) = summary_of(tmp_path / "apart")["message"]
+    assert "too little data to cluster with in f606w, f814w, f115w, f200w, f277w" in message
+    assert "clustered in one band only, which has no shape" in message
+
+
+def test_identical_pixels_are_fewer_clusters_and_it_is_told(job, survey_folder, tmp_path):
+    for path in survey_folder.glob("psf_matched/*_sci_*"):
+        edit(path, lambda pixels: np.ones_like(pixels))
+    job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--n-clusters", 3)
+    assert "1 of the 3 clusters asked for: the pixels are too alike" in summary_of(tmp_path / "out")["message"][0]
+
+
+# ---- workers and streams ----------------------------------------------------
+
+
+def test_a_worker_that_dies_leaves_a_row_with_the_reason_and_good_rows_of_before(job, tmp_path, monkeypatch):
+    from helper_functions.job.run_galaxies import WorkerDied
+
+    output, flags = tmp_path / "out", ["--ids", 7, 11, "--methods", "kmeans"]
+    assert job(output, "--ids", 7, "--methods", "kmeans", "--n-clusters", 2) == 0
+
+    def died(work, ids, **_):
+        yield from ((id_dr3, WorkerDied("its worker process ended (killed by signal 9)")) for id_dr3 in ids)
+
+    monkeypatch.setattr(main_clustering, "run_galaxies", died)
+    assert job(output, *flags, "--n-clusters", 3) == 1
+    rows = {row["id_dr3"]: row for row in summary_of(output)}
+    assert (rows[7]["status"], rows[7]["n_asked"]) == ("ok", "2")
+    assert (rows[11]["status"], rows[11]["message"]) == (
+        "worker died",
+        "its worker process ended (killed by signal 9)",
+    )
+
+
+@pytest.mark.parametrize("how", ["closed", "a pipe that nobody reads", "ASCII"])
+def test_the_job_goes_on_whatever_becomes_of_what_it_tells(how, call, tmp_path):
+    output, options = tmp_path / "ausgabe_ö", {}
+    if how == "closed":
+        options = {"preexec_fn": lambda: (os.close(1), os.close(2))}
+    if how == "ASCII":
+        options = {"more": {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}}
+    process = call(output, "--ids", 7, 11, "--methods", "dbscan", **options)
+    if how.startswith("a pipe"):
+        process.stdout.close()
+        process.stderr.close()
+        process.stdout = process.stderr = None
+    process.communicate(timeout=120)
+    assert summary_of(output)["id_dr3"].tolist() == [7, 11]
+    assert process.returncode == 0
+
+
+def test_links_of_predictable_names_are_not_followed(job, tmp_path):
+    output, victim = tmp_path / "out", tmp_path / "victim"
+    victim.write_text("precious")
+    output.mkdir()
+    for name in ("summary.ecsv.partial", "settings.json.partial", ".writable", ".writable.partial"):
+        (output / name).symlink_to(victim)
+    assert job(output, "--ids", 7, "--methods", "dbscan") == 0
+    assert victim.read_text() == "precious"
+
+
+def test_every_method_is_still_there():
+    """The tests above name methods: they are for nothing if these are gone."""
+    assert {"kmeans", "dbscan", "agglomerative", "blended_mixture", "spectral"} <= set(METHODS)
