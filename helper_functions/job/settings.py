@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from distances import FEATURES, METRICS
 from helper_functions.choose import choose
+from helper_functions.job.fits_windows import LARGEST_ID
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
@@ -18,7 +19,6 @@ from helper_functions.number_of_clusters import CRITERIA
 FIGURE_FORMATS = ("png", "pdf")
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 PIXELS, LABELS, NOTHING = "pixels", "labels", "nothing"
-MOST_ID = 2**62  # ids are 64-bit integers
 UNSET = "default"  # on the command line, this stands for the None of the settings block
 
 
@@ -116,7 +116,7 @@ def text(name, value):
 
 # ---- the settings -----------------------------------------------------------
 
-_galaxy = number(int, lowest=1, highest=MOST_ID)
+_galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
 # By the names of the settings block in small letters, in its order; the last four are not in the block.

@@ -14,6 +14,8 @@ from pathlib import Path
 from astropy.io import fits
 from tqdm import tqdm
 
+from helper_functions.job.save_results import checksum
+
 COPY_BYTES = 4 * 2**20
 BLOCK_BYTES = 2880  # FITS headers and data are padded to multiples of it
 MOST_HEADER_BYTES = 8 * 2**20  # thousands of times what images have: beyond it there is no end to come
@@ -122,15 +124,6 @@ def is_undamaged(target):
     with suppress(OSError):  # in a cache that can only be read, the content is read each time
         write_record(target, size, crc)
     return True
-
-
-def checksum(path):
-    """CRC32 of the content of a file."""
-    crc = 0
-    with open(path, "rb") as file:
-        while part := file.read(COPY_BYTES):
-            crc = zlib.crc32(part, crc)
-    return crc
 
 
 # ---- the packed file --------------------------------------------------------
