@@ -24,7 +24,7 @@ def label_hdus(result, settings, fingerprint):
     astropy.io.fits.HDUList
     """
     run, cutout, clustering = result.run, result.cutout, result.clustering
-    header = cutout.wcs.to_header()
+    header = cutout.wcs.to_header(relax=True)  # with a distortion, if there is one
     header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
     header["METHOD"] = (run.method, "clustering method")
     header["NORM"] = (run.norm, "how brightness was taken out")

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import warnings
 import zlib
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 from tqdm import tqdm
 
-from helper_functions.job.save_results import checksum
+from helper_functions.job.save_results import checksum, remove_abandoned, save_json, written_beside
 
 COPY_BYTES = 4 * 2**20
 BLOCK_BYTES = 2880  # FITS headers and data are padded to multiples of it
@@ -74,11 +73,10 @@ def _set_cache_folder():
 def _unpack_to(target, path, cache_folder):
     target.parent.mkdir(parents=True, exist_ok=True)
     most = min(MOST_UNPACKED_BYTES, shutil.disk_usage(target.parent).free)
-    # In a new folder that nobody else knows no other process, and no link that lies there, is in the way.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpacking-") as own:
-        partial = Path(own) / target.name
+    remove_abandoned(target.parent)
+    with written_beside(target) as partial:
         size = crc = 0
-        with open(partial, "xb") as sink:
+        with open(partial, "wb") as sink:
             for part in unpacked_parts(path, most, cache_folder):
                 sink.write(part)
                 size, crc = size + len(part), zlib.crc32(part, crc)
@@ -86,7 +84,6 @@ def _unpack_to(target, path, cache_folder):
             os.fsync(sink.fileno())
         if (partial.stat().st_size, checksum(partial)) != (size, crc):
             raise OSError("what was written is not what is there now")
-        os.replace(partial, target)
     write_record(target, size, crc)
 
 
@@ -100,11 +97,7 @@ def record_path(target):
 
 def write_record(target, size, crc):
     """Write down the size, the checksum and the time of an unpacked file; the last thing that is done to it."""
-    record = {"size": size, "crc32": crc, "mtime_ns": target.stat().st_mtime_ns}
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".record-") as own:
-        partial = Path(own) / "record"
-        partial.write_text(json.dumps(record))
-        os.replace(partial, record_path(target))
+    save_json(record_path(target), {"size": size, "crc32": crc, "mtime_ns": target.stat().st_mtime_ns})
 
 
 def is_undamaged(target):

@@ -233,7 +233,15 @@ def truth_hdus(sources, region, share, header):
 
 
 def demo_field(cache_folder):
-    """Folder of the demo field, which is simulated the first time it is asked for."""
+    """Folder of the demo field, which is simulated the first time it is asked for.
+
+    Raises
+    ------
+    OSError
+        Where there is no cache folder, or nothing can be written there.
+    """
+    if cache_folder is None:
+        raise OSError("no folder for the demo field: set CACHE_FOLDER in data_paths.py, or UNCOVER_CACHE_FOLDER")
     folder = Path(cache_folder) / "demo_field"
     if not (folder / TRUTH).exists():
         galaxies = [simulate_galaxy(**spec, seed=DEMO_SEED) for spec in DEMO_GALAXIES]
