@@ -1,6 +1,5 @@
 """One piece of work per galaxy, here, in several processes, or on a cluster of machines."""
 
-import importlib.util
 import multiprocessing
 import os
 import pickle
@@ -8,6 +7,7 @@ import signal
 import threading
 from collections import Counter, deque
 from concurrent.futures import as_completed
+from contextlib import suppress
 from multiprocessing import connection
 
 from threadpoolctl import threadpool_limits
@@ -70,7 +70,7 @@ class _Worker:
 
     def __init__(self, context, work, threads):
         self.pipe, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end, work, threads), daemon=True)
+        self.process = context.Process(target=_serve, args=(other_end, threads), daemon=True)
         # What is blocked here is blocked in the new process: an interrupt from the keyboard, which goes to all
         # processes, is for this one to act upon.
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -79,11 +79,13 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         other_end.close()  # so that the pipe ends when the process does
-        self.id_dr3 = None
+        self.begin(work)
 
-    def begin(self, id_dr3):
-        self.id_dr3 = id_dr3
-        self.pipe.send(id_dr3)
+    def begin(self, what):
+        """Send what is to be done next; a process that died meanwhile is found out when its answer is awaited."""
+        self.id_dr3 = what
+        with suppress(OSError):
+            self.pipe.send(what)
 
     def end(self):
         self.process.kill()
@@ -126,11 +128,7 @@ def _begin(worker, waiting):
     if not waiting:
         worker.end()
         return False
-    try:
-        worker.begin(waiting[0])
-    except OSError:  # it died meanwhile, which is found out when its answer is awaited
-        worker.id_dr3 = waiting[0]
-    waiting.popleft()
+    worker.begin(waiting.popleft())
     return True
 
 
@@ -142,9 +140,10 @@ def _died(worker):
     return WorkerDied(f"its worker process ended ({how}) {ATTEMPTS} times: memory may be short, try fewer --jobs")
 
 
-def _serve(pipe, work, threads):
+def _serve(pipe, threads):
     """What a worker process does, until there is nothing to do or nobody to do it for."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    work = pipe.recv()  # its modules are loaded now, and the limit is for libraries that are
     with threadpool_limits(threads):
         while True:
             try:
@@ -221,11 +220,16 @@ def _check_workers(client, scheduler):
     except TimeoutError as problem:
         message = f"the dask scheduler at {scheduler} has no worker: start one with `dask worker {scheduler}`"
         raise ValueError(message) from problem
-    # A lambda is sent whole, where a function by name would need the import that is in question.
-    found = client.run(lambda name=ENTRY: importlib.util.find_spec(name) is not None)
-    without = [worker for worker, can_import in found.items() if not can_import]
+
+    def can_import(name=ENTRY):  # is sent whole, where a function of the module would need the import in question
+        import importlib.util
+
+        return importlib.util.find_spec(name) is not None
+
+    found = {"the scheduler": client.run_on_scheduler(can_import)} | client.run(can_import)
+    without = [name for name, can in found.items() if not can]
     if without:
         raise ValueError(
-            f"dask workers that cannot import {ENTRY}: {', '.join(without)}: "
-            "start them with this project's folder in PYTHONPATH"
+            f"{', '.join(without)} of dask cannot import {ENTRY}: "
+            "start the scheduler and the workers with this project's folder in PYTHONPATH"
         )

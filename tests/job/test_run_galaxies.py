@@ -71,6 +71,9 @@ class Cluster:
         if self.workers < number:
             raise TimeoutError
 
+    def run_on_scheduler(self, function):
+        return function()
+
     def run(self, function):
         return {"tcp://worker:1": function() and self.can_import}
 
@@ -102,7 +105,7 @@ def test_a_scheduler_without_workers_says_so(cluster):
 
 def test_workers_that_cannot_import_the_project_are_named(cluster):
     cluster.setattr(Cluster, "can_import", False)
-    with pytest.raises(ValueError, match="dask workers that cannot import main_clustering: tcp://worker:1: start them"):
+    with pytest.raises(ValueError, match="tcp://worker:1 of dask cannot import main_clustering: start the scheduler"):
         connect("tcp://here:1")
 
 
