@@ -48,9 +48,10 @@ def draw_scores(ax, values, chosen, meaning):
     known = np.isfinite(values)
     depth = np.max(values[known], initial=-np.inf) - values
     positive = np.sort(depth[known & (depth > 0)])
-    if len(positive) > 1 and positive[-1] > STEEP * positive[0]:
+    linear = max(positive[0], 1) if len(positive) else 1  # a difference of 1 is none that a logarithm should stretch
+    if len(positive) > 1 and positive[-1] > STEEP * linear:
         values, meaning = -depth, f"{meaning},\nbelow the highest"
-        ax.set_yscale("symlog", linthresh=max(positive[0], 1), linscale=0.5)
+        ax.set_yscale("symlog", linthresh=linear, linscale=1)
     ax.plot(ks[known], values[known], marker="o", ms=3.5, lw=1, color=PALETTE[0])
     if known.any() and known[chosen - 1]:
         ax.plot(chosen, values[chosen - 1], marker="o", ms=9, mfc="none", mec=PALETTE[1], mew=1.6, ls="none")
