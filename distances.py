@@ -307,7 +307,7 @@ METRICS = {
 }
 
 
-def cross_correlation(seds, template):
+def cross_correlation(flux, template):
     """Best-fit scale and cross-correlation distance of SEDs to one template (Kriek et al. 2011, ApJ 743, 168).
 
     a12 = sum(f1 f2) / sum(f2^2) and b12 = sqrt(sum((f1 - a12 f2)^2) / sum(f1^2)), over the bands in which both SEDs
@@ -315,7 +315,7 @@ def cross_correlation(seds, template):
 
     Parameters
     ----------
-    seds : ndarray of shape (n_pixels, n_bands)
+    flux : ndarray of shape (n_pixels, n_bands)
         f1; NaN where there is no data.
     template : ndarray of shape (n_bands,)
         f2, likewise.
@@ -325,11 +325,11 @@ def cross_correlation(seds, template):
     a12, b12 : ndarray of shape (n_pixels,)
         NaN where the SED or the template is zero, or no band is common.
     """
-    common = np.isfinite(seds) & np.isfinite(template)
-    f1, f2 = np.where(common, seds, 0), np.where(common, template, 0)
+    common = np.isfinite(flux) & np.isfinite(template)
+    f1, f2 = np.where(common, flux, 0), np.where(common, template, 0)
     f1_f1, f1_f2, f2_f2 = (f1**2).sum(axis=1), (f1 * f2).sum(axis=1), (f2**2).sum(axis=1)
     usable = (f1_f1 > 0) & (f2_f2 > 0)
-    a12, b12 = np.full((2, len(seds)), np.nan)
+    a12, b12 = np.full((2, len(flux)), np.nan)
     a12[usable] = f1_f2[usable] / f2_f2[usable]
     residual = (f1 - np.where(usable, a12, 0)[:, None] * f2)[usable]
     b12[usable] = np.sqrt((residual**2).sum(axis=1) / f1_f1[usable])
