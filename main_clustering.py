@@ -159,7 +159,7 @@ def cluster_galaxy(id_dr3, *, survey, runs, refused, settings, asked, wait):
             try:
                 do_what_is_missing(store, survey, rows)
             except Exception as problem:  # it ends this galaxy, and no other
-                missing = [run for run in runs if run not in rows]
+                missing = [run for run in runs if run not in rows] or runs
                 rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
         return [rows[run] for run in (*runs, *refused)]
 
@@ -183,17 +183,19 @@ def do_what_is_missing(store, survey, rows):
         store.save_galaxy(galaxy, cubes)
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
-    seds = extract_seds(cutout, mask)
+    seds, made = extract_seds(cutout, mask), {}
     for run in store.runs:
         if run not in rows:
             start = time.perf_counter()
             try:
                 result = cluster_run(run, seds, cutout, settings, store.criteria(run))
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
+                made[run] = result.labels
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = failed_runs(store, [run], problem)
 
-    panels = tuple(run_panel(run, seds, store.labels(run), row) for run, row in store.runs_that_hold())
+    every = [(run, made[run] if run in made else store.labels(run), row) for run, row in store.runs_that_hold()]
+    panels = tuple(run_panel(run, seds, labels, row) for run, labels, row in every)
     store.save_galaxy(galaxy._replace(wavelengths=seds.wavelengths, panels=panels), cubes)
 
 

@@ -193,6 +193,23 @@ def test_the_comparison_shows_all_runs_that_hold(job, tmp_path, monkeypatch):
     assert [[title.split(",")[0] for title in titles] for titles in drawn] == [["kmeans"], ["dbscan", "kmeans"]]
 
 
+def test_a_picture_of_the_galaxy_that_fails_is_told_and_costs_no_run(job, tmp_path, monkeypatch, capsys):
+    from helper_functions.job.pictures import GALAXY_PICTURES
+
+    def crash(result):
+        raise ZeroDivisionError("out of the blue")
+
+    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2]
+    with monkeypatch.context() as patch:
+        patch.setitem(GALAXY_PICTURES, "comparison", GALAXY_PICTURES["comparison"]._replace(draw=crash))
+        assert job(tmp_path / "out", *flags) == 1
+    assert "ZeroDivisionError: out of the blue" in capsys.readouterr().err
+    assert summary_of(tmp_path / "out")["status"].tolist() == ["ok"]
+    assert job(tmp_path / "out", *flags) == 0
+    assert job(tmp_path / "alone", *flags) == 0
+    assert differences(tmp_path / "out", tmp_path / "alone") == []
+
+
 def test_damaged_results_are_made_again(job, tmp_path):
     flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2]
     output, alone = tmp_path / "out", tmp_path / "alone"
