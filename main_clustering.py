@@ -2,6 +2,11 @@
 
 import signal
 import sys
+
+if __name__ == "__main__":  # an interrupt while the libraries are loaded ends the call without a word
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import time
 import traceback
 import warnings
@@ -11,6 +16,7 @@ import data_paths
 from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import composite_seds
+from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
 from helper_functions.job.run_galaxies import run_galaxies
@@ -78,6 +84,7 @@ def main(arguments=None):
         say(f"error: {problem}", "stderr")
         return 2
     except KeyboardInterrupt as interrupt:
+        calm()
         say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
         return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
 
@@ -111,6 +118,7 @@ def cluster_galaxies(survey, runs, refused, settings):
                 advance()
                 say(f"[{number}/{total}] {one_line(rows, settings.output)}")
         finally:
+            calm()
             summary.write()
     return 1 if failed else 0
 
@@ -243,17 +251,9 @@ def failed_runs(store, runs, problem):
     return rows
 
 
-class Terminated(KeyboardInterrupt):
-    """The call was asked to end by the system, and not from the keyboard."""
-
-
-def terminate(*_):
-    raise Terminated
-
-
 if __name__ == "__main__":
     replace_what_cannot_be_written()
-    signal.signal(signal.SIGTERM, terminate)
+    listen()
     # What a warning says is for the user; where it was raised is not.
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.exit(main())

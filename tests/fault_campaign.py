@@ -32,6 +32,7 @@ CALL = "--ids 7 11 --methods kmeans dbscan --dpi 40 --criteria-shown bic".split(
 BEFORE, NOW = ["--n-clusters", "auto", "--criterion", "bic"], ["--n-clusters", "3"]
 PATIENCE = 120  # seconds for any call
 PROMPT = 2.0  # seconds within which a call that is interrupted ends
+ORPHANS = 15.0  # seconds within which processes end whose parent was killed: those that start load libraries first
 
 
 class Trial(NamedTuple):
@@ -68,10 +69,13 @@ def command(folders, output, settings, how, scheduler):
 def begin(line, folders):
     """Start a call in a session of its own, so that all of its processes can be told from others."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "UNCOVER_CACHE_FOLDER": str(folders.scratch / "cache")}
+
+    def listen():  # background jobs are started with interrupts ignored, which calls would inherit
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    how = {"cwd": ROOT, "env": environment, "start_new_session": True, "preexec_fn": listen}
     with open(folders.scratch / "out.txt", "ab") as out:
-        return subprocess.Popen(
-            line, cwd=ROOT, env=environment, start_new_session=True, stdout=out, stderr=subprocess.STDOUT
-        )
+        return subprocess.Popen(line, **how, stdout=out, stderr=subprocess.STDOUT)
 
 
 def run(line, folders):
@@ -93,8 +97,8 @@ def processes_of(session):
 
 
 def leftovers(session):
-    """Processes of a call that are left two seconds after its end, which are ended then."""
-    end = time.monotonic() + PROMPT
+    """Processes of a call that are left some time after its end, which are ended then."""
+    end = time.monotonic() + ORPHANS
     while (left := processes_of(session)) and time.monotonic() < end:
         time.sleep(0.05)
     for pid in left:

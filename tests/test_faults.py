@@ -15,8 +15,9 @@ from conftest import NOISE, edit, image_path
 
 import data_paths
 import main_clustering
+from helper_functions.job.interrupts import Terminated
 from helper_functions.methods import METHODS
-from main_clustering import Terminated, main
+from main_clustering import main
 from tests import fault_campaign
 from tests.fault_campaign import differences, leftovers
 

@@ -8,7 +8,7 @@ import threading
 from collections import Counter, deque
 from concurrent.futures import as_completed
 from contextlib import suppress
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 
 from threadpoolctl import threadpool_limits
 
@@ -72,7 +72,8 @@ class _Worker:
         self.pipe, other_end = context.Pipe()
         self.process = context.Process(target=_serve, args=(other_end, threads), daemon=True)
         # What is blocked here is blocked in the new process: an interrupt from the keyboard, which goes to all
-        # processes, is for this one to act upon.
+        # processes, is for this one to act upon. Starting the tracker would unblock it.
+        resource_tracker.ensure_running()
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()

@@ -1,0 +1,36 @@
+"""Interrupts: Ctrl-C, or the system's request to end, are heard even where a library swallows the exception."""
+
+import signal
+
+AGAIN = 0.5  # seconds after which an interrupt that had no effect is raised once more
+
+
+class Terminated(KeyboardInterrupt):
+    """The call was asked to end by the system, and not from the keyboard."""
+
+
+def listen():
+    """Raise KeyboardInterrupt on SIGINT, and Terminated on SIGTERM, until `calm` is called.
+
+    An interrupt that is ignored, as in a background job, stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: _raise(KeyboardInterrupt))
+    signal.signal(signal.SIGTERM, lambda *_: _raise(Terminated))
+
+
+def _raise(kind):
+    """Raise, and do so again unless somebody has acted upon it: callbacks of libraries print exceptions and go on.
+
+    Asking once more changes nothing, and must not disturb what is done about the first time.
+    """
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, lambda *_: _raise(kind))
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
+    raise kind
+
+
+def calm():
+    """Let what follows an interrupt, such as saving what there is, take its time."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
