@@ -13,6 +13,9 @@ from multiprocessing import connection, resource_tracker
 from threadpoolctl import threadpool_limits
 
 ATTEMPTS = 2  # at a galaxy whose worker process dies
+# Of linear algebra and k-means in each process: a galaxy of 1,300 pixels takes twice as long with two threads, which
+# wait for each other most of the time, and one of 10,000 pixels no less. Cores are for several galaxies at a time.
+THREADS = 1
 DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
 ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
 
@@ -57,7 +60,8 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
 
 def _result(work, id_dr3):
     try:
-        return work(id_dr3)
+        with threadpool_limits(THREADS):
+            return work(id_dr3)
     except Exception as problem:  # whatever it is, it concerns one galaxy only
         return problem
 
@@ -68,9 +72,9 @@ def _result(work, id_dr3):
 class _Worker:
     """A process that does one galaxy after the other, and this end of the pipe to it."""
 
-    def __init__(self, context, work, threads):
+    def __init__(self, context, work):
         self.pipe, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end, threads), daemon=True)
+        self.process = context.Process(target=_serve, args=(other_end,), daemon=True)
         # What is blocked here is blocked in the new process: an interrupt from the keyboard, which goes to all
         # processes, is for this one to act upon. Starting the tracker would unblock it.
         resource_tracker.ensure_running()
@@ -96,12 +100,11 @@ class _Worker:
 
 def _in_processes(work, ids, jobs):
     context = multiprocessing.get_context("spawn")  # forking a process with running threads can hang
-    threads = max(1, (os.cpu_count() or 1) // jobs)  # workers that share the cores' threads would wait for each other
     waiting, attempts, workers = deque(ids), Counter(), []
     try:
         while waiting or workers:
             while waiting and len(workers) < jobs:
-                workers.append(_Worker(context, work, threads))
+                workers.append(_Worker(context, work))
                 _begin(workers[-1], waiting)
             for pipe in connection.wait([worker.pipe for worker in workers]):
                 worker = next(worker for worker in workers if worker.pipe is pipe)
@@ -141,17 +144,15 @@ def _died(worker):
     return WorkerDied(f"its worker process ended ({how}) {ATTEMPTS} times: memory may be short, try fewer --jobs")
 
 
-def _serve(pipe, threads):
+def _serve(pipe):
     """What a worker process does, until there is nothing to do or nobody to do it for."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work = pipe.recv()  # its modules are loaded now, and the limit is for libraries that are
-    with threadpool_limits(threads):
+    try:
+        work = pipe.recv()
         while True:
-            try:
-                result = _result(work, pipe.recv())
-                pipe.send_bytes(_pickled(result))
-            except (EOFError, OSError):
-                return
+            pipe.send_bytes(_pickled(_result(work, pipe.recv())))
+    except (EOFError, OSError):
+        return
 
 
 def _end_with_parent():
