@@ -1,6 +1,5 @@
 """From the survey's files to the cutout of one galaxy: catalogs, segmap, mosaics, neighbours."""
 
-import hashlib
 import re
 import warnings
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from helper_functions.job.fits_windows import (
     read_window,
 )
 from helper_functions.job.flux_units import unit_factor
+from helper_functions.job.records import digest
 from helper_functions.noise import area_of_sky
 from helper_functions.pixel_seds import Cutout, in_segments
 
@@ -92,15 +92,15 @@ def open_survey(folder, ids):
     images = [open_band(*paths, cache, segmap) for paths in zip(sci_paths, wht_paths, strict=True)]
     sci, wht = zip(*images, strict=True)
     wavelengths = np.array([pivot_wavelength(band) for band in bands])
-    digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
+    survey_digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
     boxes = find_segments(segmap, ids)
-    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, boxes, digest)
+    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, boxes, survey_digest)
 
 
 def _digest(paths):
     stats = [(path, path.stat()) for path in paths]
     content = [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    return digest(content)
 
 
 def open_band(sci_path, wht_path, cache_folder, segmap):

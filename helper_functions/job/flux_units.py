@@ -7,7 +7,8 @@ from astropy import units as u
 from astropy.io.fits.card import Undefined
 from astropy.wcs.utils import proj_plane_pixel_area
 
-SURVEY_UNIT = u.Unit("10 nJy")
+from helper_functions.composite_seds import FLUX_UNIT
+
 LARGEST_FACTOR = 1e100  # either way: the square of it still is a number
 SAME = 1e-12  # closer to 1 than this is rounding, which must not change pixels
 
@@ -41,10 +42,10 @@ def unit_factor(bunit, wcs, path):
             warnings.simplefilter("ignore", u.UnitsWarning)  # of units such as erg/s/cm2/Hz, whose meaning is clear
             factor = _convert(u.Unit(text), wcs)
         if not 1 / LARGEST_FACTOR < factor < LARGEST_FACTOR:
-            raise ValueError(f"it is {factor:g} times {SURVEY_UNIT}")
+            raise ValueError(f"it is {factor:g} times {FLUX_UNIT}")
     except (u.UnitsError, ValueError, TypeError, ArithmeticError) as problem:
         raise ValueError(
-            f"{path} has BUNIT = {text!r}, which cannot be converted to {SURVEY_UNIT} per pixel: want a unit of flux "
+            f"{path} has BUNIT = {text!r}, which cannot be converted to {FLUX_UNIT} per pixel: want a unit of flux "
             "density such as '10 nJy', 'uJy' or 'MJy/sr'; convert the image, or correct its header"
         ) from problem
     return 1.0 if np.isclose(factor, 1, rtol=SAME, atol=0) else float(factor)
@@ -52,5 +53,5 @@ def unit_factor(bunit, wcs, path):
 
 def _convert(unit, wcs):
     pixel = u.Unit(proj_plane_pixel_area(wcs) * u.deg**2)
-    per_pixel = next((whole for whole in (unit, unit * u.pix, unit * pixel) if whole.is_equivalent(SURVEY_UNIT)), unit)
-    return per_pixel.to(SURVEY_UNIT)
+    per_pixel = next((whole for whole in (unit, unit * u.pix, unit * pixel) if whole.is_equivalent(FLUX_UNIT)), unit)
+    return per_pixel.to(FLUX_UNIT)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import data_paths
-from helper_functions.job.save_results import checksum, save_json
+from helper_functions.job.save_results import checksum, is_as_described, save_json
 
 # What the results depend on; not the two files that users edit, main_clustering.py and data_paths.py.
 CODE = ("distances.py", "prepare_images.py", "helper_functions/**/*.py", "plots/*.py")
@@ -118,15 +118,7 @@ def describe_files(output, paths):
 
 def files_stand(output, described):
     """Whether files are as they were described; their content is read only where their time of change differs."""
-    for name, (size, changed, content) in described.items():
-        path = Path(output) / name
-        try:
-            stat = path.stat()
-            if stat.st_size != size or (stat.st_mtime_ns != changed and checksum(path) != content):
-                return False
-        except OSError:
-            return False
-    return True
+    return all(is_as_described(Path(output) / name, *described[name]) for name in described)
 
 
 def remove_files(output, described):

@@ -88,6 +88,15 @@ def checksum(path):
     return value
 
 
+def is_as_described(path, size, changed, content):
+    """Whether a file has this size in bytes, and this checksum; it is read only if its time of change is another."""
+    try:
+        stat = Path(path).stat()
+        return stat.st_size == size and (stat.st_mtime_ns == changed or checksum(path) == content)
+    except OSError:
+        return False
+
+
 def save_fits(path, hdus):
     """Write an `HDUList`."""
     with written_beside(path) as partial:

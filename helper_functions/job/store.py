@@ -112,7 +112,7 @@ class GalaxyStore:
                 drop_record(self.output, self.id_dr3, name)
 
     def save_galaxy(self, result, cubes):
-        """Save the pixels and the pictures of the galaxy.
+        """Save the pixels and the pictures of the galaxy, for which `begin` has made room.
 
         Parameters
         ----------
@@ -120,7 +120,6 @@ class GalaxyStore:
         cubes : HDUList
             From `cutout_to_fits`.
         """
-        self._clear(GALAXY)
         pixels = data_paths.pixels_path(self.output, self.id_dr3)
         save_fits(pixels, cubes)
         pictures = save_galaxy_pictures(result, self.settings)

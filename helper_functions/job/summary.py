@@ -40,6 +40,7 @@ COLUMNS = {
     "status": ("", "ok, or what went wrong"),
     "message": ("", ""),
 }
+EMPTY = {name: nothing for name, (nothing, _) in COLUMNS.items()}
 
 
 def ok_row(result, pictures, seconds):
@@ -81,7 +82,7 @@ def warnings_of(result):
     used = clustering.bands_used
     without_data = [band for band in cutout.bands if band not in seds.bands]
     not_used = [band for band, is_used in zip(seds.bands, used, strict=True) if not is_used]
-    notes = list(getattr(cutout, "notes", ()))
+    notes = list(cutout.notes)
     if without_data:
         notes.append(f"no data here in {', '.join(without_data)}")
     if not_used:
@@ -111,9 +112,8 @@ def failed_row(id_dr3, run, problem, status=None):
 
 
 def _row(id_dr3, run, **values):
-    empty = {name: nothing for name, (nothing, _) in COLUMNS.items()}
     named = {"id_dr3": id_dr3, "run": run.name, "method": run.method, "norm": run.norm, "metric": run.metric}
-    return empty | named | values
+    return EMPTY | named | values
 
 
 def one_line(rows, output):
@@ -136,7 +136,7 @@ class Summary:
     """
 
     def __init__(self, output):
-        self._output, self._path = output, data_paths.summary_path(output)
+        self._path = data_paths.summary_path(output)
         self._records = data_paths.record_path(output, "", GALAXY).parent
         self._known, self._next = {}, 0.0
         with self._lock():
@@ -177,8 +177,7 @@ def _rows_of(folder):
     """Rows of the records of one galaxy: columns that an earlier version did not have are empty."""
     paths = (path for path in Path(folder).glob("*.json") if path.stem != GALAXY)
     found = (read_record(path).get("row") for path in paths)
-    empty = {name: nothing for name, (nothing, _) in COLUMNS.items()}
-    return [empty | {name: row[name] for name in row.keys() & empty.keys()} for row in found if row]
+    return [EMPTY | {name: row[name] for name in row.keys() & EMPTY.keys()} for row in found if row]
 
 
 def summary_table(rows):

@@ -4,7 +4,7 @@ Where nobody listens any more, as when a pipe is closed, the work goes on.
 """
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
@@ -13,36 +13,26 @@ DEAF = (OSError, ValueError, AttributeError)  # what writing raises to a stream 
 
 def say(text, stream="stdout"):
     """Print a line to the stream of that name in `sys`, above the progress bar."""
-    try:
-        with tqdm.external_write_mode():
-            print(text, file=getattr(sys, stream), flush=True)
-    except DEAF:
-        pass
+    with suppress(*DEAF), tqdm.external_write_mode():
+        print(text, file=getattr(sys, stream), flush=True)
 
 
 @contextmanager
 def progress_bar(total, unit):
     """Give a function to call for each piece of work that is done."""
-    try:
+    bar = None
+    with suppress(*DEAF):
         bar = tqdm(total=total, unit=unit)
-    except DEAF:
-        bar = None
 
     def advance():
-        try:
-            if bar is not None:
-                bar.update()
-        except DEAF:
-            pass
+        with suppress(*DEAF):
+            bar.update()
 
     try:
         yield advance
     finally:
-        try:
-            if bar is not None:
-                bar.close()
-        except DEAF:
-            pass
+        with suppress(*DEAF):
+            bar.close()
 
 
 def replace_what_cannot_be_written():

@@ -13,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 from tqdm import tqdm
 
-from helper_functions.job.save_results import checksum, remove_abandoned, save_json, written_beside
+from helper_functions.job.save_results import checksum, is_as_described, remove_abandoned, save_json, written_beside
 
 COPY_BYTES = 4 * 2**20
 BLOCK_BYTES = 2880  # FITS headers and data are padded to multiples of it
@@ -105,17 +105,13 @@ def is_undamaged(target):
     try:
         record = json.loads(record_path(target).read_text())
         size, crc, mtime_ns = (record[name] for name in ("size", "crc32", "mtime_ns"))
-        stat = target.stat()
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
-    if stat.st_size != size:
-        return False
-    if stat.st_mtime_ns == mtime_ns:
-        return True
-    if checksum(target) != crc:
+    if not is_as_described(target, size, mtime_ns, crc):
         return False
     with suppress(OSError):  # in a cache that can only be read, the content is read each time
-        write_record(target, size, crc)
+        if target.stat().st_mtime_ns != mtime_ns:
+            write_record(target, size, crc)
     return True
 
 

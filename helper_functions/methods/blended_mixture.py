@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.methods.fit_blends import fit_blends, weighted_fluxes
+from helper_functions.methods.fit_blends import TINY, fit_blends, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
 from helper_functions.methods.method import Found, Method
 from helper_functions.noise import links_within
@@ -42,7 +42,6 @@ SMOOTHING = 0.3  # weight of each neighbour's flux beside the pixel's own, where
 LEAST_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; noise alone has 1
 FEW = 1e-4  # share of the pixels below which no population and no blend falls
 OTHER_SHARE = 1e-3  # prior of a pixel that is none of the blends
-TINY = np.finfo(float).tiny
 
 
 class NoSignal(ValueError):
