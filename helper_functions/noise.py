@@ -84,17 +84,22 @@ def area_of_sky(sci, err, segmap):
     return areas
 
 
-def with_noise_on_top(seds, rng):
-    """The same SEDs with noise as their errors say, drawn anew, on top of that which they have.
+def draw_noise(seds, rng):
+    """Noise as the errors say, drawn anew, shape (n_pixels, n_bands); 0 where there is no data.
 
     Parameters
     ----------
     seds : PixelSEDs
-        Not changed; missing data stays missing.
     rng : numpy.random.Generator
 
     Returns
     -------
-    PixelSEDs
+    ndarray of shape (n_pixels, n_bands)
+        10 nJy per pixel.
     """
-    return seds._replace(flux=seds.flux + np.nan_to_num(seds.error) * rng.standard_normal(seds.flux.shape))
+    return np.nan_to_num(seds.error) * rng.standard_normal(seds.flux.shape)
+
+
+def with_noise_on_top(seds, rng):
+    """The same SEDs with noise drawn anew (see `draw_noise`) on top of that which they have; not in place."""
+    return seds._replace(flux=seds.flux + draw_noise(seds, rng))

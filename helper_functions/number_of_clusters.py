@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics import silhouette_score
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_seds, residuals
-from helper_functions.noise import area_of_residuals
+from helper_functions.noise import area_of_residuals, draw_noise
 from helper_functions.quality import band_errors, stability_of
 
 MAX_CLUSTERS = 10
@@ -165,7 +165,7 @@ def gap(task):
     misfit = log_misfit(seds, labels, task)
     references = []
     for _ in range(REFERENCES):
-        drawn = seds._replace(flux=noiseless + rng.normal(0, seds.error))
+        drawn = seds._replace(flux=noiseless + draw_noise(seds, rng))
         references.append(log_misfit(drawn, task.again(drawn), task))
     values = np.mean(references, axis=0) - misfit
     spread = np.std(references, axis=0) * np.sqrt(1 + 1 / REFERENCES)
