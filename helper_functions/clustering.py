@@ -162,16 +162,15 @@ class Clusterer(NamedTuple):
         return {k: each.only(back) for k, each in found.items()}
 
     def _label(self, distances, ks):
-        if self.method.label_several is not None:
-            return self.method.label_several(distances, ks, self.seed)
-        if self.method.finds_number:
-            return {k: self.method.label(distances, k, self.seed) for k in ks}
-        # One cluster, or each pixel its own, leaves nothing to find, and some methods cannot find it.
-        nothing_to_find = {1: np.zeros(len(distances), dtype=int), len(distances): np.arange(len(distances))}
-        return {
-            k: Found(nothing_to_find[k]) if k in nothing_to_find else self.method.label(distances, k, self.seed)
-            for k in ks
-        }
+        method, found = self.method, {}
+        if not (method.finds_number or method.models_fluxes):
+            # One cluster, or each pixel its own, leaves nothing to find, and some methods cannot find it.
+            nothing_to_find = {1: np.zeros(len(distances), dtype=int), len(distances): np.arange(len(distances))}
+            found = {k: Found(nothing_to_find[k]) for k in ks if k in nothing_to_find}
+        rest = [k for k in ks if k not in found]
+        if rest and method.label_several is not None:
+            return found | method.label_several(distances, rest, self.seed)
+        return found | {k: method.label(distances, k, self.seed) for k in rest}
 
 
 def canonical_order(flux):

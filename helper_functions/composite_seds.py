@@ -75,13 +75,15 @@ def composite_sed(flux, error):
     has_data = np.isfinite(flux)
     weight = np.where(has_data, 1 / error**2, 0)
     values = np.where(has_data, flux, 0)
-    amplitude = np.ones(len(flux))
-    composite, composite_error = weighted_mean(values, weight, amplitude)
+    weighted, amplitude = weight * values, np.ones(len(flux))
+    composite, composite_error = weighted_mean(weighted, weight, amplitude)
     for _ in range(ITERATIONS):
-        amplitude, _ = best_fit_amplitude(flux, error, composite)
+        template = np.nan_to_num(composite)  # a band without data has no weight
+        norm = weight @ template**2
+        amplitude = np.divide(weighted @ template, norm, out=np.zeros(len(flux)), where=norm > 0)
         amplitude /= amplitude.mean() if amplitude.mean() > 0 else 1
         previous = composite
-        composite, composite_error = weighted_mean(values, weight, amplitude)
+        composite, composite_error = weighted_mean(weighted, weight, amplitude)
         if np.nanmax(np.abs(composite - previous) / composite_error) < CONVERGED:
             break
     share = weight * amplitude[:, None] ** 2
@@ -93,11 +95,14 @@ def composite_sed(flux, error):
     return composite, composite_error, scatter, amplitude
 
 
-def weighted_mean(values, weight, amplitude):
-    """Inverse-variance mean of SEDs scaled by 1/amplitude, and its error; NaN in bands without weight."""
+def weighted_mean(weighted, weight, amplitude):
+    """Inverse-variance mean of SEDs, given as flux times weight, scaled by 1/amplitude, and its error.
+
+    NaN in bands without weight.
+    """
     total = amplitude**2 @ weight
     with np.errstate(invalid="ignore", divide="ignore"):
-        return amplitude @ (weight * values) / total, np.where(total > 0, 1 / np.sqrt(total), np.nan)
+        return amplitude @ weighted / total, np.where(total > 0, 1 / np.sqrt(total), np.nan)
 
 
 def composite_seds(seds, labels):
@@ -175,7 +180,9 @@ def residuals(seds, labels):
     """
     composites = composite_seds(seds, labels).flux
     residual = seds.flux / seds.error
-    nearest = np.where(labels < 1, nearest_sed(seds, composites) + 1, labels)
+    nearest, free = labels.copy(), labels < 1
+    if free.any():
+        nearest[free] = nearest_sed(seds.only(free), composites) + 1
     for k, composite in enumerate(composites, start=1):
         members = nearest == k
         flux, error = seds.flux[members], seds.error[members]

@@ -13,32 +13,38 @@ MICRO_CLUSTERS = 2000
 
 def agglomerative(distances, n_clusters, seed):
     """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
+    return wards(distances, [n_clusters], seed)[n_clusters]
+
+
+def wards(distances, ks, seed):
+    """Ward's clusterings into each of these numbers of clusters, {number: Found}: cuts of one tree."""
     points = distances.coordinates
     if distances.too_large:
-        return Found(two_stage_ward(points, n_clusters, seed))
+        return {k: Found(labels) for k, labels in two_stage_ward(points, ks, seed).items()}
     if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
         tree = fastcluster.linkage_vector(points, method="ward")
     else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
         tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
-    return Found(fcluster(tree, n_clusters, criterion="maxclust"))
+    return {k: Found(fcluster(tree, k, criterion="maxclust")) for k in ks}
 
 
-def two_stage_ward(points, n_clusters, seed):
-    """Ward's clustering that starts from MICRO_CLUSTERS k-means clusters, each as heavy as it has pixels."""
+def two_stage_ward(points, ks, seed):
+    """Ward's clusterings, {number: labels}, that start from MICRO_CLUSTERS k-means clusters, weighted by their size."""
     n_micro = min(MICRO_CLUSTERS, len(points))
     stage = fit_kmeans(points.astype(np.float32), n_micro, seed, init="random", n_init=1, max_iter=10)
     micro = stage.labels_
     weights = np.bincount(micro, minlength=n_micro)
     used = weights > 0
     rank = np.cumsum(used) - 1  # of each micro cluster among those that hold pixels
-    return weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], n_clusters)[rank[micro]]
+    several = weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], ks)
+    return {k: labels[rank[micro]] for k, labels in several.items()}
 
 
-def weighted_ward(centres, weights, n_clusters):
-    """Ward's clustering of points that stand for several: labels of the points.
+def weighted_ward(centres, weights, ks):
+    """Ward's clusterings of points that stand for several, {number: labels of the points}.
 
     Follows chains of nearest neighbours to pairs that are each other's nearest, which may be merged in any order
-    (Murtagh 1983); the merges are then replayed from the cheapest until `n_clusters` are left.
+    (Murtagh 1983); the merges are then replayed from the cheapest until the wanted number is left.
     """
     centres, weights = centres.copy(), weights.astype(float)
     alive, merges, chain = np.ones(len(centres), dtype=bool), [], []
@@ -58,8 +64,9 @@ def weighted_ward(centres, weights, n_clusters):
             weights[last], alive[other] = total, False
         else:
             chain.append(nearest)
-    cheapest = sorted(merges)[: len(centres) - n_clusters]
-    return connected_components([one for _, one, _ in cheapest], [other for *_, other in cheapest], len(centres))
+    _, one, other = np.array(sorted(merges)).reshape(-1, 3).T.astype(int)
+    n_points = len(centres)
+    return {k: connected_components(one[: n_points - k], other[: n_points - k], n_points) for k in ks}
 
 
 METHODS = {
@@ -67,5 +74,6 @@ METHODS = {
         agglomerative,
         "Ward's hierarchical clustering in the metric's space",
         when_large=f"Ward on {MICRO_CLUSTERS} k-means clusters",
+        label_several=wards,
     )
 }

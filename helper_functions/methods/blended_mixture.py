@@ -304,5 +304,6 @@ METHODS = {
         takes_any_metric=False,
         criterion="tic",
         label_several=populations,
+        models_fluxes=True,
     )
 }

@@ -8,16 +8,20 @@ from sklearn.mixture import GaussianMixture
 
 from helper_functions.methods.method import Found, Method, TooFewPixels
 
-COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
+COVARIANCE_TYPES = ("full", "spherical")  # the two ends: types between them (tied, diagonal) find nothing more
 FIT_PIXELS = 20_000
+# Principal axes. Along all others noise exceeds what shapes differ by, and Gaussians in as many axes as there are bands
+# tell noisy pixels from the rest: at the true number of clusters, the ARI in the galaxies of the recovery suite (seeds
+# 1000 to 1011) is 0.07 with 27 axes, 0.18 with 4 and 0.31 with 2.
+AXES = 2
 
 
 def gaussian_mixture(distances, n_clusters, seed):
-    """Mixture of Gaussians in the metric's space, whose covariance type is the one with the lowest BIC.
+    """Mixture of Gaussians in the plane of the metric's space along which pixels vary most; its covariance type by BIC.
 
     The Gaussians are fitted to at most FIT_PIXELS pixels, drawn at random, which is plenty for their few parameters.
     """
-    points = principal_axes(distances.coordinates, most=distances.n_bands)
+    points = principal_axes(distances.coordinates, most=AXES)
     sample = points[np.random.default_rng(seed).permutation(len(points))[:FIT_PIXELS]]
     best, lowest = None, np.inf
     for covariance_type in COVARIANCE_TYPES:
@@ -38,9 +42,7 @@ def gaussian_mixture(distances, n_clusters, seed):
 def principal_axes(points, most):
     """Rotate points to their principal axes: at most that many, and none along which nothing varies.
 
-    A covariance along an axis without variance cannot be inverted. Pixels vary along as many axes as they have bands:
-    an embedding in more dimensions repeats these in second order, and a covariance of hundreds of axes cannot be
-    estimated from the pixels of one galaxy.
+    A covariance along an axis without variance cannot be inverted.
 
     Parameters
     ----------
@@ -58,4 +60,8 @@ def principal_axes(points, most):
     return centred @ (axes[:, kept] if kept.size else axes[:, -1:])
 
 
-METHODS = {"gaussian_mixture": Method(gaussian_mixture, "Gaussians in the metric's space; covariance type by BIC")}
+METHODS = {
+    "gaussian_mixture": Method(
+        gaussian_mixture, "Gaussians along the two axes of the metric's space in which pixels vary most"
+    )
+}

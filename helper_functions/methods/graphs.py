@@ -7,6 +7,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 DENSE = 200  # nodes up to which all eigenvectors are worked out at once
 TOLERANCE = 1e-5  # of eigenvalues between 0 and 1
+VECTORS = 10  # at least so many are worked out, so that a cut is the same whether more are asked for at once or not
 
 
 def neighbour_graph(indices, similarity):
@@ -46,22 +47,26 @@ def connected_components(first, second, n_pixels):
     return csgraph.connected_components(links, directed=False)[1]
 
 
-def cut_graph(affinity, n_clusters, seed):
-    """Cut a graph into clusters such that few ties are cut (normalised cuts, Shi & Malik 2000).
+def cut_graph(affinity, ks, seed):
+    """Cut a graph into each of these numbers of clusters such that few ties are cut (Shi & Malik 2000).
 
     Parameters
     ----------
     affinity : ndarray or sparse array of shape (n_pixels, n_pixels)
         Symmetric, not negative.
-    n_clusters : int
+    ks : sequence of int
+        At most the number of pixels.
     seed : int
         Of the vector that the search for eigenvectors starts from.
 
     Returns
     -------
-    labels : int ndarray of shape (n_pixels,)
+    dict
+        Number of clusters -> labels, int ndarray of shape (n_pixels,).
     """
-    return label_by_pivots(leading_eigenvectors(affinity, n_clusters, np.random.default_rng(seed)))
+    n_vectors = min(max(VECTORS, *ks), affinity.shape[0])
+    vectors = leading_eigenvectors(affinity, n_vectors, np.random.default_rng(seed))
+    return {k: label_by_pivots(vectors[:, :k]) for k in ks}
 
 
 def leading_eigenvectors(affinity, n_vectors, rng):
@@ -78,7 +83,9 @@ def leading_eigenvectors(affinity, n_vectors, rng):
         nodes = np.arange(affinity.shape[0]) if n_components == 1 else np.flatnonzero(component == k)
         part = affinity if n_components == 1 else affinity[nodes][:, nodes]
         values, vectors = _of_one_component(part, min(n_vectors, len(nodes)), rng)
-        found += [(value, len(nodes), nodes, vector) for value, vector in zip(values, vectors.T, strict=True)]
+        found += [
+            (value, len(nodes), nodes, vector) for value, vector in zip(values[::-1], vectors.T[::-1], strict=True)
+        ]
     # Of components with the same eigenvalue the largest come first.
     found.sort(key=lambda entry: (-round(entry[0], 6), -entry[1]))
     leading = np.zeros((affinity.shape[0], n_vectors))

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from helper_functions.methods.method import Found, Method
 
-STARTS = 10
+STARTS = 5
 
 
 def kmeans(distances, n_clusters, seed):

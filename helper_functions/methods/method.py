@@ -45,6 +45,7 @@ class Method(NamedTuple):
     when_large: str = ""  # what it does differently where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` gives {number of clusters: Found} faster than one call of `label` for each.
     label_several: Callable | None = None
+    models_fluxes: bool = False  # it fits the fluxes, so that with one cluster too there is something to find
 
     @property
     def finds_number(self):

@@ -10,8 +10,13 @@ GRAPH_NEIGHBOURS = 20  # pixels, itself included, that each pixel is tied to
 
 def spectral(distances, n_clusters, seed):
     """Normalised cuts of the graph that ties each pixel to its nearest neighbours."""
+    return cuts_of_neighbours(distances, [n_clusters], seed)[n_clusters]
+
+
+def cuts_of_neighbours(distances, ks, seed):
+    """What `spectral` finds for each of these numbers of clusters, {number: Found}."""
     _, indices = distances.neighbours(GRAPH_NEIGHBOURS)
-    return Found(cut_graph(neighbour_graph(indices, np.ones(indices.shape)), n_clusters, seed))
+    return found_by_cuts(neighbour_graph(indices, np.ones(indices.shape)), ks, seed)
 
 
 def spectral_cross_cor(distances, n_clusters, seed):
@@ -19,16 +24,28 @@ def spectral_cross_cor(distances, n_clusters, seed):
 
     Where the pixels are too many for that, each is tied to its nearest neighbours only.
     """
+    return cuts_of_similarities(distances, [n_clusters], seed)[n_clusters]
+
+
+def cuts_of_similarities(distances, ks, seed):
+    """What `spectral_cross_cor` finds for each of these numbers of clusters, {number: Found}."""
     if distances.too_large:
         near, indices = distances.neighbours(GRAPH_NEIGHBOURS)
-        return Found(cut_graph(neighbour_graph(indices, 1 - near), n_clusters, seed))
+        return found_by_cuts(neighbour_graph(indices, 1 - near), ks, seed)
     similarity = distances.matrix(np.float32)
     np.subtract(1, similarity, out=similarity)
-    return Found(cut_graph(similarity, n_clusters, seed))
+    return found_by_cuts(similarity, ks, seed)
+
+
+def found_by_cuts(affinity, ks, seed):
+    """`cut_graph` as {number of clusters: Found}."""
+    return {k: Found(labels) for k, labels in cut_graph(affinity, ks, seed).items()}
 
 
 METHODS = {
-    "spectral": Method(spectral, "normalised cuts of the graph of nearest neighbours"),
+    "spectral": Method(
+        spectral, "normalised cuts of the graph of nearest neighbours", label_several=cuts_of_neighbours
+    ),
     "spectral_cross_cor": Method(
         spectral_cross_cor,
         "normalised cuts with similarities 1 − b12 between all pixels",
@@ -36,5 +53,6 @@ METHODS = {
         takes_any_metric=False,
         instead="spectral",
         when_large=f"similarities between {GRAPH_NEIGHBOURS} nearest neighbours",
+        label_several=cuts_of_similarities,
     ),
 }

@@ -21,9 +21,9 @@ def test_weighted_ward_equals_ward_of_the_points_it_stands_for():
     centres, weights = rng.normal(size=(40, 3)), rng.integers(1, 6, 40)
     repeated = np.repeat(np.arange(40), weights)
     plain = fcluster(ward(centres[repeated]), 6, criterion="maxclust")
-    assert adjusted_rand_score(plain, weighted_ward(centres, weights, 6)[repeated]) == 1
+    assert adjusted_rand_score(plain, weighted_ward(centres, weights, [6])[6][repeated]) == 1
 
 
 def test_two_stages_with_a_micro_cluster_for_every_point_are_wards():
     points = np.random.default_rng(1).normal(size=(60, 3))
-    assert adjusted_rand_score(fcluster(ward(points), 4, criterion="maxclust"), two_stage_ward(points, 4, 0)) == 1
+    assert adjusted_rand_score(fcluster(ward(points), 4, criterion="maxclust"), two_stage_ward(points, [4], 0)[4]) == 1

@@ -28,7 +28,7 @@ def two_cliques(size, bridge):
 @pytest.mark.parametrize("size", [10, 150])  # by all eigenvectors, and by a search for the leading ones
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
 def test_the_cut_is_where_ties_are_weak(size, kind):
-    labels = cut_graph(kind(two_cliques(size, 0.1)), 2, 0)
+    labels = cut_graph(kind(two_cliques(size, 0.1)), [2], 0)[2]
     assert len(set(labels[:size])) == len(set(labels[size:])) == 1
     assert labels[0] != labels[-1]
 
