@@ -10,7 +10,7 @@ from helper_functions.composite_seds import composite_seds, nearest_sed
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import DENSITY, Found, Method, TooFewPixels
 from helper_functions.normalize import NORMS, normalize
-from helper_functions.number_of_clusters import CRITERIA, Task, score
+from helper_functions.number_of_clusters import CRITERIA, Task, notes_on_number, score
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import complete_block
 
@@ -32,6 +32,8 @@ class Clustering(NamedTuple):
     when_large: str  # what was done differently as the pixels were many; empty where nothing was
     probability: np.ndarray | None  # (n_pixels, n_clusters), NaN for incomplete pixels; None: the method knows none
     scores: dict  # criterion -> Scores, of those that were asked for
+    k_range: tuple | None  # lowest and highest number that the criterion cannot tell apart; None where none chose
+    k_notes: list  # what a user should know of the number of clusters, sentences without a full stop
 
     @property
     def confidence(self):
@@ -100,8 +102,10 @@ def cluster_pixels(
     found, k_choice, scores = choose_clustering(block, clusterer, n_clusters, criterion, criteria)
     labels = label_incomplete(seds, complete, found.labels)
     order = by_falling_size(labels)
+    labels = renumbered(labels, order)
+    sizes = np.bincount(labels[labels > 0], minlength=len(order) + 1)[1:]
     return Clustering(
-        labels=renumbered(labels, order),
+        labels=labels,
         n_clusters=len(order),
         k_choice=k_choice,
         bands_used=bands_used,
@@ -109,6 +113,8 @@ def cluster_pixels(
         when_large=clusterer.method.when_large if matrix_too_large(complete.sum(), memory_limit) else "",
         probability=spread_probability(found.probability, complete, order),
         scores=scores,
+        k_range=scores[k_choice].k_range if scores else None,
+        k_notes=notes_on_number(sizes, n_clusters, k_choice, scores),
     )
 
 

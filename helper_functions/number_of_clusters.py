@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import silhouette_samples
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_seds, residuals
 from helper_functions.noise import area_of_residuals, draw_noise
-from helper_functions.quality import band_errors, stability_of
+from helper_functions.quality import REDRAWS, band_errors, stability_of
 
 MAX_CLUSTERS = 10
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
@@ -24,6 +24,10 @@ REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares 
 # below 0.7, some galaxies that have only one SED are split.
 CAUTION = 0.8
 PIXELS_PER_SED = 100  # with fewer pixels a cluster, composites fit so much of the noise that residuals understate it
+PSF_PIXELS = np.pi / 4 * (0.14 / 0.04) ** 2  # area of the PSF that images are matched to: its FWHM and a pixel, arcsec
+# Areas of the PSF that a cluster should hold. One of 5 is 2.2 FWHM across if it is round: two thirds of its pixels lie
+# within half a FWHM of its rim, where light of its neighbours is mixed in.
+PSFS_PER_CLUSTER = 5
 
 
 class Scores(NamedTuple):
@@ -32,6 +36,15 @@ class Scores(NamedTuple):
     values: np.ndarray  # (n,), for 1..n clusters, the higher the better; NaN where it has no meaning
     chosen: int  # number of clusters
     meaning: str = ""  # what the values are
+    error: np.ndarray | None = None  # (n,), standard error of the difference of each value to that of the chosen number
+
+    @property
+    def k_range(self):
+        """Lowest and highest number whose score differs from the chosen one's by no more than a standard error."""
+        if self.error is None:
+            return self.chosen, self.chosen
+        alike = np.flatnonzero(np.abs(self.values - self.values[self.chosen - 1]) <= self.error) + 1
+        return int(min([self.chosen, *alike])), int(max([self.chosen, *alike]))
 
 
 class Task:
@@ -69,9 +82,9 @@ class Task:
 
     @cached_property
     def log_likelihood(self):
-        """Log likelihood of all fluxes under each clustering, up to a constant, {number of clusters: value}."""
+        """Log likelihood of each pixel's fluxes, up to a constant, {number of clusters: (n_pixels,)}."""
         return {
-            k: -0.5 * float(np.sum(self.residual[k] ** 2)) if found.log_likelihood is None else found.log_likelihood
+            k: -0.5 * np.sum(self.residual[k] ** 2, axis=1) if found.log_likelihood is None else found.log_likelihood
             for k, found in self.candidates.items()
         }
 
@@ -115,6 +128,37 @@ class Task:
         """Scores {number of clusters: value} as an array over 1..most, NaN where there is none."""
         return np.array([scores.get(k, np.nan) for k in range(1, self.most + 1)], dtype=float)
 
+    def with_error(self, scores, samples, independent):
+        """The same scores with their error.
+
+        Parameters
+        ----------
+        scores : Scores
+        samples : dict
+            Number of clusters -> the values of which its score is the mean, an array; NaN where there is none. The same
+            sample has the same place for every number, as differences between numbers vary less than the scores.
+        independent : float
+            How many samples are independent.
+
+        Returns
+        -------
+        Scores
+        """
+        chosen = samples.get(scores.chosen, np.nan)
+        error = {k: standard_deviation(each - chosen) / np.sqrt(independent) for k, each in samples.items()}
+        return scores._replace(error=self.table(error))
+
+    @property
+    def independent_pixels(self):
+        """Number of pixels, those that share their noise counted once."""
+        return max(len(self.seds.flux) / self.noise_area.mean(), 2)
+
+
+def standard_deviation(values):
+    """Sample standard deviation of the values that are not NaN; NaN of fewer than two."""
+    known = values[np.isfinite(values)]
+    return known.std(ddof=1) if len(known) > 1 else np.nan
+
 
 # ---- the criteria -----------------------------------------------------------
 
@@ -131,26 +175,33 @@ def takeuchi(task):
 
 def bic(task):
     """Bayesian information criterion (Schwarz 1978), times -1/2, with the number of pixels that are independent."""
-    independent = max(len(task.seds.flux) / task.noise_area.mean(), 2)
-    return penalised_likelihood(0.5 * np.log(independent), task)
+    return penalised_likelihood(0.5 * np.log(task.independent_pixels), task)
 
 
 def penalised_likelihood(penalty, task):
-    """Log likelihood less a penalty for each effective parameter."""
-    return highest(task.table({k: x - penalty * task.effective_parameters(k) for k, x in task.log_likelihood.items()}))
+    """Log likelihood less a penalty for each effective parameter.
+
+    The error of the difference between two is that of a sum over pixels which each favour one or the other (Vuong
+    1989).
+    """
+    each = task.log_likelihood
+    scores = highest(task.table({k: x.sum() - penalty * task.effective_parameters(k) for k, x in each.items()}))
+    return task.with_error(scores, {k: len(x) * x for k, x in each.items()}, task.independent_pixels)
 
 
 def silhouette(task):
     """Mean silhouette (Rousseeuw 1987) in the run's metric, which has no meaning for 1 cluster."""
     chosen = task.sample(SILHOUETTE_PIXELS)
-    matrix, scores = None, {}
+    matrix, each = None, {}
     for k, found in task.candidates.items():
         labels = found.labels[chosen]
         member = np.flatnonzero(labels >= 0)
         if 1 < len(np.unique(labels[member])) < len(member):
             matrix = task.clusterer.distances(task.seds.only(chosen)).matrix() if matrix is None else matrix
-            scores[k] = silhouette_score(matrix[np.ix_(member, member)], labels[member], metric="precomputed")
-    return highest(task.table(scores))
+            each[k] = np.full(len(labels), np.nan)
+            each[k][member] = silhouette_samples(matrix[np.ix_(member, member)], labels[member], metric="precomputed")
+    scores = highest(task.table({k: np.nanmean(x) for k, x in each.items()}))
+    return task.with_error(scores, each, min(task.independent_pixels, len(chosen)))
 
 
 def gap(task):
@@ -168,10 +219,11 @@ def gap(task):
         drawn = seds._replace(flux=noiseless + draw_noise(seds, rng))
         references.append(log_misfit(drawn, task.again(drawn), task))
     values = np.mean(references, axis=0) - misfit
-    spread = np.std(references, axis=0) * np.sqrt(1 + 1 / REFERENCES)
-    enough = np.flatnonzero(values[:-1] >= values[1:] - spread[1:])
-    best = highest(values)
-    return Scores(values, int(enough[0]) + 1 if len(enough) else best.chosen)
+    more = np.sqrt(1 + 1 / REFERENCES)  # the mean of few references is not known better
+    enough = np.flatnonzero(values[:-1] >= values[1:] - more * np.std(references, axis=0)[1:])
+    chosen = int(enough[0]) + 1 if len(enough) else highest(values).chosen
+    to_chosen = np.transpose(references) - np.array(references)[:, chosen - 1]
+    return Scores(values, chosen, error=more * np.std(to_chosen, axis=1))
 
 
 def log_misfit(seds, labels, task):
@@ -184,7 +236,9 @@ def stability(task):
     """Mean agreement with what is found when noise is drawn anew on top; it has no meaning for 1 cluster."""
     seds, labels = task.sampled
     several = {k: each for k, each in labels.items() if k > 1}
-    return highest(task.table(stability_of(seds, several, task.again, task.seed)))
+    each = stability_of(seds, several, task.again, task.seed)
+    scores = highest(task.table({k: np.nanmean(x) for k, x in each.items() if np.isfinite(x).any()}))
+    return task.with_error(scores, each, REDRAWS)
 
 
 def prediction(task):
@@ -199,15 +253,16 @@ def prediction(task):
     seen, unseen = (
         task.seds.only(chosen[np.sort(part)]) for part in (half[: len(half) // 2 or 1], half[len(half) // 2 :])
     )
-    scores, spread = {}, {}
+    each = {}
     for k, labels in task.again(seen).items():
         errors = band_errors(unseen, composite_seds(seen, labels + 1).flux)
-        loss = np.log1p(errors**2).mean(axis=1)  # a logarithm, so that a few outliers do not decide
-        scores[k], spread[k] = -loss.mean(), loss.std() / np.sqrt(max(len(loss), 1))
-    values, spreads = task.table(scores), task.table(spread)
-    best = highest(values)
-    good = np.flatnonzero(values >= values[best.chosen - 1] - spreads[best.chosen - 1])
-    return Scores(values, int(good[0]) + 1 if len(good) else best.chosen)
+        each[k] = -np.log1p(errors**2).mean(axis=1)  # a logarithm, so that a few outliers do not decide
+    best = highest(task.table({k: x.mean() for k, x in each.items()}))
+    n_unseen = max(len(unseen.flux), 1)
+    spread = each[best.chosen].std() / np.sqrt(n_unseen)
+    good = np.flatnonzero(best.values >= best.values[best.chosen - 1] - spread)
+    scores = best._replace(chosen=int(good[0]) + 1 if len(good) else best.chosen)
+    return task.with_error(scores, each, min(task.independent_pixels, n_unseen))
 
 
 def highest(values):
@@ -253,3 +308,44 @@ CRITERIA = {
 def score(names, task):
     """Scores of each of these criteria, {name: Scores}."""
     return {name: CRITERIA[name].score(task)._replace(meaning=CRITERIA[name].axis) for name in names}
+
+
+def notes_on_number(sizes, n_asked, k_choice, scores):
+    """What a user should know of a number of clusters, a list of sentences without a full stop.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_clusters,)
+        Pixels in each cluster.
+    n_asked : int or "auto"
+    k_choice : str
+        "given", or what chose the number.
+    scores : dict
+        Criterion -> Scores, of all that were worked out.
+
+    Returns
+    -------
+    list of str
+    """
+    notes, n_clusters = [], len(sizes)
+    if k_choice == "given" and n_clusters != n_asked:
+        notes.append(f"{n_clusters} of the {n_asked} clusters asked for: the pixels are too alike")
+    if k_choice in scores:
+        chosen, most = scores[k_choice].chosen, len(scores[k_choice].values)
+        if chosen == most > 1:
+            notes.append(f"{most} clusters are the most that were tried: there may be more")
+        others = {name: each.chosen for name, each in scores.items() if name != k_choice}
+        far = {name: k for name, k in others.items() if max(k, chosen) > 2 * min(k, chosen)}
+        if len(far) > len(others) / 2:
+            listed = ", ".join(f"{name} {k}" for name, k in far.items())
+            notes.append(f"most other criteria choose less than half or more than twice as many clusters: {listed}")
+    if n_clusters > 1:
+        small = np.flatnonzero(sizes < PSF_PIXELS) + 1
+        if small.size:
+            notes.append(f"smaller than the PSF of {PSF_PIXELS:.0f} pixels: cluster {', '.join(map(str, small))}")
+        held = sizes.sum() / PSF_PIXELS / n_clusters
+        if held < PSFS_PER_CLUSTER:
+            notes.append(
+                f"a cluster holds {held:.1f} PSFs on average: below {PSFS_PER_CLUSTER}, most pixels are blended"
+            )
+    return notes

@@ -85,7 +85,8 @@ def stability(judged):
     """Agreement with the labels that `judged.again` finds when noise is drawn anew on top."""
     n_clusters = len(judged.composites.flux)
     found = {n_clusters: judged.labels}
-    return stability_of(judged.seds, found, lambda drawn: {n_clusters: judged.again(drawn)}, judged.seed)[n_clusters]
+    indices = stability_of(judged.seds, found, lambda drawn: {n_clusters: judged.again(drawn)}, judged.seed)
+    return float(np.mean(indices[n_clusters]))
 
 
 def brightness_share(judged):
@@ -196,7 +197,7 @@ def band_errors(seds, templates):
 
 
 def stability_of(seds, found, again, seed):
-    """Mean adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
+    """Adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
 
     Data with noise on top has sqrt(2) times the noise of the data, so that the labels of the data themselves are a
     little more stable than this.
@@ -214,11 +215,11 @@ def stability_of(seds, found, again, seed):
     Returns
     -------
     dict
-        Number of clusters -> index; NaN where `again` found no such number.
+        Number of clusters -> index with each of REDRAWS draws, an array; NaN where `again` found no such number.
     """
     rng = np.random.default_rng(seed)
     redone = [again(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
-    scores = {
-        k: [adjusted_rand_score(labels, other[k]) for other in redone if k in other] for k, labels in found.items()
+    return {
+        k: np.array([adjusted_rand_score(labels, other[k]) if k in other else np.nan for other in redone])
+        for k, labels in found.items()
     }
-    return {k: float(np.mean(each)) if each else np.nan for k, each in scores.items()}

@@ -76,7 +76,9 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     status, output = job("--ids", 7, "--methods", "blended_mixture")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
-    assert (header["NCLUST"], header["KCHOICE"]) == (2, "tic")
+    assert (header["NCLUST"], header["KCHOICE"], header["KLOW"], header["KHIGH"]) == (2, "tic", 2, 2)
+    row = summary_of(output)[0]
+    assert (row["k_low"], row["k_high"]) == (2, 2)
     with fits.open(output / "clusters/blended_mixture/7_clusters.fits") as hdus:
         confidence, probability = hdus["CONFIDENCE"].data, hdus["PROBABILITY"].data
         table = Table(hdus["CRITERIA"].data)
@@ -87,7 +89,7 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     np.testing.assert_allclose(probability[labels[selected] - 1, rows, cols], confidence[selected])
     assert table["n_clusters"].tolist() == list(range(1, 11))
     assert np.argmax(table["tic"]) == 1
-    assert set(table.colnames) == {"n_clusters", *CRITERIA}
+    assert set(table.colnames) == {"n_clusters", *CRITERIA, *(f"{name}_error" for name in CRITERIA)}
     assert (output / "images/blended_mixture/7_number_of_clusters.png").exists()
 
 
@@ -162,7 +164,7 @@ def test_a_crash_in_one_run_is_told_and_costs_no_other(job, monkeypatch, capsys)
     def crash(distances, n_clusters, seed):
         raise ZeroDivisionError("out of the blue")
 
-    monkeypatch.setitem(METHODS, "spectral", METHODS["spectral"]._replace(label=crash))
+    monkeypatch.setitem(METHODS, "spectral", METHODS["spectral"]._replace(label_several=crash))
     status, output = job("--ids", 7, "--methods", "spectral", "kmeans")
     assert status == 1
     assert dict(zip(summary_of(output)["method"], summary_of(output)["status"], strict=True)) == {

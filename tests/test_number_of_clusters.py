@@ -4,7 +4,17 @@ from conftest import pixel_seds
 
 from helper_functions.clustering import cluster_pixels
 from helper_functions.methods.method import Found
-from helper_functions.number_of_clusters import CRITERIA, Task, highest, score, takeuchi
+from helper_functions.number_of_clusters import (
+    CRITERIA,
+    MAX_CLUSTERS,
+    PSF_PIXELS,
+    Scores,
+    Task,
+    highest,
+    notes_on_number,
+    score,
+    takeuchi,
+)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "spectral", "blended_mixture"])
@@ -26,6 +36,9 @@ def test_every_criterion_scores_every_number(criterion, two_shapes):
     assert scores.values.shape == (10,)
     assert np.isfinite(scores.values[1:]).all()
     assert 1 <= scores.chosen <= 10
+    assert scores.error[scores.chosen - 1] == 0
+    assert np.isfinite(scores.error[1:]).all()
+    assert (np.delete(scores.error[1:], scores.chosen - 2) > 0).any()
 
 
 def test_more_criteria_are_worked_out_beside_the_one_that_chooses(two_shapes):
@@ -43,11 +56,14 @@ def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
 
 
 def task_with(log_likelihood, noise_area):
-    """A task of 50 pixels in 4 bands whose clusterings have these log likelihoods."""
+    """A task of 50 pixels in 4 bands whose clusterings have these log likelihoods, shared out evenly or as they are."""
 
     class Known:
         def candidates(self, seds, ks):
-            return {k: Found(np.zeros(50, dtype=int), log_likelihood=x) for k, x in log_likelihood.items()}
+            return {
+                k: Found(np.zeros(50, dtype=int), log_likelihood=x if np.ndim(x) else np.full(50, x / 50))
+                for k, x in log_likelihood.items()
+            }
 
     return Task(pixel_seds(np.ones((50, 4)), np.ones((50, 4)), noise_area=noise_area), Known(), seed=0)
 
@@ -75,3 +91,60 @@ def test_highest_of_nothing_is_one():
 def test_scores_carry_what_their_axis_is_called():
     scores = score(["tic", "bic"], task_with({1: 0.0, 2: 20.0}, np.ones(4)))
     assert {name: each.meaning for name, each in scores.items()} == {k: CRITERIA[k].axis for k in ("tic", "bic")}
+
+
+def test_error_of_a_log_likelihood_by_hand():
+    """Half of 50 pixels favour 2 by 3, half favour 1 by 1: a sum of 50, its error sqrt(50) times their scatter of 2."""
+    favour = np.tile([3.0, -1.0], 25)
+    scatter = 2 * np.sqrt(50 / 49)  # that of a sample
+    scores = takeuchi(task_with({1: np.zeros(50), 2: favour}, np.ones(4)))
+    assert scores.chosen == 2
+    np.testing.assert_allclose(scores.error[:3], [np.sqrt(50) * scatter, 0, np.nan])
+    # Where 4 pixels share their noise there are a quarter as many chances for it to average out.
+    shared = takeuchi(task_with({1: np.zeros(50), 2: 3 + favour}, np.full(4, 4.0)))
+    np.testing.assert_allclose(shared.error[0], 2 * np.sqrt(50) * scatter)
+
+
+def test_error_of_a_log_likelihood_is_how_much_it_scatters():
+    """Two routes: the error from one set of 50 pixels, and the scatter of the difference over 2,000 such sets."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(1.0, 2.0, (2000, 50))
+    errors = [takeuchi(task_with({1: np.zeros(50), 2: draw}, np.ones(4))).error[:2].max() for draw in draws[:100]]
+    assert np.mean(errors) == pytest.approx(draws.sum(axis=1).std(), rel=0.05)  # each is good to 10%, their mean to 1%
+
+
+def test_numbers_that_cannot_be_told_apart():
+    values, error = np.array([np.nan, 1.0, 3.5, 4.0, 2.0, 3.0]), np.array([np.nan, 1, 1, 0, 1, 1])
+    assert Scores(values, 4, error=error).k_range == (3, 6)  # 5 can be, but lies between
+    assert Scores(values, 4).k_range == (4, 4)
+    assert highest(np.full(3, np.nan))._replace(error=np.full(3, np.nan)).k_range == (1, 1)
+
+
+def test_a_split_that_noise_decides_is_said_to_be_one(two_shapes):
+    """Two shapes far apart are 2 and nothing else; where the second is as close as noise, 1 and 2 are alike."""
+    assert cluster_pixels(two_shapes.seds, method="blended_mixture").k_range == (2, 2)
+    assert cluster_pixels(two_shapes.seds, method="blended_mixture", n_clusters=2).k_range is None
+    apart = {1: np.zeros(50), 2: np.random.default_rng(1).normal(0.2, 1, 50)}  # 10 with an error of 7; tic subtracts 5
+    assert takeuchi(task_with(apart, np.ones(4))).k_range == (1, 2)
+
+
+def notes(sizes=(500, 500), n_asked="auto", k_choice="tic", **chosen):
+    scores = {name: Scores(np.zeros(MAX_CLUSTERS), k) for name, k in chosen.items()}
+    return notes_on_number(np.array(sizes), n_asked, k_choice, scores)
+
+
+def test_notes_on_the_number_of_clusters():
+    assert notes(tic=2, bic=1, gap=4) == []  # a factor of two is no disagreement
+    assert notes(tic=2, bic=1, gap=5, silhouette=2) == []  # and neither is one criterion of three
+    (note,) = notes(tic=2, bic=6, gap=5, silhouette=2)
+    assert note == "most other criteria choose less than half or more than twice as many clusters: bic 6, gap 5"
+    (note,) = notes([200] * MAX_CLUSTERS, tic=MAX_CLUSTERS)
+    assert note == "10 clusters are the most that were tried: there may be more"
+    (note,) = notes([700, 10, 9, 3], tic=4)  # the PSF covers 9.6 pixels
+    assert note == "smaller than the PSF of 10 pixels: cluster 3, 4"
+    (note,) = notes(np.full(3, 4 * PSF_PIXELS), tic=3)
+    assert note == "a cluster holds 4.0 PSFs on average: below 5, most pixels are blended"
+    assert notes([5], tic=1) == []  # one cluster is the galaxy, however small
+    assert notes([500], 2, "given") == ["1 of the 2 clusters asked for: the pixels are too alike"]
+    assert notes([500], 2, "density") == []
+    assert notes([], 2, "density") == []

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from conftest import celestial_wcs
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 
 from helper_functions.composite_seds import composite_seds
@@ -177,10 +179,10 @@ def test_comparison_says_how_good_a_run_is():
 def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():
     scores = {
         "tic": Scores(np.array([-1e6, -3e3, 0.0, -20, -50]), 3),  # steep: logarithmic
-        "silhouette": Scores(np.array([np.nan, 0.4, 0.3, 0.2, np.nan]), 2),
+        "silhouette": Scores(np.array([np.nan, 0.4, 0.3, 0.2, np.nan]), 2, "", np.array([np.nan, 0, 0.15, 0.15, 0])),
         "gap": Scores(np.full(5, np.nan), 1),  # nothing to draw is no reason to fail
     }
-    clustering = SimpleNamespace(scores=scores, k_choice="tic")
+    clustering = SimpleNamespace(scores=scores, k_choice="tic", k_notes=["what to know"])
     figure = number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7"))
     steep, flat, empty = figure.axes
     assert [ax.get_title() for ax in figure.axes] == ["tic: 3", "silhouette: 2", "gap: 1"]
@@ -189,8 +191,30 @@ def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():
     np.testing.assert_array_equal(curve.get_xydata(), [[2, 0.4], [3, 0.3], [4, 0.2]])
     assert mark.get_xdata() == [2]
     assert set(taken.get_xdata()) == {3}
-    assert "tic chose 3" in figure.get_suptitle()
+    assert figure.get_suptitle() == "id 7\ntic chose 3\nwhat to know"
     assert len(empty.lines[0].get_xdata()) == 0
+    (bars,) = flat.collections
+    np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], [[0.15, 0.45], [0.05, 0.35]])
+    (band,) = flat.patches
+    assert (band.get_x() < 2, band.get_x() + band.get_width() > 3) == (True, True)
+    assert not steep.patches
+    clustering.k_choice = "silhouette"
+    other = number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7"))
+    assert "silhouette chose 2; 2 and 3 cannot be told apart" in other.get_suptitle()
+
+
+@pytest.mark.parametrize("deepest", [60, 1e3, 1e6, 1e9])
+def test_labels_of_a_steep_score_do_not_touch(deepest):
+    scores = {"tic": Scores(-np.array([deepest, 0, 1.3, 2.5]), 2, "log", np.array([10.0, 0, 9, 9]))}
+    clustering = SimpleNamespace(scores=scores, k_choice="tic", k_notes=[])
+    figure = number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7"))
+    FigureCanvasAgg(figure).draw()
+    (ax,) = figure.axes
+    low, high = ax.get_ylim()
+    boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert len(boxes) >= 2
+    heights = sorted((box.y0, box.y1) for box in boxes)
+    assert all(below[1] < above[0] for below, above in pairwise(heights))
 
 
 def test_criteria_matrix_has_a_cell_for_each_criterion_that_chose():

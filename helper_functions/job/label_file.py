@@ -10,7 +10,8 @@ def label_hdus(result, settings, fingerprint):
 
     Beside it lies the SIMILARITY of each pixel to its composite. Where the method knows them, CONFIDENCE is the
     probability of the label, and PROBABILITY that of each cluster, in the order of their labels; where criteria chose
-    the number of clusters, the table CRITERIA has their scores for each number.
+    the number of clusters, the table CRITERIA has their scores for each number, and the standard errors of the
+    differences of these to the score of the number that each chose.
 
     Parameters
     ----------
@@ -31,6 +32,10 @@ def label_hdus(result, settings, fingerprint):
     header["METRIC"] = (run.metric, "distance between pixel SEDs")
     header["NCLUST"] = (clustering.n_clusters, "clusters found: labels 1..NCLUST")
     header["KCHOICE"] = (clustering.k_choice, "how their number was chosen")
+    if clustering.k_range:
+        header["KLOW"], header["KHIGH"] = clustering.k_range
+        header.comments["KLOW"] = "lowest number that scores like the chosen one"
+        header.comments["KHIGH"] = "highest number that scores like the chosen one"
     header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
     header["SEED"] = (settings.seed, "seed of everything random")
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
@@ -45,6 +50,7 @@ def label_hdus(result, settings, fingerprint):
     if clustering.scores:
         most = max(len(scores.values) for scores in clustering.scores.values())
         columns = {name: scores.values for name, scores in clustering.scores.items()}
+        columns |= {f"{name}_error": scores.error for name, scores in clustering.scores.items()}
         hdus.append(fits.table_to_hdu(Table({"n_clusters": np.arange(1, most + 1), **columns})))
         hdus[-1].name = "CRITERIA"
     return fits.HDUList(hdus)

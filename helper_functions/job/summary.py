@@ -27,6 +27,11 @@ COLUMNS = {
     "n_pixels": (0, "selected pixels"),
     "n_clusters": (0, "clusters found"),
     "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion"),
+    "k_low": (
+        0,
+        "lowest number of clusters whose score is within a standard error of the chosen one's; 0: none chosen",
+    ),
+    "k_high": (0, "highest such number"),
     "n_unassigned": (0, "selected pixels in no cluster"),
     "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
     **{name: (np.nan, figure.meaning) for name, figure in QUALITY.items()},
@@ -59,12 +64,15 @@ def ok_row(result, pictures, seconds):
         With the keys of COLUMNS.
     """
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
+    k_low, k_high = clustering.k_range or (EMPTY["k_low"], EMPTY["k_high"])
     return _row(
         cutout.id_dr3,
         result.run,
         n_pixels=len(seds.flux),
         n_clusters=clustering.n_clusters,
         k_choice=clustering.k_choice,
+        k_low=k_low,
+        k_high=k_high,
         n_unassigned=int((clustering.labels == UNASSIGNED).sum()),
         n_incomplete=clustering.n_incomplete,
         **result.quality,
@@ -93,9 +101,7 @@ def warnings_of(result):
         notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
-    if clustering.k_choice == "given" and clustering.n_clusters != result.n_asked:
-        notes.append(f"{clustering.n_clusters} of the {result.n_asked} clusters asked for: the pixels are too alike")
-    return notes
+    return notes + clustering.k_notes
 
 
 def settings_columns(settings, fingerprint):

@@ -220,7 +220,7 @@ def assign(data, mixture, links):
     -------
     Found
         Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
-        The log likelihood is that of all pixels, each by itself.
+        The log likelihood is that of each pixel by itself.
     """
     blends = fit_blends(data, mixture.templates)
     probability, log_likelihood = responsibilities(blends, mixture.prior)
@@ -237,7 +237,7 @@ def assign(data, mixture, links):
     return Found(
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
-        log_likelihood=float(np.sum(log_likelihood - 0.5 * data.chi2_of_zero)),
+        log_likelihood=log_likelihood - 0.5 * data.chi2_of_zero,
         residual=residual,
     )
 

@@ -19,13 +19,12 @@ class Found(NamedTuple):
 
     labels: np.ndarray  # (n_pixels,), integers that tell clusters apart, below 0 for pixels in none
     probability: np.ndarray | None = None  # (n_pixels, n_labels), of labels 0, 1, ...; the rest to 1 is for none
-    log_likelihood: float | None = None  # of the fluxes, where the method has a model of them
+    log_likelihood: np.ndarray | None = None  # (n_pixels,), of the fluxes, where the method has a model of them
     residual: np.ndarray | None = None  # (n_pixels, n_bands), flux less model in units of the errors, likewise
 
     def only(self, pixels):
         """The same for some of the pixels, or for all in another order."""
-        rows = {name: getattr(self, name) for name in ("labels", "probability", "residual")}
-        return self._replace(**{name: values[pixels] for name, values in rows.items() if values is not None})
+        return Found(*(None if values is None else values[pixels] for values in self))
 
 
 class Method(NamedTuple):

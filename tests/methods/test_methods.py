@@ -43,7 +43,8 @@ def test_every_method_has_a_criterion_that_exists():
 
 
 def test_found_in_another_order():
-    found = Found(np.array([3, 1, 2]), log_likelihood=-4.0)
+    found = Found(np.array([3, 1, 2]), log_likelihood=np.array([-4.0, -5, -6]))
     turned = found.only([2, 0, 1])
     assert turned.labels.tolist() == [2, 3, 1]
-    assert (turned.log_likelihood, turned.probability, turned.residual) == (-4.0, None, None)
+    assert turned.log_likelihood.tolist() == [-6, -4, -5]
+    assert (turned.probability, turned.residual) == (None, None)
