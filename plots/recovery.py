@@ -124,25 +124,27 @@ def number_curves(curves, steps, means):
     return figure
 
 
-def truth_and_maps(maps):
+def truth_and_maps(maps, most=MAPS_A_PAGE):
     """Draw truth and recovered maps side by side, a row for each of a few galaxies.
 
     Parameters
     ----------
     maps : list of (name, dict)
         Galaxy, and label images by column title, the truth first.
+    most : int
+        Rows; of more galaxies than this, some are shown, evenly spread.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    numbers = np.linspace(0, len(maps) - 1, min(MAPS_A_PAGE, len(maps))).astype(int)
+    numbers = np.linspace(0, len(maps) - 1, min(most, len(maps))).astype(int)
     shown = [maps[number] for number in numbers]
     columns = list(shown[0][1])
-    height = 1.75 * len(shown) + 0.4
-    figure = new_figure(1.6 * len(columns) + 0.6, height)
+    width, height = 1.6 * len(columns) + 0.75, 1.75 * len(shown) + 0.4
+    figure = new_figure(width, height)
     axes = figure.subplots(len(shown), len(columns), squeeze=False)
-    figure.subplots_adjust(left=0.05, right=0.995, bottom=0.01, top=1 - 0.35 / height, wspace=0.04, hspace=0.06)
+    figure.subplots_adjust(left=0.7 / width, right=0.995, bottom=0.01, top=1 - 0.35 / height, wspace=0.04, hspace=0.06)
     for number, (row, (name, images)) in enumerate(zip(axes, shown, strict=True)):
         for ax, column in zip(row, columns, strict=True):
             ax.set_facecolor("0.93")

@@ -2,6 +2,9 @@
 
 Every method with every norm and metric at the true number of clusters, each method at numbers around it and at those
 that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
+
+With --realistic: galaxies of one population and more with the flaws of real mosaics, each method with its own norm and
+metric at the true number of clusters and at that which its own criterion chooses, and the oracle.
 """
 
 import argparse
@@ -10,13 +13,13 @@ import time
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
 from distances import METRICS
+from helper_functions.choose import choose
 from helper_functions.clustering import check_run, cluster_pixels
 from helper_functions.composite_seds import composite_seds, nearest_sed
 from helper_functions.job.run_galaxies import run_galaxies
@@ -26,19 +29,17 @@ from helper_functions.methods import METHODS
 from helper_functions.methods.method import DENSITY
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
-from helper_functions.pixel_seds import PixelSEDs, extract_seds, fill_image, median_snr, select_pixels
-from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
+from helper_functions.pixel_seds import fill_image
+from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_galaxy, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.recovery import criteria_matrix, number_curves, score_matrix, truth_and_maps
 
-SNR_THRESH = 3.0
-CONTRASTS, REGIONS, PEAK_SNRS = ("distinct", "similar"), (3, 4, 5), (30.0, 100.0)
-REDSHIFTS = (0.8, 1.5, 2.2, 2.8)
-RADII = (14.0, 18.0, 22.0)  # pixels, which give 600 to 3,500 pixels above the threshold
 STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
 GIVEN = "given"
 CRITERIA_SCORED = tuple(CRITERIA)
 SUITES = ("galaxies", "decoupled")
+REALISTIC = "realistic"
+AUTO = "auto"
 MATRICES = {  # picture -> suite, score, and what to call it
     "score_matrix": ("galaxies", "ari", "all selected pixels"),
     "score_matrix_core": ("galaxies", "ari_core", "core pixels"),
@@ -47,91 +48,39 @@ MATRICES = {  # picture -> suite, score, and what to call it
 ORACLE, CHANCE = "oracle", "chance"
 
 
-class Galaxy(NamedTuple):
-    """One galaxy of the suite, its truth, and a name that says what it is."""
-
-    name: str
-    seds: PixelSEDs
-    region: np.ndarray  # (n_pixels,)
-    share: np.ndarray  # (n_pixels,)
-    region_seds: np.ndarray  # (n_regions, n_bands)
-    shape: tuple  # (ny, nx) of the image that the pixels are of
-
-
-def suite_galaxy(number, first_seed):
-    """Galaxy `number` of the suite: contrast, regions and SNR in turn, then again with other seeds and redshifts.
-
-    Parameters
-    ----------
-    number : int
-    first_seed : int
-        Seeds count up from here: two suites share none if their first seeds are far enough apart.
-
-    Returns
-    -------
-    Galaxy
-    """
-    kinds = list(product(CONTRASTS, REGIONS, PEAK_SNRS))
-    contrast, n_regions, peak_snr = kinds[number % len(kinds)]
-    seed = first_seed + number
-    galaxy = simulate_galaxy(
-        "clumpy",
-        seed=seed,
-        redshift=REDSHIFTS[(number // 2 + number // len(kinds)) % len(REDSHIFTS)],
-        peak_snr=peak_snr,
-        radius=RADII[number % len(RADII)],
-        n_regions=n_regions,
-        contrast=contrast,
-    )
-    cutout = observe(galaxy, seed)
-    mask = select_pixels(cutout, median_snr(cutout), SNR_THRESH)
-    name = f"{contrast}, {n_regions} regions, SNR {peak_snr:g}, seed {seed}"
-    truth = galaxy.region[mask], galaxy.share[mask], galaxy.region_seds
-    return Galaxy(name, extract_seds(cutout, mask), *truth, mask.shape)
-
-
-def decouple(galaxy, seed):
-    """Copy of a galaxy in which brightness and place say nothing, and no pixel is blended.
-
-    Every pixel has the pure SED of its region, with the brightness of some pixel of the galaxy drawn at random, and
-    noise of its own. A method that follows brightness or SNR finds nothing here. What others lose here is lost to
-    noise; what they lose on the galaxy itself but not here, to the PSF.
-    """
-    rng = np.random.default_rng(seed)
-    brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
-    clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
-    independent = np.ones(len(galaxy.seds.bands))
-    seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error), noise_area=independent)
-    return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")
-
-
 def all_runs():
     """Every (method, norm, metric) that has a meaning."""
     return combine(METHODS, NORMS, METRICS)[0]
 
 
-def plain_runs():
+def plain_runs(methods=METHODS):
     """Each method with its own norm and metric."""
-    return [Run(method, *check_run(method, None, None)) for method in METHODS]
+    return [Run(method, *check_run(method, None, None)) for method in methods]
 
 
 def score(galaxy, suite, run, n_clusters, seed=0):
-    """Row of the table for one run on one galaxy; a reference line where `run` is its name."""
-    start = time.perf_counter()
+    """Row of the table for one run on one galaxy, and its labels; a reference line where `run` is its name.
+
+    With "auto" clusters the method's own criterion chooses, and the number asked for is the one that it chose.
+    """
+    start, criterion = time.perf_counter(), GIVEN
     if run == ORACLE:
         labels = 1 + nearest_sed(galaxy.seds, galaxy.region_seds)
     elif run == CHANCE:
         labels = np.random.default_rng(seed).permutation(galaxy.region)
     else:
         options = {"method": run.method, "norm": run.norm, "metric": run.metric}
-        labels = cluster_pixels(galaxy.seds, **options, n_clusters=n_clusters, seed=seed).labels
+        found = cluster_pixels(galaxy.seds, **options, n_clusters=n_clusters, seed=seed)
+        labels = found.labels
+        if n_clusters == AUTO:
+            criterion, n_clusters = found.k_choice, found.n_clusters
     seconds = time.perf_counter() - start
     composites = composite_seds(galaxy.seds, labels)
     scores = truth_scores(labels, galaxy.region, galaxy.share)
     n_true = len(galaxy.region_seds)
     method, norm, metric = (run, "", "") if isinstance(run, str) else run
     row = {"suite": suite, "galaxy": galaxy.name, "method": method, "norm": norm, "metric": metric}
-    row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": GIVEN, "n_asked": n_clusters}
+    row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": criterion, "n_asked": n_clusters}
     row["n_found"] = len(composites.flux)
     row |= scores._asdict() | {"composite_distance": composite_distance(composites.flux, galaxy.region_seds)}
     return row | {"seconds": seconds}, labels
@@ -153,8 +102,20 @@ def score_galaxy(number, first_seed, runs):
     for run, step in product(plain_runs(), STEPS):
         if step and n_true + step >= 1:
             rows.append(score(galaxy, "galaxies", run, n_true + step)[0])
-    images = {name: to_image(galaxy, labels) for name, labels in maps.items()}
-    return rows, (galaxy.name, images)
+    return rows, (galaxy.name, {name: to_image(galaxy, labels) for name, labels in maps.items()})
+
+
+def score_realistic(number, first_seed, runs):
+    """All rows of one galaxy with flaws, and its label maps for the picture: of the number that each method chose."""
+    galaxy = realistic_galaxy(number, first_seed)
+    n_true = len(galaxy.region_seds)
+    row, labels = score(galaxy, REALISTIC, ORACLE, n_true)
+    rows, maps = [row], {"truth": galaxy.region, ORACLE: labels}
+    for run in runs:
+        at_truth, _ = score(galaxy, REALISTIC, run, n_true)
+        chosen, maps[run.method] = score(galaxy, REALISTIC, run, AUTO)
+        rows += [at_truth, chosen]
+    return rows, (galaxy.name, {name: to_image(galaxy, labels) for name, labels in maps.items()})
 
 
 def score_criteria(galaxy, suite, run):
@@ -180,7 +141,7 @@ def to_image(galaxy, labels):
     return image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
 
 
-def recover(n_galaxies, first_seed, runs, jobs=1):
+def recover(n_galaxies, first_seed, runs, jobs=1, score_one=score_galaxy):
     """Score runs on a suite.
 
     Parameters
@@ -190,6 +151,8 @@ def recover(n_galaxies, first_seed, runs, jobs=1):
     runs : list of Run
         What to score at the true number of clusters; the curves are of the plain runs.
     jobs : int
+    score_one : callable
+        `score_galaxy`, or `score_realistic` for the galaxies with flaws.
 
     Returns
     -------
@@ -198,7 +161,7 @@ def recover(n_galaxies, first_seed, runs, jobs=1):
     maps : list of (name, dict)
         For each galaxy its name and the label images of the truth, the oracle and the plain runs.
     """
-    work = partial(score_galaxy, first_seed=first_seed, runs=runs)
+    work = partial(score_one, first_seed=first_seed, runs=runs)
     results = {}
     for number, result in tqdm(run_galaxies(work, range(n_galaxies), jobs=jobs), total=n_galaxies, unit="galaxy"):
         if isinstance(result, Exception):
@@ -255,10 +218,40 @@ def chosen_scores(table):
         row = {name: group[name][0] for name in ("suite", "method", "norm", "metric", "criterion")}
         for name in ("ari", "ari_core"):
             row[name], row[f"{name}_std"] = group[name].mean(), group[name].std()
-        off = np.abs(group["n_found"] - group["n_true"])
-        row |= {"n_galaxies": len(group), "n_exact": int((off == 0).sum()), "n_within_1": int((off <= 1).sum())}
-        row["n_found"] = group["n_found"].mean()
-        rows.append(row)
+        rows.append(row | numbers_found(group) | {"n_found": group["n_found"].mean()})
+    result = Table(rows)
+    result.sort("ari", reverse=True)
+    return result
+
+
+def numbers_found(group):
+    """Of how many galaxies, and in how many of them the true number was found, and one more or less."""
+    off = np.abs(group["n_found"] - group["n_true"])
+    return {"n_galaxies": len(group), "n_exact": int((off == 0).sum()), "n_within_1": int((off <= 1).sum())}
+
+
+def realistic_scores(table):
+    """Mean scores on the galaxies with flaws for each method, with the number given and chosen, best first.
+
+    Parameters
+    ----------
+    table : Table
+        From `recover` with `score_realistic`.
+
+    Returns
+    -------
+    Table
+        With the number of galaxies, of those with the true number found, of those with one more or less, of those
+        with one population that were found to have one, and of those with one population.
+    """
+    rows = []
+    for group in table.group_by(["method", "criterion"]).groups:
+        row = {name: group[name][0] for name in ("method", "norm", "metric", "criterion")}
+        # Where light overlaps everywhere, a galaxy may have no core pixel to judge.
+        row |= {"ari": group["ari"].mean(), "ari_std": group["ari"].std(), "ari_core": np.nanmean(group["ari_core"])}
+        single = group[group["n_true"] == 1]
+        row |= numbers_found(group) | {"n_one_found": int((single["n_found"] == 1).sum()), "n_one": len(single)}
+        rows.append(row | {"seconds": group["seconds"].mean()})
     result = Table(rows)
     result.sort("ari", reverse=True)
     return result
@@ -285,15 +278,47 @@ def print_summary(scores, chosen, n_galaxies):
     """Print mean scores, {suite: Table}, and those with a chosen number of clusters, the best first."""
     for suite, means in scores.items():
         columns = ["method", "norm", "metric", "ari", "ari_std", "ari_core", "ami", "composite_distance", "seconds"]
-        short = means[columns]
-        for name in columns[3:]:
+        print_table(means[columns], f"{suite}: mean over {n_galaxies} galaxies")
+    print_table(chosen, f"number of clusters chosen: mean over {n_galaxies} galaxies")
+
+
+def print_table(table, title):
+    """Print a whole table with two decimals, under a title."""
+    short = table.copy()
+    for name in short.colnames:
+        if short[name].dtype.kind == "f":
             short[name].info.format = ".2f"
-        print(f"\n{suite}: mean over {n_galaxies} galaxies")
-        print("\n".join(short.pformat(max_lines=-1, max_width=-1)))
-    print(f"\nnumber of clusters chosen: mean over {n_galaxies} galaxies")
-    for name in ("ari", "ari_std", "ari_core", "ari_core_std", "n_found"):
-        chosen[name].info.format = ".2f"
-    print("\n".join(chosen.pformat(max_lines=-1, max_width=-1)))
+    print(f"\n{title}")
+    print("\n".join(short.pformat(max_lines=-1, max_width=-1)))
+
+
+def recover_clean(output, n_galaxies, first_seed, jobs):
+    """Run the suite of clean images, write its tables and pictures, and print the means."""
+    table, maps = recover(n_galaxies, first_seed, all_runs(), jobs)
+    save_table(output / "recovery.ecsv", table)
+    scores = {suite: mean_scores(table, suite) for suite in SUITES}
+    for suite, means in scores.items():
+        save_table(output / f"recovery_means_{suite}.ecsv", means)
+    chosen = chosen_scores(table)
+    save_table(output / "recovery_chosen.ecsv", chosen)
+    options = [name for name, entry in METHODS.items() if entry.takes_any_norm], list(NORMS), list(METRICS)
+    pictures = {
+        **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
+        "criteria": criteria_matrix(chosen[chosen["suite"] == "galaxies"], list(METHODS), list(CRITERIA_SCORED)),
+        "number_of_clusters": number_curves(curves(table), list(STEPS), scores["galaxies"]),
+        "truth_and_maps": truth_and_maps(maps),
+    }
+    for name, figure in pictures.items():
+        save_figure(output / f"{name}.png", figure, dpi=130)
+    print_summary(scores, chosen, n_galaxies)
+
+
+def recover_realistic(output, n_galaxies, first_seed, jobs, methods):
+    """Run the suite with the flaws of real mosaics, write its table and picture, and print the means."""
+    table, maps = recover(n_galaxies, first_seed, plain_runs(methods), jobs, score_realistic)
+    save_table(output / "recovery_realistic.ecsv", table)
+    save_figure(output / "truth_and_maps_realistic.png", truth_and_maps(maps, len(REALISTIC_KINDS)), dpi=130)
+    print_table(realistic_scores(table), f"{REALISTIC}: mean over {n_galaxies} galaxies")
 
 
 def main(arguments=None):
@@ -303,31 +328,27 @@ def main(arguments=None):
     parser.add_argument("--n", type=int, default=12, help="number of galaxies (default 12)")
     parser.add_argument("--seed", type=int, default=1000, help="first seed (default 1000)")
     parser.add_argument("--jobs", type=int, default=1, help="galaxies worked on at a time")
+    parser.add_argument("--realistic", action="store_true", help="galaxies with the flaws of real mosaics")
+    parser.add_argument(
+        "--methods", nargs="+", metavar="METHOD", help=f"with --realistic, some of {', '.join(METHODS)}"
+    )
     given = parser.parse_args(arguments)
     try:
         if given.n < 1 or given.jobs < 1 or given.seed < 0:
             raise ValueError(f"want --n and --jobs of at least 1 and --seed of at least 0, found {vars(given)}")
+        if given.methods and not given.realistic:
+            raise ValueError("--methods goes with --realistic: leave it out, or add --realistic")
+        for method in given.methods or ():
+            choose(METHODS, method, "method")
         check_writable(given.output)
-        table, maps = recover(given.n, given.seed, all_runs(), given.jobs)
-        save_table(given.output / "recovery.ecsv", table)
-        scores = {suite: mean_scores(table, suite) for suite in SUITES}
-        for suite, means in scores.items():
-            save_table(given.output / f"recovery_means_{suite}.ecsv", means)
-        chosen = chosen_scores(table)
-        save_table(given.output / "recovery_chosen.ecsv", chosen)
-        options = [name for name, entry in METHODS.items() if entry.takes_any_norm], list(NORMS), list(METRICS)
-        pictures = {
-            **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
-            "criteria": criteria_matrix(chosen[chosen["suite"] == "galaxies"], list(METHODS), list(CRITERIA_SCORED)),
-            "number_of_clusters": number_curves(curves(table), list(STEPS), scores["galaxies"]),
-            "truth_and_maps": truth_and_maps(maps),
-        }
-        for name, figure in pictures.items():
-            save_figure(given.output / f"{name}.png", figure, dpi=130)
+        suite = given.output, given.n, given.seed, given.jobs
+        if given.realistic:
+            recover_realistic(*suite, given.methods or METHODS)
+        else:
+            recover_clean(*suite)
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print_summary(scores, chosen, given.n)
     print(f"\ntable and pictures: {given.output}")
     return 0
 

@@ -70,6 +70,7 @@ class SimulatedGalaxy(NamedTuple):
     share: np.ndarray  # (ny, nx), share of the light, mean over the bands, which that region gives
     region_seds: np.ndarray  # (n_regions, n_bands), mean 1
     populations: tuple  # n_regions of Population
+    light: np.ndarray  # (n_regions, ny, nx), 10 nJy per pixel, mean over the bands, of each population before the PSF
 
 
 # ---- recipes ----------------------------------------------------------------
@@ -134,6 +135,16 @@ class Recipe(NamedTuple):
     n_regions: int
     contrast: str  # a key of POPULATIONS
 
+    def maps(self, radius, n_regions, rng):
+        """Light of each population before the PSF, shape (n_regions, ny, nx).
+
+        A galaxy of one population has all the light, with clumps and lanes, that the recipe's own number of populations
+        has together.
+        """
+        if n_regions == 1:
+            return self.light(radius, self.n_regions, rng).sum(axis=0, keepdims=True)
+        return self.light(radius, n_regions, rng)
+
 
 RECIPES = {
     "clumpy": Recipe(clumpy, 4, "distinct"),
@@ -176,14 +187,20 @@ def free_position(positions, radius, rng):
 # ---- making a galaxy --------------------------------------------------------
 
 
-def make_psf():
-    """PSF like that of F444W on the survey's pixels, sum 1."""
+def make_psf(width=1.0):
+    """PSF like that of F444W on the survey's pixels, sum 1; all its widths are multiplied by `width`."""
     half = round(PSF_REACH / PIXEL)
-    y, x = np.mgrid[-half : half + 1, -half : half + 1] * PIXEL
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] * PIXEL / width
     core = np.exp(-4 * np.log(2) * (x**2 + y**2) / PSF_FWHM**2)
-    width = WINGS_FWHM / (2 * np.sqrt(2 ** (1 / WINGS_INDEX) - 1))
-    wings = (1 + (x**2 + y**2) / width**2) ** -WINGS_INDEX
+    scale = WINGS_FWHM / (2 * np.sqrt(2 ** (1 / WINGS_INDEX) - 1))
+    wings = (1 + (x**2 + y**2) / scale**2) ** -WINGS_INDEX
     return CORE_SHARE * core / core.sum() + (1 - CORE_SHARE) * wings / wings.sum()
+
+
+def blur(image, psf):
+    """Image seen through a PSF."""
+    # The Fourier transform leaves rounding noise of either sign where there is no light.
+    return np.maximum(fftconvolve(image, psf, mode="same"), 0)
 
 
 def pixel_noise(bands):
@@ -202,14 +219,14 @@ def check_recipe(recipe, n_regions, contrast, bands):
     contrast = contrast or entry.contrast
     populations = choose(POPULATIONS, contrast, "contrast")
     n_regions = min(entry.n_regions, len(populations)) if n_regions is None else n_regions
-    if not 2 <= n_regions <= len(populations):
-        raise ValueError(f"contrast {contrast} has populations for 2 to {len(populations)} regions, found {n_regions}")
+    if not 1 <= n_regions <= len(populations):
+        raise ValueError(f"contrast {contrast} has populations for 1 to {len(populations)} regions, found {n_regions}")
     unknown = [band for band in bands if band not in DEPTHS]
     if unknown:
         raise ValueError(f"unknown bands {', '.join(unknown)}: choose from {', '.join(SURVEY_BANDS)}")
     if len(set(bands)) < MIN_BANDS:
         raise ValueError(f"a galaxy needs at least {MIN_BANDS} bands, found {len(set(bands))}: {', '.join(bands)}")
-    return entry.light, populations[:n_regions]
+    return entry, populations[:n_regions]
 
 
 def simulate_galaxy(
@@ -238,7 +255,7 @@ def simulate_galaxy(
     radius : float
         Pixels within which most of the light lies.
     n_regions : int or None
-        Number of populations; None: the recipe's own.
+        Number of populations; None: the recipe's own. 1: all the light that the recipe has by itself, of one SED.
     contrast : str or None
         How much their SEDs differ, a key of POPULATIONS; None: the recipe's own.
     bands : sequence of str
@@ -255,7 +272,7 @@ def simulate_galaxy(
     ValueError
         For unknown names, fewer bands than three, or populations that cannot exist at that redshift.
     """
-    light, populations = check_recipe(recipe, n_regions, contrast, bands)
+    entry, populations = check_recipe(recipe, n_regions, contrast, bands)
     if not (peak_snr > 0 and radius >= 3):
         raise ValueError(f"want a peak_snr above 0 and a radius of at least 3, found {peak_snr:g} and {radius:g}")
     bands = tuple(sorted(set(bands), key=pivot_wavelength))
@@ -263,10 +280,9 @@ def simulate_galaxy(
     region_seds = np.array([photometry(spectrum, bands) for spectrum in spectra])
     region_seds /= region_seds.mean(axis=1, keepdims=True)
 
-    maps = light(radius, len(populations), np.random.default_rng(seed))
+    light = entry.maps(radius, len(populations), np.random.default_rng(seed))
     psf = make_psf()
-    # The Fourier transform leaves rounding noise of either sign where there is no light.
-    maps = np.array([np.maximum(fftconvolve(map_, psf, mode="same"), 0) for map_ in maps])
+    maps = np.array([blur(map_, psf) for map_ in light])
     flux = np.einsum("kb,kyx->byx", region_seds, maps)
     snr = clean_snr(flux, bands)
     total = maps.sum(axis=0)
@@ -279,6 +295,7 @@ def simulate_galaxy(
         share=share.max(axis=0),
         region_seds=region_seds,
         populations=populations,
+        light=light * peak_snr / snr.max(),
     )
 
 
@@ -293,12 +310,16 @@ def draw_noise(bands, shape, rng):
         own_fwhm = min(0.033 * pivot_wavelength(band) / 1e4, PSF_FWHM)  # diffraction at 6.5 m; HST bands blur alike
         matching = np.sqrt(PSF_FWHM**2 - own_fwhm**2) / 2.355 / PIXEL
         smoothing = np.hypot(matching, 0.5)  # half a pixel for the drizzling
-        image[:] = gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap")
-        image *= sigma / _noise_left(smoothing)
+        image[:] = smoothed_noise(sigma, smoothing, shape, rng)
     return noise
 
 
-def _noise_left(smoothing):
+def smoothed_noise(sigma, smoothing, shape, rng):
+    """White noise after a Gaussian filter of that standard deviation in pixels, scaled to have `sigma` then."""
+    return gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap") * (sigma / noise_left(smoothing))
+
+
+def noise_left(smoothing):
     """Standard deviation that white noise of standard deviation 1 has after a Gaussian filter."""
     point = np.zeros((41, 41))
     point[20, 20] = 1
@@ -324,12 +345,30 @@ def observe(galaxy, seed):
     Cutout
         With id_dr3 1.
     """
-    shape = galaxy.region.shape
-    sci = galaxy.flux + draw_noise(galaxy.bands, shape, np.random.default_rng(seed))
-    err = np.broadcast_to(pixel_noise(galaxy.bands)[:, None, None], sci.shape).copy()
+    sci = galaxy.flux + draw_noise(galaxy.bands, galaxy.region.shape, np.random.default_rng(seed))
+    return make_cutout(galaxy, sci, pixel_noise(galaxy.bands))
+
+
+def make_cutout(galaxy, sci, error):
+    """Cutout of a simulated galaxy.
+
+    Parameters
+    ----------
+    galaxy : SimulatedGalaxy
+    sci : ndarray of shape (n_bands, ny, nx)
+        Its images, 10 nJy per pixel.
+    error : ndarray of shape (n_bands,)
+        Error of every pixel in each band, 10 nJy.
+
+    Returns
+    -------
+    Cutout
+        With id_dr3 1.
+    """
+    err = np.broadcast_to(error[:, None, None], sci.shape).copy()
     wavelengths = np.array([pivot_wavelength(band) for band in galaxy.bands])
-    segmap = segment(galaxy).astype(int)
-    return Cutout(1, galaxy.redshift, galaxy.bands, wavelengths, sci, err, segmap, (1,), make_wcs(shape))
+    segmap, wcs = segment(galaxy).astype(int), make_wcs(galaxy.region.shape)
+    return Cutout(1, galaxy.redshift, galaxy.bands, wavelengths, sci, err, segmap, (1,), wcs)
 
 
 def make_wcs(shape):

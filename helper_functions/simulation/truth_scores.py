@@ -8,6 +8,7 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from distances import cross_correlation
 
 CORE_SHARE = 0.8  # a core pixel gets at least this share of its light from one region
+FEW_UNASSIGNED = 0.01  # share of the pixels of a galaxy of one population: fewer are outliers, as any noise has
 
 
 class TruthScores(NamedTuple):
@@ -22,10 +23,15 @@ class TruthScores(NamedTuple):
 def truth_scores(labels, region, share):
     """Compare labels with the known regions of a simulated galaxy.
 
+    Where the truth is one region, there are no pairs of pixels to tell apart: by definition, all scores are 1 if the
+    pixels are in one cluster, and 0 if they are in more.
+
     Parameters
     ----------
     labels : int ndarray of shape (n_pixels,)
-        Unassigned pixels count as one cluster of their own: leaving pixels out is no way to score.
+        Below 1 for unassigned pixels. They count as one cluster of their own: leaving pixels out is no way to score.
+        Only where the truth is one region, less than FEW_UNASSIGNED of them do not count, as a single one would turn
+        a score of 1 into 0.
     region : int ndarray of shape (n_pixels,)
         The truth.
     share : ndarray of shape (n_pixels,)
@@ -41,6 +47,8 @@ def truth_scores(labels, region, share):
         if not which.any():
             scores += [np.nan, np.nan]
             continue
+        if np.ptp(region[which]) == 0 and np.mean(labels[which] < 1) < FEW_UNASSIGNED:
+            which = which & (labels > 0)
         scores.append(adjusted_rand_score(region[which], labels[which]))
         scores.append(adjusted_mutual_info_score(region[which], labels[which]))
     return TruthScores(*map(float, scores))

@@ -9,20 +9,21 @@ from helper_functions.clustering import cluster_pixels
 from helper_functions.job.runs import Run
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
-from helper_functions.simulation import recovery
+from helper_functions.simulation import recovery, suites
 from helper_functions.simulation.recovery import (
     CHANCE,
+    GIVEN,
     ORACLE,
     all_runs,
     at_truth,
     curves,
-    decouple,
     main,
     mean_scores,
     plain_runs,
+    realistic_scores,
     score,
-    suite_galaxy,
 )
+from helper_functions.simulation.suites import decouple, suite_galaxy
 from plots.recovery import match_colours
 
 KMEANS = Run("kmeans", "L2", "euclidean")
@@ -32,7 +33,7 @@ KMEANS = Run("kmeans", "L2", "euclidean")
 def galaxy():
     """The first galaxy of a suite made small: 3 regions of distinct SEDs."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(recovery, "RADII", (8.0,))
+    patch.setattr(suites, "RADII", (8.0,))
     yield suite_galaxy(0, first_seed=1)
     patch.undo()
 
@@ -111,7 +112,7 @@ def test_every_run_is_in_the_suite():
 
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
-    monkeypatch.setattr(recovery, "RADII", (6.0,))
+    monkeypatch.setattr(suites, "RADII", (6.0,))
     monkeypatch.setattr(recovery, "all_runs", plain_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
@@ -151,9 +152,46 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     assert "oracle" in capsys.readouterr().out
 
 
-def test_bad_input_writes_nothing(tmp_path, capsys):
-    assert main(["--output", str(tmp_path / "out"), "--n", "0"]) == 2
-    assert "error: want --n and --jobs of at least 1" in capsys.readouterr().err
+def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(suites, "RADII", (6.0,))
+    # One galaxy of one population and one of two, enough to ask what becomes of the scores.
+    monkeypatch.setattr(suites, "REALISTIC_KINDS", (suites.REALISTIC_KINDS[2], suites.REALISTIC_KINDS[4]))
+    monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 3)
+    options = ["--realistic", "--methods", "kmeans", "dbscan", "--n", "2", "--seed", "5"]
+    assert main(["--output", str(tmp_path / "out"), *options]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "recovery_realistic.ecsv",
+        "truth_and_maps_realistic.png",
+    }
+    table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
+    # For each galaxy: the oracle, and both methods with the number given and chosen.
+    expected = [("oracle", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("dbscan", GIVEN), ("dbscan", "density")]
+    assert [tuple(row) for row in table["method", "criterion"]] == 2 * expected
+    assert table["n_true"].tolist() == 5 * [1] + 5 * [2]
+    assert (table["ari"][table["method"] == ORACLE] > 0.5).all()
+    chosen = table[table["criterion"] == "gap"]
+    assert (chosen["n_found"] == chosen["n_asked"]).all()
+    means = realistic_scores(table)
+    row = means[means["criterion"] == "gap"][0]
+    assert row["ari"] == pytest.approx(chosen["ari"].mean())
+    assert row["n_exact"] == np.sum(chosen["n_found"] == [1, 2])
+    assert (row["n_one_found"], row["n_one"]) == (int(chosen["n_found"][0] == 1), 1)
+    given = means[(means["method"] == "kmeans") & (means["criterion"] == GIVEN)][0]
+    assert (given["n_exact"], given["n_galaxies"], given["n_one_found"]) == (2, 2, 1)
+    assert "oracle" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n", "0"], "error: want --n and --jobs of at least 1"),
+        (["--realistic", "--methods", "kmean"], "error: unknown method 'kmean': choose from agglomerative"),
+        (["--methods", "kmeans"], "error: --methods goes with --realistic"),
+    ],
+)
+def test_bad_input_writes_nothing(options, message, tmp_path, capsys):
+    assert main(["--output", str(tmp_path / "out"), *options]) == 2
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

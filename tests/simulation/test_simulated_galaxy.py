@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import shift
+from scipy.signal import fftconvolve
 
 from helper_functions.simulation.simulated_galaxy import (
     DEPTHS,
@@ -44,6 +45,25 @@ def test_truth_is_what_the_images_are_made_of(recipe):
     sed = galaxy.flux[:, row, col] / galaxy.flux[:, row, col].mean()
     allowed = 5 * (1 - galaxy.share[row, col]) + 1e-6
     assert np.abs(sed - galaxy.region_seds[galaxy.region[row, col] - 1]).max() < allowed
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_galaxy_of_one_population_has_one_sed_and_all_the_light_of_the_recipe(recipe):
+    one = simulate_galaxy(recipe, seed=3, radius=10, n_regions=1, bands=BANDS)
+    several = simulate_galaxy(recipe, seed=3, radius=10, bands=BANDS)
+    brightness = one.flux.mean(axis=0)
+    np.testing.assert_allclose(one.flux, one.region_seds[0][:, None, None] * brightness, rtol=1e-9)
+    assert (one.region == 1).all()
+    np.testing.assert_allclose(one.share[brightness > 0], 1)
+    light = several.light.sum(axis=0)
+    np.testing.assert_allclose(one.light[0] / one.light.sum(), light / light.sum(), rtol=1e-9)
+
+
+def test_light_through_the_psf_is_the_flux():
+    galaxy = simulate_galaxy("merger", seed=3, radius=10, bands=BANDS)
+    sharp = np.einsum("kb,kyx->byx", galaxy.region_seds, galaxy.light)
+    seen = [fftconvolve(image, make_psf(), mode="same") for image in sharp]
+    np.testing.assert_allclose(seen, galaxy.flux, atol=1e-9 * galaxy.flux.max())
 
 
 def test_seds_are_those_of_the_populations():
@@ -100,7 +120,7 @@ def test_seed_fixes_everything():
     [
         ({"recipe": "spiral"}, "unknown recipe 'spiral': choose from clumpy, smooth, dusty_lane, merger"),
         ({"contrast": "loud"}, "unknown contrast 'loud': choose from distinct, similar, dusty"),
-        ({"n_regions": 9}, "contrast distinct has populations for 2 to 5 regions, found 9"),
+        ({"n_regions": 9}, "contrast distinct has populations for 1 to 5 regions, found 9"),
         ({"bands": ("f606w", "f444w")}, "a galaxy needs at least 3 bands, found 2: f606w, f444w"),
         ({"bands": ("f606w", "f444w", "f999w")}, "unknown bands f999w: choose from f435w"),
         ({"redshift": 5.0}, "age of a population must be"),
@@ -114,9 +134,9 @@ def test_what_cannot_be_made_is_refused(options, message):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_gives_a_map_for_every_number_of_regions(recipe):
-    for n_regions in (2, 3, 4, 5):
-        light, populations = check_recipe(recipe, n_regions, "distinct", BANDS)
-        maps = light(8.0, len(populations), np.random.default_rng(0))
+    for n_regions in (1, 2, 3, 4, 5):
+        entry, populations = check_recipe(recipe, n_regions, "distinct", BANDS)
+        maps = entry.maps(8.0, len(populations), np.random.default_rng(0))
         assert maps.shape[0] == n_regions
         assert (maps >= 0).all()
         assert (maps.max(axis=(1, 2)) > 0).all()

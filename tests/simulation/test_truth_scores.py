@@ -19,6 +19,19 @@ def test_leaving_pixels_out_is_no_way_to_score():
     assert truth_scores(np.full(100, -1), region, share).ari == 0
 
 
+def test_one_region_is_found_or_not():
+    region, share = np.ones(1000, dtype=int), np.ones(1000)
+    together, two = np.ones(1000, dtype=int), np.repeat([1, 2], [999, 1])
+    assert truth_scores(together, region, share) == (1, 1, 1, 1)
+    assert truth_scores(two, region, share) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("n_unassigned", "ari"), [(9, 1), (10, 0)])  # below and at 1% of 1000 pixels
+def test_a_handful_of_unassigned_pixels_does_not_split_one_region(n_unassigned, ari):
+    labels = np.repeat([1, -1], [1000 - n_unassigned, n_unassigned])
+    assert truth_scores(labels, np.ones(1000, dtype=int), np.ones(1000)).ari == ari
+
+
 def test_chance_scores_zero():
     rng = np.random.default_rng(0)
     region = rng.integers(1, 4, 3000)

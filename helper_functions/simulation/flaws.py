@@ -1,0 +1,137 @@
+"""Flaws of real mosaics in the images of a simulated galaxy: PSF, zero points, background, noise and stated errors.
+
+Each band has flaws of its own, drawn at random and kept, so that they are part of what is known of the galaxy.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from helper_functions.simulation.simulated_galaxy import (
+    blur,
+    make_cutout,
+    make_psf,
+    noise_left,
+    pixel_noise,
+    smoothed_noise,
+)
+
+PSF_WIDTH = 0.03  # standard deviation of the factor: matching leaves a few percent between the PSFs of the bands
+ZERO_POINT = 0.02  # likewise: flux calibrations of HST and JWST agree to about 2%
+# Standard deviation of the background left over, in units of the noise of a pixel: invisible in a pixel, but not in the
+# mean of a hundred. Its gradient reaches as much at the edges of the frame, and so about half of it around the galaxy.
+BACKGROUND = 0.3
+# Pixels over which noise is correlated: drizzling alone gives a few, matching the sharpest bands to F444W some tens.
+NOISE_AREA = (4.0, 40.0)
+# Scatter of the sky over the stated error. Smoothing lowers the scatter of pixels while their weights stay (Casertano
+# et al. 2000, AJ 120, 2747); sources too faint to be detected and flat fields add what weights do not know.
+SCATTER_OVER_ERROR = (0.3, 1.4)
+SMOOTHINGS = (0.3, 3.0)  # pixels, standard deviation of a Gaussian filter: these give areas of 1.0 to 113 pixels
+
+
+class Flaws(NamedTuple):
+    """What is wrong with the image of each band."""
+
+    psf_width: np.ndarray  # (n_bands,), widths of the PSF over those of F444W
+    zero_point: np.ndarray  # (n_bands,), measured flux over true flux
+    background: np.ndarray  # (n_bands,), constant, in units of the noise of a pixel
+    gradient: np.ndarray  # (n_bands, 2), background at the last row and the last column, less the constant; same units
+    noise_area: np.ndarray  # (n_bands,), pixels: sum of the correlation of a pixel's noise with that of all others
+    scatter_over_error: np.ndarray  # (n_bands,), true standard deviation of the noise over the stated error
+
+
+def draw_flaws(bands, rng):
+    """Draw the flaws of every band.
+
+    Parameters
+    ----------
+    bands : sequence of str
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Flaws
+    """
+    n_bands = len(bands)
+    return Flaws(
+        psf_width=1 + PSF_WIDTH * rng.standard_normal(n_bands),
+        zero_point=1 + ZERO_POINT * rng.standard_normal(n_bands),
+        background=BACKGROUND * rng.standard_normal(n_bands),
+        gradient=BACKGROUND * rng.standard_normal((n_bands, 2)),
+        noise_area=np.exp(rng.uniform(*np.log(NOISE_AREA), n_bands)),
+        scatter_over_error=np.exp(rng.uniform(*np.log(SCATTER_OVER_ERROR), n_bands)),
+    )
+
+
+def observed_seds(galaxy, flaws):
+    """SEDs of the regions as the images have them: the zero points change them, mean 1, shape (n_regions, n_bands)."""
+    seds = galaxy.region_seds * flaws.zero_point
+    return seds / seds.mean(axis=1, keepdims=True)
+
+
+def observed_flux(galaxy, flaws):
+    """Images without noise and background, each with its own PSF and zero point.
+
+    Parameters
+    ----------
+    galaxy : SimulatedGalaxy
+    flaws : Flaws
+
+    Returns
+    -------
+    ndarray of shape (n_bands, ny, nx)
+        10 nJy per pixel.
+    """
+    sharp = np.einsum("kb,kyx->byx", galaxy.region_seds * flaws.zero_point, galaxy.light)
+    return np.array([blur(image, make_psf(width)) for image, width in zip(sharp, flaws.psf_width, strict=True)])
+
+
+def background_left(flaws, shape):
+    """Background that is left in the images: a plane in each band, in units of the noise of a pixel.
+
+    Parameters
+    ----------
+    flaws : Flaws
+    shape : tuple
+        (ny, nx) of the images.
+
+    Returns
+    -------
+    ndarray of shape (n_bands, ny, nx)
+    """
+    rows, cols = (np.linspace(-1, 1, size) for size in shape)
+    tilt = flaws.gradient[:, 0, None, None] * rows[:, None] + flaws.gradient[:, 1, None, None] * cols
+    return flaws.background[:, None, None] + tilt
+
+
+def smoothing_for(area):
+    """Standard deviation in pixels of the Gaussian filter after which white noise is correlated over that area.
+
+    For a wide Gaussian the area is 4 pi s^2. For a narrow one the pixels matter: for any filter of sum 1 the area is 1
+    over the variance that it leaves of white noise of variance 1.
+    """
+    return brentq(lambda smoothing: noise_left(smoothing) ** -2 - area, *SMOOTHINGS)
+
+
+def observe_with_flaws(galaxy, flaws, seed):
+    """Cutout of a simulated galaxy alone on the sky, with noise and flaws.
+
+    Parameters
+    ----------
+    galaxy : SimulatedGalaxy
+    flaws : Flaws
+        Of the galaxy's bands.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    Cutout
+        With id_dr3 1. Its errors are the stated ones, and its noise has the standard deviation of `pixel_noise`.
+    """
+    rng, shape, sigma = np.random.default_rng(seed), galaxy.region.shape, pixel_noise(galaxy.bands)
+    sci = observed_flux(galaxy, flaws) + background_left(flaws, shape) * sigma[:, None, None]
+    for image, scatter, area in zip(sci, sigma, flaws.noise_area, strict=True):
+        image += smoothed_noise(scatter, smoothing_for(area), shape, rng)
+    return make_cutout(galaxy, sci, sigma / flaws.scatter_over_error)

@@ -1,0 +1,142 @@
+"""The suites of simulated galaxies whose truth methods are compared with: of clean images, and of realistic ones."""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
+from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws, observed_seds
+from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
+
+SNR_THRESH = 3.0
+CONTRASTS, REGIONS, PEAK_SNRS = ("distinct", "similar"), (3, 4, 5), (30.0, 100.0)
+REDSHIFTS = (0.8, 1.5, 2.2, 2.8)
+RADII = (14.0, 18.0, 22.0)  # pixels, which give 600 to 3,500 pixels above the threshold
+
+
+class Kind(NamedTuple):
+    """What a galaxy of the realistic suite is made of."""
+
+    recipe: str
+    n_regions: int
+    contrast: str  # of one population: from which list it is taken
+    peak_snr: float
+
+
+REALISTIC_KINDS = (
+    # One population, more and more significant: whatever is found beyond it is a flaw of the images.
+    Kind("clumpy", 1, "distinct", 20.0),
+    Kind("clumpy", 1, "similar", 60.0),
+    Kind("clumpy", 1, "distinct", 150.0),
+    Kind("clumpy", 1, "similar", 300.0),
+    # Populations side by side: every number with either contrast, every SNR twice.
+    Kind("clumpy", 2, "distinct", 100.0),
+    Kind("clumpy", 2, "similar", 50.0),
+    Kind("clumpy", 3, "distinct", 50.0),
+    Kind("clumpy", 3, "similar", 200.0),
+    Kind("clumpy", 4, "distinct", 200.0),
+    Kind("clumpy", 4, "similar", 100.0),
+    # A bulge in a disc: both are in every pixel, even without the PSF, in shares that change smoothly.
+    Kind("smooth", 2, "distinct", 80.0),
+    Kind("smooth", 2, "distinct", 120.0),
+)
+
+
+class Galaxy(NamedTuple):
+    """One galaxy of a suite, its truth, and a name that says what it is."""
+
+    name: str
+    seds: PixelSEDs
+    region: np.ndarray  # (n_pixels,)
+    share: np.ndarray  # (n_pixels,)
+    region_seds: np.ndarray  # (n_regions, n_bands), as observed
+    shape: tuple  # (ny, nx) of the image that the pixels are of
+
+
+def suite_galaxy(number, first_seed):
+    """Galaxy `number` of the suite: contrast, regions and SNR in turn, then again with other seeds and redshifts.
+
+    Parameters
+    ----------
+    number : int
+    first_seed : int
+        Seeds count up from here: two suites share none if their first seeds are far enough apart.
+
+    Returns
+    -------
+    Galaxy
+    """
+    kinds = list(product(CONTRASTS, REGIONS, PEAK_SNRS))
+    contrast, n_regions, peak_snr = kinds[number % len(kinds)]
+    seed = first_seed + number
+    galaxy = simulate_galaxy(
+        "clumpy",
+        seed=seed,
+        redshift=REDSHIFTS[(number // 2 + number // len(kinds)) % len(REDSHIFTS)],
+        peak_snr=peak_snr,
+        radius=RADII[number % len(RADII)],
+        n_regions=n_regions,
+        contrast=contrast,
+    )
+    name = f"{contrast}, {n_regions} regions, SNR {peak_snr:g}, seed {seed}"
+    return with_truth(name, galaxy, observe(galaxy, seed), galaxy.region_seds)
+
+
+def realistic_galaxy(number, first_seed):
+    """Galaxy `number` of the suite with the flaws of real mosaics: the kinds in turn, then again with other seeds.
+
+    The regions are those of the nominal PSF, their SEDs those that the zero points of the images make of them.
+
+    Parameters
+    ----------
+    number : int
+    first_seed : int
+        Seeds count up from here.
+
+    Returns
+    -------
+    Galaxy
+    """
+    kind, again = REALISTIC_KINDS[number % len(REALISTIC_KINDS)], number // len(REALISTIC_KINDS)
+    seed = first_seed + number
+    galaxy = simulate_galaxy(
+        kind.recipe,
+        seed=seed,
+        redshift=REDSHIFTS[(number // 2 + again) % len(REDSHIFTS)],
+        peak_snr=kind.peak_snr,
+        radius=RADII[(number + again) % len(RADII)],
+        n_regions=kind.n_regions,
+        contrast=kind.contrast,
+    )
+    flaws = draw_flaws(galaxy.bands, np.random.default_rng([seed, 1]))  # not the random numbers that the noise gets
+    regions = f"{kind.n_regions} region{'s' * (kind.n_regions != 1)}"
+    name = f"{kind.recipe}, {kind.contrast}, {regions}, SNR {kind.peak_snr:g}, seed {seed}"
+    return with_truth(name, galaxy, observe_with_flaws(galaxy, flaws, seed), observed_seds(galaxy, flaws))
+
+
+def with_truth(name, galaxy, cutout, region_seds):
+    """The selected pixels of a cutout, and the truth about them, as `Galaxy`."""
+    seds, mask = selected_seds(cutout)
+    return Galaxy(name, seds, galaxy.region[mask], galaxy.share[mask], region_seds, mask.shape)
+
+
+def selected_seds(cutout):
+    """SEDs of the pixels above the SNR threshold, as of a real galaxy; and the mask of these pixels, shape (ny, nx)."""
+    mask = select_pixels(cutout, median_snr(cutout), SNR_THRESH)
+    return extract_seds(cutout, mask), mask
+
+
+def decouple(galaxy, seed):
+    """Copy of a galaxy in which brightness and place say nothing, and no pixel is blended.
+
+    Every pixel has the pure SED of its region, with the brightness of some pixel of the galaxy drawn at random, and
+    noise of its own. A method that follows brightness or SNR finds nothing here. What others lose here is lost to
+    noise; what they lose on the galaxy itself but not here, to the PSF.
+    """
+    rng = np.random.default_rng(seed)
+    brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
+    clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
+    independent = np.ones(len(galaxy.seds.bands))
+    seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error), noise_area=independent)
+    return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")

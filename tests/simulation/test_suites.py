@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt
+
+from helper_functions.noise import FAR_FROM_SOURCES
+from helper_functions.simulation.flaws import draw_flaws
+from helper_functions.simulation.simulated_galaxy import segment, simulate_galaxy
+from helper_functions.simulation.suites import RADII, REALISTIC_KINDS, realistic_galaxy
+
+
+def test_the_realistic_suite_is_what_it_says():
+    galaxies = [realistic_galaxy(number, 1) for number in (0, 5, 10, 13)]
+    assert [galaxy.name for galaxy in galaxies] == [
+        "clumpy, distinct, 1 region, SNR 20, seed 1",
+        "clumpy, similar, 2 regions, SNR 50, seed 6",
+        "smooth, distinct, 2 regions, SNR 80, seed 11",
+        "clumpy, similar, 1 region, SNR 60, seed 14",
+    ]
+    assert [len(galaxy.region_seds) for galaxy in galaxies] == [1, 2, 2, 1]
+    assert [set(galaxy.region) for galaxy in galaxies] == [{1}, {1, 2}, {1, 2}, {1}]
+    numbers = [kind.n_regions for kind in REALISTIC_KINDS]
+    assert [numbers.count(n_regions) for n_regions in (1, 2, 3, 4)] == [4, 4, 2, 2]
+    assert len(set(REALISTIC_KINDS)) == 12
+
+
+def test_seds_of_the_truth_have_the_zero_points_of_the_images():
+    """The pixels of a bright galaxy of one SED have the SED that the truth says, zero points and all."""
+    galaxy = realistic_galaxy(3, 1)  # SNR 300
+    flaws = draw_flaws(galaxy.seds.bands, np.random.default_rng([4, 1]))
+    flux = galaxy.seds.flux.sum(axis=0)
+    ratio = flux / flux.mean() / galaxy.region_seds[0]
+    # 0.4%: the background, 0.3 of the noise of pixels whose SNR is about 100; without the zero points it is 2%.
+    assert np.std(ratio) < 0.008
+    assert np.corrcoef(ratio * galaxy.region_seds[0], galaxy.region_seds[0])[0, 1] > 0.999
+    assert np.std(ratio * flaws.zero_point) > 0.012
+
+
+@pytest.mark.parametrize(("recipe", "peak_snr"), [("clumpy", 300), ("smooth", 120)])
+def test_frames_have_sky_enough_to_measure_the_noise(recipe, peak_snr):
+    galaxy = simulate_galaxy(recipe, seed=1, radius=min(RADII), peak_snr=peak_snr, n_regions=2, contrast="distinct")
+    sky = distance_transform_edt(~segment(galaxy)) > FAR_FROM_SOURCES
+    assert sky.sum() > 2000
