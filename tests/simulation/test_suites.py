@@ -26,13 +26,12 @@ def test_the_realistic_suite_is_what_it_says():
 def test_seds_of_the_truth_have_the_zero_points_of_the_images():
     """The pixels of a bright galaxy of one SED have the SED that the truth says, zero points and all."""
     galaxy = realistic_galaxy(3, 1)  # SNR 300
-    flaws = draw_flaws(galaxy.seds.bands, np.random.default_rng([4, 1]))
+    zero_point = draw_flaws(galaxy.seds.bands, np.random.default_rng([4, 1])).zero_point
     flux = galaxy.seds.flux.sum(axis=0)
     ratio = flux / flux.mean() / galaxy.region_seds[0]
-    # 0.4%: the background, 0.3 of the noise of pixels whose SNR is about 100; without the zero points it is 2%.
+    # 0.4%: the background, 0.3 of the noise of pixels whose SNR is about 100. Zero points scatter by 2%.
     assert np.std(ratio) < 0.008
-    assert np.corrcoef(ratio * galaxy.region_seds[0], galaxy.region_seds[0])[0, 1] > 0.999
-    assert np.std(ratio * flaws.zero_point) > 0.012
+    assert np.std(ratio * zero_point) > 0.012
 
 
 @pytest.mark.parametrize(("recipe", "peak_snr"), [("clumpy", 300), ("smooth", 120)])
