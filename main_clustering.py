@@ -29,12 +29,16 @@ from helper_functions.job.tell import progress_bar, replace_what_cannot_be_writt
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.quality import Judged, judge
 from helper_functions.simulation.simulated_field import demo_field
+from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
 # ---- edit here --------------------------------------------------------------
 ID_DR3_LIST = [46339, 44283, 30804]
 
+ERRORS = "measured"  # errors scaled to the scatter of the sky around the galaxy, or "stated" as the weights have them
+BACKGROUND = "local"  # the median of that sky is taken off; or "none"
 SNR_THRESH = 3.0  # median SNR over the bands with data that a pixel must exceed
+SNR_ERRORS = None  # errors of that SNR: measured or stated; None: those of ERRORS
 INCLUDE_NEIGHBOURS = False  # also the segments in the cutout that lie at the galaxy's redshift
 REDSHIFT_TOLERANCE = None  # largest |z_50 difference| of these; None: the larger 16-84% half-range
 MARGIN = 25  # pixels around the segment that are cut out with it
@@ -175,17 +179,21 @@ def cluster_galaxy(id_dr3, *, survey, runs, refused, settings, asked, wait):
 def do_what_is_missing(store, survey, rows):
     """Do the runs of a galaxy that have no row yet, and give them one; then draw all runs side by side."""
     settings = store.settings
-    cutout = cut_out(
+    survey_cutout = cut_out(
         survey,
         store.id_dr3,
         margin=settings.margin,
         include_neighbours=settings.include_neighbours,
         redshift_tolerance=settings.redshift_tolerance,
     )
-    snr = median_snr(cutout)
+    cutout = with_sky_noise(survey_cutout, errors=settings.errors, background=settings.background)
+    selected_on = with_sky_noise(
+        survey_cutout, errors=settings.snr_errors or settings.errors, background=settings.background
+    )
+    snr = median_snr(selected_on)
     mask = select_pixels(cutout, snr, settings.snr_thresh)
     galaxy = GalaxyResult(cutout, mask, snr, settings.snr_thresh)
-    cubes = cutout_to_fits(cutout, mask, settings.snr_thresh)
+    cubes = cutout_to_fits(cutout, mask, settings)
     store.begin()
     if not mask.any():
         store.save_galaxy(galaxy, cubes)

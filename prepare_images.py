@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Column, Table
+from astropy.table import Table
 from astropy.wcs import WCS
 
 import data_paths
+from helper_functions.composite_seds import FLUX_UNIT
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.job.catalogs import column_names, read_ids, read_redshifts
 from helper_functions.job.fits_windows import (
@@ -22,10 +23,22 @@ from helper_functions.job.fits_windows import (
 )
 from helper_functions.job.flux_units import unit_factor
 from helper_functions.job.records import digest
-from helper_functions.noise import area_of_sky
 from helper_functions.pixel_seds import Cutout, in_segments
+from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
 
-MORE_SKY = (50, 100, 200)  # pixels around a cutout without enough sky, in which the noise is measured instead
+SKY_MARGINS = (30, 60, 120, 240)  # pixels around the segment whose sky is measured: the first with enough of it
+
+NOISE_COLUMNS = {  # of the noise table: unit, and what it holds
+    "band": (None, ""),
+    "n_sky": (None, "pixels of sky; all else is NaN where they are too few"),
+    "background": (FLUX_UNIT, "median of the sky around the galaxy"),
+    "background_err": (FLUX_UNIT, "its error, from the four quarters of that sky"),
+    "scatter": (FLUX_UNIT, "robust standard deviation of the sky"),
+    "scale": (None, "scatter of the sky over its stated errors"),
+    "correlation": (None, "of the noise of two pixels 0, 1, 2, ... pixels apart"),
+    "striped": (None, "correlation along rows less that along columns"),
+    "noise_area": ("pix", "over which noise is correlated: variance of a mean = error^2 times this / number"),
+}
 
 
 class Survey(NamedTuple):
@@ -177,6 +190,9 @@ def find_band_images(folder, columns):
 def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolerance=None):
     """Read the cutout of one galaxy: its segment, whatever its extent, and a margin around it.
 
+    Fluxes and errors are those of the survey. What the sky says of them is measured in the same pixels whatever the
+    margin is.
+
     Parameters
     ----------
     survey : Survey
@@ -202,10 +218,13 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         raise NotInSurvey(f"id {id_dr3} is not in the catalog")
     if id_dr3 not in survey.boxes:
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
-    window = widened(survey.boxes[id_dr3], margin, survey.segmap.shape)
-    segmap = read_window(survey.segmap, window)
-    images = [read_band(survey, band, window) for band in range(len(survey.bands))]
-    sci, err = (np.array(planes) for planes in zip(*images, strict=True))
+    box, shape = survey.boxes[id_dr3], survey.segmap.shape
+    window, sky_window = widened(box, margin, shape), widened(box, SKY_MARGINS[0], shape)
+    both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
+    everything = read_window(survey.segmap, both)
+    images = [read_band(survey, band, both) for band in range(len(survey.bands))]
+    planes = [np.array(each) for each in zip(*images, strict=True)]
+    segmap, sci, err = (each[inside(window, both)] for each in (everything, *planes))
 
     neighbours = ()
     if include_neighbours:
@@ -222,8 +241,9 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         members=(id_dr3, *neighbours),
         wcs=survey.segmap.wcs[window],
     )
-    area, notes = noise_area_around(survey, window, cutout)
-    return cutout._replace(noise_area=area, notes=notes)
+    noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
+    noise, notes = with_more_sky(noise, survey, cutout)
+    return cutout._replace(noise=noise, notes=notes)
 
 
 def widened(window, margin, shape):
@@ -232,6 +252,12 @@ def widened(window, margin, shape):
         slice(max(side.start - margin, 0), min(side.stop + margin, size))
         for side, size in zip(window, shape, strict=True)
     )
+
+
+def inside(window, larger):
+    """Where a window lies in an image of a larger window, as an index of its last two axes."""
+    sides = zip(window, larger, strict=True)
+    return (..., *(slice(side.start - around.start, side.stop - around.start) for side, around in sides))
 
 
 def read_band(survey, band, window):
@@ -262,50 +288,41 @@ def mask_missing(sci, weight):
     return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)
 
 
-def noise_area_around(survey, window, cutout):
-    """Area over which the noise of each band is correlated, in the cutout's sky, or around it where that is little.
+def with_more_sky(noise, survey, cutout):
+    """Measure bands with too little sky near the galaxy in wider windows of the mosaic.
 
     Parameters
     ----------
+    noise : SkyNoise
+        Of the nearest sky.
     survey : Survey
-    window : pair of slices
-        Of the cutout in the mosaic.
     cutout : Cutout
 
     Returns
     -------
-    area : ndarray of shape (n_bands,)
-        Pixels, as `noise.area_of_sky`; NaN where there is no sky far and wide, and in bands without data in the galaxy.
+    noise : SkyNoise
+        NaN in bands without sky far and wide, and in those without data in the galaxy.
     notes : tuple of str
-        What is to be said of bands whose noise was not measured in the cutout.
+        What is to be said of the noise.
     """
-    area = area_of_sky(cutout.sci, cutout.err, cutout.segmap)
     wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
-    without = np.flatnonzero(wanted & np.isnan(area))
-    notes = []
-    for margin in MORE_SKY:
+    without, notes = np.flatnonzero(wanted & (noise.n_sky < ENOUGH_SKY)), []
+    for margin in SKY_MARGINS[1:]:
         if not without.size:
             break
-        wide = widened(window, margin, survey.segmap.shape)
+        wide = widened(survey.boxes[cutout.id_dr3], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide)
-            area[band] = area_of_sky(sci[None], err[None], segmap)[0]
-        found, without = without[~np.isnan(area[without])], without[np.isnan(area[without])]
+            noise = noise.filled_with(measure_sky(sci[None], err[None], segmap), [band])
+        found, without = (without[noise.n_sky[without] >= ENOUGH_SKY], without[noise.n_sky[without] < ENOUGH_SKY])
         if found.size:
+            some = np.isin(np.arange(len(wanted)), found)
             notes.append(
-                f"too little sky in the cutout{_in_bands(found, wanted)}: "
-                f"correlation of the noise measured up to {margin} pixels around it"
+                f"too little sky near the galaxy in {in_words(survey.bands, some, wanted)}: "
+                f"noise measured up to {margin} pixels around it"
             )
-    if without.size:
-        notes.append(
-            f"no sky{_in_bands(without, wanted)}: correlation of the noise measured in what clusters leave over"
-        )
-    return area, tuple(notes)
-
-
-def _in_bands(some, wanted):
-    return "" if len(some) == wanted.sum() else f" in {len(some)} of {wanted.sum()} bands"
+    return noise, (*notes, *noise_notes(noise, survey.bands, wanted))
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
@@ -340,41 +357,54 @@ def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
 # ---- the cutout on disk -----------------------------------------------------
 
 
-def cutout_to_fits(cutout, mask, snr_thresh):
-    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP and a BANDS table, enough to cluster again.
+def cutout_to_fits(cutout, mask, settings):
+    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS and NOISE, enough to cluster again.
+
+    SCI and ERR are what is clustered: NOISE has the background that was taken off the survey's fluxes, and by what the
+    survey's errors were multiplied.
 
     Parameters
     ----------
     cutout : Cutout
     mask : bool ndarray of shape (ny, nx)
         The selected pixels.
-    snr_thresh : float
-        Threshold that they exceed.
+    settings : Settings
+        Of which the threshold, and which errors and background are used, go into the header.
     """
     primary = fits.PrimaryHDU()
     primary.header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
     primary.header["Z50"] = (cutout.redshift if np.isfinite(cutout.redshift) else None, "redshift, median")
-    primary.header["SNRTHR"] = (snr_thresh, "median SNR that selected pixels exceed")
+    primary.header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
+    primary.header["ERRORS"] = (settings.errors, "errors in ERR: measured in the sky or stated")
+    primary.header["BACKGND"] = (settings.background, "background taken off SCI: local or none")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
-    primary.header["NOTES"] = ("; ".join(cutout.notes), "what is to be said of the cutout")
+    primary.header["NOTES"] = "; ".join(cutout.notes)
     plane = cutout.wcs.to_header(relax=True)  # with distortions
     cube = plane.copy()
     cube.update({"WCSAXES": 3, "CTYPE3": "BAND", "CRPIX3": 1.0, "CRVAL3": 1.0, "CDELT3": 1.0})
     cube["BUNIT"] = "10 nJy"
     bands = Table({"band": cutout.bands, "wavelength": cutout.wavelengths}, units={"wavelength": "Angstrom"})
     bands["n_selected_with_data"] = np.isfinite(cutout.sci[:, mask]).sum(axis=1)
-    if cutout.noise_area is not None:
-        bands["noise_area"] = Column(cutout.noise_area, unit="pix", description="over which noise is correlated")
-    return fits.HDUList(
-        [
-            primary,
-            fits.ImageHDU(cutout.sci, cube, "SCI"),
-            fits.ImageHDU(cutout.err, cube, "ERR"),
-            fits.ImageHDU(mask.astype(np.uint8), plane, "MASK"),
-            fits.ImageHDU(cutout.segmap, plane, "SEGMAP"),
-            fits.BinTableHDU(bands, name="BANDS"),
-        ]
-    )
+    hdus = [
+        primary,
+        fits.ImageHDU(cutout.sci, cube, "SCI"),
+        fits.ImageHDU(cutout.err, cube, "ERR"),
+        fits.ImageHDU(mask.astype(np.uint8), plane, "MASK"),
+        fits.ImageHDU(cutout.segmap, plane, "SEGMAP"),
+        fits.BinTableHDU(bands, name="BANDS"),
+    ]
+    if cutout.noise is not None:
+        hdus.append(fits.table_to_hdu(noise_table(cutout.noise, cutout.bands)))
+        hdus[-1].name = "NOISE"
+    return fits.HDUList(hdus)
+
+
+def noise_table(noise, bands):
+    """What was measured in the sky as a `Table`, a row for each band, with units and descriptions."""
+    table = Table({"band": list(bands), **noise._asdict(), "noise_area": noise.area})
+    for name, (unit, description) in NOISE_COLUMNS.items():
+        table[name].unit, table[name].description = unit, description
+    return table
 
 
 def read_cutout(path):
@@ -382,6 +412,7 @@ def read_cutout(path):
     with fits.open(path, memmap=False) as hdus:
         header, bands = hdus[0].header, hdus["BANDS"].data
         redshift = header["Z50"]
+        noise = hdus["NOISE"].data if "NOISE" in hdus else None
         cutout = Cutout(
             id_dr3=header["IDDR3"],
             redshift=redshift if isinstance(redshift, float) else np.nan,
@@ -392,7 +423,12 @@ def read_cutout(path):
             segmap=hdus["SEGMAP"].data.astype(int),
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
-            noise_area=np.array(bands["noise_area"], dtype=float) if "noise_area" in bands.names else None,
+            noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )
         return cutout, hdus["MASK"].data.astype(bool)
+
+
+def native(values):
+    """A copy of values read from a FITS file, in the byte order of the machine."""
+    return values.astype(values.dtype.newbyteorder("="))

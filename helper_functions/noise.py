@@ -1,15 +1,134 @@
-"""How the noise of neighbouring pixels is correlated: drizzling and PSF matching spread it over an area."""
+"""Noise that neighbouring pixels share: drizzling and PSF matching spread it over an area.
+
+The correlation of two pixels' noise is taken to depend on their distance only. It is given by its values at distances
+of 0, 1, 2, ... pixels, to which distances are rounded, and is 1 at 0.
+"""
 
 import numpy as np
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.fft import fft2, ifft2, next_fast_len
 from scipy.signal import fftconvolve
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 
-REACH = 6.0  # pixels: beyond it neither drizzling nor PSF matching correlates noise
-FAR_FROM_SOURCES = 8  # pixels from the segments: nearer, the faint light of sources is no noise
-SMOOTH_SKY = 25.0  # pixels, standard deviation: what is smoother than this is background, not noise
-ENOUGH_SKY = 400  # pixels
+CORRELATION_REACH = 15  # pixels: about the size of the regions of a galaxy, whose summed errors are wanted
+AREA_REACH = 6  # pixels: beyond it neither drizzling nor PSF matching correlates noise, what remains is background
+
+
+def lags(reach):
+    """Distances from the middle of a square image, rounded to pixels, int of shape (2 reach + 1, 2 reach + 1)."""
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return np.rint(np.hypot(y, x)).astype(int)
+
+
+def independent(n_bands):
+    """The correlation of noise that pixels do not share, shape (n_bands, 1)."""
+    return np.ones((n_bands, 1))
+
+
+def correlated_area(correlation):
+    """Area over which noise is correlated: the sum of its correlation with all pixels within AREA_REACH.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_bands, n_lags)
+
+    Returns
+    -------
+    ndarray of shape (n_bands,)
+        Pixels: the variance of a mean over many pixels is their error^2 times this over their number.
+    """
+    reach = min(AREA_REACH, correlation.shape[1] - 1)
+    lag = lags(reach)
+    return correlation[:, : reach + 1] @ np.bincount(lag[lag <= reach])
+
+
+def correlation_image(correlation):
+    """The correlation with a pixel in the middle of a square image, 0 beyond the last lag; of one band."""
+    reach = len(correlation) - 1
+    return np.append(correlation, 0)[np.minimum(lags(reach), reach + 1)]
+
+
+def error_of_sum(error, weights, positions, correlation):
+    """Error of a weighted sum of fluxes over pixels, with what their noise has in common.
+
+    The variance is the sum over all pairs of pixels of the product of their weights, errors and correlation.
+
+    Parameters
+    ----------
+    error : ndarray of shape (n_pixels, n_bands)
+        NaN counts as no part of the sum.
+    weights : ndarray of shape (n_pixels,) or (n_pixels, n_bands)
+    positions : ndarray of shape (n_pixels, 2)
+        Rows and columns, whole pixels.
+    correlation : ndarray of shape (n_bands, n_lags)
+
+    Returns
+    -------
+    ndarray of shape (n_bands,)
+        In the unit of `error`.
+    """
+    each = np.nan_to_num(error) * (weights[:, None] if weights.ndim == 1 else weights)
+    places = (positions - positions.min(axis=0)).astype(int)
+    image = np.zeros(places.max(axis=0) + 1)
+    variance = np.empty(each.shape[1])
+    for band, values in enumerate(each.T):
+        image[tuple(places.T)] = values
+        shared = fftconvolve(image, correlation_image(correlation[band]), mode="same")
+        # Measured correlations need not be those of any noise: no less than a tenth of independent noise is left.
+        variance[band] = max(np.sum(image * shared), 0.1 * np.sum(image**2))
+    return np.sqrt(variance)
+
+
+def draw_noise(seds, rng):
+    """Noise as errors and correlation say, drawn anew, shape (n_pixels, n_bands); 0 where there is no data.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+        Where the correlation of a band is not known, its noise is independent.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, n_bands)
+        10 nJy per pixel. It does not depend on the order of pixels and bands.
+    """
+    n_bands = seds.flux.shape[1]
+    correlation = independent(n_bands) if seds.correlation is None else seds.correlation
+    reach = correlation.shape[1] - 1
+    places = (seds.positions - seds.positions.min(axis=0)).astype(int)
+    shape = [next_fast_len(max(int(extent) + 1, reach) + reach + 1) for extent in places.max(axis=0)]
+    noise = np.zeros(seds.flux.shape)
+    for band in np.argsort(seds.wavelengths, kind="stable"):
+        white = rng.standard_normal(shape)
+        if reach and np.isfinite(correlation[band]).all():
+            white = correlated(white, correlation[band])
+        noise[:, band] = white[tuple(places.T)]
+    return np.nan_to_num(seds.error) * noise
+
+
+def correlated(white, correlation):
+    """White noise of variance 1, filtered such that it has this correlation and the same variance.
+
+    Parameters
+    ----------
+    white : ndarray of shape (ny, nx)
+        At least 2 n_lags - 1 pixels a side. Opposite edges of the result are correlated, too.
+    correlation : ndarray of shape (n_lags,)
+    """
+    reach = len(correlation) - 1
+    around = np.zeros(white.shape)
+    around[: 2 * reach + 1, : 2 * reach + 1] = correlation_image(correlation)
+    around = np.roll(around, (-reach, -reach), axis=(0, 1))
+    # The transform of a correlation is a power, which is not negative; that of a measured one may be, a little.
+    power = np.maximum(fft2(around).real, 0)
+    power /= power.mean()
+    return ifft2(fft2(white) * np.sqrt(power)).real
+
+
+def with_noise_on_top(seds, rng):
+    """The same SEDs with noise drawn anew (see `draw_noise`) on top of that which they have; not in place."""
+    return seds._replace(flux=seds.flux + draw_noise(seds, rng))
 
 
 def links_within(positions, reach, weight=np.ones_like):
@@ -42,64 +161,6 @@ def area_of_residuals(residual, positions):
     Returns
     -------
     area : ndarray of shape (n_bands,)
-        Pixels: the variance of a mean over many pixels is their error^2 times this over their number.
+        Pixels, as `correlated_area`.
     """
-    return np.mean(residual * (residual + links_within(positions, REACH) @ residual), axis=0)
-
-
-def area_of_sky(sci, err, segmap):
-    """Area over which noise is correlated, as `area_of_residuals`, measured where there is no source.
-
-    Parameters
-    ----------
-    sci, err : ndarray of shape (n_bands, ny, nx)
-        NaN where there is no data.
-    segmap : int ndarray of shape (ny, nx)
-        0 for sky.
-
-    Returns
-    -------
-    area : ndarray of shape (n_bands,)
-        Pixels; NaN in bands with less than ENOUGH_SKY pixels of sky.
-    """
-    sky = ~binary_dilation(segmap != 0, iterations=FAR_FROM_SOURCES)
-    y, x = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
-    disc = (np.hypot(y, x) <= REACH).astype(float)
-    areas = np.full(len(sci), np.nan)
-    for band, (image, error) in enumerate(zip(sci, err, strict=True)):
-        usable = sky & np.isfinite(image) & np.isfinite(error)
-        if usable.sum() < ENOUGH_SKY:
-            continue
-        noise = np.where(usable, image / np.where(usable, error, 1), 0)
-        weight = gaussian_filter(usable.astype(float), SMOOTH_SKY)
-        smooth = gaussian_filter(noise, SMOOTH_SKY) / np.maximum(weight, np.finfo(float).tiny)
-        noise = np.where(usable, noise - smooth, 0)
-        # A pixel near the edge of the sky has fewer around it, which is made up for by their number.
-        around = fftconvolve(usable.astype(float), disc, mode="same")
-        products = noise * fftconvolve(noise, disc, mode="same")
-        variance = np.sum(noise**2)
-        cross = np.sum(products) - variance
-        pairs = np.sum(around[usable] - 1)
-        areas[band] = variance / usable.sum() + cross / max(pairs, 1) * (disc.sum() - 1)
-    return areas
-
-
-def draw_noise(seds, rng):
-    """Noise as the errors say, drawn anew, shape (n_pixels, n_bands); 0 where there is no data.
-
-    Parameters
-    ----------
-    seds : PixelSEDs
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of shape (n_pixels, n_bands)
-        10 nJy per pixel.
-    """
-    return np.nan_to_num(seds.error) * rng.standard_normal(seds.flux.shape)
-
-
-def with_noise_on_top(seds, rng):
-    """The same SEDs with noise drawn anew (see `draw_noise`) on top of that which they have; not in place."""
-    return seds._replace(flux=seds.flux + draw_noise(seds, rng))
+    return np.mean(residual * (residual + links_within(positions, AREA_REACH) @ residual), axis=0)

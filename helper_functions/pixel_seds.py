@@ -4,10 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.wcs import WCS
+from scipy.ndimage import gaussian_laplace
 
 from helper_functions.filters import band_edges
-from helper_functions.noise import area_of_sky
+from helper_functions.noise import correlated_area
+from helper_functions.sky_noise import SkyNoise
 
+LAPLACIAN_SMOOTHING = 1.0  # pixels, standard deviation: less than that of the PSF, 1.5
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
 
 
@@ -23,7 +26,7 @@ class Cutout(NamedTuple):
     segmap: np.ndarray  # (ny, nx), id of the source in each pixel
     members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
     wcs: WCS  # celestial, of the cutout
-    noise_area: np.ndarray | None = None  # (n_bands,), pixels over which noise is correlated; NaN where not known
+    noise: SkyNoise | None = None  # as measured in the sky; None where it was not looked for
     notes: tuple = ()  # sentences on what is to be known of the cutout
 
 
@@ -37,12 +40,18 @@ class PixelSEDs(NamedTuple):
     rows: np.ndarray  # (n_pixels,), in the cutout
     cols: np.ndarray  # (n_pixels,), in the cutout
     redshift: float = np.nan  # NaN where it is not known
-    noise_area: np.ndarray | None = None  # (n_bands,), pixels over which noise is correlated; None where not measured
+    curvature: np.ndarray | None = None  # (n_pixels,), Laplacian of brightness, see `curvature_of_light`; None: unknown
+    correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
 
     @property
     def positions(self):
         """Row and column of each pixel, float, shape (n_pixels, 2)."""
         return np.column_stack([self.rows, self.cols]).astype(float)
+
+    @property
+    def noise_area(self):
+        """Pixels over which noise is correlated, (n_bands,), NaN where not measured; None where it is for no band."""
+        return None if self.correlation is None else correlated_area(self.correlation)
 
     @property
     def edges(self):
@@ -58,7 +67,8 @@ class PixelSEDs(NamedTuple):
             wavelengths=self.wavelengths[bands],
             rows=self.rows[pixels],
             cols=self.cols[pixels],
-            noise_area=None if self.noise_area is None else self.noise_area[bands],
+            curvature=None if self.curvature is None else self.curvature[pixels],
+            correlation=None if self.correlation is None else self.correlation[bands],
         )
 
 
@@ -114,7 +124,6 @@ def extract_seds(cutout, mask):
     flux = cutout.sci[:, rows, cols].T.astype(float)
     error = cutout.err[:, rows, cols].T.astype(float)
     present = np.isfinite(flux).any(axis=0)
-    area = area_of_sky(cutout.sci, cutout.err, cutout.segmap) if cutout.noise_area is None else cutout.noise_area
     return PixelSEDs(
         flux=flux[:, present],
         error=error[:, present],
@@ -123,8 +132,37 @@ def extract_seds(cutout, mask):
         rows=rows,
         cols=cols,
         redshift=cutout.redshift,
-        noise_area=area[present],
+        curvature=curvature_of_light(cutout, mask)[rows, cols],
+        correlation=None if cutout.noise is None else cutout.noise.correlation[present],
     )
+
+
+def curvature_of_light(cutout, mask):
+    """Laplacian of a galaxy's brightness: what its image changes by if the PSF is a little wider or narrower.
+
+    The brightness of a pixel is that of the galaxy's mean SED where it is scaled to fit the pixel best, relative to the
+    mean brightness of the selected pixels. A PSF of which the variance is larger by d in a direction, pixels^2, changes
+    the brightness by d/2 times its Laplacian to first order.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    mask : bool ndarray of shape (ny, nx)
+        The selected pixels, which give the mean SED.
+
+    Returns
+    -------
+    ndarray of shape (ny, nx)
+        Per pixel^2, of the image smoothed by LAPLACIAN_SMOOTHING, as the second derivative raises noise.
+    """
+    data = np.isfinite(cutout.sci)
+    count = np.maximum(data[:, mask].sum(axis=1), 1)
+    mean = np.where(data, cutout.sci, 0)[:, mask].sum(axis=1) / count
+    weighted = mean[:, None, None] / np.where(data, cutout.err, np.inf) ** 2
+    norm = np.einsum("b,byx->yx", mean, weighted)
+    match = np.einsum("byx,byx->yx", np.where(data, cutout.sci, 0), weighted)
+    brightness = np.divide(match, norm, out=np.zeros(norm.shape), where=norm > 0)
+    return gaussian_laplace(brightness, LAPLACIAN_SMOOTHING, mode="nearest")
 
 
 def fill_image(shape, seds, values, elsewhere):

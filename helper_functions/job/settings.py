@@ -15,6 +15,7 @@ from helper_functions.job.fits_windows import LARGEST_ID
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 
 FIGURE_FORMATS = ("png", "pdf")
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
@@ -129,9 +130,27 @@ SETTINGS = {
         nargs="+",
         changes=NOTHING,
     ),
+    "errors": Setting(
+        one_of(ERRORS, "errors"),
+        "scaled to what is measured in the sky around the galaxy, or as the weights state them",
+        names=ERRORS,
+        changes=PIXELS,
+    ),
+    "background": Setting(
+        one_of(BACKGROUNDS, "background"),
+        "what is taken off the fluxes: the median of that sky, or nothing",
+        names=BACKGROUNDS,
+        changes=PIXELS,
+    ),
     "snr_thresh": Setting(
         number(float),
         "a pixel of the segment is taken if its median SNR over the bands with data exceeds this",
+        changes=PIXELS,
+    ),
+    "snr_errors": Setting(
+        optional(one_of(ERRORS, "snr_errors")),
+        "errors that the threshold refers to; unless set, those of ERRORS",
+        names=ERRORS,
         changes=PIXELS,
     ),
     "include_neighbours": Setting(switch, "take in segments of the cutout at the galaxy's redshift", changes=PIXELS),

@@ -35,8 +35,11 @@ COLUMNS = {
     "n_unassigned": (0, "selected pixels in no cluster"),
     "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
     **{name: (np.nan, figure.meaning) for name, figure in QUALITY.items()},
+    "misstated": ("", "bands whose stated errors are off by more than a factor of 1.5 from the scatter of the sky"),
     "neighbours": ("", "ids of neighbours that were taken in"),
     "pictures": ("", "pictures of the run that were saved"),
+    "errors": ("", "measured in the sky around the galaxy, or as stated"),
+    "background": ("", "taken off the fluxes: local, the median of that sky, or none"),
     "snr_thresh": (np.nan, "median SNR that selected pixels exceed"),
     "n_asked": ("", "number of clusters asked for, or auto"),
     "seed": (-1, "seed of everything random"),
@@ -76,12 +79,19 @@ def ok_row(result, pictures, seconds):
         n_unassigned=int((clustering.labels == UNASSIGNED).sum()),
         n_incomplete=clustering.n_incomplete,
         **result.quality,
+        misstated=" ".join(misstated_bands(cutout)),
         neighbours=" ".join(map(str, cutout.members[1:])),
         pictures=" ".join(pictures),
         seconds=round(seconds, 3),
         status=OK,
         message="; ".join(warnings_of(result)),
     )
+
+
+def misstated_bands(cutout):
+    """Names of the bands whose stated errors are far from the scatter of the sky."""
+    off = [] if cutout.noise is None else cutout.noise.misstated
+    return [band for band, is_off in zip(cutout.bands, off, strict=False) if is_off]
 
 
 def warnings_of(result):
@@ -106,8 +116,8 @@ def warnings_of(result):
 
 def settings_columns(settings, fingerprint):
     """The columns of a row that say what it was made with."""
-    asked = {"snr_thresh": settings.snr_thresh, "n_asked": str(settings.n_clusters), "seed": settings.seed}
-    return asked | {"settings": fingerprint}
+    asked = {name: getattr(settings, name) for name in ("errors", "background", "snr_thresh", "seed")}
+    return asked | {"n_asked": str(settings.n_clusters), "settings": fingerprint}
 
 
 def failed_row(id_dr3, run, problem, status=None):

@@ -13,6 +13,9 @@ any brightness, with the known noise (the model is written out in `fit_blends`).
 3. Labels. Neighbours tend to be alike: the prior of a blend in a pixel is pi_c exp(COUPLING sum_i x_i n_i), where x_i
    are its shares, and n_i the sum over the pixel's neighbours of how much of population i they hold on average. A pixel
    belongs to the population that most of its light comes from; a population may lie in many places.
+
+With the SEDs are fitted errors that all pixels of a band share (see `systematics`): taken for SEDs, they would split a
+bright galaxy of one population.
 """
 
 from math import comb
@@ -23,6 +26,7 @@ import numpy as np
 from helper_functions.methods.fit_blends import TINY, fit_blends, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
 from helper_functions.methods.method import Found, Method
+from helper_functions.methods.systematics import systematics_of
 from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
 
@@ -34,6 +38,7 @@ FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
 COUPLED_ITERATIONS = 15
+PATCH = 0.5  # share of its neighbours that nothing fits, above which a pixel is no outlier
 # The model takes the fluxes of neighbouring pixels for independent, though they share noise and light, and so is too
 # sure. The logarithms of its probabilities are divided by this number, which makes 9 of 10 pixels right that have a
 # probability of 0.9 (simulated galaxies of the recovery suite, seeds 5000 to 5011).
@@ -57,10 +62,11 @@ class TooMany(ValueError):
 
 
 class Mixture(NamedTuple):
-    """Populations, and how frequent they and their blends are."""
+    """Populations, how frequent they and their blends are, and the errors that all pixels share."""
 
     templates: np.ndarray  # (n_populations, n_bands), SED of each
     prior: np.ndarray  # (n_blends + 1,), of each column of `Blends.log_likelihood`
+    amplitudes: np.ndarray  # (n_patterns, n_bands), of each pattern of `Systematics`
 
 
 # ---- SEDs and frequencies ---------------------------------------------------
@@ -113,6 +119,19 @@ def responsibilities(blends, prior, log_factor=0.0):
     return probability, (highest + np.log(total))[:, 0]
 
 
+def isolated_only(blends, prior, links):
+    """The same blends, where a pixel among others that none of them fits is not taken for something else.
+
+    Bad pixels and cosmic rays are small. A patch of pixels that nothing fits is a population that is still missing, and
+    would not be found if it were left out.
+    """
+    other = responsibilities(blends, prior)[0][:, -1]
+    around = links @ other > PATCH * links.sum(axis=1)
+    log_likelihood = blends.log_likelihood.copy()
+    log_likelihood[around, -1] = -np.inf
+    return blends._replace(log_likelihood=log_likelihood)
+
+
 def first_prior(n_populations):
     """Prior to start from: half of the pixels of one population."""
     n_pairs, n_triples = comb(n_populations, 2), comb(n_populations, 3)
@@ -129,18 +148,44 @@ def fitted_prior(probability, n_populations):
     return mean
 
 
-def fitted_templates(data, templates, blends, probability, band_weight):
-    """SEDs that fit the pixels best, given what each is made of: weighted least squares, band by band."""
-    n_populations, n_bands = templates.shape
+def fitted_templates(data, systematics, templates, blends, probability, band_weight):
+    """SEDs and systematics that fit the pixels best, given what each is made of: least squares, band by band.
+
+    Parameters
+    ----------
+    data : WeightedFluxes
+        With the systematics in them.
+    systematics : Systematics
+    templates : ndarray of shape (n_populations, n_bands)
+        Before.
+    blends : Blends
+    probability : ndarray of shape (n_pixels, n_blends + 1)
+    band_weight : ndarray of shape (n_bands,)
+
+    Returns
+    -------
+    templates : ndarray of shape (n_populations, n_bands)
+    amplitudes : ndarray of shape (n_patterns, n_bands)
+    """
+    (n_populations, n_bands), patterns = templates.shape, systematics.patterns
     light = probability[:, :-1] * blends.brightness
-    right = blends.composition(light).T @ data.weighted
-    matrix = (blends.share_products(light * blends.brightness).T @ data.weight).T
-    matrix = matrix.reshape(n_bands, n_populations, n_populations)
-    # A population that hardly any pixel holds stays as it was.
-    hold = 1e-9 * np.einsum("bii->b", matrix) + TINY
-    matrix = matrix + hold[:, None, None] * np.eye(n_populations)
-    right = right + hold * templates
-    return to_equal_brightness(np.linalg.solve(matrix, right.T[..., None])[..., 0].T, band_weight)
+    known = 1 - probability[:, -1:]  # a pixel that is none of the blends says nothing
+    shares, n_parts = blends.composition(light), n_populations + patterns.shape[1]
+    parts = np.column_stack([shares, known * patterns])
+    # Means of the products of each two parts.
+    products = parts[:, :, None] * np.column_stack([shares, patterns])[:, None, :]
+    products[:, n_populations:, :n_populations] = patterns[:, :, None] * shares[:, None, :]
+    squares = blends.share_products(light * blends.brightness)
+    products[:, :n_populations, :n_populations] = squares.reshape(-1, n_populations, n_populations)
+    matrix = (products.reshape(len(parts), -1).T @ data.weight).T.reshape(n_bands, n_parts, n_parts)
+    # A population that hardly any pixel holds stays as it was; a pattern is held by its prior.
+    held = 1e-9 * np.einsum("bii->b", matrix[:, :n_populations, :n_populations]) + TINY
+    hold = np.concatenate([np.tile(held, (n_populations, 1)), systematics.precision])
+    matrix = matrix + hold.T[:, :, None] * np.eye(n_parts)
+    right = parts.T @ data.weighted
+    right[:n_populations] += held * templates
+    solved = np.linalg.solve(matrix, right.T[..., None])[..., 0].T
+    return to_equal_brightness(solved[:n_populations], band_weight), solved[n_populations:]
 
 
 def to_equal_brightness(templates, band_weight):
@@ -150,12 +195,15 @@ def to_equal_brightness(templates, band_weight):
     return templates / np.where(mean > 0.1 * size, mean, np.maximum(size, TINY))[:, None]
 
 
-def fit(data, templates, band_weight):
+def fit(data, systematics, links, templates, band_weight):
     """Fit SEDs and prior by expectation maximisation.
 
     Parameters
     ----------
     data : WeightedFluxes
+    systematics : Systematics
+    links : sparse array of shape (n_pixels, n_pixels)
+        Of each pixel to its neighbours.
     templates : ndarray of shape (n_populations, n_bands)
         To start from.
     band_weight : ndarray of shape (n_bands,)
@@ -168,15 +216,18 @@ def fit(data, templates, band_weight):
     probability : ndarray of shape (n_pixels, n_blends + 1)
     """
     prior, before = first_prior(len(templates)), -np.inf
+    amplitudes = np.zeros(systematics.precision.shape)
     for iteration in range(ITERATIONS):
-        blends = fit_blends(data, templates)
+        true = data.less(systematics.patterns @ amplitudes)
+        blends = isolated_only(fit_blends(true, templates), prior, links)
         probability, log_likelihood = responsibilities(blends, prior)
-        gain, before = log_likelihood.sum() - before, log_likelihood.sum()
+        now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(amplitudes)
+        gain, before = now - before, now
         if iteration == ITERATIONS - 1 or (gain < CONVERGED * len(data.flux) and iteration > 2):
             break
-        templates = fitted_templates(data, templates, blends, probability, band_weight)
+        templates, amplitudes = fitted_templates(data, systematics, templates, blends, probability, band_weight)
         prior = fitted_prior(probability, len(templates))
-    return Mixture(templates, prior), blends, probability
+    return Mixture(templates, prior, amplitudes), blends, probability
 
 
 # ---- fewer populations ------------------------------------------------------
@@ -192,11 +243,11 @@ def least_missed(mixture, blends, probability):
     return int(np.argmax(left.sum(axis=0)))
 
 
-def search(data, templates, band_weight, least=1):
+def search(data, systematics, links, templates, band_weight, least=1):
     """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}."""
     found = {}
     while True:
-        mixture, blends, probability = fit(data, templates, band_weight)
+        mixture, blends, probability = fit(data, systematics, links, templates, band_weight)
         found[len(templates)] = mixture
         if len(templates) <= least:
             return found
@@ -206,12 +257,13 @@ def search(data, templates, band_weight, least=1):
 # ---- labels -----------------------------------------------------------------
 
 
-def assign(data, mixture, links):
+def assign(data, systematics, mixture, links):
     """What pixels are made of, given what is around them.
 
     Parameters
     ----------
     data : WeightedFluxes
+    systematics : Systematics
     mixture : Mixture
     links : sparse array of shape (n_pixels, n_pixels)
         Of each pixel to its neighbours.
@@ -222,7 +274,8 @@ def assign(data, mixture, links):
         Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
         The log likelihood is that of each pixel by itself.
     """
-    blends = fit_blends(data, mixture.templates)
+    data = data.less(systematics.patterns @ mixture.amplitudes)
+    blends = isolated_only(fit_blends(data, mixture.templates), mixture.prior, links)
     probability, log_likelihood = responsibilities(blends, mixture.prior)
     model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
     residual = (data.flux - model) * np.sqrt(data.weight)
@@ -234,10 +287,11 @@ def assign(data, mixture, links):
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.templates)] = -1
     calibrated = np.maximum(each, TINY) ** (1 / SHARED)
+    log_prior = systematics.log_prior(mixture.amplitudes)  # of what all pixels share
     return Found(
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
-        log_likelihood=log_likelihood - 0.5 * data.chi2_of_zero,
+        log_likelihood=log_likelihood - 0.5 * data.chi2_of_zero + log_prior / len(labels),
         residual=residual,
     )
 
@@ -289,9 +343,10 @@ def populations(distances, ks, seed):
     most = min(max(FIRST_POPULATIONS, *ks), len(seds.flux))
     first = to_equal_brightness(first_seds(seds.flux, seds.error, links, most, seed), band_weight)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
-    mixtures = search(weighted_fluxes(seds.flux[drawn], seds.error[drawn]), first, band_weight, least=min(ks))
-    data = weighted_fluxes(seds.flux, seds.error)
-    return {k: assign(data, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
+    data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
+    some = weighted_fluxes(seds.flux[drawn], seds.error[drawn])
+    mixtures = search(some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, least=min(ks))
+    return {k: assign(data, systematics, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
 
 
 METHODS = {

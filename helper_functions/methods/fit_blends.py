@@ -48,6 +48,11 @@ class WeightedFluxes(NamedTuple):
     weighted: np.ndarray  # (n_pixels, n_bands), flux times weight
     chi2_of_zero: np.ndarray  # (n_pixels,), chi2 of no flux at all
 
+    def less(self, part):
+        """The same with a part, (n_pixels, n_bands), subtracted from the fluxes; the weights stay."""
+        flux = self.flux - part
+        return WeightedFluxes(flux, self.weight, flux * self.weight, np.sum(flux**2 * self.weight, axis=1))
+
 
 def weighted_fluxes(flux, error):
     """Fluxes with their weights, for which the errors have CALIBRATION of the pixel's flux added in quadrature.

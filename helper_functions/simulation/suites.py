@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helper_functions.noise import independent
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
 from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws, observed_seds
 from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
+from helper_functions.sky_noise import with_sky_noise
 
 SNR_THRESH = 3.0
 CONTRASTS, REGIONS, PEAK_SNRS = ("distinct", "similar"), (3, 4, 5), (30.0, 100.0)
@@ -123,6 +125,7 @@ def with_truth(name, galaxy, cutout, region_seds):
 
 def selected_seds(cutout):
     """SEDs of the pixels above the SNR threshold, as of a real galaxy; and the mask of these pixels, shape (ny, nx)."""
+    cutout = with_sky_noise(cutout)
     mask = select_pixels(cutout, median_snr(cutout), SNR_THRESH)
     return extract_seds(cutout, mask), mask
 
@@ -137,6 +140,6 @@ def decouple(galaxy, seed):
     rng = np.random.default_rng(seed)
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
     clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
-    independent = np.ones(len(galaxy.seds.bands))
-    seds = galaxy.seds._replace(flux=clean + rng.normal(0, galaxy.seds.error), noise_area=independent)
+    flux, alone = clean + rng.normal(0, galaxy.seds.error), independent(len(galaxy.seds.bands))
+    seds = galaxy.seds._replace(flux=flux, correlation=alone, curvature=None)
     return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")

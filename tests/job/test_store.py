@@ -16,6 +16,7 @@ from prepare_images import cutout_to_fits
 RUN = Run("kmeans", "L2", "euclidean")
 ELSE = {  # another value for each setting
     **{"id_dr3_list": [5], "snr_thresh": 4.0, "include_neighbours": True, "redshift_tolerance": 0.1, "margin": 3},
+    **{"errors": "stated", "background": "none", "snr_errors": "stated"},
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
@@ -29,7 +30,15 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = "id_dr3_list methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
     assert (first.runs == other.runs) == (name in [*harmless.split(), "overwrite"])
-    of_pixels = ("snr_thresh", "include_neighbours", "redshift_tolerance", "margin")
+    of_pixels = (
+        "errors",
+        "background",
+        "snr_thresh",
+        "snr_errors",
+        "include_neighbours",
+        "redshift_tolerance",
+        "margin",
+    )
     assert (first.pixels == other.pixels) == (name not in of_pixels)
 
 

@@ -1,0 +1,237 @@
+"""Background and noise as they are in the sky around a galaxy, which weight images often misstate."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from scipy.signal import fftconvolve
+
+from helper_functions.choose import choose
+from helper_functions.noise import CORRELATION_REACH, correlated_area, lags
+
+FAR_FROM_SOURCES = 8  # pixels from all segments: nearer, the wings of sources are brighter than what is to be measured
+ENOUGH_SKY = 1000  # pixels: with noise correlated over 40 of them, 25 are independent, which give a scatter to 14%
+CLIP = 4.0  # standard deviations: sky beyond is a source that was not detected, or a bad pixel
+GAUSSIAN_MAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
+MISSTATED = 1.5  # factor by which stated errors are off before it is worth a word
+UNIT_MISTAKE = 30.0  # factor that neither depth nor smoothing explains
+STRIPES = range(4, 11)  # pixels apart, at which rows and columns are compared
+STRIPED = 0.5  # difference of their correlations
+FAR_LAGS = slice(12, None)  # the last lags, at which noise of drizzled images has no correlation left
+STRUCTURED = 0.3  # correlation there
+
+
+class SkyNoise(NamedTuple):
+    """Background and noise of each band, as measured in the sky around a galaxy. NaN where they were not measured."""
+
+    n_sky: np.ndarray  # (n_bands,), pixels of sky
+    background: np.ndarray  # (n_bands,), 10 nJy per pixel, median of the sky
+    background_err: np.ndarray  # (n_bands,), from the medians of four parts of the sky
+    scatter: np.ndarray  # (n_bands,), robust standard deviation of the sky, 10 nJy per pixel
+    scale: np.ndarray  # (n_bands,), the same of the sky over its stated errors: 1 where these are right
+    correlation: np.ndarray  # (n_bands, n_lags), of the noise of two pixels, by their distance rounded to pixels
+    striped: np.ndarray  # (n_bands,), correlation along rows less that along columns
+
+    @property
+    def known(self):
+        """Whether each band was measured, bool, (n_bands,)."""
+        return np.isfinite(self.scale)
+
+    @property
+    def area(self):
+        """Pixels over which the noise of each band is correlated, (n_bands,)."""
+        return correlated_area(self.correlation)
+
+    @property
+    def misstated(self):
+        """Whether the stated errors of each band are off by more than MISSTATED, bool, (n_bands,)."""
+        return self.known & (np.abs(np.log(self.scale)) > np.log(MISSTATED))
+
+    def filled_with(self, other, bands):
+        """The same with these bands (an index) from another measurement, which has only them."""
+        result = SkyNoise(*(values.copy() for values in self))
+        for values, others in zip(result, other, strict=True):
+            values[bands] = others
+        return result
+
+
+# ---- measuring --------------------------------------------------------------
+
+
+def measure_sky(sci, err, segmap):
+    """Background and noise of each band, where there is no source.
+
+    Parameters
+    ----------
+    sci, err : ndarray of shape (n_bands, ny, nx)
+        10 nJy per pixel; NaN where there is no data.
+    segmap : int ndarray of shape (ny, nx)
+        0 for sky.
+
+    Returns
+    -------
+    SkyNoise
+        NaN in bands with less than ENOUGH_SKY pixels of sky, or with a sky that does not vary.
+    """
+    far = distance_transform_edt(segmap == 0) > FAR_FROM_SOURCES if segmap.any() else np.ones(segmap.shape, dtype=bool)
+    columns = [_measure_band(image, error, far) for image, error in zip(sci, err, strict=True)]
+    return SkyNoise(*(np.array(values) for values in zip(*columns, strict=True)))
+
+
+def _measure_band(image, error, far):
+    sky = far & np.isfinite(image) & np.isfinite(error)
+    unknown = sky.sum(), *4 * [np.nan], np.full(CORRELATION_REACH + 1, np.nan), np.nan
+    if sky.sum() < ENOUGH_SKY:
+        return unknown
+    background, scatter = middle_and_scatter(image[sky])
+    relative = np.where(sky, image.astype(float) - background, 0) / np.where(sky, error, 1)
+    _, scale = middle_and_scatter(relative[sky])
+    if not (scatter > 0 and scale > 0):
+        return unknown
+    noise = np.where(np.abs(relative) < CLIP * scale, relative, 0)
+    correlation, striped = correlation_in(noise, sky & (np.abs(relative) < CLIP * scale))
+    return sky.sum(), background, _background_error(image, sky), scatter, scale, correlation, striped
+
+
+def middle_and_scatter(values):
+    """Median, and the standard deviation that a Gaussian of the same median absolute deviation has."""
+    middle = np.median(values)
+    return float(middle), float(GAUSSIAN_MAD * np.median(np.abs(values - middle)))
+
+
+def _background_error(image, sky):
+    """Standard error of the background, from how the medians of the four quarters of the sky differ."""
+    rows, cols = np.nonzero(sky)
+    quarter = 2 * (rows > np.median(rows)) + (cols > np.median(cols))
+    medians = [np.median(image[rows[quarter == k], cols[quarter == k]]) for k in np.unique(quarter)]
+    return float(np.std(medians, ddof=1) / np.sqrt(len(medians))) if len(medians) > 1 else np.nan
+
+
+def correlation_in(noise, sky):
+    """Correlation of noise by distance, and how much more there is along rows than along columns.
+
+    Parameters
+    ----------
+    noise : ndarray of shape (ny, nx)
+        0 outside of the sky.
+    sky : bool ndarray of shape (ny, nx)
+
+    Returns
+    -------
+    correlation : ndarray of shape (CORRELATION_REACH + 1,)
+    striped : float
+    """
+    noise = np.where(sky, noise - noise[sky].mean(), 0)
+    products, pairs = (_of_all_pairs(each) for each in (noise, sky.astype(float)))
+    middle, lag = CORRELATION_REACH, lags(CORRELATION_REACH)
+    inside = lag <= CORRELATION_REACH
+    by_lag = [np.bincount(lag[inside], each[inside]) for each in (products, pairs)]
+    correlation = np.divide(*by_lag, out=np.zeros(middle + 1), where=by_lag[1] > 0.5)
+    apart = middle + np.array(STRIPES)
+    along, across = (each.sum() for each in (products[middle, apart], products[apart, middle]))
+    n_along, n_across = (max(each.sum(), 1) for each in (pairs[middle, apart], pairs[apart, middle]))
+    return correlation / correlation[0], float((along / n_along - across / n_across) / correlation[0])
+
+
+def _of_all_pairs(image):
+    """Sum of the products of all pixels a lag apart, by the lag's rows and columns up to CORRELATION_REACH."""
+    padded = np.pad(image, CORRELATION_REACH)
+    return fftconvolve(padded, image[::-1, ::-1], mode="valid")
+
+
+# ---- using ------------------------------------------------------------------
+
+
+def stated_errors(cutout):
+    """Errors as the weights state them."""
+    return cutout.err
+
+
+def measured_errors(cutout):
+    """Stated errors times the scale that was measured, and nowhere below the scatter of the sky.
+
+    Where weights hold the photon noise of sources, it is scaled with the rest: smoothing lowers all noise alike. Where
+    they are larger on sources than in the sky, which no noise is, the scatter of the sky is the least.
+    """
+    scale, scatter = (values[:, None, None] for values in (cutout.noise.scale, cutout.noise.scatter))
+    with np.errstate(invalid="ignore"):
+        measured = np.maximum(cutout.err * scale, np.where(np.isfinite(cutout.err), scatter, np.nan))
+    return np.where(np.isfinite(scale), measured, cutout.err).astype(cutout.err.dtype)
+
+
+def no_background(cutout):
+    """Nothing is taken off."""
+    return np.zeros(len(cutout.bands))
+
+
+def local_background(cutout):
+    """The median of the sky around the galaxy, where it was measured."""
+    return np.nan_to_num(cutout.noise.background)
+
+
+ERRORS = {"measured": measured_errors, "stated": stated_errors}
+BACKGROUNDS = {"local": local_background, "none": no_background}
+
+
+def with_sky_noise(cutout, *, errors="measured", background="local"):
+    """The cutout with the errors and the background that are wanted.
+
+    Parameters
+    ----------
+    cutout : Cutout
+        As the survey has it, with its `noise`; where it has none, this is measured in its own sky. Not changed.
+    errors : str
+        A key of ERRORS.
+    background : str
+        A key of BACKGROUNDS: what is taken off the fluxes.
+
+    Returns
+    -------
+    Cutout
+    """
+    if cutout.noise is None:
+        cutout = cutout._replace(noise=measure_sky(cutout.sci, cutout.err, cutout.segmap))
+    error = choose(ERRORS, errors, "errors")(cutout)
+    level = choose(BACKGROUNDS, background, "background")(cutout)[:, None, None]
+    return cutout._replace(sci=(cutout.sci - level).astype(cutout.sci.dtype), err=error)
+
+
+# ---- in words ---------------------------------------------------------------
+
+
+def noise_notes(noise, bands, wanted):
+    """What is to be said of the noise, a tuple of sentences.
+
+    Parameters
+    ----------
+    noise : SkyNoise
+    bands : sequence of str
+    wanted : bool ndarray of shape (n_bands,)
+        Bands with data in the galaxy.
+    """
+    scale = noise.scale
+    far = noise.correlation[:, FAR_LAGS].mean(axis=1)
+    with np.errstate(invalid="ignore"):
+        mistaken = (scale > UNIT_MISTAKE) | (scale < 1 / UNIT_MISTAKE)
+        findings = [
+            (noise.misstated & ~mistaken, "stated errors are off by more than a factor of {factor:g} in {names}"),
+            (mistaken, "stated errors are off by more than a factor of {unit:g}, as by a mistake of units, in {names}"),
+            (np.abs(noise.striped) > STRIPED, "noise is striped in {names}"),
+            (far > STRUCTURED, "the sky has structure larger than {reach} pixels in {names}: sums are less certain"),
+            (~noise.known & (noise.n_sky >= ENOUGH_SKY), "the sky does not vary in {names}: stated errors are kept"),
+            (~noise.known & (noise.n_sky < ENOUGH_SKY), "too little sky in {names}: stated errors are kept"),
+        ]
+    words = {"factor": MISSTATED, "unit": UNIT_MISTAKE, "reach": CORRELATION_REACH}
+    return tuple(
+        sentence.format(names=in_words(bands, found & wanted, wanted), **words)
+        for found, sentence in findings
+        if (found & wanted).any()
+    )
+
+
+def in_words(bands, some, wanted):
+    """Some of the wanted bands by name, or how many they are where these are many."""
+    names = [band for band, chosen in zip(bands, some, strict=True) if chosen]
+    if len(names) == wanted.sum():
+        return "all bands"
+    return ", ".join(names) if len(names) <= 4 else f"{len(names)} of {wanted.sum()} bands"
