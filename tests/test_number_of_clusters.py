@@ -65,7 +65,8 @@ def task_with(log_likelihood, noise_area):
                 for k, x in log_likelihood.items()
             }
 
-    return Task(pixel_seds(np.ones((50, 4)), np.ones((50, 4)), noise_area=noise_area), Known(), seed=0)
+    correlation = np.column_stack([np.ones(4), (noise_area - 1) / 8])  # with the eight pixels around each
+    return Task(pixel_seds(np.ones((50, 4)), np.ones((50, 4)), correlation=correlation), Known(), seed=0)
 
 
 def test_tic_by_hand():

@@ -58,11 +58,13 @@ def test_complete_block_by_hand():
 
 def test_only_slices_pixels_and_bands_of_everything():
     flux = np.arange(12.0).reshape(4, 3)
-    seds = pixel_seds(flux, flux + 1, noise_area=np.array([1.0, 2, 3]), bands=("f115w", "f200w", "f444w"), redshift=2.0)
+    noise = {"correlation": np.array([[1, 0], [1, 0.25], [1, 0.5]]), "curvature": np.arange(4.0)}
+    seds = pixel_seds(flux, flux + 1, **noise, bands=("f115w", "f200w", "f444w"), redshift=2.0)
     some = seds.only([3, 1], [2, 0])
     assert some.flux.tolist() == [[11, 9], [5, 3]]
     assert (some.error == some.flux + 1).all()
-    assert (some.bands, some.noise_area.tolist(), some.redshift) == (("f444w", "f115w"), [3, 1], 2.0)
+    assert (some.bands, some.noise_area.tolist(), some.redshift) == (("f444w", "f115w"), [5, 1], 2.0)
+    assert some.curvature.tolist() == [3, 1]
     assert some.positions.tolist() == [[0, 3], [0, 1]]
     assert some.wavelengths.tolist() == seds.wavelengths[[2, 0]].tolist()
     assert (some.edges == seds.edges[[2, 0]]).all()

@@ -7,8 +7,9 @@ from astropy.table import Table
 from conftest import BANDS, NOISE, SHAPE, celestial_wcs, edit, image_path, plant
 
 import data_paths
-from helper_functions.noise import area_of_sky
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
+from helper_functions.sky_noise import measure_sky, with_sky_noise
+from main_clustering import settings_block
 from prepare_images import (
     NotInSurvey,
     agreeing_neighbours,
@@ -114,22 +115,42 @@ def test_unknown_ids_say_where_they_are_missing(survey_folder):
 
 def test_cutout_survives_the_disk(survey_folder, tmp_path):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=12, include_neighbours=True)
-    cutout = cutout._replace(noise_area=np.array([1.5, np.nan, 2.1, 3.3, 4.2, 5.1]), notes=("one " * 40 + "end", "two"))
+    cutout = with_sky_noise(cutout)._replace(notes=("one " * 40 + "end", "two"))
+    cutout.noise.scale[1] = np.nan
     mask = select_pixels(cutout, median_snr(cutout), 3)
-    cutout_to_fits(cutout, mask, 3).writeto(tmp_path / "pixels.fits")
+    cutout_to_fits(cutout, mask, settings_block()).writeto(tmp_path / "pixels.fits")
     again, mask_again = read_cutout(tmp_path / "pixels.fits")
     for name in ("id_dr3", "redshift", "bands", "members", "notes"):
         assert getattr(again, name) == getattr(cutout, name)
-    for name in ("sci", "err", "segmap", "wavelengths", "noise_area"):
+    for name in ("sci", "err", "segmap", "wavelengths"):
         np.testing.assert_array_equal(getattr(again, name), getattr(cutout, name))
+    for name, values in cutout.noise._asdict().items():
+        np.testing.assert_array_equal(getattr(again.noise, name), values)
     assert (mask_again == mask).all()
     np.testing.assert_allclose(again.wcs.wcs_pix2world(3, 4, 0), cutout.wcs.wcs_pix2world(3, 4, 0), atol=1e-10)
     seds = extract_seds(cutout, mask)
     np.testing.assert_array_equal(extract_seds(again, mask).noise_area, seds.noise_area)
-    # Cutouts of before, and simulated ones, do not know it.
-    cutout_to_fits(cutout._replace(noise_area=None, notes=()), mask, 3).writeto(tmp_path / "before.fits")
-    before, _ = read_cutout(tmp_path / "before.fits")
-    assert (before.noise_area, before.notes) == (None, ())
+    # A cutout whose sky nobody looked at has no such table.
+    cutout_to_fits(cutout._replace(noise=None, notes=()), mask, settings_block()).writeto(tmp_path / "without.fits")
+    before, _ = read_cutout(tmp_path / "without.fits")
+    assert (before.noise, before.notes) == (None, ())
+
+
+def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
+    """Fluxes plus the background, and errors over the scale, are those of the mosaics."""
+    raw = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
+    cutout = with_sky_noise(raw)
+    mask = cutout.segmap == 7
+    cutout_to_fits(cutout, mask, settings_block()).writeto(tmp_path / "pixels.fits")
+    with fits.open(tmp_path / "pixels.fits") as hdus:
+        table = Table.read(hdus["NOISE"])
+        assert table["band"].tolist() == list(BANDS)
+        assert str(table["background"].unit) == str(table["scatter"].unit) == "10 nJy"
+        assert (hdus[0].header["ERRORS"], hdus[0].header["BACKGND"]) == ("measured", "local")
+        back = hdus["SCI"].data + np.array(table["background"])[:, None, None]
+        np.testing.assert_allclose(back, raw.sci, rtol=1e-5, atol=1e-6)
+        stated = hdus["ERR"].data / np.array(table["scale"])[:, None, None]
+        np.testing.assert_allclose(stated, raw.err, rtol=0.02)  # the scatter is the least, 1% above in some bands
 
 
 # ---- units ------------------------------------------------------------------
@@ -175,7 +196,7 @@ def test_an_image_that_is_no_flux_density_is_refused(survey_folder):
         open_survey(survey_folder, IDS)
 
 
-# ---- correlation of the noise -----------------------------------------------
+# ---- noise of the sky -----------------------------------------------
 
 
 def blurred_noise(folder):
@@ -202,38 +223,34 @@ def crowd(folder, window):
     edit(folder / data_paths.SEGMAP, fill)
 
 
-def test_noise_is_measured_in_the_cutout_where_it_has_sky(survey_folder):
+@pytest.mark.parametrize("margin", [0, 12, 30, 45])
+def test_noise_is_measured_in_the_same_sky_whatever_the_margin(survey_folder, margin):
     blurred_noise(survey_folder)
     survey = open_survey(survey_folder, IDS)
-    cutout = cut_out(survey, 7, margin=40)
+    cutout, wide = cut_out(survey, 7, margin=margin), cut_out(survey, 7, margin=30)
     assert cutout.notes == ()
-    np.testing.assert_array_equal(cutout.noise_area, area_of_sky(cutout.sci, cutout.err, cutout.segmap))
+    for name, values in measure_sky(wide.sci, wide.err, wide.segmap)._asdict().items():
+        np.testing.assert_array_equal(getattr(cutout.noise, name), values)
     seds = extract_seds(cutout, cutout.segmap == 7)
-    np.testing.assert_array_equal(
-        seds.noise_area, extract_seds(cutout._replace(noise_area=None), cutout.segmap == 7).noise_area
-    )
+    np.testing.assert_array_equal(seds.correlation, cutout.noise.correlation)
 
 
-def test_noise_is_measured_around_a_cutout_without_sky(survey_folder):
+def test_noise_is_measured_around_a_galaxy_without_sky(survey_folder):
     area = blurred_noise(survey_folder)
-    crowd(survey_folder, np.s_[15:66, 15:66])
+    crowd(survey_folder, np.s_[3:80, 3:80])
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
-    assert np.isnan(area_of_sky(cutout.sci, cutout.err, cutout.segmap)).all()
-    # 3,000 pixels of sky: a scatter of sqrt(2 x 113 / 3000) of the area in a band, and of six their mean.
-    assert np.mean(cutout.noise_area) == pytest.approx(area, rel=3 * np.sqrt(2 * 113 / 3000 / 6))
-    assert cutout.notes == (
-        "too little sky in the cutout: correlation of the noise measured up to 50 pixels around it",
-    )
-    mask = cutout.segmap == 7
-    np.testing.assert_array_equal(extract_seds(cutout, mask).noise_area, cutout.noise_area)
+    assert cutout.noise.n_sky.min() > 1000
+    # 1,000 pixels of sky: a scatter of sqrt(2 x 137 / 1000) of the area in a band, and of six their mean.
+    assert np.mean(cutout.noise.area) == pytest.approx(area, rel=3 * np.sqrt(2 * 137 / 1000 / 6))
+    assert cutout.notes == ("too little sky near the galaxy in all bands: noise measured up to 60 pixels around it",)
 
 
 def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     """One band has no data where the sky is, another none at all, which nobody will miss."""
     crowd(survey_folder, np.s_[:, :65])
-    monkeypatch.setattr("prepare_images.MORE_SKY", (5, 100))
+    monkeypatch.setattr("prepare_images.SKY_MARGINS", (3, 5, 100))
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
-    assert np.isfinite(cutout.noise_area).all()
+    assert cutout.noise.known.all()
     assert cutout.notes[0].endswith("measured up to 100 pixels around it")
 
     def far(weight):
@@ -243,18 +260,28 @@ def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     edit(image_path(survey_folder, "f200w", "wht"), far)
     edit(image_path(survey_folder, "f277w", "wht"), np.zeros_like)
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
-    assert np.isnan(cutout.noise_area).tolist() == [False, False, False, True, True, False]
+    assert cutout.noise.known.tolist() == [True, True, True, False, False, True]
     assert cutout.notes == (
-        "too little sky in the cutout in 4 of 5 bands: correlation of the noise measured up to 100 pixels around it",
-        "no sky in 1 of 5 bands: correlation of the noise measured in what clusters leave over",
+        "too little sky near the galaxy in f606w, f814w, f115w, f444w: noise measured up to 100 pixels around it",
+        "too little sky in f200w: stated errors are kept",
     )
 
 
 def test_a_mosaic_without_sky_says_so(survey_folder):
     crowd(survey_folder, np.s_[:, :])
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
-    assert np.isnan(cutout.noise_area).all()
-    assert cutout.notes == ("no sky: correlation of the noise measured in what clusters leave over",)
+    assert cutout.notes == ("too little sky in all bands: stated errors are kept",)
+    used = with_sky_noise(cutout)
+    np.testing.assert_array_equal(used.sci, cutout.sci)
+    np.testing.assert_array_equal(used.err, cutout.err)
+
+
+def test_weights_in_another_unit_are_noticed_and_do_not_matter(survey_folder):
+    plain = with_sky_noise(cut_out(open_survey(survey_folder, IDS), 7, margin=10))
+    edit(image_path(survey_folder, "f200w", "wht"), lambda weight: weight * 1e-4)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
+    assert cutout.notes == ("stated errors are off by more than a factor of 30, as by a mistake of units, in f200w",)
+    np.testing.assert_allclose(with_sky_noise(cutout).err, plain.err, rtol=1e-5)
 
 
 def test_an_impossible_redshift_has_no_neighbours(survey_folder):

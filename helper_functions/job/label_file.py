@@ -37,7 +37,7 @@ def label_hdus(result, settings, fingerprint):
         header.comments["KLOW"] = "lowest number that scores like the chosen one"
         header.comments["KHIGH"] = "highest number that scores like the chosen one"
     header["ERRORS"] = (settings.errors, "measured in the sky, or as stated")
-    header["BACKGND"] = (settings.background, "taken off: local, the median of the sky, or none")
+    header["BACKGND"] = (settings.background, "what was taken off the fluxes: local or none")
     header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
     header["SEED"] = (settings.seed, "seed of everything random")
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")

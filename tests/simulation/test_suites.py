@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from helper_functions.noise import FAR_FROM_SOURCES
 from helper_functions.simulation.flaws import draw_flaws
 from helper_functions.simulation.simulated_galaxy import segment, simulate_galaxy
 from helper_functions.simulation.suites import RADII, REALISTIC_KINDS, realistic_galaxy
+from helper_functions.sky_noise import FAR_FROM_SOURCES
 
 
 def test_the_realistic_suite_is_what_it_says():
