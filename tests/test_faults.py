@@ -246,7 +246,8 @@ def test_a_pixel_of_zeros_is_one_line(job, survey_folder, tmp_path, capsys):
 
     for path in survey_folder.glob("psf_matched/*_sci_*"):
         edit(path, zero)
-    assert job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--snr-thresh", -1, "--n-clusters", 2) == 1
+    flags = ["--snr-thresh", -1, "--n-clusters", 2]
+    assert job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--background", "none", *flags) == 1
     (message,) = summary_of(tmp_path / "out")["message"]
     assert message == "ValueError: 1 of 441 SEDs are zero in every band: they have no shape"
     assert "Traceback" not in capsys.readouterr().err

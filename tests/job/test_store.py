@@ -68,7 +68,7 @@ def save_galaxy(store, two_shapes):
     result = result_of(two_shapes, "kmeans", "euclidean")
     mask = result.labels != 0
     galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0)
-    store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, 3.0))
+    store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, store.settings))
 
 
 def test_what_was_saved_is_done_and_its_row_says_with_what(saved):
