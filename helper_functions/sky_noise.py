@@ -71,7 +71,7 @@ def measure_sky(sci, err, segmap):
     Returns
     -------
     SkyNoise
-        NaN in bands with less than ENOUGH_SKY pixels of sky, or with a sky that does not vary.
+        NaN in bands with less than ENOUGH_SKY pixels of sky; of a sky that does not vary, the background is known.
     """
     far = distance_transform_edt(segmap == 0) > FAR_FROM_SOURCES if segmap.any() else np.ones(segmap.shape, dtype=bool)
     columns = [_measure_band(image, error, far) for image, error in zip(sci, err, strict=True)]
@@ -87,7 +87,7 @@ def _measure_band(image, error, far):
     relative = np.where(sky, image.astype(float) - background, 0) / np.where(sky, error, 1)
     _, scale = middle_and_scatter(relative[sky])
     if not (scatter > 0 and scale > 0):
-        return unknown
+        return sky.sum(), background, 0.0, *unknown[3:]
     noise = np.where(np.abs(relative) < CLIP * scale, relative, 0)
     correlation, striped = correlation_in(noise, sky & (np.abs(relative) < CLIP * scale))
     return sky.sum(), background, _background_error(image, sky), scatter, scale, correlation, striped
