@@ -159,7 +159,7 @@ def test_a_pair_without_meaning_is_refused():
     ):
         check_run("spectral_cross_cor", "L2", "weightednorm")
     assert check_run("spectral_cross_cor", "L2", None) == ("L2", "crosscor")
-    assert check_run("kmeans", None, None) == ("L2", "euclidean")
+    assert check_run("kmeans", None, None) == ("contrast", "euclidean")
     assert check_run("blended_mixture", "sed", None) == ("none", "noise")  # it takes brightness out by itself
 
 

@@ -167,11 +167,11 @@ def test_a_folder_of_several_settings_says_which_and_keeps_none_that_no_longer_h
     job(output, *flags, "--methods", "kmeans", "dbscan")
     job(output, *flags, "--methods", "agglomerative")
     rows = summary_of(output)
-    assert rows["run"].tolist() == ["agglomerative_L2", "dbscan_L2", "kmeans_L2"]
+    assert rows["run"].tolist() == ["agglomerative_contrast", "dbscan_sed", "kmeans_contrast"]
     assert len(set(rows["settings"])) == 3
     job(output, *flags, "--methods", "agglomerative", "--snr-thresh", 30)
     rows = summary_of(output)
-    assert (rows["run"].tolist(), rows["snr_thresh"].tolist()) == (["agglomerative_L2"], [30.0])
+    assert (rows["run"].tolist(), rows["snr_thresh"].tolist()) == (["agglomerative_contrast"], [30.0])
     assert not [path for path in output.rglob("*") if "kmeans" in path.name and path.is_file()]
     alone = tmp_path / "alone"
     job(alone, *flags, "--methods", "agglomerative", "--snr-thresh", 30)
@@ -227,7 +227,7 @@ def test_damaged_results_are_made_again(job, tmp_path):
 def test_other_code_makes_it_again(job, tmp_path, monkeypatch):
     output = tmp_path / "out"
     job(output, "--ids", 7, "--methods", "dbscan")
-    path = data_paths.clusters_path(output, "dbscan_L2", 7)
+    path = data_paths.clusters_path(output, "dbscan_sed", 7)
     before = path.stat().st_mtime_ns
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns == before
@@ -246,7 +246,7 @@ def test_a_pixel_of_zeros_is_one_line(job, survey_folder, tmp_path, capsys):
 
     for path in survey_folder.glob("psf_matched/*_sci_*"):
         edit(path, zero)
-    flags = ["--snr-thresh", -1, "--n-clusters", 2]
+    flags = ["--snr-thresh", -1, "--n-clusters", 2, "--norm", "L2"]
     assert job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--background", "none", *flags) == 1
     (message,) = summary_of(tmp_path / "out")["message"]
     assert message == "ValueError: 1 of 441 SEDs are zero in every band: they have no shape"
@@ -279,7 +279,7 @@ def test_a_single_band_and_bands_apart_are_told(job, survey_folder, tmp_path):
 def test_identical_pixels_are_fewer_clusters_and_it_is_told(job, survey_folder, tmp_path):
     for path in survey_folder.glob("psf_matched/*_sci_*"):
         edit(path, lambda pixels: np.ones_like(pixels))
-    job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--n-clusters", 3)
+    job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--n-clusters", 3, "--background", "none")
     assert "1 of the 3 clusters asked for: the pixels are too alike" in summary_of(tmp_path / "out")["message"][0]
 
 

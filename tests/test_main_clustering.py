@@ -55,11 +55,11 @@ def test_all_methods_leave_their_files(job, capsys):
     expected = {"summary.ecsv", "settings.json", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
     for method in METHODS:
-        run = f"{method}_L2" if METHODS[method].takes_any_norm else method
+        run = f"{method}_{METHODS[method].norm}" if METHODS[method].takes_any_norm else method
         expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
         expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
     assert files_of(output) == expected
-    assert "[1/1] 7: 441 pixels; clusters: blended_mixture 2, kmeans_L2 2," in capsys.readouterr().out
+    assert "[1/1] 7: 441 pixels; clusters: blended_mixture 2, kmeans_contrast 2," in capsys.readouterr().out
     summary = summary_of(output)
     assert set(summary["status"]) == {"ok"}
     assert set(summary["pictures"]) == {"cluster_map composites"}
@@ -101,17 +101,17 @@ def test_another_criterion_can_choose(job):
 
 def test_labels_are_the_planted_halves_in_the_mosaics_frame(job):
     _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
-    labels, header = fits.getdata(output / "clusters/kmeans_L2/7_clusters.fits", header=True)
+    labels, header = fits.getdata(output / "clusters/kmeans_contrast/7_clusters.fits", header=True)
     _, kind, _ = plant()
     y, x = np.nonzero(labels > 0)
     # From label pixel to sky to mosaic pixel: the WCS of both must agree.
     columns, rows = celestial_wcs().wcs_world2pix(*WCS(header).wcs_pix2world(x, y, 0), 0)
     truth = kind[np.rint(rows).astype(int), np.rint(columns).astype(int)]
     assert adjusted_rand_score(truth, labels[y, x]) == 1
-    cards = {"IDDR3": 7, "METHOD": "kmeans", "NORM": "L2", "METRIC": "euclidean", "NCLUST": 2, "KCHOICE": "given"}
+    cards = {"IDDR3": 7, "METHOD": "kmeans", "NORM": "contrast", "METRIC": "euclidean", "NCLUST": 2, "KCHOICE": "given"}
     assert {card: header[card] for card in cards} == cards
     assert (header["SNRTHR"], header["SEED"]) == (3.0, 0)
-    similarity = fits.getdata(output / "clusters/kmeans_L2/7_clusters.fits", "SIMILARITY")
+    similarity = fits.getdata(output / "clusters/kmeans_contrast/7_clusters.fits", "SIMILARITY")
     assert (np.isfinite(similarity) == (labels > 0)).all()
 
 
@@ -119,7 +119,7 @@ def test_composites_are_the_planted_shapes(job):
     from conftest import BANDS, BLUE, RED
 
     _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
-    table = Table.read(output / "composite_seds/kmeans_L2/7_composite_seds.ecsv")
+    table = Table.read(output / "composite_seds/kmeans_contrast/7_composite_seds.ecsv")
     for cluster in (1, 2):
         rows = table[table["cluster"] == cluster]
         assert tuple(rows["band"]) == BANDS
@@ -133,8 +133,8 @@ def test_pixels_file_is_enough_to_cluster_again(job):
     _, output = job("--ids", 7, "--methods", "agglomerative", "--n-clusters", 4)
     cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
     seds = extract_seds(cutout, mask)
-    again = cluster_pixels(seds, method="agglomerative", norm="L2", n_clusters=4, seed=0).labels
-    labels = fits.getdata(output / "clusters/agglomerative_L2/7_clusters.fits")
+    again = cluster_pixels(seds, method="agglomerative", n_clusters=4, seed=0).labels
+    labels = fits.getdata(output / "clusters/agglomerative_contrast/7_clusters.fits")
     assert (labels[seds.rows, seds.cols] == again).all()
 
 
@@ -208,15 +208,15 @@ def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
     _, output = job(*flags)
 
     def times():
-        return {name: (output / name).stat().st_mtime_ns for name in files_of(output) if "_L2/" in name}
+        return {name: (output / name).stat().st_mtime_ns for name in files_of(output) if "_contrast/" in name}
 
     first = times()
     job(*flags)
     assert times() == first
-    (output / "images/agglomerative_L2/7_composites.png").unlink()  # as after a kill
+    (output / "images/agglomerative_contrast/7_composites.png").unlink()  # as after a kill
     job(*flags)
     redone = {name for name, time in times().items() if time != first[name]}
-    assert {name.split("/")[1] for name in redone} == {"agglomerative_L2"}
+    assert {name.split("/")[1] for name in redone} == {"agglomerative_contrast"}
     second = times()
     (output / "images/comparison/7_comparison.png").unlink()
     job(*flags)
@@ -228,7 +228,7 @@ def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
 
 def test_other_settings_or_files_do_it_again(job, survey_folder):
     _, output = job("--ids", 7, "--methods", "kmeans")
-    path = output / "clusters/kmeans_L2/7_clusters.fits"
+    path = output / "clusters/kmeans_contrast/7_clusters.fits"
     job("--ids", 7, "--methods", "kmeans", "--n-clusters", 3)
     assert fits.getheader(path)["NCLUST"] == 3
     before = path.stat().st_mtime_ns
@@ -243,7 +243,7 @@ def test_summary_keeps_earlier_galaxies(job):
     job("--ids", 7, "--methods", "kmeans")
     _, output = job("--ids", 11, "--methods", "kmeans", "dbscan")
     names = [(row["id_dr3"], row["run"]) for row in summary_of(output)]
-    assert names == [(7, "kmeans_L2"), (11, "dbscan_L2"), (11, "kmeans_L2")]
+    assert names == [(7, "kmeans_contrast"), (11, "dbscan_sed"), (11, "kmeans_contrast")]
 
 
 def test_jobs_give_the_same_as_one_process(job, tmp_path):
@@ -270,7 +270,7 @@ def test_dropped_bands_are_named(job, survey_folder):
     fits.PrimaryHDU(0 * data, header).writeto(path, overwrite=True)
     _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
     assert summary_of(output)["message"][0] == "no data here in f814w"
-    assert len(Table.read(output / "composite_seds/kmeans_L2/7_composite_seds.ecsv")) == 2 * 5
+    assert len(Table.read(output / "composite_seds/kmeans_contrast/7_composite_seds.ecsv")) == 2 * 5
 
 
 def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch):
@@ -281,16 +281,16 @@ def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch
     status, output = job("--ids", 7, "--methods", "dbscan")
     assert status == 0
     assert (summary_of(output)["n_clusters"][0], summary_of(output)["n_unassigned"][0]) == (0, 441)
-    assert "images/dbscan_L2/7_composites.png" not in files_of(output)
-    before = (output / "clusters/dbscan_L2/7_clusters.fits").stat().st_mtime_ns
+    assert "images/dbscan_sed/7_composites.png" not in files_of(output)
+    before = (output / "clusters/dbscan_sed/7_clusters.fits").stat().st_mtime_ns
     job("--ids", 7, "--methods", "dbscan")  # nothing is missing
-    assert (output / "clusters/dbscan_L2/7_clusters.fits").stat().st_mtime_ns == before
+    assert (output / "clusters/dbscan_sed/7_clusters.fits").stat().st_mtime_ns == before
 
 
 def test_pdf_is_a_setting(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "FIGURE_FORMAT", "pdf")
     _, output = job("--ids", 7, "--methods", "kmeans")
-    assert (output / "images/kmeans_L2/7_cluster_map.pdf").read_bytes().startswith(b"%PDF")
+    assert (output / "images/kmeans_contrast/7_cluster_map.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_settings_are_saved(job):
@@ -313,7 +313,7 @@ def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
     flags = ["--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2]
     status, output = job(*flags)
     assert status == 0
-    assert "images/kmeans_L2_features/7_feature_weights.png" in files_of(output)
+    assert "images/kmeans_contrast_features/7_feature_weights.png" in files_of(output)
 
 
 def test_weights_are_those_of_the_bands_clustered_with(job, survey_folder, monkeypatch):

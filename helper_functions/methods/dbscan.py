@@ -63,6 +63,7 @@ METHODS = {
     "dbscan": Method(
         dbscan,
         "connected dense places in the metric's space; finds the number by itself",
+        norm="sed",
         criterion=DENSITY,
         when_large=f"links between {LINKED_NEIGHBOURS} nearest neighbours",
     )

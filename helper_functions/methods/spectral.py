@@ -49,6 +49,7 @@ METHODS = {
     "spectral_cross_cor": Method(
         spectral_cross_cor,
         "normalised cuts with similarities 1 − b12 between all pixels",
+        norm="L2",
         metric="crosscor",
         takes_any_metric=False,
         instead="spectral",

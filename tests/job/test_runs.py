@@ -22,7 +22,7 @@ def test_run_names_join_what_is_not_default():
 
 def test_plan_is_every_combination_less_what_has_no_meaning():
     runs, refused = plan_runs(settings("--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm"))
-    assert [run.name for run in runs] == ["kmeans_L2_weightednorm"]
+    assert [run.name for run in runs] == ["kmeans_contrast_weightednorm"]
     assert [run.name for run in refused] == ["spectral_cross_cor_L2_weightednorm"]
     with pytest.raises(ValueError, match="has a meaning with metric crosscor only"):
         plan_runs(settings("--methods", "spectral_cross_cor", "--metric", "euclidean"))

@@ -51,7 +51,7 @@ def test_blurred_regions_are_found(spots):
     assert found > 0.9  # what is not is the pixels of about as much light from either side
     # The control: k-means, which knows nothing of blends, makes clusters of the rims though it is told the number.
     plain = cluster_pixels(seds, method="kmeans", n_clusters=3)
-    assert adjusted_rand_score(truth, plain.labels) < found - 0.1
+    assert adjusted_rand_score(truth, plain.labels) < found - 0.05
 
 
 def test_populations_of_a_simulated_galaxy_are_counted():
