@@ -332,6 +332,9 @@ def notes_on_number(sizes, n_asked, k_choice, scores):
         notes.append(f"{n_clusters} of the {n_asked} clusters asked for: the pixels are too alike")
     if k_choice in scores:
         chosen, most = scores[k_choice].chosen, len(scores[k_choice].values)
+        lowest, highest_alike = scores[k_choice].k_range
+        if lowest < highest_alike:
+            notes.append(f"{k_choice} cannot tell {lowest} to {highest_alike} clusters apart")
         if chosen == most > 1:
             notes.append(f"{most} clusters are the most that were tried: there may be more")
         others = {name: each.chosen for name, each in scores.items() if name != k_choice}
@@ -342,7 +345,8 @@ def notes_on_number(sizes, n_asked, k_choice, scores):
     if n_clusters > 1:
         small = np.flatnonzero(sizes < PSF_PIXELS) + 1
         if small.size:
-            notes.append(f"smaller than the PSF of {PSF_PIXELS:.0f} pixels: cluster {', '.join(map(str, small))}")
+            which = f"cluster{'s' * (small.size > 1)} {', '.join(map(str, small))}"
+            notes.append(f"smaller than the PSF of {PSF_PIXELS:.0f} pixels: {which}")
         held = sizes.sum() / PSF_PIXELS / n_clusters
         if held < PSFS_PER_CLUSTER:
             notes.append(

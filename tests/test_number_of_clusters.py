@@ -142,9 +142,12 @@ def test_notes_on_the_number_of_clusters():
     (note,) = notes([200] * MAX_CLUSTERS, tic=MAX_CLUSTERS)
     assert note == "10 clusters are the most that were tried: there may be more"
     (note,) = notes([700, 10, 9, 3], tic=4)  # the PSF covers 9.6 pixels
-    assert note == "smaller than the PSF of 10 pixels: cluster 3, 4"
+    assert note == "smaller than the PSF of 10 pixels: clusters 3, 4"
     (note,) = notes(np.full(3, 4 * PSF_PIXELS), tic=3)
     assert note == "a cluster holds 4.0 PSFs on average: below 5, most pixels are blended"
+    alike = Scores(np.array([0.0, 9, 9.5, 8]), 3, error=np.array([1.0, 1, 0, 2]))
+    (note,) = notes_on_number(np.array([500, 500, 500]), "auto", "tic", {"tic": alike})
+    assert note == "tic cannot tell 2 to 4 clusters apart"
     assert notes([5], tic=1) == []  # one cluster is the galaxy, however small
     assert notes([500], 2, "given") == ["1 of the 2 clusters asked for: the pixels are too alike"]
     assert notes([500], 2, "density") == []

@@ -22,10 +22,10 @@ class Run(NamedTuple):
         return "_".join((self.method, *norm, *metric))
 
     def title(self, n_clusters):
-        """The run and what it found, for a picture; a norm or metric that the method brings itself is not named."""
+        """The run and what it found, for a picture; a norm or metric that the method brings is not named."""
         entry = METHODS[self.method]
         norm = (f"norm {self.norm}",) if entry.takes_any_norm else ()
-        metric = (self.metric,) if entry.takes_any_metric else ()
+        metric = (self.metric,) if self.metric != entry.metric else ()
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
 
 

@@ -133,14 +133,15 @@ def _row(id_dr3, run, **values):
 
 
 def one_line(rows, output):
-    """What was found in a galaxy, and where it lies, in one line."""
+    """What was found in a galaxy, and where it lies, in one line; of the messages what all runs have in common."""
     good = [row for row in rows if row["status"] == OK]
     bad = [f"{row['run']}: {row['status']} ({row['message']})" for row in rows if row["status"] != OK]
     if not good and len({row["message"] for row in rows}) == 1:
         return f"{rows[0]['id_dr3']}: {rows[0]['status']}: {rows[0]['message']}"
     found = ", ".join(f"{row['run']} {row['n_clusters']}" for row in good)
     parts = [f"{good[0]['n_pixels']} pixels; clusters: {found}"] if good else []
-    parts += dict.fromkeys(row["message"] for row in good if row["message"])
+    messages = [row["message"].split("; ") for row in good]
+    parts += [note for note in messages[0] if note and all(note in each for each in messages)] if good else []
     return f"{rows[0]['id_dr3']}: {'; '.join(parts + bad)} -> {output}"
 
 

@@ -32,5 +32,6 @@ def test_plan_is_every_combination_less_what_has_no_meaning():
 
 def test_titles_name_what_was_chosen_and_not_what_the_method_brings():
     assert Run("blended_mixture", "none", "noise").title(3) == "blended_mixture (3 clusters)"
-    assert Run("kmeans", "L2", "euclidean").title(1) == "kmeans, norm L2, euclidean (1 cluster)"
+    assert Run("kmeans", "L2", "euclidean").title(1) == "kmeans, norm L2 (1 cluster)"
+    assert Run("kmeans", "L2", "noise").title(2) == "kmeans, norm L2, noise (2 clusters)"
     assert Run("spectral_cross_cor", "sed", "crosscor").title(2) == "spectral_cross_cor, norm sed (2 clusters)"

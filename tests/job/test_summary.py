@@ -85,3 +85,6 @@ def test_one_line_says_what_was_found_and_what_went_wrong():
         == "7: 90 pixels; clusters: dbscan_L2 3; no data in f814w; kmeans_L2: refused (no) -> out"
     )
     assert one_line([bad, bad], "out") == "7: refused: no"
+    other = good | {"run": "kmeans_L2", "message": "no data in f814w; smaller than the PSF: cluster 2"}
+    both = one_line([good, other], "out")
+    assert both == "7: 90 pixels; clusters: dbscan_L2 3, kmeans_L2 3; no data in f814w -> out"
