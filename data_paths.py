@@ -113,6 +113,16 @@ def composites_path(output, run, id_dr3):
     return Path(output) / "composite_seds" / run / f"{id_dr3}_composite_seds.ecsv"
 
 
+def populations_path(output, run, id_dr3):
+    """ECSV table of the SEDs of the populations behind the clusters, of a run whose method takes blends apart."""
+    return Path(output) / "composite_seds" / run / f"{id_dr3}_population_seds.ecsv"
+
+
+def budget_path(output, run, id_dr3):
+    """ECSV table of where the flux of the selected pixels goes in one run."""
+    return Path(output) / "composite_seds" / run / f"{id_dr3}_flux_budget.ecsv"
+
+
 def image_path(output, folder, id_dr3, picture, figure_format):
     """Picture `picture` of a galaxy; `folder` is the run's name, or what all runs share."""
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"

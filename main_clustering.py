@@ -26,7 +26,9 @@ from helper_functions.job.settings import collect_block, read_command_line, sett
 from helper_functions.job.store import GalaxyStore, what_is_asked
 from helper_functions.job.summary import EXPECTED, FAILED, Summary, one_line
 from helper_functions.job.tell import progress_bar, replace_what_cannot_be_written, say
+from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
+from helper_functions.population_seds import population_seds
 from helper_functions.quality import Judged, judge
 from helper_functions.simulation.simulated_field import demo_field
 from helper_functions.sky_noise import with_sky_noise
@@ -60,6 +62,7 @@ POLYNOMIAL_DEGREE = 5  # of the curves of metric polynomial
 N_CLUSTERS = "auto"  # or a number
 CRITERION = None  # what chooses the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
 CRITERIA_SHOWN = ["tic", "bic", "silhouette", "gap", "stability", "prediction"]  # for the first run of each galaxy
+CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a confident member of its cluster
 SEED = 0
 
 FIGURE_FORMAT = "png"  # or "pdf"
@@ -242,13 +245,15 @@ def cluster_run(run, seds, cutout, settings, criteria):
         memory_limit=1e9 * settings.memory_limit,
     )
     clustering = cluster(seds, n_clusters=settings.n_clusters, criteria=criteria)
-    composites = composite_seds(seds, clustering.labels)
+    confident = None if clustering.confidence is None else clustering.confidence > settings.confidence
+    composites = composite_seds(seds, clustering.labels, confident, settings.seed)
+    populations = population_seds(seds, clustering, METHODS[run.method].refit, settings.seed)
 
     def again(drawn):
         return cluster(drawn, n_clusters=max(clustering.n_clusters, 1)).labels
 
     quality = judge(Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed))
-    return run_result(run, cutout, seds, clustering, composites, quality, settings)
+    return run_result(run, cutout, seds, clustering, composites, populations, quality, settings)
 
 
 def failed_runs(store, runs, problem):

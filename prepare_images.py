@@ -10,7 +10,6 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 import data_paths
-from helper_functions.composite_seds import FLUX_UNIT
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.job.catalogs import column_names, read_ids, read_redshifts
 from helper_functions.job.fits_windows import (
@@ -21,7 +20,7 @@ from helper_functions.job.fits_windows import (
     open_mosaic,
     read_window,
 )
-from helper_functions.job.flux_units import unit_factor
+from helper_functions.job.flux_units import FLUX_UNIT, unit_factor
 from helper_functions.job.records import digest
 from helper_functions.pixel_seds import Cutout, in_segments
 from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes

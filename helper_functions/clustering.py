@@ -6,13 +6,14 @@ import numpy as np
 
 from distances import DEFAULTS, METRICS, Options
 from helper_functions.choose import choose
-from helper_functions.composite_seds import composite_seds, nearest_sed
+from helper_functions.composite_seds import composite_flux, nearest_sed
 from helper_functions.methods import METHODS
-from helper_functions.methods.method import DENSITY, Found, Method, TooFewPixels
+from helper_functions.methods.method import DENSITY, Found, Method, Populations, TooFewPixels
 from helper_functions.normalize import NORMS, normalize
 from helper_functions.number_of_clusters import CRITERIA, Task, notes_on_number, score
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import complete_block
+from helper_functions.psf import psf_pixels
 
 UNASSIGNED = -1
 
@@ -34,6 +35,8 @@ class Clustering(NamedTuple):
     scores: dict  # criterion -> Scores, of those that were asked for
     k_range: tuple | None  # lowest and highest number that the criterion cannot tell apart; None where none chose
     k_notes: list  # what a user should know of the number of clusters, sentences without a full stop
+    populations: Populations | None = None  # of `complete` pixels in the bands used, in the order of labels
+    complete: np.ndarray | None = None  # bool, (n_pixels,), with data in every band used
 
     @property
     def confidence(self):
@@ -111,10 +114,12 @@ def cluster_pixels(
         bands_used=bands_used,
         n_incomplete=int((~complete).sum()),
         when_large=clusterer.method.when_large if matrix_too_large(complete.sum(), memory_limit) else "",
+        populations=populations_of_labels(found.populations, order, clusterer.scale(block)),
+        complete=complete,
         probability=spread_probability(found.probability, complete, order),
         scores=scores,
         k_range=scores[k_choice].k_range if scores else None,
-        k_notes=notes_on_number(sizes, n_clusters, k_choice, scores),
+        k_notes=notes_on_number(sizes, n_clusters, k_choice, scores, psf_pixels(seds.pixel)),
     )
 
 
@@ -166,6 +171,10 @@ class Clusterer(NamedTuple):
         found = self._label(distances.only(order), ks)
         back = np.argsort(order)
         return {k: each.only(back) for k, each in found.items()}
+
+    def scale(self, seds):
+        """Unit of the SEDs after the norm that `distances` gives."""
+        return np.sqrt(np.mean(normalize(seds.flux, seds.error, self.norm)[0] ** 2)) or 1.0
 
     def _label(self, distances, ks):
         method, found = self.method, {}
@@ -245,7 +254,7 @@ def label_incomplete(seds, complete, labels):
     every = np.full(len(complete), UNASSIGNED)
     every[complete] = labels
     if not complete.all():
-        every[~complete] = nearest_sed(seds.only(~complete), composite_seds(seds, every + 1).flux)
+        every[~complete] = nearest_sed(seds.only(~complete), composite_flux(seds, every + 1)[0])
     return every
 
 
@@ -261,6 +270,15 @@ def renumbered(labels, order):
     for k, value in enumerate(order, start=1):
         result[labels == value] = k
     return result
+
+
+def populations_of_labels(populations, order, scale):
+    """Populations with those that have a label first, in this order, in the unit of the fluxes; None stays None."""
+    if populations is None:
+        return None
+    others = np.setdiff1d(np.arange(len(populations.seds)), order)
+    order = np.append(order, others).astype(int)
+    return populations._replace(seds=populations.seds[order], light=populations.light[:, order]).times(scale)
 
 
 def spread_probability(probability, complete, order):

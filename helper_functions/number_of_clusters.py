@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import silhouette_samples
 
-from helper_functions.composite_seds import best_fit_amplitude, composite_seds, residuals
+from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
 from helper_functions.noise import area_of_residuals, draw_noise
 from helper_functions.quality import REDRAWS, band_errors, stability_of
 
@@ -24,7 +24,6 @@ REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares 
 # clean images, 43000 to 43035 and 44000 to 44023 of realistic ones); and below 0.6, too many clusters are found.
 CAUTION = 0.7
 PIXELS_PER_SED = 100  # with fewer pixels a cluster, composites fit so much of the noise that residuals understate it
-PSF_PIXELS = np.pi / 4 * (0.14 / 0.04) ** 2  # area of the PSF that images are matched to: its FWHM and a pixel, arcsec
 # Areas of the PSF that a cluster should hold. One of 5 is 2.2 FWHM across if it is round: two thirds of its pixels lie
 # within half a FWHM of its rim, where light of its neighbours is mixed in.
 PSFS_PER_CLUSTER = 5
@@ -211,7 +210,7 @@ def gap(task):
     with noise drawn anew. The smallest number is chosen whose gap is within a standard error of the next one's.
     """
     (seds, labels), rng = task.sampled, np.random.default_rng(task.seed)
-    composite = composite_seds(seds, np.ones(len(seds.flux), dtype=int)).flux[0]
+    composite = composite_flux(seds, np.ones(len(seds.flux), dtype=int))[0][0]
     noiseless = best_fit_amplitude(seds.flux, seds.error, composite)[0][:, None] * composite
     misfit = log_misfit(seds, labels, task)
     references = []
@@ -255,7 +254,7 @@ def prediction(task):
     )
     each = {}
     for k, labels in task.again(seen).items():
-        errors = band_errors(unseen, composite_seds(seen, labels + 1).flux)
+        errors = band_errors(unseen, composite_flux(seen, labels + 1)[0])
         each[k] = -np.log1p(errors**2).mean(axis=1)  # a logarithm, so that a few outliers do not decide
     best = highest(task.table({k: x.mean() for k, x in each.items()}))
     n_unseen = max(len(unseen.flux), 1)
@@ -310,7 +309,7 @@ def score(names, task):
     return {name: CRITERIA[name].score(task)._replace(meaning=CRITERIA[name].axis) for name in names}
 
 
-def notes_on_number(sizes, n_asked, k_choice, scores):
+def notes_on_number(sizes, n_asked, k_choice, scores, psf_area):
     """What a user should know of a number of clusters, a list of sentences without a full stop.
 
     Parameters
@@ -322,6 +321,8 @@ def notes_on_number(sizes, n_asked, k_choice, scores):
         "given", or what chose the number.
     scores : dict
         Criterion -> Scores, of all that were worked out.
+    psf_area : float
+        Pixels.
 
     Returns
     -------
@@ -343,11 +344,11 @@ def notes_on_number(sizes, n_asked, k_choice, scores):
             listed = ", ".join(f"{name} {k}" for name, k in far.items())
             notes.append(f"most other criteria choose less than half or more than twice as many clusters: {listed}")
     if n_clusters > 1:
-        small = np.flatnonzero(sizes < PSF_PIXELS) + 1
+        small = np.flatnonzero(sizes < psf_area) + 1
         if small.size:
             which = f"cluster{'s' * (small.size > 1)} {', '.join(map(str, small))}"
-            notes.append(f"smaller than the PSF of {PSF_PIXELS:.0f} pixels: {which}")
-        held = sizes.sum() / PSF_PIXELS / n_clusters
+            notes.append(f"smaller than the PSF of {psf_area:.0f} pixels: {which}")
+        held = sizes.sum() / psf_area / n_clusters
         if held < PSFS_PER_CLUSTER:
             notes.append(
                 f"a cluster holds {held:.1f} PSFs on average: below {PSFS_PER_CLUSTER}, most pixels are blended"

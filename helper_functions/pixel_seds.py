@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import gaussian_laplace
 
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
+from helper_functions.psf import PIXEL
 from helper_functions.sky_noise import SkyNoise
 
 LAPLACIAN_SMOOTHING = 1.0  # pixels, standard deviation: less than that of the PSF, 1.5
@@ -40,8 +42,11 @@ class PixelSEDs(NamedTuple):
     rows: np.ndarray  # (n_pixels,), in the cutout
     cols: np.ndarray  # (n_pixels,), in the cutout
     redshift: float = np.nan  # NaN where it is not known
+    pixel: float = PIXEL  # arcsec, side
     curvature: np.ndarray | None = None  # (n_pixels,), Laplacian of brightness, see `curvature_of_light`; None: unknown
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
+
+    background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, the same in all pixels; None: unknown
 
     @property
     def positions(self):
@@ -69,6 +74,7 @@ class PixelSEDs(NamedTuple):
             cols=self.cols[pixels],
             curvature=None if self.curvature is None else self.curvature[pixels],
             correlation=None if self.correlation is None else self.correlation[bands],
+            background_error=None if self.background_error is None else self.background_error[bands],
         )
 
 
@@ -132,8 +138,10 @@ def extract_seds(cutout, mask):
         rows=rows,
         cols=cols,
         redshift=cutout.redshift,
+        pixel=float(np.mean(proj_plane_pixel_scales(cutout.wcs))) * 3600,
         curvature=curvature_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
+        background_error=None if cutout.noise is None else np.nan_to_num(cutout.noise.background_err[present]),
     )
 
 

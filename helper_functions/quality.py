@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from helper_functions.composite_seds import CompositeSEDs, composite_seds, residuals, similarity_summary
+from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
 from helper_functions.noise import with_noise_on_top
 from helper_functions.pixel_seds import PixelSEDs, complete_block
 
@@ -60,7 +60,7 @@ def held_out_error(judged):
     errors = [np.empty((0, seds.flux.shape[1]))]
     for seen, unseen in ((half == 0, half == 1), (half == 1, half == 0)):
         if seen.any() and unseen.any():
-            errors.append(band_errors(seds.only(unseen), composite_seds(seds.only(seen), labels[seen]).flux))
+            errors.append(band_errors(seds.only(unseen), composite_flux(seds.only(seen), labels[seen])[0]))
     errors = np.abs(np.concatenate(errors))
     known = np.isfinite(errors).any(axis=0)
     return float(np.nanpercentile(errors[:, known], 68.27, axis=0).mean()) if known.any() else np.nan

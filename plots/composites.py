@@ -75,7 +75,7 @@ def draw_seds(ax, microns, flux, composites, k, amplitude, colour):
     lines = [np.column_stack([microns, sed]) for sed in flux[shown] / amplitude[shown, None]]
     ax.add_collection(LineCollection(lines, colors=[colour], alpha=0.15, linewidths=0.5, rasterized=True))
     ax.plot([], [], color=colour, lw=1.5, label="members")
-    composite, error, scatter = composites.flux[k], composites.error[k], composites.scatter[k]
+    composite, error, scatter = composites.flux[k], composites.error[k], (composites.high[k] - composites.low[k]) / 2
     ax.errorbar(microns, composite, error, color="black", lw=1.5, marker="o", ms=3, capsize=0, label="composite")
     quiet = np.minimum(scatter, np.nanmedian(scatter) * 3)
     low, high = min(np.nanmin(composite - 2 * quiet), 0), np.nanmax(composite + 2.5 * quiet)

@@ -50,7 +50,7 @@ def run_of(cutout, n_clusters, confidence=None):
     seds = extract_seds(cutout, labels != 0)
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
-    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
+    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None, populations=None)
 
 
 def overview_of(cutout, mask):

@@ -7,8 +7,7 @@ from astropy import units as u
 from astropy.io.fits.card import Undefined
 from astropy.wcs.utils import proj_plane_pixel_area
 
-from helper_functions.composite_seds import FLUX_UNIT
-
+FLUX_UNIT = u.Unit(10 * u.nJy)  # the survey's: AB zero point 28.9
 LARGEST_FACTOR = 1e100  # either way: the square of it still is a number
 SAME = 1e-12  # closer to 1 than this is rounding, which must not change pixels
 

@@ -4,6 +4,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
+from helper_functions.job.records import code_digest
+
 
 def label_hdus(result, settings, fingerprint):
     """Label image of a run as an `HDUList`.
@@ -12,6 +14,7 @@ def label_hdus(result, settings, fingerprint):
     probability of the label, and PROBABILITY that of each cluster, in the order of their labels; where criteria chose
     the number of clusters, the table CRITERIA has their scores for each number, and the standard errors of the
     differences of these to the score of the number that each chose.
+    Where the method takes blends apart, FRACTION and LIGHT say what pixels are made of: see `light_hdus`.
 
     Parameters
     ----------
@@ -30,6 +33,7 @@ def label_hdus(result, settings, fingerprint):
     header["METHOD"] = (run.method, "clustering method")
     header["NORM"] = (run.norm, "how brightness was taken out")
     header["METRIC"] = (run.metric, "distance between pixel SEDs")
+    header["COMMENT"] = "0: not selected; 1, 2, ...: clusters by falling number of pixels; -1: in none"
     header["NCLUST"] = (clustering.n_clusters, "clusters found: labels 1..NCLUST")
     header["KCHOICE"] = (clustering.k_choice, "how their number was chosen")
     if clustering.k_range:
@@ -43,12 +47,16 @@ def label_hdus(result, settings, fingerprint):
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     header["CONFIG"] = (fingerprint, "digest of survey files and settings")
 
+    header["CODE"] = (code_digest(), "digest of the code that made this")
+
     hdus = [fits.PrimaryHDU(result.labels, header)]
     hdus.append(fits.ImageHDU(result.image(result.composites.similarity), header, "SIMILARITY"))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
         hdus.append(fits.ImageHDU(result.confidence, header, "CONFIDENCE"))
         hdus.append(fits.ImageHDU(cube.reshape(-1, *result.labels.shape), header, "PROBABILITY"))
+    if result.populations is not None:
+        hdus += light_hdus(result, header)
     if clustering.scores:
         most = max(len(scores.values) for scores in clustering.scores.values())
         columns = {name: scores.values for name, scores in clustering.scores.items()}
@@ -56,6 +64,25 @@ def label_hdus(result, settings, fingerprint):
         hdus.append(fits.table_to_hdu(Table({"n_clusters": np.arange(1, most + 1), **columns})))
         hdus[-1].name = "CRITERIA"
     return fits.HDUList(hdus)
+
+
+def light_hdus(result, header):
+    """Light of each population in each pixel, as two cubes in the order of the labels.
+
+    FRACTION is the share of a population in the brightness of a pixel, LIGHT its flux in the band whose pixels have the
+    highest SNR, which the header names.
+    """
+    populations, seds = result.populations, result.seds
+    total = populations.light.sum(axis=1, keepdims=True)
+    fraction = np.divide(populations.light, total, out=np.full(populations.light.shape, np.nan), where=total > 0)
+    band = int(np.nanargmax(np.nanmedian(seds.flux / seds.error, axis=0)))
+    hdus = []
+    for name, values in (("FRACTION", fraction), ("LIGHT", populations.light * populations.flux[:, band])):
+        cube = np.array([result.image(each) for each in values.T])
+        hdus.append(fits.ImageHDU(cube.reshape(-1, *result.labels.shape), header, name))
+    hdus[1].header["BUNIT"] = "10 nJy"
+    hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
+    return hdus
 
 
 def read_labels(path):

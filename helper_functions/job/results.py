@@ -6,9 +6,10 @@ import numpy as np
 
 from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
-from helper_functions.composite_seds import CompositeSEDs, composite_seds
+from helper_functions.composite_seds import CompositeSEDs, composite_flux
 from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
+from helper_functions.population_seds import PopulationSEDs
 from helper_functions.quality import QUALITY
 
 
@@ -30,6 +31,7 @@ class RunResult(NamedTuple):
     seds: PixelSEDs
     clustering: Clustering
     composites: CompositeSEDs
+    populations: PopulationSEDs | None  # behind the clusters; None where the method does not take blends apart
     quality: dict  # name in QUALITY -> value
     title: str
     n_asked: int | str  # number of clusters asked for, or "auto"
@@ -42,11 +44,11 @@ class RunResult(NamedTuple):
         return fill_image(self.labels.shape, self.seds, values, np.nan).astype(np.float32)
 
 
-def run_result(run, cutout, seds, clustering, composites, quality, settings):
+def run_result(run, cutout, seds, clustering, composites, populations, quality, settings):
     """`RunResult` of a run, with its images and its title."""
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
     title = f"id {cutout.id_dr3}: {run.title(clustering.n_clusters)}"
-    found = run, cutout, seds, clustering, composites, quality
+    found = run, cutout, seds, clustering, composites, populations, quality
     result = RunResult(*found, title, settings.n_clusters, labels, confidence=None, band_weights=None)
     if clustering.confidence is not None:
         result = result._replace(confidence=result.image(clustering.confidence))
@@ -79,7 +81,7 @@ class GalaxyResult(NamedTuple):
 
 def run_panel(run, seds, labels, row):
     """`RunPanel` of a run, from its label image and its row of the summary: both may be of an earlier call."""
-    composites = composite_seds(seds, labels[seds.rows, seds.cols]).flux
+    composites, _ = composite_flux(seds, labels[seds.rows, seds.cols])
     return RunPanel(run.title(len(composites)), labels, composites, quality_words(row))
 
 

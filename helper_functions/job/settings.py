@@ -209,6 +209,10 @@ SETTINGS = {
         metavar="NAME",
         nargs="*",
     ),
+    "confidence": Setting(
+        number(float, lowest=0, highest=1),
+        "probability of its label that a pixel must exceed to be a confident member of its cluster",
+    ),
     "seed": Setting(number(int, lowest=0), "of everything random"),
     "figure_format": Setting(
         one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import data_paths
-from helper_functions.composite_seds import composite_table
 from helper_functions.job.label_file import label_hdus, read_labels
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
 from helper_functions.job.records import (
@@ -18,11 +17,18 @@ from helper_functions.job.records import (
     remove_files,
     save_record,
 )
+from helper_functions.job.region_tables import sed_tables
 from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_fits, save_table
 from helper_functions.job.settings import FIGURE_FORMATS, LABELS, PIXELS, SETTINGS
 from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
 from helper_functions.methods import METHODS
+
+TABLES = {  # of a run: what `sed_tables` calls them, and where they go
+    "composites": data_paths.composites_path,
+    "populations": data_paths.populations_path,
+    "budget": data_paths.budget_path,
+}
 
 
 class Asked(NamedTuple):
@@ -130,14 +136,15 @@ class GalaxyStore:
         """Save what a run gave; return its row of the summary."""
         run, output, fingerprint = result.run, self.output, self.asked.runs[result.run]
         labels = data_paths.clusters_path(output, run.name, self.id_dr3)
-        table = data_paths.composites_path(output, run.name, self.id_dr3)
         self._clear(run.name)
         save_fits(labels, label_hdus(result, self.settings, fingerprint))
-        save_table(table, composite_table(result.composites, result.seds))
+        tables = {self._path(name, run.name): table for name, table in sed_tables(result).items()}
+        for path, table in tables.items():
+            save_table(path, table)
         pictures = save_run_pictures(result, self.settings)
         row = ok_row(result, pictures, seconds()) | settings_columns(self.settings, fingerprint)
         criteria = list(result.clustering.scores)
-        self._save_run_record(run, row, describe_files(output, [labels, table, *pictures.values()]), criteria)
+        self._save_run_record(run, row, describe_files(output, [labels, *tables, *pictures.values()]), criteria)
         return row
 
     def save_failure(self, run, problem, status=None):
@@ -184,6 +191,9 @@ class GalaxyStore:
         for path in self._possible_files(name):
             path.unlink(missing_ok=True)
 
+    def _path(self, table, run):
+        return TABLES[table](self.output, run, self.id_dr3)
+
     def _possible_files(self, name):
         """Every file that a run, or the galaxy itself, may leave."""
         output, id_dr3 = self.output, self.id_dr3
@@ -191,7 +201,7 @@ class GalaxyStore:
             pictures, files = [(each, each) for each in GALAXY_PICTURES], [data_paths.pixels_path(output, id_dr3)]
         else:
             pictures = [(name, each) for each in RUN_PICTURES]
-            files = [data_paths.clusters_path(output, name, id_dr3), data_paths.composites_path(output, name, id_dr3)]
+            files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
         return files + [
             data_paths.image_path(output, folder, id_dr3, picture, figure_format)
             for folder, picture in pictures

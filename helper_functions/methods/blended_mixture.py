@@ -25,7 +25,7 @@ import numpy as np
 
 from helper_functions.methods.fit_blends import TINY, fit_blends, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
-from helper_functions.methods.method import Found, Method
+from helper_functions.methods.method import Found, Method, Populations
 from helper_functions.methods.systematics import systematics_of
 from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
@@ -38,6 +38,7 @@ FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
 COUPLED_ITERATIONS = 15
+REFIT_ITERATIONS = 6  # from what fits nearly as well
 PATCH = 0.5  # share of its neighbours that nothing fits, above which a pixel is no outlier
 # The model takes the fluxes of neighbouring pixels for independent, though they share noise and light, and so is too
 # sure. The logarithms of its probabilities are divided by this number, which makes 9 of 10 pixels right that have a
@@ -274,11 +275,12 @@ def assign(data, systematics, mixture, links):
         Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
         The log likelihood is that of each pixel by itself.
     """
-    data = data.less(systematics.patterns @ mixture.amplitudes)
+    shared = systematics.patterns @ mixture.amplitudes
+    data = data.less(shared)
     blends = isolated_only(fit_blends(data, mixture.templates), mixture.prior, links)
     probability, log_likelihood = responsibilities(blends, mixture.prior)
-    model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
-    residual = (data.flux - model) * np.sqrt(data.weight)
+    light = blends.composition(probability[:, :-1] * blends.brightness)
+    residual = (data.flux - light @ mixture.templates) * np.sqrt(data.weight)
     for _ in range(COUPLED_ITERATIONS):
         around = links @ blends.composition(probability)
         log_factor = np.column_stack([COUPLING * blends.likeness(around), np.zeros(len(around))])
@@ -293,7 +295,45 @@ def assign(data, systematics, mixture, links):
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
         log_likelihood=log_likelihood - 0.5 * data.chi2_of_zero + log_prior / len(labels),
         residual=residual,
+        populations=Populations(mixture.templates, light, shared, mixture.amplitudes),
     )
+
+
+def refit(seds, populations):
+    """Fit SEDs and light again to other fluxes of the same pixels, starting from what was found.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+        Without missing data.
+    populations : Populations
+
+    Returns
+    -------
+    Populations
+    """
+    links, systematics, weight = neighbour_links(seds), systematics_of(seds), band_weights(seds)
+    data, templates = weighted_fluxes(seds.flux, seds.error), to_equal_brightness(populations.seds, weight)
+    prior, amplitudes = first_prior(len(templates)), populations.amplitudes
+    for _ in range(REFIT_ITERATIONS):
+        true = data.less(systematics.patterns @ amplitudes)
+        blends = isolated_only(fit_blends(true, templates), prior, links)
+        probability, _ = responsibilities(blends, prior)
+        templates, amplitudes = fitted_templates(data, systematics, templates, blends, probability, weight)
+        prior = fitted_prior(probability, len(templates))
+    return assign(data, systematics, Mixture(templates, prior, amplitudes), links).populations
+
+
+def neighbour_links(seds):
+    """Links of each pixel to the eight around it, sparse, of shape (n_pixels, n_pixels)."""
+    return links_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
+
+
+def band_weights(seds):
+    """How much each band counts for brightness, sum 1, shape (n_bands,): one that is all noise has no part in it."""
+    mean, noise = seds.flux.mean(axis=0), np.median(seds.error, axis=0)
+    weight = mean**2 / (mean**2 + noise**2)
+    return weight / weight.sum()
 
 
 # ---- the method -------------------------------------------------------------
@@ -335,11 +375,7 @@ def populations(distances, ks, seed):
             f"the pixels are noise: the fluxes of a typical one are {signal:.2f} times their errors, and "
             f"{LEAST_SIGNAL:g} is the least that has a shape: raise the SNR threshold"
         )
-    links = links_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
-    mean, noise = seds.flux.mean(axis=0), np.median(seds.error, axis=0)
-    band_weight = mean**2 / (mean**2 + noise**2)  # a band that is all noise is no part of brightness
-    band_weight /= band_weight.sum()
-
+    links, band_weight = neighbour_links(seds), band_weights(seds)
     most = min(max(FIRST_POPULATIONS, *ks), len(seds.flux))
     first = to_equal_brightness(first_seds(seds.flux, seds.error, links, most, seed), band_weight)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
@@ -359,6 +395,7 @@ METHODS = {
         takes_any_metric=False,
         criterion="tic",
         label_several=populations,
+        refit=refit,
         models_fluxes=True,
     )
 }

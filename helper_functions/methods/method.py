@@ -14,6 +14,24 @@ class TooFewPixels(ValueError):
     status = "too few pixels"
 
 
+class Populations(NamedTuple):
+    """What pixels are made of, where a method takes them apart: flux = light @ seds + shared."""
+
+    seds: np.ndarray  # (n_populations, n_bands), those of labels 0, 1, ... first
+    light: np.ndarray  # (n_pixels, n_populations), brightness that each population gives, not negative
+    shared: np.ndarray  # (n_pixels, n_bands), errors that the pixels of a band share, which the method fitted
+    amplitudes: np.ndarray  # (n_patterns, n_bands), of the patterns that `shared` is made of
+
+    def only(self, pixels):
+        """The same for some of the pixels, or for all in another order."""
+        return self._replace(light=self.light[pixels], shared=self.shared[pixels])
+
+    def times(self, factor):
+        """The same in another unit of the fluxes."""
+        scaled = {name: getattr(self, name) * factor for name in ("light", "shared", "amplitudes")}
+        return self._replace(**scaled)
+
+
 class Found(NamedTuple):
     """What a method found for one number of clusters; rows are the pixels in the order they were given."""
 
@@ -21,10 +39,12 @@ class Found(NamedTuple):
     probability: np.ndarray | None = None  # (n_pixels, n_labels), of labels 0, 1, ...; the rest to 1 is for none
     log_likelihood: np.ndarray | None = None  # (n_pixels,), of the fluxes, where the method has a model of them
     residual: np.ndarray | None = None  # (n_pixels, n_bands), flux less model in units of the errors, likewise
+    populations: Populations | None = None  # likewise
 
     def only(self, pixels):
         """The same for some of the pixels, or for all in another order."""
-        return Found(*(None if values is None else values[pixels] for values in self))
+        arrays = Found(*(None if values is None else values[pixels] for values in self[:-1]))
+        return arrays._replace(populations=self.populations and self.populations.only(pixels))
 
 
 class Method(NamedTuple):
@@ -45,6 +65,8 @@ class Method(NamedTuple):
     # `label_several(distances, ks, seed)` gives {number of clusters: Found} faster than one call of `label` for each.
     label_several: Callable | None = None
     models_fluxes: bool = False  # it fits the fluxes, so that with one cluster too there is something to find
+    # `refit(seds, populations)` gives the `Populations` of other fluxes of the same pixels, starting from these.
+    refit: Callable | None = None
 
     @property
     def finds_number(self):

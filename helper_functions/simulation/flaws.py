@@ -8,10 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
+from helper_functions.psf import blur, make_psf
 from helper_functions.simulation.simulated_galaxy import (
-    blur,
     make_cutout,
-    make_psf,
     noise_left,
     pixel_noise,
     smoothed_noise,

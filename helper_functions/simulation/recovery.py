@@ -21,7 +21,7 @@ from tqdm import tqdm
 from distances import METRICS
 from helper_functions.choose import choose
 from helper_functions.clustering import check_run, cluster_pixels
-from helper_functions.composite_seds import composite_seds, nearest_sed
+from helper_functions.composite_seds import composite_flux, nearest_sed
 from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.runs import Run, combine
 from helper_functions.job.save_results import check_writable, save_figure, save_table
@@ -75,14 +75,14 @@ def score(galaxy, suite, run, n_clusters, seed=0):
         if n_clusters == AUTO:
             criterion, n_clusters = found.k_choice, found.n_clusters
     seconds = time.perf_counter() - start
-    composites = composite_seds(galaxy.seds, labels)
+    composites, _ = composite_flux(galaxy.seds, labels)
     scores = truth_scores(labels, galaxy.region, galaxy.share)
     n_true = len(galaxy.region_seds)
     method, norm, metric = (run, "", "") if isinstance(run, str) else run
     row = {"suite": suite, "galaxy": galaxy.name, "method": method, "norm": norm, "metric": metric}
     row |= {"n_pixels": len(labels), "n_true": n_true, "criterion": criterion, "n_asked": n_clusters}
-    row["n_found"] = len(composites.flux)
-    row |= scores._asdict() | {"composite_distance": composite_distance(composites.flux, galaxy.region_seds)}
+    row["n_found"] = len(composites)
+    row |= scores._asdict() | {"composite_distance": composite_distance(composites, galaxy.region_seds)}
     return row | {"seconds": seconds}, labels
 
 

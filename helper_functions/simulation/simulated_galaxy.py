@@ -10,19 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from astropy.wcs import WCS
 from scipy.ndimage import gaussian_filter
-from scipy.signal import fftconvolve
 
 from helper_functions.choose import choose
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout
+from helper_functions.psf import PIXEL, PSF_FWHM, blur, make_psf
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
-PIXEL = 0.04  # arcsec
-# A Gaussian core and Moffat wings, which together enclose 0.55, 0.85 and 0.91 of the light within 0.1, 0.3 and 0.5
-# arcsec, as F444W does to a few percent.
-PSF_FWHM, CORE_SHARE = 0.14, 0.65
-WINGS_FWHM, WINGS_INDEX = 0.25, 1.6
-PSF_REACH = 1.5  # arcsec
 APERTURE_PIXELS = 50  # what a depth refers to: a circle of 0.16 arcsec radius
 MIN_BANDS = 3
 
@@ -185,22 +179,6 @@ def free_position(positions, radius, rng):
 
 
 # ---- making a galaxy --------------------------------------------------------
-
-
-def make_psf(width=1.0):
-    """PSF like that of F444W on the survey's pixels, sum 1; all its widths are multiplied by `width`."""
-    half = round(PSF_REACH / PIXEL)
-    y, x = np.mgrid[-half : half + 1, -half : half + 1] * PIXEL / width
-    core = np.exp(-4 * np.log(2) * (x**2 + y**2) / PSF_FWHM**2)
-    scale = WINGS_FWHM / (2 * np.sqrt(2 ** (1 / WINGS_INDEX) - 1))
-    wings = (1 + (x**2 + y**2) / scale**2) ** -WINGS_INDEX
-    return CORE_SHARE * core / core.sum() + (1 - CORE_SHARE) * wings / wings.sum()
-
-
-def blur(image, psf):
-    """Image seen through a PSF."""
-    # The Fourier transform leaves rounding noise of either sign where there is no light.
-    return np.maximum(fftconvolve(image, psf, mode="same"), 0)
 
 
 def pixel_noise(bands):

@@ -7,7 +7,9 @@ from helper_functions.composite_seds import composite_seds
 from helper_functions.job.label_file import label_hdus, read_labels
 from helper_functions.job.results import quality_words, run_panel, run_result
 from helper_functions.job.runs import Run
+from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import Cutout
+from helper_functions.population_seds import population_seds
 from helper_functions.quality import QUALITY
 from main_clustering import settings_block
 
@@ -20,7 +22,9 @@ def result_of(two_shapes, method, metric):
     cutout = Cutout(7, 1.0, BANDS, seds.wavelengths, images, images, np.full((12, 10), 7), (7,), celestial_wcs())
     quality = {name: 0.5 for name in QUALITY}
     settings = settings_block()._replace(n_clusters=2, features=["oii"])
-    return run_result(run, cutout, seds, clustering, composite_seds(seds, clustering.labels), quality, settings)
+    composites = composite_seds(seds, clustering.labels)
+    populations = population_seds(seds, clustering, METHODS[method].refit)
+    return run_result(run, cutout, seds, clustering, composites, populations, quality, settings)
 
 
 def test_images_hold_the_values_of_the_pixels_where_they_are(two_shapes):
@@ -29,7 +33,7 @@ def test_images_hold_the_values_of_the_pixels_where_they_are(two_shapes):
     assert (result.labels[10:] == 0).all()
     assert (result.confidence[:10].ravel() == result.clustering.confidence.astype(np.float32)).all()
     assert np.isnan(result.confidence[10:]).all()
-    assert result.title == "id 7: gaussian_mixture, norm L2, euclidean (2 clusters)"
+    assert result.title == "id 7: gaussian_mixture, norm L2 (2 clusters)"
     assert result.band_weights is None
 
 

@@ -16,7 +16,7 @@ from prepare_images import cutout_to_fits
 RUN = Run("kmeans", "L2", "euclidean")
 ELSE = {  # another value for each setting
     **{"id_dr3_list": [5], "snr_thresh": 4.0, "include_neighbours": True, "redshift_tolerance": 0.1, "margin": 3},
-    **{"errors": "stated", "background": "none", "snr_errors": "stated"},
+    **{"errors": "stated", "background": "none", "snr_errors": "stated", "confidence": 0.5},
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},

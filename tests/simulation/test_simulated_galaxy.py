@@ -3,13 +3,12 @@ import pytest
 from scipy.ndimage import shift
 from scipy.signal import fftconvolve
 
+from helper_functions.psf import PIXEL, make_psf
 from helper_functions.simulation.simulated_galaxy import (
     DEPTHS,
-    PIXEL,
     RECIPES,
     check_recipe,
     draw_noise,
-    make_psf,
     observe,
     pixel_noise,
     simulate_galaxy,

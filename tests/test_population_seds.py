@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from conftest import BLUE, RED
+from methods.test_blended_mixture import GREEN, SIDE, field
+
+from helper_functions.clustering import cluster_pixels
+from helper_functions.composite_seds import composite_seds
+from helper_functions.methods import METHODS
+from helper_functions.population_seds import flux_budget, population_seds
+
+REFIT = METHODS["blended_mixture"].refit
+
+
+@pytest.fixture(scope="module")
+def blurred():
+    """Two halves and a spot of three SEDs, blurred by two pixels, and which SED each region has."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    regions = np.where(x < 15, 1, 2)
+    regions[np.hypot(y - 15, x - 15) < 6] = 3
+    return field(regions, [RED, BLUE, GREEN], snr=60, smoothing=2.0)
+
+
+@pytest.fixture(scope="module")
+def taken_apart(blurred):
+    seds, truth = blurred
+    clustering = cluster_pixels(seds, method="blended_mixture", n_clusters=3)
+    return seds, truth, clustering, population_seds(seds, clustering, REFIT)
+
+
+def same_brightness(sed, other):
+    return sed * other.sum() / sed.sum()
+
+
+def test_seds_are_the_planted_ones_and_nearer_than_composites(taken_apart):
+    seds, truth, clustering, found = taken_apart
+    composites = composite_seds(seds, clustering.labels)
+    for k in range(3):
+        planted = [RED, BLUE, GREEN][np.bincount(truth[clustering.labels == k + 1]).argmax() - 1]
+        off = np.abs(same_brightness(found.flux[k], planted) - planted)
+        assert off.max() < 0.05
+        assert off.max() < np.abs(same_brightness(composites.flux[k], planted) - planted).max()
+
+
+def test_light_is_where_the_population_is(taken_apart):
+    _, _, clustering, found = taken_apart
+    assert (found.light >= 0).all()
+    share = found.light * found.flux.sum(axis=1)
+    share /= share.sum(axis=1, keepdims=True)
+    dominant = np.argmax(share, axis=1) + 1
+    assert (dominant == clustering.labels).mean() > 0.95
+    # The mean light of a population in its own cluster is what `flux` is as bright as.
+    for k in range(3):
+        assert found.light[clustering.labels == k + 1, k].mean() == pytest.approx(1)
+
+
+def test_populations_unassigned_and_residual_are_all_there_is(taken_apart):
+    seds, _, clustering, found = taken_apart
+    budget = flux_budget(seds, clustering, found)
+    parts = found.total.sum(axis=0) + budget["unassigned"] + budget["residual"]
+    np.testing.assert_allclose(parts, seds.flux.sum(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.total, found.light.sum(axis=0)[:, None] * found.flux, rtol=1e-6)
+    # Besides noise (0.5) it is a background of up to a pixel's error that is fitted, though there is none here.
+    assert np.abs(budget["residual"]).max() < 0.03 * seds.flux.sum(axis=0).mean()
+    without = flux_budget(seds, clustering, None)
+    assert np.abs(without["residual"]).max() < 1e-9
+
+
+def test_errors_are_the_scatter_over_galaxies():
+    """Of 12 galaxies that differ in their noise, the scatter of the SEDs is the error without blending."""
+    x = np.arange(SIDE) * np.ones((SIDE, 1))
+    regions, seds, errors = np.where(x < 15, 1, 2), [], []
+    for seed in range(12):
+        pixels, _ = field(regions, [RED, BLUE], snr=10, smoothing=1.0, seed=seed)
+        clustering = cluster_pixels(pixels, method="blended_mixture", n_clusters=2)
+        found = population_seds(pixels, clustering, REFIT)
+        red = np.argmax(found.flux @ RED / np.linalg.norm(found.flux, axis=1))
+        scale = RED.sum() / found.flux[red].sum()
+        seds.append(found.flux[red] * scale)
+        errors.append(found.noise[red] * scale)
+    # 12 galaxies give a scatter to 21%, six bands of them to 10%; 20 redraws an error to 16%.
+    ratio = np.std(seds, axis=0, ddof=1) / np.mean(errors, axis=0)
+    assert np.mean(ratio) == pytest.approx(1, abs=0.35)
+
+
+def test_unit_and_missing_data(taken_apart):
+    """Fluxes in another unit scale through; a pixel and a band that were not clustered with have SED and light too."""
+    seds, _, _, found = taken_apart
+    scaled = seds._replace(flux=1000 * seds.flux, error=1000 * seds.error)
+    again = population_seds(scaled, cluster_pixels(scaled, method="blended_mixture", n_clusters=3), REFIT)
+    np.testing.assert_allclose(again.flux, 1000 * found.flux, rtol=1e-6)
+    np.testing.assert_allclose(again.noise, 1000 * found.noise, rtol=1e-4)
+
+    flux, error = seds.flux.copy(), seds.error.copy()
+    flux[:300, 5] = error[:300, 5] = np.nan  # a third lacks the last band, which is not clustered with
+    flux[400, 2] = error[400, 2] = np.nan
+    some = seds._replace(flux=flux, error=error)
+    clustering = cluster_pixels(some, method="blended_mixture", n_clusters=3)
+    assert clustering.bands_used.tolist() == [True] * 5 + [False]
+    missing = population_seds(some, clustering, REFIT)
+    assert np.isfinite(missing.flux).all()
+    assert np.isfinite(missing.error).all()
+    assert missing.light[400].sum() > 0
+    shapes = [each / each[:, :5].sum(axis=1, keepdims=True) for each in (missing.flux, found.flux)]
+    order = np.argmax(shapes[0][:, :5] @ shapes[1][:, :5].T, axis=1)
+    np.testing.assert_allclose(shapes[0][:, 5], shapes[1][order, 5], rtol=0.1)  # two thirds of the pixels
+
+
+def test_no_populations_where_the_method_knows_none(blurred):
+    seds, _ = blurred
+    clustering = cluster_pixels(seds, method="kmeans", n_clusters=3)
+    assert population_seds(seds, clustering, None) is None
+    assert set(flux_budget(seds, clustering, None)) == {"selected", "clusters", "unassigned", "residual"}
