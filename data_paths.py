@@ -123,6 +123,16 @@ def budget_path(output, run, id_dr3):
     return Path(output) / "composite_seds" / run / f"{id_dr3}_flux_budget.ecsv"
 
 
+def agreement_path(output, id_dr3):
+    """ECSV table of how far each pair of runs of one galaxy agrees."""
+    return Path(output) / "comparison" / f"{id_dr3}_agreement.ecsv"
+
+
+def consensus_path(output, id_dr3):
+    """FITS file with the regions that most runs of one galaxy agree on."""
+    return Path(output) / "comparison" / f"{id_dr3}_consensus.fits"
+
+
 def image_path(output, folder, id_dr3, picture, figure_format):
     """Picture `picture` of a galaxy; `folder` is the run's name, or what all runs share."""
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"

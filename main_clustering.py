@@ -15,6 +15,7 @@ from functools import partial
 import data_paths
 from distances import Options
 from helper_functions.clustering import cluster_pixels
+from helper_functions.compare_runs import agreement, in_regions, number_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
@@ -202,20 +203,27 @@ def do_what_is_missing(store, survey, rows):
         store.save_galaxy(galaxy, cubes)
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
-    seds, made = extract_seds(cutout, mask), {}
+    seds = extract_seds(cutout, mask)
+    clusters = {run: store.clusters(run) for run, _ in store.runs_that_hold()}
     for run in store.runs:
         if run not in rows:
             start = time.perf_counter()
             try:
                 result = cluster_run(run, seds, cutout, settings, store.criteria(run))
+                result = result._replace(regions=number_regions(run, result.labels, clusters))
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
-                made[run] = result.labels
+                clusters[run] = result.labels, result.regions
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = failed_runs(store, [run], problem)
 
-    every = [(run, made[run] if run in made else store.labels(run), row) for run, row in store.runs_that_hold()]
-    panels = tuple(run_panel(run, seds, labels, row) for run, labels, row in every)
-    store.save_galaxy(galaxy._replace(wavelengths=seds.wavelengths, panels=panels), cubes)
+    galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges)
+    if holding := store.runs_that_hold():
+        maps = [in_regions(*clusters[run]) for run, _ in holding]
+        galaxy = galaxy._replace(
+            panels=tuple(run_panel(run, seds, *clusters[run], row) for run, row in holding),
+            agreement=agreement([run.name for run, _ in holding], maps),
+        )
+    store.save_galaxy(galaxy, cubes)
 
 
 def cluster_run(run, seds, cutout, settings, criteria):

@@ -12,7 +12,7 @@ def cluster_map(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `confidence` and `title` are drawn.
+        Of which `cutout`, `labels`, `regions`, `confidence` and `title` are drawn.
 
     Returns
     -------
@@ -29,8 +29,8 @@ def cluster_map(result):
     image = colour_image(cutout, labels != 0)
     axes[0].imshow(image, origin="lower")
     axes[1].imshow(image, origin="lower")
-    axes[1].imshow(label_image(labels, alpha=0.5), origin="lower", interpolation="none")
-    axes[2].imshow(label_image(labels), origin="lower", interpolation="none")
+    axes[1].imshow(label_image(labels, result.regions, alpha=0.5), origin="lower", interpolation="none")
+    axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
     zoom(axes[0], labels)
     scale_bar(axes[0], cutout.wcs)
     if confidence is not None:
@@ -44,10 +44,9 @@ def cluster_map(result):
         ax.set_xlabel("column [pixels]")
     axes[0].set_ylabel("row [pixels]")
 
-    n_clusters = max(labels.max(), 0)
     handles = [
         Patch(color=colour, label=f"{number}: {(labels == number).sum()} px")
-        for number, colour in enumerate(cluster_colours(n_clusters), start=1)
+        for number, colour in enumerate(cluster_colours(result.regions), start=1)
     ]
     if (labels == -1).any():
         handles.append(Patch(color=UNASSIGNED_COLOUR, label=f"none: {(labels == -1).sum()} px"))

@@ -1,6 +1,9 @@
-"""All runs of one galaxy side by side: label maps, and under each its composite SEDs."""
+"""All runs of one galaxy side by side: how far they agree, and of each its label map and its composite SEDs."""
+
+from textwrap import fill
 
 import numpy as np
+from matplotlib.collections import LineCollection
 
 from plots.picture import Picture
 from plots.style import (
@@ -17,18 +20,24 @@ from plots.style import (
 )
 
 COLUMNS = 4
-PANEL, ROW_HEIGHT = 2.9, 5.3  # inches
-MAP_TO_SEDS, GAP = (2.9, 1.5), 0.04  # heights of a map and its SEDs, and what is between
+# In inches: a map is a square, below it are its SEDs; titles stand above, and labels of axes below and to the left.
+MAP, SEDS, TITLE, MAP_TO_SEDS, BELOW, BESIDE, RIM = 2.6, 1.5, 0.62, 0.1, 0.5, 0.5, 0.25
+HEAD, ROW = TITLE + MAP + BELOW / 2, TITLE + MAP + MAP_TO_SEDS + SEDS + BELOW
+TOP = 0.2  # added to what is kept free for titles, of which those of the images that come first are one line
+TITLE_WIDTH = 50  # letters in a line
 FIGURES_A_LINE = 3  # of quality
 
 
 def comparison(result):
     """Draw the comparison page.
 
+    Above are the galaxy and, of more than one run, what they have in common; below is a map for each run, with its
+    composite SEDs. A colour is the same region on every map.
+
     Parameters
     ----------
     result : GalaxyResult
-        Of which `cutout`, `panels` and `wavelengths` are drawn.
+        Of which `cutout`, `panels`, `wavelengths`, `edges` and `agreement` are drawn.
 
     Returns
     -------
@@ -38,47 +47,120 @@ def comparison(result):
     cutout, panels = result.cutout, result.panels
     if not panels:
         return None
-    n_columns = min(COLUMNS, len(panels) + 1)
-    n_rows = -(-(len(panels) + 1) // n_columns)
-    width, height = n_columns * PANEL + 0.5, n_rows * ROW_HEIGHT + 0.4
+    n_head = COLUMNS if len(panels) > 1 else 1
+    n_rows = -(-(n_head + len(panels)) // COLUMNS)
+    width = min(COLUMNS, n_head + len(panels)) * (BESIDE + MAP) + RIM
+    height = TOP + (HEAD + (n_rows - 1) * ROW if len(panels) > 1 else ROW)
     figure = new_figure(width, height)
-    figure.suptitle(f"{galaxy_name(cutout)}: all runs", size=12, y=1 - 0.12 / height, va="top")
-    edges = {"left": 0.5 / width, "right": 0.99, "bottom": 0.5 / height, "top": 1 - 0.65 / height}
-    grid = figure.add_gridspec(n_rows, n_columns, hspace=0.2, wspace=0.14, **edges)
-    cells = [grid[number // n_columns, number % n_columns] for number in range(len(panels) + 1)]
+    figure.suptitle(f"{galaxy_name(cutout)}: all runs", size=12, y=1 - 0.1 / height, va="top")
 
-    image = figure.add_subplot(cells[0].subgridspec(2, 1, height_ratios=MAP_TO_SEDS, hspace=GAP)[0])
-    image.imshow(colour_image(cutout, panels[0].labels != 0), origin="lower")
-    zoom(image, panels[0].labels)
+    def place(cell, panel_height=MAP, below=0.0):
+        """Axes in a cell, `below` inches under the top of its map."""
+        row, column = divmod(cell, COLUMNS)
+        top = height - TOP - TITLE - below - (row > 0) * HEAD - max(row - 1, 0) * ROW
+        left = column * (BESIDE + MAP) + BESIDE
+        return figure.add_axes([left / width, (top - panel_height) / height, MAP / width, panel_height / height])
+
+    selected = panels[0].labels
+    image = place(0)
+    image.imshow(colour_image(cutout, selected != 0), origin="lower")
+    zoom(image, selected)
     scale_bar(image, cutout.wcs)
     bare(image, "three-colour image")
+    if len(panels) > 1:
+        draw_map(place(1), result.agreement.region, "most frequent region")
+        draw_share(place(2), result.agreement)
+        draw_agreement(place(3), result.agreement.rand_index)
 
     microns, wavelength_label = in_rest_frame(result.wavelengths, cutout.redshift)
-    for number, (cell, panel) in enumerate(zip(cells[1:], panels, strict=True), start=1):
-        upper, lower = cell.subgridspec(2, 1, height_ratios=MAP_TO_SEDS, hspace=GAP)
-        ax = figure.add_subplot(upper)
-        ax.set_facecolor("0.93")
-        ax.imshow(label_image(panel.labels), origin="lower", interpolation="none")
-        zoom(ax, panel.labels)
-        bare(ax, panel.title)
-        ax.set_title(panel.title, size=8, pad=25 if panel.judged else 3)
-        where = {"transform": ax.transAxes, "ha": "center", "va": "bottom"}
+    for cell, panel in enumerate(panels, start=n_head):
+        ax = place(cell)
+        title = f"{cell - n_head + 1}: {panel.title}".replace(" cluster", "\u00a0cluster")  # stays with its number
+        draw_map(ax, panel.labels, "", panel.regions)
+        ax.set_title(fill(title, TITLE_WIDTH), size=8, pad=21 if panel.judged else 3)
+        where = {"transform": ax.transAxes, "ha": "center", "va": "bottom", "linespacing": 1.1}
         ax.text(0.5, 1.01, in_lines(panel.judged), **where, size=6.5, color="0.3")
-        ax = figure.add_subplot(lower)
-        draw_composites(ax, microns, panel.composites)
+        ax = place(cell, SEDS, MAP + MAP_TO_SEDS)
+        draw_composites(ax, microns, result.edges, panel)
         ax.set_xlabel(wavelength_label, size=7, labelpad=1)
-        if number % n_columns == 0 or number == 1:
+        if cell % COLUMNS == 0 or cell == n_head:
             ax.set_ylabel("flux / mean", size=7, labelpad=1)
     return figure
 
 
-def draw_composites(ax, microns, composites):
-    """Draw composite SEDs scaled to a mean of 1, so that only shapes differ."""
-    for composite, colour in zip(composites, cluster_colours(len(composites)), strict=True):
-        ax.plot(microns, composite / np.nanmean(composite), color=colour, marker="o", ms=2, lw=1)
+def draw_map(ax, labels, title, regions=None):
+    """Draw a label map in the colours of its regions."""
+    ax.set_facecolor("0.93")
+    ax.imshow(label_image(labels, regions), origin="lower", interpolation="none")
+    zoom(ax, labels)
+    bare(ax, title)
+
+
+def draw_share(ax, agreement):
+    """Draw the share of the runs that put each pixel into its most frequent region."""
+    ax.set_facecolor("0.93")
+    drawn = ax.imshow(agreement.share, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    zoom(ax, agreement.region)
+    bare(ax, f"share of the runs with that region (median {np.nanmedian(agreement.share):.2f})")
+    bar = ax.inset_axes([0.05, 0.04, 0.4, 0.03])
+    ax.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
+    bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
+
+
+def draw_agreement(ax, rand_index):
+    """Draw the adjusted Rand index of each pair of runs, in hundredths, as a triangle of numbers."""
+    n_runs = len(rand_index)
+    rows, columns = np.tril_indices(n_runs, -1)
+    shown = np.full(rand_index.shape, np.nan)
+    shown[rows, columns] = rand_index[rows, columns]
+    ax.imshow(shown, cmap="cividis", vmin=0, vmax=1)
+    size = min(8, 0.45 * 72 * MAP / n_runs)
+    for row, column in zip(rows, columns, strict=True):
+        value = rand_index[row, column]
+        colour = "black" if value > 0.5 else "white"
+        ax.text(column, row, f"{round(100 * value)}", size=size, color=colour, ha="center", va="center")
+    names = [str(number) for number in range(1, n_runs + 1)]
+    ax.set_xticks(range(n_runs - 1), names[:-1])
+    ax.set_yticks(range(1, n_runs), names[1:])
+    ax.set(xlim=(-0.5, n_runs - 1.5), ylim=(n_runs - 0.5, 0.5))
+    ax.tick_params(labelsize=min(7, 1.6 * size), length=0, pad=2)
+    ax.spines[:].set_visible(False)
+    ax.set_title("adjusted Rand index of each pair of runs × 100", size=8, pad=3)
+
+
+def draw_composites(ax, microns, edges, panel):
+    """Draw composite SEDs with their errors, scaled to a mean of 1, so that only shapes differ.
+
+    Lines are faint where two neighbouring bands overlap in wavelength: both see much the same light, and a step between
+    them is of the instruments or the noise rather than of the spectrum.
+    """
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     wavelength_axis(ax, microns)
     ax.tick_params(labelsize=7)
+    n_clusters, n_bands = panel.composites.shape
+    if not n_clusters:
+        ax.set_ylim(-0.1, 2)
+        ax.text(0.5, 0.5, "no cluster", transform=ax.transAxes, ha="center", size=8)
+        return
+    mean = np.nanmean(panel.composites, axis=1, keepdims=True)
+    flux, error = panel.composites / mean, panel.errors / abs(mean)
+    order = np.argsort(microns)
+    points = np.stack([np.broadcast_to(microns, flux.shape), flux], axis=-1)[:, order]
+    between = np.stack([points[:, :-1], points[:, 1:]], axis=2)
+    overlap = edges[order][:-1, 1] > edges[order][1:, 0]
+    bars = np.stack([points, points], axis=2)
+    bars[..., 1] += np.array([-1, 1]) * error[:, order, None]
+    colours = cluster_colours(panel.regions)
+    for lines, style in (
+        (between[:, ~overlap], {"linewidths": 0.7}),
+        (between[:, overlap], {"linewidths": 0.5, "alpha": 0.4}),
+        (bars, {"linewidths": 0.8}),
+    ):
+        each = np.repeat(colours, lines.shape[1], axis=0)
+        ax.add_collection(LineCollection(lines.reshape(-1, 2, 2), colors=each, **style), autolim=False)
+    ax.scatter(*points.reshape(-1, 2).T, s=5, c=np.repeat(colours, n_bands, axis=0), linewidths=0)
+    low, high = min(np.nanmin(flux), 0), np.nanmax(flux)
+    ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
 def in_lines(words):
@@ -87,4 +169,4 @@ def in_lines(words):
     return ",\n".join(lines)
 
 
-GALAXY_PICTURES = {"comparison": Picture(comparison, "all runs side by side with their quality")}
+GALAXY_PICTURES = {"comparison": Picture(comparison, "all runs side by side: how far they agree, and their quality")}

@@ -28,8 +28,8 @@ def composites_page(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `seds`, `composites` and `title` are drawn. Pixels are shown on the reddest band;
-        without a redshift, wavelengths are the observed ones.
+        Of which `cutout`, `labels`, `regions`, `seds`, `composites` and `title` are drawn. Pixels are shown on the
+        reddest band; without a redshift, wavelengths are the observed ones.
 
     Returns
     -------
@@ -52,10 +52,11 @@ def composites_page(result):
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
 
-    for k, (row, colour) in enumerate(zip(axes, cluster_colours(n_clusters), strict=True)):
+    for k, (row, colour) in enumerate(zip(axes, cluster_colours(result.regions[:n_clusters]), strict=True)):
         members = composites.labels == k + 1
         grey_image(row[0], cutout.sci[-1])
-        row[0].imshow(label_image(np.where(labels == k + 1, k + 1, 0), 0.8), origin="lower", interpolation="none")
+        own = np.where(labels == k + 1, labels, 0)
+        row[0].imshow(label_image(own, result.regions, 0.8), origin="lower", interpolation="none")
         zoom(row[0], labels)
         bare(row[0], "")
         row[0].set_ylabel(f"cluster {k + 1}\n{members.sum()} pixels", size=9)

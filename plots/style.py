@@ -28,21 +28,28 @@ def new_figure(width, height):
     return Figure(figsize=(width, height))
 
 
-def cluster_colours(n_clusters):
-    """Colour of clusters 1..n_clusters, RGBA, shape (n_clusters, 4); past ten they come again, darker each round."""
+def cluster_colours(regions):
+    """Colour of clusters by the number of their region, RGBA, shape (n_clusters, 4).
+
+    Past ten the colours come again, darker each round.
+    """
     base = to_rgba_array(PALETTE)
-    number = np.arange(n_clusters)
+    number = np.asarray(regions, dtype=int) - 1
     colours = base[number % len(base)].copy()
     colours[:, :3] *= 0.6 ** (number // len(base))[:, None]
     return colours
 
 
-def label_image(labels, alpha=1.0):
-    """RGBA image of a label image: clusters in their colours, unassigned pixels dark grey, the rest transparent."""
+def label_image(labels, regions=None, alpha=1.0):
+    """RGBA image of a label image: clusters in their colours, unassigned pixels dark grey, the rest transparent.
+
+    Colours go by the region of each cluster, (n_clusters,); without these, labels are taken for regions.
+    """
+    regions = np.arange(1, max(labels.max(initial=0), 0) + 1) if regions is None else regions
     image = np.zeros((*labels.shape, 4))
     image[labels == -1] = to_rgba_array(UNASSIGNED_COLOUR)
     clustered = labels > 0
-    image[clustered] = cluster_colours(max(labels.max(initial=0), 0))[labels[clustered] - 1]
+    image[clustered] = cluster_colours(regions)[labels[clustered] - 1]
     image[labels != 0, 3] = alpha
     return image
 

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 import data_paths
 import main_clustering
 from helper_functions.clustering import cluster_pixels
-from helper_functions.job.pictures import RUN_PICTURES
+from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import Found
 from helper_functions.number_of_clusters import CRITERIA
@@ -54,6 +54,7 @@ def test_all_methods_leave_their_files(job, capsys):
     assert status == 0
     expected = {"summary.ecsv", "settings.json", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
+    expected |= {"comparison/7_agreement.ecsv", "comparison/7_consensus.fits"}
     for method in METHODS:
         run = f"{method}_{METHODS[method].norm}" if METHODS[method].takes_any_norm else method
         expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
@@ -226,6 +227,34 @@ def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
     assert times() == second
     job(*flags, "--overwrite")
     assert all(time > second[name] for name, time in times().items())
+
+
+def test_a_later_run_takes_the_regions_that_are_there_and_joins_them_on_the_page(job, monkeypatch):
+    page, shown = GALAXY_PICTURES["comparison"], []
+
+    def look(result):
+        shown.append([panel.title.split(",")[0] for panel in result.panels])
+        return page.draw(result)
+
+    def regions_of(run):
+        return fits.getdata(output / f"clusters/{run}_contrast/7_clusters.fits", "REGIONS")["region"].tolist()
+
+    monkeypatch.setitem(GALAXY_PICTURES, "comparison", page._replace(draw=look))
+    flags = ["--ids", 7, "--n-clusters", 2, "--methods"]
+    with monkeypatch.context() as patch:
+        patch.setattr(main_clustering, "number_regions", lambda *_: np.array([5, 2]))
+        _, output = job(*flags, "kmeans")
+    kmeans = output / "clusters/kmeans_contrast/7_clusters.fits"
+    written = kmeans.stat().st_mtime_ns
+    job(*flags, "agglomerative")  # finds the same planted halves
+    assert shown == [["kmeans"], ["agglomerative", "kmeans"]]
+    assert regions_of("agglomerative") == [5, 2]
+    assert kmeans.stat().st_mtime_ns == written
+    table = Table.read(output / "comparison/7_agreement.ecsv")
+    assert [tuple(row) for row in table] == [("agglomerative_contrast", 1.0, 1.0), ("kmeans_contrast", 1.0, 1.0)]
+    assert set(fits.getdata(output / "comparison/7_consensus.fits").ravel()) == {0, 2, 5}
+    job(*flags, "kmeans", "--overwrite")
+    assert regions_of("kmeans") == [5, 2]
 
 
 def test_other_settings_or_files_do_it_again(job, survey_folder):

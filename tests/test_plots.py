@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -8,7 +8,10 @@ from astropy.table import Table
 from conftest import celestial_wcs
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
+from matplotlib.transforms import Bbox
+from sklearn.metrics import adjusted_rand_score
 
+from helper_functions.compare_runs import agreement, in_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.job.results import BandWeights, GalaxyResult, RunPanel
 from helper_functions.number_of_clusters import Scores
@@ -44,23 +47,33 @@ def labels_of(cutout, n_clusters):
     return labels
 
 
-def run_of(cutout, n_clusters, confidence=None):
-    """What of a `RunResult` is drawn."""
-    labels = labels_of(cutout, n_clusters)
+def run_of(cutout, n_clusters, confidence=None, labels=None):
+    """What of a `RunResult` is drawn; regions are numbered like clusters."""
+    labels = labels_of(cutout, n_clusters) if labels is None else labels
     seds = extract_seds(cutout, labels != 0)
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
-    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None, populations=None)
+    regions = np.arange(1, n_clusters + 1)
+    return SimpleNamespace(**drawn, regions=regions, confidence=confidence, band_weights=None, populations=None)
 
 
 def overview_of(cutout, mask):
     return overview(GalaxyResult(cutout, mask, median_snr(cutout), 3.0))
 
 
-def comparison_of(run, judged=()):
-    panels = (RunPanel("run", run.labels, run.composites.flux, judged),)
-    mask = run.labels != 0
-    return comparison(GalaxyResult(run.cutout, mask, median_snr(run.cutout), 3.0, panels, run.seds.wavelengths))
+def comparison_of(*runs, judged=(), title="run", edges=None):
+    """The comparison page of runs of one galaxy; without edges, no band overlaps another."""
+    panels = [
+        RunPanel(title, run.labels, run.regions, run.composites.flux, run.composites.error, judged) for run in runs
+    ]
+    cutout, mask, wavelengths = runs[0].cutout, runs[0].labels != 0, runs[0].seds.wavelengths
+    edges = np.column_stack([wavelengths, wavelengths]) if edges is None else edges
+    found = agreement(
+        [str(number) for number in range(len(runs))], [in_regions(run.labels, run.regions) for run in runs]
+    )
+    return comparison(
+        GalaxyResult(cutout, mask, median_snr(cutout), 3.0, tuple(panels), wavelengths, edges, agreement=found)
+    )
 
 
 @pytest.mark.parametrize("n_bands", [1, 3, 19, 27])
@@ -81,11 +94,12 @@ def test_overview_of_a_band_without_data_and_an_empty_mask():
     assert figure.axes[1].get_title() == "F001W (no data)"
 
 
-def test_a_cluster_has_one_colour_everywhere():
+def test_a_cluster_has_the_colour_of_its_region_everywhere():
     """The same colour in the map, in its legend, in the composites and on the comparison page."""
     cutout = galaxy(6)
     run = run_of(cutout, 3)
-    second = to_rgba(PALETTE[1])
+    run.regions = np.array([1, 7, 2])
+    second = to_rgba(PALETTE[6])
     where = tuple(np.argwhere(run.labels == 2)[0])
     figure = cluster_map(run)
     assert tuple(figure.axes[2].images[0].get_array()[where]) == second
@@ -93,8 +107,11 @@ def test_a_cluster_has_one_colour_everywhere():
     page = composites_page(run)
     assert tuple(page.axes[4].collections[0].get_colors()[0][:3]) == second[:3]
     assert page.axes[5].patches[0].get_facecolor() == second
-    side_by_side = comparison_of(run)
-    assert tuple(side_by_side.axes[2].lines[1].get_color()) == second
+    _, label_map, seds = comparison_of(run).axes
+    assert tuple(label_map.images[0].get_array()[where]) == second
+    # A marker for each cluster and band, and of lines and error bars those of the first cluster come first.
+    assert tuple(seds.collections[-1].get_facecolor()[6]) == second
+    assert [tuple(seds.collections[part].get_colors()[n]) for part, n in ((0, 5), (2, 6))] == [second, second]
 
 
 def test_unassigned_is_grey_and_sky_transparent():
@@ -104,8 +121,8 @@ def test_unassigned_is_grey_and_sky_transparent():
     assert tuple(image[0, 2]) == to_rgba(PALETTE[0])
 
 
-def test_more_clusters_than_colours_stay_apart():
-    colours = cluster_colours(25)
+def test_more_regions_than_colours_stay_apart():
+    colours = cluster_colours(np.arange(1, 26))
     assert len({tuple(colour) for colour in colours}) == 25
 
 
@@ -170,10 +187,60 @@ def test_cluster_map_shows_the_confidence_that_it_is_given():
 
 def test_comparison_says_how_good_a_run_is():
     cutout = galaxy(3)
-    page = comparison_of(run_of(cutout, 2), ("χ² 1.1", "stable 0.9", "fragments 0.2", "brightness 3%"))
+    page = comparison_of(run_of(cutout, 2), judged=("χ² 1.1", "stable 0.9", "fragments 0.2", "brightness 3%"))
     assert "χ² 1.1, stable 0.9, fragments 0.2,\nbrightness 3%" in [
         text.get_text() for ax in page.axes for text in ax.texts
     ]
+
+
+def test_composites_are_shapes_with_errors_and_no_line_to_a_band_that_overlaps():
+    run = run_of(galaxy(3), 1)
+    run.composites = run.composites._replace(flux=np.array([[2.0, 4, 6]]), error=np.array([[0.4, 0.8, 1.2]]))
+    microns = run.seds.wavelengths / 3 / 1e4
+    edges = np.array([[4000, 23000], [22000, 23000], [38000, 42000.0]])  # the first two overlap
+    ax = comparison_of(run, edges=edges).axes[2]
+    apart, overlap, bars, _ = ax.collections
+    # Over the mean of 4 the composite is 0.5, 1, 1.5, with errors of a fifth of that.
+    np.testing.assert_allclose(apart.get_segments(), [[[microns[1], 1], [microns[2], 1.5]]])
+    np.testing.assert_allclose(overlap.get_segments(), [[[microns[0], 0.5], [microns[1], 1]]])
+    assert overlap.get_alpha() < 0.5
+    np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], [[0.4, 0.6], [0.8, 1.2], [1.2, 1.8]])
+
+
+def test_the_page_shows_how_far_runs_agree():
+    cutout = galaxy(3)
+    thirds, halves = run_of(cutout, 3), run_of(cutout, 2)
+    page = comparison_of(thirds, halves, thirds)
+    titles = [ax.get_title() for ax in page.axes]
+    pairs = page.axes[3]
+    index = adjusted_rand_score(thirds.labels[5:15, 5:15].ravel(), halves.labels[5:15, 5:15].ravel())
+    assert [text.get_text() for text in pairs.texts] == [f"{round(100 * index)}", "100", f"{round(100 * index)}"]
+    assert titles[1] == "most frequent region"
+    drawn = page.axes[1].images[0].get_array()
+    np.testing.assert_array_equal(drawn, label_image(thirds.labels))  # two of three runs
+    share = page.axes[2].images[0].get_array()
+    assert set(share[5:15, 5:15].compressed().round(3)) == {0.667, 1}
+    assert [title[:2] for title in titles if title.endswith("run")] == ["1:", "2:", "3:"]
+
+
+@pytest.mark.parametrize("n_runs", [1, 7, 20])
+def test_nothing_on_the_page_is_cut_off_or_overlaps_whatever_the_runs_are_like(n_runs):
+    cutout = galaxy(4)
+    unassigned = np.where(cutout.segmap == 7, -1, 0)
+    kinds = run_of(cutout, 12), run_of(cutout, 0, labels=unassigned), run_of(cutout, 1)
+    title = "spectral_cross_cor, norm contrast, weightednorm (10 clusters)"
+    judged = ("χ² 123", "unseen bands 12.34σ", "fragments 0.11", "stable 0.50", "brightness 100%")
+    for first in range(3 if n_runs == 1 else 1):
+        runs = [kinds[(first + number) % 3] for number in range(n_runs)]
+        page = comparison_of(*runs, judged=judged, title=title)
+        renderer = FigureCanvasAgg(page).get_renderer()
+        page.draw(renderer)
+        boxes = [ax.get_tightbbox(renderer) for ax in page.axes]
+        assert all(page.bbox.x0 <= box.x0 and box.x1 <= page.bbox.x1 for box in boxes)
+        assert all(page.bbox.y0 <= box.y0 and box.y1 <= page.bbox.y1 for box in boxes)
+        boxes.append(page._suptitle.get_window_extent(renderer))
+        overlapping = [(one, other) for one, other in combinations(boxes, 2) if Bbox.intersection(one, other)]
+        assert overlapping == []
 
 
 def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():

@@ -1,4 +1,4 @@
-"""The label image of a run on disk, and what is known of each pixel beside it."""
+"""The label image of a run on disk with what is known of each pixel, and the most frequent regions of all runs."""
 
 import numpy as np
 from astropy.io import fits
@@ -10,10 +10,11 @@ from helper_functions.job.records import code_digest
 def label_hdus(result, settings, fingerprint):
     """Label image of a run as an `HDUList`.
 
-    Beside it lies the SIMILARITY of each pixel to its composite. Where the method knows them, CONFIDENCE is the
-    probability of the label, and PROBABILITY that of each cluster, in the order of their labels; where criteria chose
-    the number of clusters, the table CRITERIA has their scores for each number, and the standard errors of the
-    differences of these to the score of the number that each chose.
+    Beside it lies the SIMILARITY of each pixel to its composite, and the table REGIONS with the region number of each
+    cluster: clusters of different runs of a galaxy that have the same number are the same part of it. Where the method
+    knows them, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the order of their
+    labels; where criteria chose the number of clusters, the table CRITERIA has their scores for each number, and the
+    standard errors of the differences of these to the score of the number that each chose.
     Where the method takes blends apart, FRACTION and LIGHT say what pixels are made of: see `light_hdus`.
 
     Parameters
@@ -51,6 +52,9 @@ def label_hdus(result, settings, fingerprint):
 
     hdus = [fits.PrimaryHDU(result.labels, header)]
     hdus.append(fits.ImageHDU(result.image(result.composites.similarity), header, "SIMILARITY"))
+    numbers = np.arange(1, clustering.n_clusters + 1)
+    n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
+    hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
         hdus.append(fits.ImageHDU(result.confidence, header, "CONFIDENCE"))
@@ -61,8 +65,7 @@ def label_hdus(result, settings, fingerprint):
         most = max(len(scores.values) for scores in clustering.scores.values())
         columns = {name: scores.values for name, scores in clustering.scores.items()}
         columns |= {f"{name}_error": scores.error for name, scores in clustering.scores.items()}
-        hdus.append(fits.table_to_hdu(Table({"n_clusters": np.arange(1, most + 1), **columns})))
-        hdus[-1].name = "CRITERIA"
+        hdus.append(table_hdu("CRITERIA", {"n_clusters": np.arange(1, most + 1), **columns}))
     return fits.HDUList(hdus)
 
 
@@ -85,6 +88,31 @@ def light_hdus(result, header):
     return hdus
 
 
-def read_labels(path):
-    """The label image that `label_hdus` gave, int of shape (ny, nx)."""
-    return fits.getdata(path).astype(int)
+def table_hdu(name, columns):
+    """Columns, {name: values}, as a FITS table of this name."""
+    hdu = fits.table_to_hdu(Table(columns))
+    hdu.name = name
+    return hdu
+
+
+def read_clusters(path):
+    """What `label_hdus` gave: labels, int of shape (ny, nx), and regions, int of shape (n_clusters,)."""
+    with fits.open(path, memmap=False) as hdus:
+        return hdus[0].data.astype(int), hdus["REGIONS"].data["region"].astype(int)
+
+
+def consensus_hdus(cutout, agreement):
+    """The most frequent region of each pixel, and the SHARE of the runs that put the pixel there, as an `HDUList`."""
+    header = cutout.wcs.to_header(relax=True)
+    header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
+    header["NRUNS"] = (len(agreement.runs), "runs that were compared")
+    for number, run in enumerate(agreement.runs, start=1):
+        header[f"RUN{number}"] = run
+    regions = header.copy()
+    regions["COMMENT"] = "Number of the pixel's most frequent region among the runs, as in the"
+    regions["COMMENT"] = "table REGIONS of each run. 0: the pixel is not selected."
+    regions["COMMENT"] = "-1: in no cluster is the most frequent."
+    header["COMMENT"] = "Share of the runs that put the pixel into this region, 0 to 1."
+    header["COMMENT"] = "NaN: the pixel is not selected."
+    share = fits.ImageHDU(agreement.share.astype(np.float32), header, "SHARE")
+    return fits.HDUList([fits.PrimaryHDU(agreement.region.astype(np.int16), regions), share])

@@ -6,7 +6,8 @@ import numpy as np
 
 from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
-from helper_functions.composite_seds import CompositeSEDs, composite_flux
+from helper_functions.compare_runs import Agreement
+from helper_functions.composite_seds import CompositeSEDs, composite_seds
 from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
@@ -36,6 +37,7 @@ class RunResult(NamedTuple):
     title: str
     n_asked: int | str  # number of clusters asked for, or "auto"
     labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in none
+    regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
 
@@ -45,11 +47,12 @@ class RunResult(NamedTuple):
 
 
 def run_result(run, cutout, seds, clustering, composites, populations, quality, settings):
-    """`RunResult` of a run, with its images and its title."""
+    """`RunResult` of a run, with its images and its title; its regions are numbered like its clusters."""
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
     title = f"id {cutout.id_dr3}: {run.title(clustering.n_clusters)}"
     found = run, cutout, seds, clustering, composites, populations, quality
-    result = RunResult(*found, title, settings.n_clusters, labels, confidence=None, band_weights=None)
+    images = labels, np.arange(1, clustering.n_clusters + 1)
+    result = RunResult(*found, title, settings.n_clusters, *images, confidence=None, band_weights=None)
     if clustering.confidence is not None:
         result = result._replace(confidence=result.image(clustering.confidence))
     if run.metric == "features":
@@ -64,7 +67,9 @@ class RunPanel(NamedTuple):
 
     title: str
     labels: np.ndarray  # (ny, nx)
+    regions: np.ndarray  # (n_clusters,), what colours go by
     composites: np.ndarray  # (n_clusters, n_bands)
+    errors: np.ndarray  # (n_clusters, n_bands), of the composites
     judged: tuple = ()  # of str: the figures of quality
 
 
@@ -77,12 +82,15 @@ class GalaxyResult(NamedTuple):
     snr_thresh: float
     panels: tuple = ()  # of RunPanel, those of runs that ended well
     wavelengths: np.ndarray | None = None  # (n_bands,), of the composites, Angstrom
+    edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
+    agreement: Agreement | None = None  # of the runs that the panels are of, in their order
 
 
-def run_panel(run, seds, labels, row):
-    """`RunPanel` of a run, from its label image and its row of the summary: both may be of an earlier call."""
-    composites, _ = composite_flux(seds, labels[seds.rows, seds.cols])
-    return RunPanel(run.title(len(composites)), labels, composites, quality_words(row))
+def run_panel(run, seds, labels, regions, row):
+    """`RunPanel` of a run, from its label file and its row of the summary: both may be of an earlier call."""
+    composites = composite_seds(seds, labels[seds.rows, seds.cols])
+    title = run.title(len(regions))
+    return RunPanel(title, labels, regions, composites.flux, composites.error, quality_words(row))
 
 
 def quality_words(figures):

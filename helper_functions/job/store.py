@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import data_paths
-from helper_functions.job.label_file import label_hdus, read_labels
+from helper_functions.compare_runs import agreement_table
+from helper_functions.job.label_file import consensus_hdus, label_hdus, read_clusters
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
 from helper_functions.job.records import (
     GALAXY,
@@ -103,9 +104,9 @@ class GalaxyStore:
         rows = [records[name]["row"] for name in names if self._holds(records[name])]
         return [(Run(row["method"], row["norm"], row["metric"]), row) for row in rows]
 
-    def labels(self, run):
-        """The label image of a run, int of shape (ny, nx)."""
-        return read_labels(data_paths.clusters_path(self.output, run.name, self.id_dr3))
+    def clusters(self, run):
+        """The label image of a run, int of shape (ny, nx), and the region numbers of its clusters, (n_clusters,)."""
+        return read_clusters(data_paths.clusters_path(self.output, run.name, self.id_dr3))
 
     # ---- saving -------------------------------------------------------------
 
@@ -118,7 +119,7 @@ class GalaxyStore:
                 drop_record(self.output, self.id_dr3, name)
 
     def save_galaxy(self, result, cubes):
-        """Save the pixels and the pictures of the galaxy, for which `begin` has made room.
+        """Save the galaxy's pixels, how far its runs agree, and its pictures, for which `begin` has made room.
 
         Parameters
         ----------
@@ -126,10 +127,15 @@ class GalaxyStore:
         cubes : HDUList
             From `cutout_to_fits`.
         """
-        pixels = data_paths.pixels_path(self.output, self.id_dr3)
+        pixels, table, regions = self._galaxy_files()
         save_fits(pixels, cubes)
-        pictures = save_galaxy_pictures(result, self.settings)
-        files = describe_files(self.output, [pixels, *pictures.values()])
+        saved = [pixels]
+        if result.agreement is not None:
+            save_table(table, agreement_table(result.agreement))
+            save_fits(regions, consensus_hdus(result.cutout, result.agreement))
+            saved += [table, regions]
+        saved += save_galaxy_pictures(result, self.settings).values()
+        files = describe_files(self.output, saved)
         save_record(self.output, self.id_dr3, GALAXY, files=files, **self._galaxy_content())
 
     def save_run(self, result, seconds):
@@ -194,11 +200,16 @@ class GalaxyStore:
     def _path(self, table, run):
         return TABLES[table](self.output, run, self.id_dr3)
 
+    def _galaxy_files(self):
+        """Cubes, table of agreement and consensus: what the galaxy leaves besides its runs and pictures."""
+        paths = data_paths.pixels_path, data_paths.agreement_path, data_paths.consensus_path
+        return [path(self.output, self.id_dr3) for path in paths]
+
     def _possible_files(self, name):
         """Every file that a run, or the galaxy itself, may leave."""
         output, id_dr3 = self.output, self.id_dr3
         if name == GALAXY:
-            pictures, files = [(each, each) for each in GALAXY_PICTURES], [data_paths.pixels_path(output, id_dr3)]
+            pictures, files = [(each, each) for each in GALAXY_PICTURES], self._galaxy_files()
         else:
             pictures = [(name, each) for each in RUN_PICTURES]
             files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]

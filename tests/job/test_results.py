@@ -1,10 +1,12 @@
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 from conftest import BANDS, celestial_wcs
 
 from helper_functions.clustering import cluster_pixels
+from helper_functions.compare_runs import Agreement
 from helper_functions.composite_seds import composite_seds
-from helper_functions.job.label_file import label_hdus, read_labels
+from helper_functions.job.label_file import consensus_hdus, label_hdus, read_clusters
 from helper_functions.job.results import quality_words, run_panel, run_result
 from helper_functions.job.runs import Run
 from helper_functions.methods import METHODS
@@ -45,16 +47,42 @@ def test_weights_of_features_are_of_the_features_asked_for(two_shapes):
 
 
 def test_the_label_file_gives_back_what_was_found(two_shapes, tmp_path):
-    result = result_of(two_shapes, "gaussian_mixture", "euclidean")
+    result = result_of(two_shapes, "gaussian_mixture", "euclidean")._replace(regions=np.array([3, 1]))
     path = tmp_path / "labels.fits"
     label_hdus(result, settings_block(), "abc").writeto(path)
-    assert (read_labels(path) == result.labels).all()
+    labels, regions = read_clusters(path)
+    assert (labels == result.labels).all()
+    assert regions.tolist() == [3, 1]
     with fits.open(path) as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SIMILARITY", "CONFIDENCE", "PROBABILITY"]
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SIMILARITY", "REGIONS", "CONFIDENCE", "PROBABILITY"]
         assert hdus["PROBABILITY"].data.shape == (2, 12, 10)
+        assert hdus["REGIONS"].data.tolist() == [[1, 3, 60], [2, 1, 40]]  # 60 are red, 40 blue
         assert (hdus[0].header["CONFIG"], hdus[0].header["NCLUST"]) == ("abc", 2)
-    panel = run_panel(result.run, two_shapes.seds, read_labels(path), result.quality)
+    panel = run_panel(result.run, two_shapes.seds, labels, regions, result.quality)
     np.testing.assert_array_equal(panel.composites, result.composites.flux)
+    np.testing.assert_array_equal(panel.errors, result.composites.error)
+
+
+def test_a_run_without_clusters_has_a_label_file_too(two_shapes, tmp_path):
+    result = result_of(two_shapes, "kmeans", "euclidean")
+    clustering = result.clustering._replace(labels=np.full(100, -1), n_clusters=0)
+    result = result._replace(clustering=clustering, labels=np.where(result.labels > 0, -1, 0), regions=np.zeros(0, int))
+    path = tmp_path / "labels.fits"
+    label_hdus(result, settings_block(), "abc").writeto(path)
+    labels, regions = read_clusters(path)
+    assert (set(labels.ravel()), regions.shape) == ({0, -1}, (0,))
+
+
+def test_the_consensus_file_says_what_it_holds_and_where(two_shapes):
+    cutout = result_of(two_shapes, "kmeans", "euclidean").cutout
+    found = Agreement(("one", "other"), np.eye(2), np.array([[0, -1, 2]]), np.array([[np.nan, 0.5, 1]]))
+    region, share = consensus_hdus(cutout, found)
+    assert (region.data.tolist(), region.data.dtype) == ([[0, -1, 2]], np.int16)
+    np.testing.assert_array_equal(share.data, np.array([[np.nan, 0.5, 1]], dtype=np.float32))
+    assert [region.header[name] for name in ("IDDR3", "NRUNS", "RUN1", "RUN2")] == [7, 2, "one", "other"]
+    assert "0: the pixel is not selected" in str(region.header["COMMENT"])
+    for hdu in (region, share):
+        np.testing.assert_allclose(WCS(hdu.header).wcs.crval, cutout.wcs.wcs.crval)
 
 
 def test_words_of_quality_have_a_dash_where_nothing_is_known():

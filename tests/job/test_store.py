@@ -5,6 +5,7 @@ import pytest
 from test_results import result_of
 
 import data_paths
+from helper_functions.compare_runs import agreement
 from helper_functions.job.records import GALAXY, recorded_runs
 from helper_functions.job.results import GalaxyResult
 from helper_functions.job.runs import Run
@@ -67,7 +68,8 @@ def saved(two_shapes, tmp_path):
 def save_galaxy(store, two_shapes):
     result = result_of(two_shapes, "kmeans", "euclidean")
     mask = result.labels != 0
-    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0)
+    found = agreement([RUN.name], [result.labels])
+    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0, agreement=found)
     store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, store.settings))
 
 
@@ -131,13 +133,15 @@ def test_a_failure_never_replaces_what_holds(saved):
     assert recorded_runs(failing.output, 7) == [RUN.name]
 
 
-def test_runs_of_other_pixels_are_removed(saved):
-    store_with, _ = saved
+def test_runs_of_other_pixels_are_removed(saved, two_shapes):
+    store_with, store = saved
+    save_galaxy(store, two_shapes)
     other = store_with(snr_thresh=9.0)
     assert other.runs_that_hold() == []
     other.begin()
     assert recorded_runs(other.output, 7) == []
     assert not data_paths.clusters_path(other.output, RUN.name, 7).exists()
+    assert not data_paths.consensus_path(other.output, 7).exists()
 
 
 def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold(saved, two_shapes):
@@ -146,11 +150,15 @@ def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold
     save_galaxy(store, two_shapes)
     assert store.is_complete()
     assert not store_with(figure_format="pdf").is_complete()
-    overview = data_paths.image_path(store.output, "overview", 7, "overview", "png")
-    overview.write_bytes(b"")
-    assert not store.is_complete()
-    save_galaxy(store, two_shapes)
-    assert store.is_complete()
+    for path in (
+        data_paths.image_path(store.output, "overview", 7, "overview", "png"),
+        data_paths.agreement_path(store.output, 7),
+        data_paths.consensus_path(store.output, 7),
+    ):
+        path.write_bytes(b"")
+        assert not store.is_complete()
+        save_galaxy(store, two_shapes)
+        assert store.is_complete()
     both = store_with(runs=(RUN, Run("gaussian_mixture", "L2", "euclidean")))
     both.save_run(result_of(two_shapes, "gaussian_mixture", "euclidean"), lambda: 1.0)
     assert not both.is_complete()  # a run more than the comparison shows

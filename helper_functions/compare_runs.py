@@ -1,0 +1,172 @@
+"""How runs of one galaxy compare: which of their clusters are the same region, and how far they agree."""
+
+from itertools import count, islice
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Table
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score
+
+# Pixels in common / pixels in either. Two clusters of one size that reach 1/3 have half of their pixels in common; of
+# two that do not, the larger part of at least one lies elsewhere, and one colour for both would mislead.
+LEAST_OVERLAP = 1 / 3
+
+
+def in_regions(labels, regions):
+    """Region of each pixel.
+
+    Parameters
+    ----------
+    labels : int ndarray of any shape
+        0 not selected, 1..n_clusters, -1 in none.
+    regions : int ndarray of shape (n_clusters,)
+        Region number of each cluster.
+
+    Returns
+    -------
+    int ndarray of the shape of `labels`
+        0 and -1 as they were.
+    """
+    return np.concatenate([[-1, 0], regions]).astype(int)[labels + 1]
+
+
+def match_regions(labels, others):
+    """Number the clusters of a run like the regions of other runs that they overlap with.
+
+    A region is what clusters of several runs have in common: at most one cluster of each run. The overlap of a cluster
+    with a region is the pixels that they have in common, divided by the pixels in either, on average over the runs that
+    have this region. Clusters are assigned to regions such that the sum of the overlaps is largest (Hungarian
+    algorithm), and only where the overlap is at least LEAST_OVERLAP. The others get the lowest numbers that are free,
+    the largest cluster first.
+
+    Parameters
+    ----------
+    labels : int ndarray of any shape
+        0 not selected, 1..n_clusters, -1 in none.
+    others : sequence of int ndarrays of the same shape
+        The regions of other runs, from `in_regions`; their order does not matter.
+
+    Returns
+    -------
+    regions : int ndarray of shape (n_clusters,)
+        From 1.
+    """
+    n_clusters = max(labels.max(initial=0), 0)
+    n_regions = max((other.max(initial=0) for other in others), default=0)
+    overlap, runs = np.zeros((n_clusters, n_regions)), np.zeros(n_regions)
+    for other in others:
+        pixels = _pixels_in_common(labels, other, n_clusters, n_regions)
+        either = pixels.sum(axis=1, keepdims=True) + pixels.sum(axis=0) - pixels
+        overlap += (pixels / np.maximum(either, 1))[1:, 1:]
+        runs += pixels.sum(axis=0)[1:] > 0
+    overlap /= np.maximum(runs, 1)
+    overlap[overlap < LEAST_OVERLAP] = 0
+    clusters, matched = linear_sum_assignment(overlap, maximize=True)
+    clusters, matched = clusters[overlap[clusters, matched] > 0], matched[overlap[clusters, matched] > 0]
+    regions = np.zeros(n_clusters, dtype=int)
+    regions[clusters] = matched + 1
+    new = (number for number in count(1) if number > n_regions or not runs[number - 1])
+    regions[regions == 0] = list(islice(new, n_clusters - len(clusters)))
+    return regions
+
+
+def _pixels_in_common(labels, regions, n_clusters, n_regions):
+    """Selected pixels of each cluster in each region, shape (n_clusters + 1, n_regions + 1); in none: row, column 0."""
+    selected, shape = labels != 0, (n_clusters + 1, n_regions + 1)
+    cells = np.ravel_multi_index((np.maximum(labels[selected], 0), np.maximum(regions[selected], 0)), shape)
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def number_regions(run, labels, clusters):
+    """Region numbers of a run's clusters beside the other runs of the galaxy.
+
+    A run that is made again and comes out the same keeps its numbers, so that its colours stay.
+
+    Parameters
+    ----------
+    run : hashable
+    labels : int ndarray of any shape
+        0 not selected, 1..n_clusters, -1 in none.
+    clusters : dict
+        run -> (labels, regions), of the galaxy's runs that are there already; `run` itself may be one of them.
+
+    Returns
+    -------
+    regions : int ndarray of shape (n_clusters,)
+    """
+    before, regions = clusters.get(run, (None, None))
+    if np.array_equal(before, labels):
+        return regions
+    return match_regions(labels, [in_regions(*found) for other, found in clusters.items() if other != run])
+
+
+class Agreement(NamedTuple):
+    """How far the runs of a galaxy agree."""
+
+    runs: tuple  # n_runs names
+    rand_index: np.ndarray  # (n_runs, n_runs), adjusted Rand index of each pair: 1 the same, about 0 by chance
+    region: np.ndarray  # (ny, nx), the most frequent region of the pixel; 0 not selected, -1 in none
+    share: np.ndarray  # (ny, nx), of the runs that put it there; NaN where not selected
+
+
+def agreement(runs, maps):
+    """How far runs agree.
+
+    Pixels that a run leaves in no cluster count as a group of their own: it says of them that they are unlike its
+    clusters. If they were left out, a run would seem to agree better the fewer pixels it dares to label.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Names, at least one.
+    maps : sequence of int ndarrays of shape (ny, nx)
+        The regions of each run, from `in_regions`, of the same selected pixels.
+
+    Returns
+    -------
+    Agreement
+    """
+    selected = maps[0] != 0
+    groups = [each[selected] for each in maps]
+    rand_index = np.eye(len(maps))
+    for row, column in zip(*np.tril_indices(len(maps), -1), strict=True):
+        rand_index[row, column] = rand_index[column, row] = adjusted_rand_score(groups[row], groups[column])
+    return Agreement(tuple(runs), rand_index, *consensus(maps))
+
+
+def consensus(maps):
+    """The most frequent region of each pixel among the runs, and the share of the runs that put the pixel there.
+
+    Of equally frequent regions the one of the lowest number is taken, and any region before none.
+
+    Parameters
+    ----------
+    maps : sequence of int ndarrays of shape (ny, nx)
+        The regions of each run, from `in_regions`, of the same selected pixels.
+
+    Returns
+    -------
+    region : int ndarray of shape (ny, nx)
+        0 where not selected, -1 where "in no cluster" is the most frequent.
+    share : ndarray of shape (ny, nx)
+        Above 0 to 1; NaN where not selected.
+    """
+    maps = np.array(maps)
+    numbers = np.unique(maps)
+    numbers = np.roll(numbers, -np.sum(numbers < 0))  # -1 is last: of equals the first is taken
+    votes = np.array([(maps == number).sum(axis=0) for number in numbers])
+    return numbers[votes.argmax(axis=0)], np.where(maps[0] != 0, votes.max(axis=0) / len(maps), np.nan)
+
+
+def agreement_table(found):
+    """The adjusted Rand indices of an `Agreement` as a `Table`: a row and a column for each run."""
+    table = Table({"run": list(found.runs)} | dict(zip(found.runs, found.rand_index, strict=True)))
+    table["run"].description = "method, norm and metric as in folder names"
+    for run in found.runs:
+        table[
+            run
+        ].description = (
+            f"adjusted Rand index with {run}: 1 the same, about 0 by chance; pixels in no cluster are a group"
+        )
+    return table
