@@ -15,7 +15,7 @@ from functools import partial
 import data_paths
 from distances import Options
 from helper_functions.clustering import cluster_pixels
-from helper_functions.compare_runs import agreement, in_regions, number_regions
+from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
@@ -204,25 +204,25 @@ def do_what_is_missing(store, survey, rows):
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
     seds = extract_seds(cutout, mask)
-    clusters = {run: store.clusters(run) for run, _ in store.runs_that_hold()}
+    # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the same.
+    staying = [run for run, _ in store.runs_that_hold() if run in rows or run not in store.runs]
+    maps = [in_regions(*store.clusters(run)) for run in staying]
     for run in store.runs:
         if run not in rows:
             start = time.perf_counter()
             try:
                 result = cluster_run(run, seds, cutout, settings, store.criteria(run))
-                result = result._replace(regions=number_regions(run, result.labels, clusters))
+                result = result._replace(regions=match_regions(result.labels, maps))
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
-                clusters[run] = result.labels, result.regions
+                maps.append(in_regions(result.labels, result.regions))
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = failed_runs(store, [run], problem)
 
     galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges)
     if holding := store.runs_that_hold():
-        maps = [in_regions(*clusters[run]) for run, _ in holding]
-        galaxy = galaxy._replace(
-            panels=tuple(run_panel(run, seds, *clusters[run], row) for run, row in holding),
-            agreement=agreement([run.name for run, _ in holding], maps),
-        )
+        panels = [run_panel(run, seds, *store.clusters(run), row) for run, row in holding]
+        found = agreement([run.name for run, _ in holding], [in_regions(each.labels, each.regions) for each in panels])
+        galaxy = galaxy._replace(panels=tuple(panels), agreement=found)
     store.save_galaxy(galaxy, cubes)
 
 

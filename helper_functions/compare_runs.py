@@ -78,29 +78,6 @@ def _pixels_in_common(labels, regions, n_clusters, n_regions):
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def number_regions(run, labels, clusters):
-    """Region numbers of a run's clusters beside the other runs of the galaxy.
-
-    A run that is made again and comes out the same keeps its numbers, so that its colours stay.
-
-    Parameters
-    ----------
-    run : hashable
-    labels : int ndarray of any shape
-        0 not selected, 1..n_clusters, -1 in none.
-    clusters : dict
-        run -> (labels, regions), of the galaxy's runs that are there already; `run` itself may be one of them.
-
-    Returns
-    -------
-    regions : int ndarray of shape (n_clusters,)
-    """
-    before, regions = clusters.get(run, (None, None))
-    if np.array_equal(before, labels):
-        return regions
-    return match_regions(labels, [in_regions(*found) for other, found in clusters.items() if other != run])
-
-
 class Agreement(NamedTuple):
     """How far the runs of a galaxy agree."""
 

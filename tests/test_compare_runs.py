@@ -7,7 +7,6 @@ from helper_functions.compare_runs import (
     consensus,
     in_regions,
     match_regions,
-    number_regions,
 )
 
 
@@ -79,15 +78,6 @@ def test_a_run_without_clusters_has_no_regions():
     assert match_regions(nothing, [planted()]).shape == (0,)
     assert match_regions(planted(), [nothing]).tolist() == [1, 2, 3, 4]
     assert (in_regions(nothing, np.zeros(0, dtype=int)) == nothing).all()
-
-
-def test_regions_stay_when_a_run_comes_out_the_same_and_are_matched_anew_when_not():
-    halves, quarters = np.repeat([1, 2], 50), np.repeat([1, 2, 3, 4], 25)
-    clusters = {"halves": (halves, np.array([7, 3])), "quarters": (quarters, np.array([1, 2, 4, 5]))}
-    assert number_regions("halves", halves, clusters).tolist() == [7, 3]
-    assert number_regions("halves", quarters, clusters).tolist() == [1, 2, 4, 5]
-    # A run of that name that was not there is matched to all.
-    assert number_regions("new", 3 - halves, clusters).tolist() == [3, 7]
 
 
 def test_agreement_by_hand():

@@ -242,7 +242,7 @@ def test_a_later_run_takes_the_regions_that_are_there_and_joins_them_on_the_page
     monkeypatch.setitem(GALAXY_PICTURES, "comparison", page._replace(draw=look))
     flags = ["--ids", 7, "--n-clusters", 2, "--methods"]
     with monkeypatch.context() as patch:
-        patch.setattr(main_clustering, "number_regions", lambda *_: np.array([5, 2]))
+        patch.setattr(main_clustering, "match_regions", lambda *_: np.array([5, 2]))
         _, output = job(*flags, "kmeans")
     kmeans = output / "clusters/kmeans_contrast/7_clusters.fits"
     written = kmeans.stat().st_mtime_ns
