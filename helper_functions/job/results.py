@@ -11,6 +11,7 @@ from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.quality import QUALITY
+from plots.style import galaxy_name
 
 
 class BandWeights(NamedTuple):
@@ -38,6 +39,7 @@ class RunResult(NamedTuple):
     labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in none
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
+    truth: np.ndarray | None = None  # (ny, nx), true regions of a simulated galaxy, 0 elsewhere; None where not known
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""
@@ -47,7 +49,7 @@ class RunResult(NamedTuple):
 def run_result(run, cutout, seds, clustering, composites, populations, quality, settings):
     """`RunResult` of a run, with its images and its title."""
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
-    title = f"id {cutout.id_dr3}: {run.title(clustering.n_clusters)}"
+    title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
     found = run, cutout, seds, clustering, composites, populations, quality
     result = RunResult(*found, title, settings.n_clusters, labels, confidence=None, band_weights=None)
     if clustering.confidence is not None:
