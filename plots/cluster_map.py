@@ -1,9 +1,26 @@
-"""Where the clusters of a run lie: the galaxy, the clusters over it, the label map, and how sure labels are."""
+"""Where the clusters of a run lie: the galaxy, the clusters on it, the label map, and how sure labels are."""
 
+import numpy as np
 from matplotlib.patches import Patch
 
 from plots.picture import Picture
-from plots.style import UNASSIGNED_COLOUR, cluster_colours, colour_image, label_image, new_figure, scale_bar, zoom
+from plots.recovery import match_colours
+from plots.style import (
+    CONTOUR_COLOUR,
+    UNASSIGNED_COLOUR,
+    cluster_colours,
+    colour_image,
+    compass,
+    label_image,
+    name_colours,
+    new_figure,
+    outlines,
+    scale_bar,
+    zoom,
+)
+
+SELECTED = {"colors": CONTOUR_COLOUR, "linewidths": 0.9, "linestyles": "-"}
+SEGMENT = {"colors": CONTOUR_COLOUR, "linewidths": 0.9, "linestyles": ":"}
 
 
 def cluster_map(result):
@@ -12,46 +29,62 @@ def cluster_map(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `regions`, `confidence` and `title` are drawn.
+        Of which `cutout`, `labels`, `regions`, `confidence`, `truth` and `title` are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    cutout, labels, confidence = result.cutout, result.labels, result.confidence
-    n_panels = 3 if confidence is None else 4
-    width = 3.1 * n_panels + 2.2
+    cutout, labels = result.cutout, result.labels
+    more = {"probability of the cluster": result.confidence, "true regions": result.truth}
+    more = {name: image for name, image in more.items() if image is not None}
+    names = ["three-colour image (dotted: segment)", "outlines of the clusters", "clusters", *more]
+    width = 3.1 * len(names) + 2.2
     figure = new_figure(width, 4.3)
-    axes = figure.subplots(1, n_panels, sharex=True, sharey=True)
+    axes = figure.subplots(1, len(names), sharex=True, sharey=True)
     figure.subplots_adjust(left=0.75 / width, right=1 - 1.4 / width, bottom=0.12, top=0.86, wspace=0.06)
     figure.suptitle(result.title, size=11)
-
-    image = colour_image(cutout, labels != 0)
-    axes[0].imshow(image, origin="lower")
-    axes[1].imshow(image, origin="lower")
-    axes[1].imshow(label_image(labels, result.regions, alpha=0.5), origin="lower", interpolation="none")
-    axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
-    zoom(axes[0], labels)
-    scale_bar(axes[0], cutout.wcs)
-    if confidence is not None:
-        drawn = axes[3].imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
-        bar = axes[3].inset_axes([0.05, 0.06, 0.5, 0.035])
-        figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
-        bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
-    names = ("three-colour image", "clusters over it", "clusters", "probability of the cluster")[:n_panels]
     for ax, name in zip(axes, names, strict=True):
         ax.set_title(name, size=9)
         ax.set_xlabel("column [pixels]")
     axes[0].set_ylabel("row [pixels]")
 
+    image, colours = colour_image(cutout, labels != 0), cluster_colours(result.regions)
+    axes[0].imshow(image, origin="lower")
+    axes[1].imshow(image, origin="lower")
+    axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
+    zoom(axes[0], labels)
+    segment = np.isin(cutout.segmap, cutout.members)
+    for where, style in ((segment, SEGMENT), (labels != 0, SELECTED)):
+        if not where.all():
+            axes[0].contour(where, levels=[0.5], **style)
+    outlines(axes[1], labels, colours, linewidths=1.3)
+    name_colours(axes[0], cutout.bands)
+    scale_bar(axes[0], cutout.wcs)
+    compass(axes[0], cutout.wcs)
+    for ax, (name, values) in zip(axes[3:], more.items(), strict=True):
+        if name == "true regions":
+            matched = match_colours(np.where(labels != 0, values, 0), labels)
+            ax.imshow(label_image(matched, result.regions), origin="lower", interpolation="none")
+        else:
+            draw_confidence(ax, values)
+
     handles = [
         Patch(color=colour, label=f"{number}: {(labels == number).sum()} px")
-        for number, colour in enumerate(cluster_colours(result.regions), start=1)
+        for number, colour in enumerate(colours, start=1)
     ]
     if (labels == -1).any():
         handles.append(Patch(color=UNASSIGNED_COLOUR, label=f"none: {(labels == -1).sum()} px"))
     figure.legend(handles=handles, loc="center right", frameon=False, fontsize=8, title="cluster", title_fontsize=9)
     return figure
+
+
+def draw_confidence(ax, confidence):
+    """Draw the probability of each label, and a bar that tells what its colours mean."""
+    drawn = ax.imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    bar = ax.inset_axes([0.05, 0.06, 0.5, 0.035])
+    ax.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
+    bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
 
 
 RUN_PICTURES = {"cluster_map": Picture(cluster_map, "the clusters on the galaxy, and the probability of the labels")}

@@ -1,25 +1,48 @@
-"""The composite SEDs of a run: for each cluster its pixels, its members' SEDs, and how similar they are."""
+"""The composite SEDs of a run: for each cluster its pixels, composite and population, and how similar members are."""
+
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from plots.picture import Picture
 from plots.style import (
     FLUX_LABEL,
     bare,
     cluster_colours,
+    far_axis,
     grey_image,
-    in_rest_frame,
     label_image,
     new_figure,
+    spread_labels,
     wavelength_axis,
     zoom,
 )
 
-MEMBERS_SHOWN = 150
+# Rest-frame features that stand out in broad bands, vacuum, Angstrom: hydrogen from the NIST Atomic Spectra Database
+# (Kramida et al.), forbidden lines from the Atomic Line List (van Hoof 2018), breaks at the limits of the series.
+FEATURES = {
+    "Lyman break": (912,),
+    "Lyα": (1216,),
+    "Balmer break": (3647,),
+    "[OII]": (3728,),
+    "Hβ, [OIII]": (4863, 5008),
+    "Hα": (6565,),
+    "[SIII]": (9071, 9533),
+    "Paβ": (12822,),
+    "Paα": (18756,),
+}
 CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
+SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with that opacity
 ROW_HEIGHT = 2.0  # inches
+HEADER, FOOTER = 0.85, 0.52  # inches, for names of features and of bands
+BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
 LEGEND = {"fontsize": 7, "loc": "upper left", "framealpha": 0.85, "edgecolor": "none"}
+BARS = {"ls": "none", "capsize": 2.5, "elinewidth": 0.9, "zorder": 4}
+COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5}
+POPULATION = {"mec": "0.2", "mew": 0.6, "marker": "D", "ms": 4.5}
 
 
 def composites_page(result):
@@ -28,8 +51,8 @@ def composites_page(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `regions`, `seds`, `composites` and `title` are drawn. Pixels are shown on the
-        reddest band; without a redshift, wavelengths are the observed ones.
+        Of which `cutout`, `labels`, `regions`, `seds`, `composites`, `populations` and `title` are drawn. Pixels are
+        shown on the reddest band; rest-frame wavelengths and features where the redshift is known.
 
     Returns
     -------
@@ -41,17 +64,30 @@ def composites_page(result):
     if not n_clusters:
         return None
     title = result.title if n_clusters == len(composites.flux) else f"{result.title}, the {n_clusters} largest"
-    height = ROW_HEIGHT * n_clusters + 1.1
+    rest_frame = np.isfinite(cutout.redshift)
+    top, bottom = 0.75 + (HEADER + 0.35 if rest_frame else 0), FOOTER + 0.5
+    height = ROW_HEIGHT * n_clusters + top + bottom
     figure = new_figure(10.5, height)
-    axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.6, 1.3])
+    axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.9, 1.1])
     figure.subplots_adjust(
-        left=0.04, right=0.985, bottom=0.55 / height, top=1 - 0.55 / height, wspace=0.22, hspace=0.12
+        left=0.04, right=0.985, bottom=bottom / height, top=1 - top / height, wspace=0.26, hspace=0.1
     )
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
-    microns, wavelength_label = in_rest_frame(seds.wavelengths, cutout.redshift)
+    figure.legend(
+        handles=keys(result.populations is not None),
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1 - 0.36 / height),
+        ncols=4,
+        frameon=False,
+        fontsize=8,
+        borderpad=0,
+        columnspacing=2,
+    )
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
 
+    microns, edges = seds.wavelengths / 1e4, seds.edges / 1e4
+    marks = features_within(edges, cutout.redshift)
     for k, (row, colour) in enumerate(zip(axes, cluster_colours(result.regions[:n_clusters]), strict=True)):
         members = composites.labels == k + 1
         grey_image(row[0], cutout.sci[-1])
@@ -60,39 +96,91 @@ def composites_page(result):
         zoom(row[0], labels)
         bare(row[0], "")
         row[0].set_ylabel(f"cluster {k + 1}\n{members.sum()} pixels", size=9)
-        draw_seds(row[1], microns, seds.flux[members], composites, k, composites.amplitude[members], colour)
+        draw_seds(row[1], microns, edges, composites, result.populations, k, colour)
+        places = [place for feature in marks.values() for place in feature]
+        row[1].vlines(places, 0, 1, transform=row[1].get_xaxis_transform(), color="0.7", lw=0.7, ls="--", zorder=0)
         draw_similarity(row[2], composites, k, bins, colour)
-    row[1].set_xlabel(wavelength_label)
-    row[2].set_xlabel("similarity to composite, 1 − $b_{12}$")
+    axes[-1, 2].set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
+
+    panels = axes[:, 1]
+    wavelength_axis(panels[0], edges)
+    panels[-1].tick_params(labelbottom=False)
+    panel = ROW_HEIGHT * n_clusters / (1.1 * n_clusters - 0.1)  # inches, its height
+    spread_labels(panels[-1], microns, [band.upper() for band in seds.bands], -FOOTER / panel)
+    far_axis(panels[-1], -FOOTER / panel, 1, "observed wavelength [µm]")
+    if rest_frame:
+        spread_labels(panels[0], [np.mean(feature) for feature in marks.values()], list(marks), HEADER / panel)
+        far_axis(panels[0], 1 + HEADER / panel, 1 + cutout.redshift, "rest-frame wavelength [µm]")
     return figure
 
 
-def draw_seds(ax, microns, flux, composites, k, amplitude, colour):
-    """Draw member SEDs, scaled to the composite's amplitude, and the composite with its errors."""
-    usable = np.flatnonzero(amplitude > 0)
-    shown = (
-        usable[np.linspace(0, len(usable) - 1, min(MEMBERS_SHOWN, len(usable))).astype(int)] if len(usable) else usable
+def keys(with_populations):
+    """What the marks of the SEDs mean, for a legend."""
+    named = [
+        Line2D([], [], ls="none", **COMPOSITE, label="composite of the members"),
+        Line2D([], [], ls="none", **COMPOSITE, alpha=PALE, label=f"less than {SIGNIFICANT}σ"),
+        Patch(color="0.75", label="68% of the members, scaled"),
+    ]
+    population = Line2D([], [], ls="none", **POPULATION, color="0.6", label="population, taken out of the blends")
+    return [*named, population] if with_populations else named
+
+
+def features_within(edges, redshift):
+    """Observed wavelengths in micron of the FEATURES that some band can see; none without a redshift."""
+    observed = {name: np.array(rest) * (1 + redshift) / 1e4 for name, rest in FEATURES.items()}
+    return {name: at for name, at in observed.items() if edges.min() < at.min() and at.max() < edges.max()}
+
+
+def draw_seds(ax, microns, edges, composites, populations, k, colour):
+    """Draw composite `k` over the range of its members, and its population beside it."""
+    flux, error, low, high = (
+        values[k] for values in (composites.flux, composites.error, composites.low, composites.high)
     )
-    lines = [np.column_stack([microns, sed]) for sed in flux[shown] / amplitude[shown, None]]
-    ax.add_collection(LineCollection(lines, colors=[colour], alpha=0.15, linewidths=0.5, rasterized=True))
-    ax.plot([], [], color=colour, lw=1.5, label="members")
-    composite, error, scatter = composites.flux[k], composites.error[k], (composites.high[k] - composites.low[k]) / 2
-    ax.errorbar(microns, composite, error, color="black", lw=1.5, marker="o", ms=3, capsize=0, label="composite")
-    quiet = np.minimum(scatter, np.nanmedian(scatter) * 3)
-    low, high = min(np.nanmin(composite - 2 * quiet), 0), np.nanmax(composite + 2.5 * quiet)
-    ax.set_ylim(low - 0.03 * (high - low), high)
+    ax.vlines(microns, low, high, color=colour, alpha=0.4, lw=7, zorder=1)
+    known = np.flatnonzero(np.isfinite(flux))
+    # Bands that overlap see the same light: a line from one to the other would show noise as a feature.
+    joined = [(i, j) for i, j in pairwise(known) if edges[i, 1] < edges[j, 0]]
+    lines = [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined]
+    ax.add_collection(LineCollection(lines, colors="0.55", linewidths=0.6, zorder=2))
+    ax.hlines(flux, *edges.T, color=[(0, 0, 0, alpha) for alpha in visible(flux, error)], lw=0.7, zorder=3)
+    draw_points(ax, microns, flux, error, **COMPOSITE)
+    if populations is not None:
+        draw_points(ax, microns * BESIDE, populations.flux[k], populations.error[k], color=colour, **POPULATION)
+    ax.set_ylim(limits(flux, error, low, high))
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
-    wavelength_axis(ax, microns)
     ax.set_ylabel(FLUX_LABEL, size=8)
     ax.tick_params(labelsize=8)
-    ax.legend(**LEGEND)
+
+
+def draw_points(ax, microns, flux, error, **style):
+    """Draw fluxes with their errors, pale where they are less than SIGNIFICANT errors."""
+    alphas = visible(flux, error)
+    for alpha in np.unique(alphas):
+        some = alphas == alpha
+        ax.errorbar(microns[some], flux[some], error[some], alpha=alpha, **BARS, **style)
+
+
+def visible(flux, error):
+    """Opacity of each flux."""
+    return np.where(np.abs(flux) < SIGNIFICANT * error, PALE, 1.0)
+
+
+def limits(flux, error, low, high):
+    """Range of fluxes to show: zero, every significant flux, and members as far as these are of a usual range."""
+    shown = np.isfinite(flux) & (visible(flux, error) == 1)
+    shown = shown if shown.any() else np.isfinite(flux)
+    flux, reach = flux[shown], np.fmax(error, (high - low) / 2)[shown]
+    reach = 1.6 * np.minimum(reach, 3 * np.median(reach)) if reach.size else reach
+    bottom, top = np.min(flux - reach, initial=0), np.max(flux + reach, initial=0)
+    margin = 0.05 * (top - bottom) or 1
+    return bottom - margin, top + margin
 
 
 def draw_similarity(ax, composites, k, bins, colour):
     """Draw the histogram of similarities to composite `k` with its median and the value that all but 2.3% exceed."""
     median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
     counts, _, _ = ax.hist(composites.similarity[composites.labels == k + 1], bins=bins, color=colour)
-    ax.set_ylim(0, 1.45 * counts.max())  # room for the legend
+    ax.set_ylim(0, 1.45 * max(counts.max(), 1))  # room for the legend
     ax.axvline(median, color="black", lw=1.2, label=f"median {median:.3f}")
     ax.axvline(low, color="black", lw=1, ls="--", label=f"2σ {low:.3f}")
     ax.set_ylabel("pixels", size=8)

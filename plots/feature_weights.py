@@ -3,7 +3,7 @@
 import numpy as np
 
 from plots.picture import Picture
-from plots.style import PALETTE, in_rest_frame, new_figure, wavelength_axis
+from plots.style import PALETTE, in_rest_frame, new_figure, spread_labels, wavelength_axis
 
 
 def feature_weights_page(result):
@@ -22,21 +22,24 @@ def feature_weights_page(result):
     if result.band_weights is None:
         return None
     bands, edges, weights, redshift, features = result.band_weights
-    figure = new_figure(9, 3.8)
+    figure = new_figure(9, 4.3)
     ax = figure.subplots()
-    figure.subplots_adjust(left=0.08, right=0.8, bottom=0.14, top=0.9)
+    figure.subplots_adjust(left=0.08, right=0.8, bottom=0.16, top=0.76)
     figure.suptitle(result.title, size=11)
     rest, wavelength_label = in_rest_frame(edges, redshift)
-    for (low, high), weight, band in zip(rest, weights, bands, strict=True):
-        ax.fill_between([low, high], weight, color="0.35", alpha=0.5, lw=0)
-        if weight > 0:
-            top = weight + 0.01 * weights.max()
-            ax.text((low + high) / 2, top, band.upper(), size=6, rotation=90, ha="center", va="bottom")
+    used = weights > 0
+    for (low, high), weight in zip(rest[used], weights[used], strict=True):
+        ax.fill_between([low, high], weight, color="0.35", alpha=0.3, lw=0)
+        ax.plot([low, low, high, high], [0, weight, weight, 0], color="0.25", lw=0.7)
     for (name, windows), colour in zip(features.items(), PALETTE, strict=False):
         for label, (low, high) in zip([name] + [None] * len(windows), windows, strict=False):
             ax.axvspan(low / 1e4, high / 1e4, color=colour, alpha=0.35, lw=0, zorder=0, label=label)
     wavelength_axis(ax, np.array([rest.min(), rest.max()]))
-    ax.set_ylim(0, 1.3 * weights.max())
+    ax.set_ylim(0, 1.1 * weights.max())
+    spread_labels(ax, np.sqrt(rest[used].prod(axis=1)), [band.upper() for band in np.array(bands)[used]], 0.2)
+    if not used.all():
+        without = ", ".join(band.upper() for band in np.array(bands)[~used])
+        figure.text(0.08, 0.015, f"weight 0: {without}", size=7)
     ax.set_xlabel(wavelength_label)
     ax.set_ylabel("weight of the band")
     figure.legend(loc="center right", frameon=False, fontsize=8, title="feature")

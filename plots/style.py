@@ -1,12 +1,15 @@
-"""What the pictures share: colours of clusters, images, scale bars."""
+"""What the pictures share: colours of clusters, images, scale bars, axes of wavelength."""
 
 import matplotlib
 import numpy as np
 from astropy.visualization import make_lupton_rgb
 from astropy.wcs.utils import proj_plane_pixel_scales
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
+from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, DrawingArea, TextArea, VPacker
+from matplotlib.patches import FancyArrow, Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 # Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270), greys last.
@@ -15,6 +18,8 @@ UNASSIGNED_COLOUR = "0.25"
 CONTOUR_COLOUR = "white"
 PANEL = 2.1  # inches, side of a small panel
 GREY_MAP = "gray"
+SOFTENING = 4.0  # of three-colour images: linear to 1/7 of the brightest, logarithmic beyond (Q of Lupton et al. 2004)
+RGB_NAMES = ("#ff7777", "#77ee77", "#99aaff")  # red, green and blue as words that can be read on black
 FLUX_LABEL = "flux [10 nJy / pixel]"
 
 
@@ -62,22 +67,45 @@ def grey_image(ax, image, **options):
     return ax.imshow(np.arcsinh((image - middle) / soft), origin="lower", cmap=GREY_MAP, vmin=-0.5, vmax=3, **options)
 
 
+def thirds(bands):
+    """The red, the middle and the blue third of the bands, from which three-colour images are made, as indices."""
+    blue, middle, red = np.array_split(np.arange(len(bands)), 3)
+    return [third if len(third) else np.arange(len(bands)) for third in (red, middle, blue)]
+
+
 def colour_image(cutout, mask):
     """Three-colour image from the red, middle and blue third of the bands, shape (ny, nx, 3).
 
     Each third is an inverse-variance mean, scaled so that the selected pixels together are white: what is left is how
-    colours differ inside the galaxy.
+    colours differ inside the galaxy. The brightest of the selected pixels fill the range: brighter neighbours do not
+    count.
     """
-    thirds = np.array_split(np.arange(len(cutout.bands)), 3)
     channels = []
-    for third in reversed(thirds):
-        third = third if len(third) else np.arange(len(cutout.bands))
+    for third in thirds(cutout.bands):
         weight = np.nan_to_num(1 / cutout.err[third] ** 2)
         total = weight.sum(axis=0)
         mean = np.divide((np.nan_to_num(cutout.sci[third]) * weight).sum(axis=0), total, out=total * 0, where=total > 0)
         level = mean[mask].mean()
         channels.append(mean / level if level > 0 else mean)
-    return make_lupton_rgb(*channels, minimum=-0.05, stretch=0.6, Q=6)
+    brightest = max(np.percentile(np.mean(channels, axis=0)[mask], 99.5), np.finfo(np.float32).tiny)
+    stretch = SOFTENING * brightest / np.sinh(SOFTENING)
+    # The sky is a hair brighter than black, as no ratio of colours is known of exactly nothing.
+    return make_lupton_rgb(*channels, minimum=-0.01 * brightest, stretch=stretch, Q=SOFTENING)
+
+
+def name_colours(ax, bands):
+    """Say in the corner of a three-colour image which bands are red, green and blue."""
+    named = [(bands[third[0]], bands[third[-1]]) for third in thirds(bands)]
+    words = [first.upper() if first == last else f"{first.upper()}–{last.upper()}" for first, last in named]
+    lines = [TextArea(word, textprops={"color": c, "size": 6.5}) for word, c in zip(words, RGB_NAMES, strict=True)]
+    in_box(ax, "upper left", VPacker(children=lines, pad=0, sep=1.5))
+
+
+def outlines(ax, labels, colours, **options):
+    """Draw the outline of each cluster in its colour; those of neighbours lie side by side."""
+    for number, colour in enumerate(colours, start=1):
+        if (labels == number).any():
+            ax.contour(labels == number, levels=[0.7], colors=[colour], **options)
 
 
 def zoom(ax, labels):
@@ -88,17 +116,39 @@ def zoom(ax, labels):
     ax.set(xlim=(middle_col - half, middle_col + half), ylim=(middle_row - half, middle_row + half))
 
 
+def in_box(ax, corner, content):
+    """Put something white into a corner of a panel, on a dark box: it is read on sky, galaxy and missing data alike."""
+    box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4, frameon=True)
+    box.patch.set(facecolor="black", alpha=0.6, edgecolor="none")
+    ax.add_artist(box)
+
+
 def scale_bar(ax, wcs):
     """Draw a bar of a round number of arcsec, about a quarter of the panel wide."""
     scale = proj_plane_pixel_scales(wcs.celestial)[0] * 3600
-    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    wanted = (right - left) * scale / 4
+    wanted = np.ptp(ax.get_xlim()) * scale / 4
     length = min([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], key=lambda size: abs(np.log(size / wanted)))
-    x, y = left + 0.06 * (right - left), low + 0.06 * (high - low)
-    edge = [withStroke(linewidth=3, foreground="black")]  # seen on sky, galaxy and missing data alike
-    ax.plot([x, x + length / scale], [y, y], color="white", lw=2, solid_capstyle="butt", path_effects=edge)
-    text = {"color": "white", "ha": "center", "va": "bottom", "size": 8, "path_effects": edge}
-    ax.text(x + length / scale / 2, y + 0.02 * (high - low), f'{length:g}"', **text)
+    bar = AuxTransformBox(ax.transData)
+    bar.add_artist(Rectangle((0, 0), length / scale, 0, ec="white", lw=2))
+    text = TextArea(f'{length:g}"', textprops={"color": "white", "size": 8})
+    in_box(ax, "lower left", VPacker(children=[text, bar], align="center", pad=0, sep=3))
+
+
+def east_and_north(wcs):
+    """Directions to the east and to the north, as unit vectors (x, y) in pixels, shape (2, 2)."""
+    directions = np.linalg.inv(wcs.celestial.pixel_scale_matrix).T  # pixels per degree
+    return directions / np.linalg.norm(directions, axis=1)[:, None]
+
+
+def compass(ax, wcs):
+    """Draw arrows to the east and the north, as the WCS has them."""
+    directions = east_and_north(wcs)
+    area, start = DrawingArea(30, 30), 15 - 8 * directions.sum(axis=0)
+    for name, direction in zip("EN", directions, strict=True):
+        arrow = {"width": 0.8, "head_width": 4, "length_includes_head": True, "color": "white"}
+        area.add_artist(FancyArrow(*start, *(13 * direction), **arrow))
+        area.add_artist(Text(*(start + 18 * direction), name, color="white", size=7, ha="center", va="center"))
+    in_box(ax, "lower right", area)
 
 
 def bare(ax, title):
@@ -128,7 +178,69 @@ def wavelength_axis(ax, microns):
     """Make the x axis logarithmic with plain numbers in micron."""
     ax.set_xscale("log")
     ax.set_xlim(microns.min() * 0.93, microns.max() * 1.07)
-    ax.xaxis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(ax.xaxis)
+
+
+def plain_numbers(axis):
+    """Ticks of a logarithmic axis at 1, 2, 3 and 5 times powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def far_axis(ax, place, factor, label):
+    """Draw the wavelength axis again, divided by `factor`, at a height in units of the panel's."""
+    axis = ax.secondary_xaxis(place, functions=(lambda x: x / factor, lambda x: x * factor))
+    plain_numbers(axis.xaxis)
+    axis.set_xlabel(label, size=9)
+    axis.tick_params(labelsize=8)
+
+
+def spread_labels(ax, places, names, height, size=6.5):
+    """Write upright names above a panel, or below, each with a line to its place; names that would touch are moved.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its final position and limits.
+    places : sequence of float
+        On the x axis.
+    names : sequence of str
+    height : float
+        Of the names and their lines, in units of the panel's; negative to write below.
+    size : float
+        Of the letters, points.
+    """
+    if not len(names):
+        return
+    edge = float(height > 0)
+    points = np.column_stack([places, np.zeros(len(places))])
+    at = (ax.get_xaxis_transform() - ax.transAxes).transform(points)[:, 0]
+    width = ax.get_window_extent().width * 72 / ax.figure.dpi
+    moved = spread(at, 1.25 * size / width)
+    tip = edge + 0.18 * height
+    lines = [[(x, edge), (other, tip)] for x, other in zip(at, moved, strict=True)]
+    ax.add_collection(
+        LineCollection(lines, colors="0.5", linewidths=0.5, transform=ax.transAxes, clip_on=False), autolim=False
+    )
+    options = {"size": size, "rotation": 90, "ha": "center", "va": "bottom" if edge else "top"}
+    for x, name in zip(moved, names, strict=True):
+        ax.text(x, tip + 0.03 * height, name, transform=ax.transAxes, **options)
+
+
+def spread(places, gap):
+    """Move places between 0 and 1 as little as possible (least squares) so that all are `gap` apart, in their order."""
+    order = np.argsort(places, kind="stable")
+    steps = gap * np.arange(len(places))
+    wanted = np.asarray(places)[order] - steps
+    # Less the steps, places may touch but not change order, which is isotonic regression: its solution is the largest
+    # over the starts of the smallest over the ends of the means of stretches of places.
+    total = np.concatenate([[0], np.cumsum(wanted)])
+    start, end = np.indices((len(places), len(places)))
+    means = np.where(end >= start, (total[end + 1] - total[start]) / np.maximum(end - start + 1, 1), np.inf)
+    least = np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
+    fitted = np.array([least[: n + 1, n].max() for n in range(len(places))])
+    moved = np.empty(len(places))
+    moved[order] = np.clip(fitted, 0, max(1 - steps[-1], 0)) + steps
+    return moved

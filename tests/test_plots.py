@@ -7,15 +7,20 @@ import pytest
 from astropy.table import Table
 from conftest import celestial_wcs
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
+from matplotlib.container import ErrorbarContainer
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from sklearn.metrics import adjusted_rand_score
 
 from helper_functions.compare_runs import agreement, in_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.filters import pivot_wavelength
 from helper_functions.job.results import BandWeights, GalaxyResult, RunPanel
 from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
+from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from plots.cluster_map import cluster_map
 from plots.comparison import comparison
 from plots.composites import composites_page
@@ -24,7 +29,7 @@ from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
 from plots.recovery import criteria_matrix
 from plots.scaling import scaling
-from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, label_image
+from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, colour_image, east_and_north, label_image, spread
 
 
 def galaxy(n_bands, redshift=2.0):
@@ -34,8 +39,8 @@ def galaxy(n_bands, redshift=2.0):
     err = np.where(np.isfinite(sci), 0.1, np.nan).astype(np.float32)
     segmap = np.zeros((20, 24), dtype=int)
     segmap[5:15, 5:15] = 7
-    bands = tuple(f"f{number:03d}w" for number in range(n_bands))
-    wavelengths = np.linspace(5e3, 4e4, n_bands)
+    bands = tuple(np.array(SURVEY_BANDS)[np.linspace(0, 26, n_bands).astype(int)].tolist())
+    wavelengths = np.array([pivot_wavelength(band) for band in bands])
     return Cutout(7, redshift, bands, wavelengths, sci, err, segmap, (7,), celestial_wcs())
 
 
@@ -53,8 +58,8 @@ def run_of(cutout, n_clusters, confidence=None, labels=None):
     seds = extract_seds(cutout, labels != 0)
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
-    regions = np.arange(1, n_clusters + 1)
-    return SimpleNamespace(**drawn, regions=regions, confidence=confidence, band_weights=None, populations=None)
+    drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None, "truth": None}
+    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
 
 
 def overview_of(cutout, mask):
@@ -91,7 +96,7 @@ def test_overview_of_a_band_without_data_and_an_empty_mask():
     cutout = galaxy(3)
     cutout.sci[1] = cutout.err[1] = np.nan
     figure = overview_of(cutout, np.zeros((20, 24), dtype=bool))
-    assert figure.axes[1].get_title() == "F001W (no data)"
+    assert figure.axes[1].get_title() == "F182M (no data)"
 
 
 def test_a_cluster_has_the_colour_of_its_region_everywhere():
@@ -126,19 +131,139 @@ def test_more_regions_than_colours_stay_apart():
     assert len({tuple(colour) for colour in colours}) == 25
 
 
-@pytest.mark.parametrize(
-    ("redshift", "axis"), [(2.0, "rest-frame wavelength [µm]"), (np.nan, "observed wavelength [µm]")]
-)
-def test_axes_are_labelled_with_units(redshift, axis):
-    cutout = galaxy(6, redshift)
-    run = run_of(cutout, 2)
-    page = composites_page(run)
-    assert page.axes[4].get_xlabel() == axis
+def drawn(figure):
+    """The figure as it is saved: only then texts and axes have their places."""
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def far_axes(page):
+    return {child.get_xlabel(): child for ax in page.axes for child in ax.child_axes}
+
+
+def apart(texts):
+    """Whether no text lies over another."""
+    boxes = [text.get_window_extent() for text in texts]
+    return not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_composites_show_observed_and_rest_frame_wavelengths():
+    page = drawn(composites_page(run_of(galaxy(6, redshift=2.0), 2)))
+    observed, rest = (far_axes(page)[f"{name} wavelength [µm]"] for name in ("observed", "rest-frame"))
+    np.testing.assert_allclose(observed.get_xlim(), page.axes[1].get_xlim())
+    np.testing.assert_allclose(rest.get_xlim(), np.array(page.axes[1].get_xlim()) / 3)
     assert page.axes[4].get_ylabel() == "flux [10 nJy / pixel]"
-    expected = run.seds.wavelengths / 1e4 / (1 + redshift if np.isfinite(redshift) else 1)
-    # 1e-12: the factors are multiplied in another order.
-    assert any(
-        np.allclose(line.get_xdata(), expected, rtol=1e-12) for line in page.axes[1].lines if len(line.get_xdata()) == 6
+    places = np.concatenate([line[:, 0] for mark in page.axes[1].collections for line in mark.get_segments()])
+    assert np.isclose(places, 3 * 0.6565).any()  # Hα
+    names = [text.get_text() for text in page.axes[1].texts]
+    assert names == ["Balmer break", "[OII]", "Hβ, [OIII]", "Hα", "[SIII]", "Paβ"]
+
+
+def test_without_redshift_wavelengths_are_observed_only():
+    page = composites_page(run_of(galaxy(6, redshift=np.nan), 2))
+    assert list(far_axes(page)) == ["observed wavelength [µm]"]
+    assert not page.axes[1].texts
+
+
+@pytest.mark.parametrize("redshift", [0.1, 2.0, 7.0])
+def test_names_of_bands_and_features_do_not_touch(redshift):
+    page = drawn(composites_page(run_of(galaxy(27, redshift), 1)))
+    texts = page.axes[1].texts
+    assert len(texts) > 27
+    assert apart(texts)
+    rest = far_axes(page)["rest-frame wavelength [µm]"]
+    assert max(text.get_window_extent().y1 for text in texts) < rest.get_window_extent().y0
+
+
+def test_places_are_moved_as_little_as_possible():
+    np.testing.assert_allclose(spread([0.5, 0.5, 0.5, 0.9], 0.1), [0.4, 0.5, 0.6, 0.9])
+    np.testing.assert_allclose(spread([0.3, 0.02, 0.01], 0.1), [0.3, 0.1, 0])
+    np.testing.assert_allclose(spread([0.8, 1.0, 1.0], 0.1), [0.8, 0.9, 1.0])
+
+
+def test_only_bands_that_do_not_overlap_are_joined():
+    run = run_of(galaxy(4), 1)
+    bands = ("f606w", "f090w", "f850lp", "f115w")  # F850LP lies inside F090W
+    wavelengths = np.array([pivot_wavelength(band) for band in bands])
+    run.seds = run.seds._replace(bands=bands, wavelengths=wavelengths)
+    lines = next(
+        each for each in composites_page(run).axes[1].collections if type(each) is LineCollection and each.zorder == 2
+    )
+    microns = wavelengths / 1e4
+    joined = np.array([line[:, 0] for line in lines.get_segments()])
+    np.testing.assert_allclose(joined, [microns[:2], microns[2:]])
+
+
+def points(ax):
+    """What error bars are drawn around: {(colour, opacity): fluxes}."""
+    lines = [container.lines[0] for container in ax.containers if isinstance(container, ErrorbarContainer)]
+    return {(to_rgba(line.get_color()), line.get_alpha()): line.get_ydata().tolist() for line in lines}
+
+
+def test_faint_bands_are_pale():
+    run = run_of(galaxy(3), 1)
+    flux = run.composites.flux
+    run.composites = run.composites._replace(error=np.abs(flux) * [[0.1, 0.6, 0.1]])
+    assert points(composites_page(run).axes[1]) == {
+        (to_rgba("black"), 1): flux[0, [0, 2]].tolist(),
+        (to_rgba("black"), 0.3): flux[0, [1]].tolist(),
+    }
+
+
+def test_populations_are_drawn_in_the_colour_of_the_cluster():
+    run = run_of(galaxy(3), 2)
+    flux = np.array([[1.0, 2, 3], [4, 5, 6]])
+    run.populations = SimpleNamespace(flux=flux, error=flux / 10)
+    page = composites_page(run)
+    assert points(page.axes[4])[to_rgba(PALETTE[1]), 1] == [4, 5, 6]
+    assert "population, taken out of the blends" in [text.get_text() for text in page.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "n_bands", "factor"), [(1, 1, 1), (1, 2, 1), (12, 2, 1), (2, 3, -1), (2, 3, np.nan)]
+)
+def test_composites_of_any_galaxy_lie_inside_their_panels(n_clusters, n_bands, factor):
+    """Also of one pixel, of negative fluxes, and of clusters without data in any band."""
+    cutout = galaxy(n_bands)
+    cutout.segmap[6:] = cutout.segmap[5, 6 + n_clusters :] = 0  # of so few pixels, a cluster has one or none
+    run = run_of(cutout, n_clusters)
+    composites = run.composites
+    low, high = np.sort(factor * np.array([composites.low, composites.high]), axis=0)
+    run.composites = composites._replace(flux=factor * composites.flux, low=low, high=high)
+    page = composites_page(run)
+    for ax, flux in zip(page.axes[1::3], run.composites.flux, strict=False):
+        bottom, top = ax.get_ylim()
+        assert bottom < np.min(flux, initial=0, where=np.isfinite(flux))
+        assert top > np.max(flux, initial=0, where=np.isfinite(flux))
+
+
+def test_cluster_map_shows_the_truth_in_the_colours_of_the_clusters():
+    run = run_of(galaxy(3), 2)
+    run.truth = np.where(run.labels > 0, 3 - run.labels, 0)  # the same regions, in another order
+    ax = next(ax for ax in cluster_map(run).axes if ax.get_title() == "true regions")
+    np.testing.assert_array_equal(ax.images[0].get_array(), label_image(np.maximum(run.labels, 0)))
+
+
+def test_three_colour_image_names_its_bands_and_heeds_the_selected_pixels_only():
+    cutout = galaxy(6)
+    mask = cutout.segmap == 7
+    before = colour_image(cutout, mask)[mask]
+    cutout.sci[:, 17:, 20:] = 1e4  # a bright neighbour
+    np.testing.assert_array_equal(colour_image(cutout, mask)[mask], before)
+    assert before.max() > 250
+    ax = cluster_map(run_of(cutout, 2)).axes[0]
+    words = [text.get_text() for text in ax.findobj(Text)]
+    names = [band.upper() for band in cutout.bands]
+    assert {f"{names[4]}–{names[5]}", f"{names[2]}–{names[3]}", f"{names[0]}–{names[1]}", "N", "E"} <= set(words)
+
+
+def test_north_and_east_are_those_of_the_wcs():
+    wcs = celestial_wcs()
+    np.testing.assert_allclose(east_and_north(wcs), [[-1, 0], [0, 1]], atol=1e-12)
+    wcs.wcs.pc = [[0, -1], [1, 0]]  # turned by 90 degrees
+    (x0, y0), (x1, y1) = wcs.wcs_world2pix([[3.58, -30.4], [3.58, -30.399]], 0)
+    np.testing.assert_allclose(
+        east_and_north(wcs)[1], np.array([x1 - x0, y1 - y0]) / np.hypot(x1 - x0, y1 - y0), atol=1e-6
     )
 
 
@@ -156,10 +281,11 @@ def test_feature_weights_stand_at_their_bands():
     (ax,) = page.axes
     boxes = [collection.get_datalim(ax.transData).bounds for collection in ax.collections]
     # Redshift 2: the second band covers 0.5 to 0.667 micron, and is half as high as the third.
-    assert boxes[1][0] == pytest.approx(0.5)
-    assert boxes[1][0] + boxes[1][2] == pytest.approx(2 / 3)
-    assert boxes[1][3] == pytest.approx(0.5)
-    assert [text.get_text() for text in ax.texts] == ["F001W", "F002W"]  # a band without weight is not named
+    assert boxes[0][0] == pytest.approx(0.5)
+    assert boxes[0][0] + boxes[0][2] == pytest.approx(2 / 3)
+    assert boxes[0][3] == pytest.approx(0.5)
+    assert [text.get_text() for text in ax.texts] == ["F001W", "F002W"]
+    assert page.texts[-1].get_text() == "weight 0: F000W"
     assert ax.get_xlabel() == "rest-frame wavelength [µm]"
 
 

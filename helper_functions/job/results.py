@@ -12,6 +12,7 @@ from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.quality import QUALITY
+from plots.style import galaxy_name
 
 
 class BandWeights(NamedTuple):
@@ -40,6 +41,7 @@ class RunResult(NamedTuple):
     regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
+    truth: np.ndarray | None = None  # (ny, nx), true regions of a simulated galaxy, 0 elsewhere; None where not known
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""
@@ -49,7 +51,7 @@ class RunResult(NamedTuple):
 def run_result(run, cutout, seds, clustering, composites, populations, quality, settings):
     """`RunResult` of a run, with its images and its title; its regions are numbered like its clusters."""
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
-    title = f"id {cutout.id_dr3}: {run.title(clustering.n_clusters)}"
+    title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
     found = run, cutout, seds, clustering, composites, populations, quality
     images = labels, np.arange(1, clustering.n_clusters + 1)
     result = RunResult(*found, title, settings.n_clusters, *images, confidence=None, band_weights=None)
