@@ -144,10 +144,15 @@ def draw_seds(ax, microns, edges, composites, populations, k, colour):
     ax.add_collection(LineCollection(lines, colors="0.55", linewidths=0.6, zorder=2))
     ax.hlines(flux, *edges.T, color=[(0, 0, 0, alpha) for alpha in visible(flux, error)], lw=0.7, zorder=3)
     draw_points(ax, microns, flux, error, **COMPOSITE)
+    bottom, top = limits(flux, error, low, high)
     if populations is not None:
-        draw_points(ax, microns * BESIDE, populations.flux[k], populations.error[k], color=colour, **POPULATION)
-    ax.set_ylim(limits(flux, error, low, high))
+        population, its_error = populations.flux[k], populations.error[k]
+        draw_points(ax, microns * BESIDE, population, its_error, color=colour, **POPULATION)
+        lowest, highest = limits(population, its_error, population, population)
+        bottom, top = min(bottom, lowest), max(top, highest)
+    ax.set_ylim(bottom, top)
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
+    ax.locator_params(axis="y", nbins=4)
     ax.set_ylabel(FLUX_LABEL, size=8)
     ax.tick_params(labelsize=8)
 
@@ -170,7 +175,7 @@ def limits(flux, error, low, high):
     shown = np.isfinite(flux) & (visible(flux, error) == 1)
     shown = shown if shown.any() else np.isfinite(flux)
     flux, reach = flux[shown], np.fmax(error, (high - low) / 2)[shown]
-    reach = 1.6 * np.minimum(reach, 3 * np.median(reach)) if reach.size else reach
+    reach = 1.2 * np.minimum(reach, 3 * np.median(reach)) if reach.size else reach
     bottom, top = np.min(flux - reach, initial=0), np.max(flux + reach, initial=0)
     margin = 0.05 * (top - bottom) or 1
     return bottom - margin, top + margin
@@ -183,6 +188,7 @@ def draw_similarity(ax, composites, k, bins, colour):
     ax.set_ylim(0, 1.45 * max(counts.max(), 1))  # room for the legend
     ax.axvline(median, color="black", lw=1.2, label=f"median {median:.3f}")
     ax.axvline(low, color="black", lw=1, ls="--", label=f"2σ {low:.3f}")
+    ax.locator_params(axis="y", nbins=4)
     ax.set_ylabel("pixels", size=8)
     ax.tick_params(labelsize=8)
     ax.legend(**LEGEND)

@@ -216,6 +216,7 @@ def test_populations_are_drawn_in_the_colour_of_the_cluster():
     run.populations = SimpleNamespace(flux=flux, error=flux / 10)
     page = composites_page(run)
     assert points(page.axes[4])[to_rgba(PALETTE[1]), 1] == [4, 5, 6]
+    assert page.axes[4].get_ylim()[1] > 6.6
     assert "population, taken out of the blends" in [text.get_text() for text in page.legends[0].get_texts()]
 
 

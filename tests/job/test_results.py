@@ -35,7 +35,7 @@ def test_images_hold_the_values_of_the_pixels_where_they_are(two_shapes):
     assert (result.labels[10:] == 0).all()
     assert (result.confidence[:10].ravel() == result.clustering.confidence.astype(np.float32)).all()
     assert np.isnan(result.confidence[10:]).all()
-    assert result.title == "id 7: gaussian_mixture, norm L2 (2 clusters)"
+    assert result.title == "id 7, z = 1.000: gaussian_mixture, norm L2 (2 clusters)"
     assert result.band_weights is None
 
 
