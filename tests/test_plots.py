@@ -239,10 +239,15 @@ def test_composites_of_any_galaxy_lie_inside_their_panels(n_clusters, n_bands, f
 
 
 def test_cluster_map_shows_the_truth_in_the_colours_of_the_clusters():
+    """Each true region has the colour of its cluster; one that was not found has another."""
     run = run_of(galaxy(3), 2)
+    run.regions = np.array([2, 5])
     run.truth = np.where(run.labels > 0, 3 - run.labels, 0)  # the same regions, in another order
+    run.truth[6, 6:8] = 3
     ax = next(ax for ax in cluster_map(run).axes if ax.get_title() == "true regions")
-    np.testing.assert_array_equal(ax.images[0].get_array(), label_image(np.maximum(run.labels, 0)))
+    shown, found = ax.images[0].get_array(), run.labels * (run.truth != 3) > 0
+    np.testing.assert_array_equal(shown[found], label_image(run.labels, run.regions)[found])
+    assert tuple(shown[6, 6]) not in {to_rgba(PALETTE[1]), to_rgba(PALETTE[4])}
 
 
 def test_three_colour_image_names_its_bands_and_heeds_the_selected_pixels_only():
