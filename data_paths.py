@@ -14,6 +14,7 @@ CACHE_FOLDER = "~/.cache/pixel_sed_clustering"  # unpacked .gz images (UNCOVER_C
 SUPER_CATALOG = "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits"
 SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
 SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
+SIMULATED_TRUTH = "simulated_truth.fits"  # of a simulated field only
 IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
 # -----------------------------------------------------------------------------
 

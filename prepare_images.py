@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,7 @@ class Survey(NamedTuple):
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
     boxes: dict  # id -> (row slice, column slice) of its segment
+    truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
     digest: str  # of names, sizes and times of all files: tells whether results are of these files
 
 
@@ -104,9 +106,11 @@ def open_survey(folder, ids):
     images = [open_band(*paths, cache, segmap) for paths in zip(sci_paths, wht_paths, strict=True)]
     sci, wht = zip(*images, strict=True)
     wavelengths = np.array([pivot_wavelength(band) for band in bands])
+    truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
+    truth = open_mosaic(truth_path, cache, "REGION") if truth_path.is_file() else None
     survey_digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
     boxes = find_segments(segmap, ids)
-    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, boxes, survey_digest)
+    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, boxes, truth, survey_digest)
 
 
 def _digest(paths):
@@ -239,6 +243,7 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         segmap=segmap,
         members=(id_dr3, *neighbours),
         wcs=survey.segmap.wcs[window],
+        truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
     noise, notes = with_more_sky(noise, survey, cutout)

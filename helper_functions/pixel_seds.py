@@ -30,6 +30,7 @@ class Cutout(NamedTuple):
     wcs: WCS  # celestial, of the cutout
     noise: SkyNoise | None = None  # as measured in the sky; None where it was not looked for
     notes: tuple = ()  # sentences on what is to be known of the cutout
+    truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
 
 
 class PixelSEDs(NamedTuple):

@@ -29,14 +29,14 @@ def cluster_map(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `regions`, `confidence`, `truth` and `title` are drawn.
+        Of which `cutout`, `labels`, `regions`, `confidence` and `title` are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     cutout, labels = result.cutout, result.labels
-    more = {"probability of the cluster": result.confidence, "true regions": result.truth}
+    more = {"probability of the cluster": result.confidence, "true regions": cutout.truth}
     more = {name: image for name, image in more.items() if image is not None}
     names = ["three-colour image (dotted: segment)", "outlines of the clusters", "clusters", *more]
     width = 3.1 * len(names) + 2.2

@@ -58,7 +58,7 @@ def run_of(cutout, n_clusters, confidence=None, labels=None):
     seds = extract_seds(cutout, labels != 0)
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
-    drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None, "truth": None}
+    drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None}
     return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
 
 
@@ -242,10 +242,11 @@ def test_cluster_map_shows_the_truth_in_the_colours_of_the_clusters():
     """Each true region has the colour of its cluster; one that was not found has another."""
     run = run_of(galaxy(3), 2)
     run.regions = np.array([2, 5])
-    run.truth = np.where(run.labels > 0, 3 - run.labels, 0)  # the same regions, in another order
-    run.truth[6, 6:8] = 3
+    truth = np.where(run.labels > 0, 3 - run.labels, 0)  # the same regions, in another order
+    truth[6, 6:8] = 3
+    run.cutout = run.cutout._replace(truth=truth)
     ax = next(ax for ax in cluster_map(run).axes if ax.get_title() == "true regions")
-    shown, found = ax.images[0].get_array(), run.labels * (run.truth != 3) > 0
+    shown, found = ax.images[0].get_array(), run.labels * (truth != 3) > 0
     np.testing.assert_array_equal(shown[found], label_image(run.labels, run.regions)[found])
     assert tuple(shown[6, 6]) not in {to_rgba(PALETTE[1]), to_rgba(PALETTE[4])}
 

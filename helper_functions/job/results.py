@@ -41,7 +41,6 @@ class RunResult(NamedTuple):
     regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
-    truth: np.ndarray | None = None  # (ny, nx), true regions of a simulated galaxy, 0 elsewhere; None where not known
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""

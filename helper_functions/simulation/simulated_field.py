@@ -25,7 +25,6 @@ from helper_functions.simulation.simulated_galaxy import (
 )
 from helper_functions.simulation.stellar_populations import ENGINES
 
-TRUTH = "simulated_truth.fits"
 BORDER = 20  # pixels of sky around the galaxies
 NEIGHBOUR_GAP = 8  # pixels between a galaxy's segment and the middle of its neighbours
 UNCOVERED = 30  # pixels, sides of the corner without coverage
@@ -169,7 +168,7 @@ def write_field(folder, galaxies, ids, seed=0, engine="bagpipes", overwrite=Fals
             fits.PrimaryHDU(wht[number].astype(np.float32), header).writeto(image_path(made, band, "wht"))
         catalog_table(sources, sci, wht, segmap).write(made / data_paths.SUPER_CATALOG)
         redshift_table(sources).write(made / data_paths.SPS_CATALOG)
-        truth_hdus(sources, region, share, header).writeto(made / TRUTH)
+        truth_hdus(sources, region, share, header).writeto(made / data_paths.SIMULATED_TRUTH)
         if folder.exists():
             shutil.rmtree(folder)
         made.rename(folder)
@@ -179,7 +178,7 @@ def check_free(folder, overwrite):
     """Raise FileExistsError where a field may not be written to `folder`."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not (folder / TRUTH).exists():
+    if not (folder / data_paths.SIMULATED_TRUTH).exists():
         raise FileExistsError(f"{folder} holds data that is not a simulated field: choose another folder")
     if not overwrite:
         raise FileExistsError(f"{folder} holds a simulated field already: choose another folder, or say --overwrite")
@@ -243,7 +242,7 @@ def demo_field(cache_folder):
     if cache_folder is None:
         raise OSError("no folder for the demo field: set CACHE_FOLDER in data_paths.py, or UNCOVER_CACHE_FOLDER")
     folder = Path(cache_folder) / "demo_field"
-    if not (folder / TRUTH).exists():
+    if not (folder / data_paths.SIMULATED_TRUTH).exists():
         galaxies = [simulate_galaxy(**spec, seed=DEMO_SEED) for spec in DEMO_GALAXIES]
         write_field(folder, galaxies, DEMO_IDS, DEMO_SEED)
     return folder

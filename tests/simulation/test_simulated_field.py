@@ -7,7 +7,7 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.pixel_seds import median_snr, select_pixels
-from helper_functions.simulation.simulated_field import TRUTH, demo_field, image_path, main
+from helper_functions.simulation.simulated_field import demo_field, image_path, main
 from main_clustering import main as main_job
 from prepare_images import cut_out, open_survey
 
@@ -31,7 +31,7 @@ def test_the_pipeline_reads_it_as_it_reads_the_survey(field):
 
 
 def test_truth_lies_beside_it_in_the_same_frame(field):
-    with fits.open(field / TRUTH) as truth:
+    with fits.open(field / data_paths.SIMULATED_TRUTH) as truth:
         region, share = truth["REGION"].data, truth["SHARE"].data
         seds, populations = Table(truth["SEDS"].data), Table(truth["POPULATIONS"].data)
     segmap = fits.getdata(field / data_paths.SEGMAP)
@@ -81,12 +81,12 @@ def test_the_same_command_gives_the_same_bytes(field, tmp_path):
 
 
 def test_nothing_is_overwritten_unasked(field, tmp_path, capsys):
-    before = (field / TRUTH).read_bytes()
+    before = (field / data_paths.SIMULATED_TRUTH).read_bytes()
     assert main([str(field), *SMALL, "--seed", "2"]) == 2
     assert "holds a simulated field already" in capsys.readouterr().err
-    assert (field / TRUTH).read_bytes() == before
+    assert (field / data_paths.SIMULATED_TRUTH).read_bytes() == before
     assert main([str(field), *SMALL, "--seed", "2", "--overwrite"]) == 0
-    assert (field / TRUTH).read_bytes() != before
+    assert (field / data_paths.SIMULATED_TRUTH).read_bytes() != before
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("years of work")
     assert main([str(tmp_path / "other"), *SMALL, "--overwrite"]) == 2
