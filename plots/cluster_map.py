@@ -64,7 +64,7 @@ def cluster_map(result):
     compass(axes[0], cutout.wcs)
     for ax, (name, values) in zip(axes[3:], more.items(), strict=True):
         if name == "true regions":
-            regions = np.where(labels > 0, np.take(result.regions, labels - 1, mode="clip"), 0)
+            regions = np.where(labels > 0, np.take([*result.regions, 0], labels - 1, mode="clip"), 0)
             matched = match_colours(np.where(labels != 0, values, 0), regions)
             ax.imshow(label_image(matched), origin="lower", interpolation="none")
         else:

@@ -249,6 +249,8 @@ def test_cluster_map_shows_the_truth_in_the_colours_of_the_clusters():
     shown, found = ax.images[0].get_array(), run.labels * (truth != 3) > 0
     np.testing.assert_array_equal(shown[found], label_image(run.labels, run.regions)[found])
     assert tuple(shown[6, 6]) not in {to_rgba(PALETTE[1]), to_rgba(PALETTE[4])}
+    run.labels[run.labels > 0], run.regions = -1, np.array([], dtype=int)
+    assert "true regions" in [ax.get_title() for ax in cluster_map(run).axes]  # where no cluster was found
 
 
 def test_three_colour_image_names_its_bands_and_heeds_the_selected_pixels_only():
