@@ -53,6 +53,21 @@ def test_light_is_where_the_population_is(taken_apart):
         assert found.light[clustering.labels == k + 1, k].mean() == pytest.approx(1)
 
 
+def test_every_pixel_of_a_cluster_has_light(blurred):
+    """Pixels with one flux that is off by 5 to 40 errors: those that their neighbours hold in a cluster have light."""
+    seds, _ = blurred
+    flux, off = seds.flux.copy(), np.linspace(5, 40, 36) / 60
+    flux[14 + 25 * np.arange(36), 2] += off
+    changed = seds._replace(flux=flux)
+    clustering = cluster_pixels(changed, method="blended_mixture", n_clusters=3)
+    found = population_seds(changed, clustering, REFIT)
+    total = found.light @ found.flux.sum(axis=1)
+    member = clustering.labels > 0
+    assert (total[member] > 0.5 * seds.flux.sum(axis=1)[member]).all()
+    assert (total[~member] == 0).all()
+    assert 0 < (~member).sum() < 36  # the control: some are so far off that they are in no cluster
+
+
 def test_populations_unassigned_and_residual_are_all_there_is(taken_apart):
     seds, _, clustering, found = taken_apart
     budget = flux_budget(seds, clustering, found)

@@ -281,6 +281,10 @@ def assign(data, systematics, mixture, links):
     probability, log_likelihood = responsibilities(blends, mixture.prior)
     light = blends.composition(probability[:, :-1] * blends.brightness)
     residual = (data.flux - light @ mixture.templates) * np.sqrt(data.weight)
+    # What a pixel is made of if it is a blend, which its neighbours may say it is.
+    nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
+    of_blends, _ = responsibilities(blends, mixture.prior, nothing_else)
+    light = blends.composition(of_blends[:, :-1] * blends.brightness)
     for _ in range(COUPLED_ITERATIONS):
         around = links @ blends.composition(probability)
         log_factor = np.column_stack([COUPLING * blends.likeness(around), np.zeros(len(around))])
