@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from plots.style import PALETTE, bare, grid, label_image, new_figure
+from plots.style import PALETTE, bare, grid, label_image, new_figure, wavelength_axis
 
 MAPS_A_PAGE = 6  # galaxies
 REFERENCES = {"oracle": ("black", "--"), "chance": ("0.5", ":")}
@@ -170,3 +170,47 @@ def match_colours(labels, truth):
             waiting.remove(cluster)
             free.remove(region)
     return numbered
+
+
+def seds_against_truth(name, wavelengths, panels):
+    """Draw composite and population SEDs of a simulated galaxy's clusters over the truth, and their ratios to it.
+
+    Parameters
+    ----------
+    name : str
+        Of the galaxy.
+    wavelengths : ndarray of shape (n_bands,)
+        Angstrom.
+    panels : list of (region, truth, composite, composite_error, population, population_error)
+        From `recovery.sed_panels`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_columns, microns = max(len(panels), 1), wavelengths / 1e4
+    width = 3.2 * n_columns + 0.6
+    figure = new_figure(width, 4.6)
+    axes = figure.subplots(2, n_columns, squeeze=False, sharex=True, sharey="row", height_ratios=[2, 1])
+    figure.subplots_adjust(left=0.75 / width, right=0.99, bottom=0.11, top=0.86, hspace=0.06, wspace=0.06)
+    figure.suptitle(name, size=10)
+    for column, (region, truth, *found) in zip(axes.T, panels, strict=False):
+        upper, lower = column
+        upper.plot(microns, truth, color="black", lw=1, label="truth")
+        for start, kind, colour, shift in ((0, "composite", "0.55", 0.985), (2, "population", PALETTE[1], 1.015)):
+            flux, error = found[start], found[start + 1]
+            style = {"color": colour, "marker": "o", "ms": 3, "ls": "none", "lw": 0.9, "label": kind}
+            upper.errorbar(shift * microns, flux, error, **style)
+            lower.errorbar(shift * microns, flux / truth, error / np.abs(truth), **style)
+        upper.set_title(f"true region {region}", size=9)
+        upper.set_yscale("symlog", linthresh=0.1)
+        lower.axhline(1, color="black", lw=1, zorder=0)
+        lower.set_ylim(0.4, 1.6)
+        wavelength_axis(lower, microns)
+        lower.set_xlabel("observed wavelength [µm]", size=8)
+        for ax in column:
+            ax.tick_params(labelsize=7)
+    axes[0, 0].set_ylabel("flux / mean", size=8)
+    axes[1, 0].set_ylabel("flux / truth", size=8)
+    axes[0, 0].legend(fontsize=7, loc="lower right")
+    return figure

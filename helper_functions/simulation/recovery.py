@@ -21,7 +21,7 @@ from tqdm import tqdm
 from distances import METRICS
 from helper_functions.choose import choose
 from helper_functions.clustering import check_run, cluster_pixels
-from helper_functions.composite_seds import composite_flux, nearest_sed
+from helper_functions.composite_seds import best_fit_amplitude, composite_flux, composite_seds, nearest_sed
 from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.runs import Run, combine
 from helper_functions.job.save_results import check_writable, save_figure, save_table
@@ -30,9 +30,10 @@ from helper_functions.methods.method import DENSITY
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import fill_image
+from helper_functions.population_seds import population_seds
 from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_galaxy, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
-from plots.recovery import criteria_matrix, number_curves, score_matrix, truth_and_maps
+from plots.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
 STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
 GIVEN = "given"
@@ -46,6 +47,8 @@ MATRICES = {  # picture -> suite, score, and what to call it
     "score_matrix_decoupled": ("decoupled", "ari", "decoupled pixels"),
 }
 ORACLE, CHANCE = "oracle", "chance"
+TAKES_APART = "blended_mixture"  # the method that gives SEDs of populations
+SHOWN_KIND = 8  # of the realistic galaxies: four populations whose SEDs differ by much
 
 
 def all_runs():
@@ -314,11 +317,44 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
 
 
 def recover_realistic(output, n_galaxies, first_seed, jobs, methods):
-    """Run the suite with the flaws of real mosaics, write its table and picture, and print the means."""
+    """Run the suite with the flaws of real mosaics, write its table and pictures, and print the means."""
     table, maps = recover(n_galaxies, first_seed, plain_runs(methods), jobs, score_realistic)
     save_table(output / "recovery_realistic.ecsv", table)
     save_figure(output / "truth_and_maps_realistic.png", truth_and_maps(maps, len(REALISTIC_KINDS)), dpi=130)
+    if TAKES_APART in methods:
+        galaxy = realistic_galaxy(SHOWN_KIND, first_seed)
+        panels = sed_panels(galaxy)
+        figure = seds_against_truth(galaxy.name, galaxy.seds.wavelengths, panels)
+        save_figure(output / "seds_against_truth.png", figure, dpi=130)
     print_table(realistic_scores(table), f"{REALISTIC}: mean over {n_galaxies} galaxies")
+
+
+def sed_panels(galaxy):
+    """Composite and population SED of each cluster of a galaxy, with their errors, beside the truth.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+
+    Returns
+    -------
+    list of (region, truth, composite, composite_error, population, population_error)
+        The region that most of the cluster's pixels are of, and arrays of shape (n_bands,), scaled to the truth.
+    """
+    clustering = cluster_pixels(galaxy.seds, method=TAKES_APART)
+    found = (
+        composite_seds(galaxy.seds, clustering.labels),
+        population_seds(galaxy.seds, clustering, METHODS[TAKES_APART].refit),
+    )
+    panels = []
+    for k in range(clustering.n_clusters):
+        region = int(np.bincount(galaxy.region[clustering.labels == k + 1]).argmax())
+        truth, scaled = galaxy.region_seds[region - 1], []
+        for each in found:
+            factor = best_fit_amplitude(truth[None], each.error[k][None], each.flux[k])[0][0]
+            scaled += [factor * each.flux[k], factor * each.error[k]]
+        panels.append((region, truth, *scaled))
+    return panels
 
 
 def main(arguments=None):

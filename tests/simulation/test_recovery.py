@@ -22,9 +22,10 @@ from helper_functions.simulation.recovery import (
     plain_runs,
     realistic_scores,
     score,
+    sed_panels,
 )
 from helper_functions.simulation.suites import decouple, suite_galaxy
-from plots.recovery import match_colours
+from plots.recovery import match_colours, seds_against_truth
 
 KMEANS = Run("kmeans", "L2", "euclidean")
 
@@ -199,3 +200,17 @@ def test_colours_match_the_region_that_clusters_cover():
     truth = np.array([[0, 1, 1, 1, 2, 2, 3]])
     labels = np.array([[0, 3, 3, 4, 1, 1, 2]])
     assert match_colours(labels, truth).tolist() == [[0, 1, 1, 4, 2, 2, 3]]
+
+
+def test_seds_are_drawn_over_the_truth(galaxy):
+    """Both are scaled to the truth, and the population's is nearer to it in most clusters."""
+    panels = sed_panels(galaxy)
+    assert len(panels) >= 2
+    off = {"composite": [], "population": []}
+    for region, truth, composite, _, population, _ in panels:
+        np.testing.assert_array_equal(truth, galaxy.region_seds[region - 1])
+        off["composite"].append(np.median(np.abs(composite / truth - 1)))
+        off["population"].append(np.median(np.abs(population / truth - 1)))
+    assert np.median(off["population"]) < np.median(off["composite"]) < 0.5
+    figure = seds_against_truth("name", galaxy.seds.wavelengths, panels)
+    assert [ax.get_title() for ax in figure.axes[: len(panels)]] == [f"true region {panel[0]}" for panel in panels]
