@@ -51,8 +51,8 @@ def composites_page(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `regions`, `seds`, `composites`, `populations` and `title` are drawn. Pixels are
-        shown on the reddest band; rest-frame wavelengths and features where the redshift is known.
+        Of which `cutout`, `labels`, `regions`, `seds`, `composites`, `populations`, `small` and `title` are drawn.
+        Pixels are shown on the reddest band; rest-frame wavelengths and features where the redshift is known.
 
     Returns
     -------
@@ -95,7 +95,10 @@ def composites_page(result):
         row[0].imshow(label_image(own, result.regions, 0.8), origin="lower", interpolation="none")
         zoom(row[0], labels)
         bare(row[0], "")
-        row[0].set_ylabel(f"cluster {k + 1}\n{members.sum()} pixels", size=9)
+        n_members = members.sum()
+        size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
+        size += ", below the PSF" if result.small[k] else ""
+        row[0].set_ylabel(f"cluster {k + 1}\n{size}", size=9)
         draw_seds(row[1], microns, edges, composites, result.populations, k, colour)
         places = [place for feature in marks.values() for place in feature]
         row[1].vlines(places, 0, 1, transform=row[1].get_xaxis_transform(), color="0.7", lw=0.7, ls="--", zorder=0)

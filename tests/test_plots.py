@@ -58,7 +58,7 @@ def run_of(cutout, n_clusters, confidence=None, labels=None):
     seds = extract_seds(cutout, labels != 0)
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
-    drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None}
+    drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None, "small": np.zeros(n_clusters, dtype=bool)}
     return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
 
 
@@ -440,3 +440,10 @@ def test_what_is_not_there_is_not_drawn():
     assert number_of_clusters_page(nothing) is None
     assert feature_weights_page(nothing) is None
     assert comparison(GalaxyResult(cutout, run.labels != 0, median_snr(cutout), 3.0)) is None
+
+
+def test_composites_say_which_clusters_are_below_the_psf():
+    run = run_of(galaxy(3), 3)
+    run.small = np.array([False, True, False])
+    labels = [ax.get_ylabel() for ax in composites_page(run).axes if ax.get_ylabel().startswith("cluster")]
+    assert ["below the PSF" in label for label in labels] == [False, True, False]

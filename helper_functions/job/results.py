@@ -11,6 +11,7 @@ from helper_functions.composite_seds import CompositeSEDs, composite_seds
 from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
+from helper_functions.psf import psf_pixels
 from helper_functions.quality import QUALITY
 from plots.style import galaxy_name
 
@@ -41,6 +42,11 @@ class RunResult(NamedTuple):
     regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
+
+    @property
+    def small(self):
+        """Whether each cluster has fewer pixels than the PSF covers, bool, (n_clusters,)."""
+        return self.composites.n_pixels.max(axis=1, initial=0) < psf_pixels(self.seds.pixel)
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""

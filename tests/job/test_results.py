@@ -89,3 +89,9 @@ def test_words_of_quality_have_a_dash_where_nothing_is_known():
     figures = {name: 0.5 for name in QUALITY} | {"stability": np.nan, "fragmentation": -0.001}
     words = quality_words(figures)
     assert words == ("χ² 0.5", "unseen bands 0.50σ", "fragments 0.00", "stable –", "brightness 50%")
+
+
+def test_clusters_of_less_than_a_psf_are_small(two_shapes):
+    result = result_of(two_shapes, "kmeans", "euclidean")  # of 60 and 40 pixels; the PSF covers 9.6 of 40 mas
+    assert result.small.tolist() == [False, False]
+    assert result._replace(seds=result.seds._replace(pixel=0.018)).small.tolist() == [False, True]  # 47 pixels
