@@ -190,11 +190,9 @@ def do_what_is_missing(store, survey, rows):
         include_neighbours=settings.include_neighbours,
         redshift_tolerance=settings.redshift_tolerance,
     )
-    cutout = with_sky_noise(survey_cutout, errors=settings.errors, background=settings.background)
-    selected_on = with_sky_noise(
-        survey_cutout, errors=settings.snr_errors or settings.errors, background=settings.background
-    )
-    snr = median_snr(selected_on)
+    with_errors = partial(with_sky_noise, survey_cutout, background=settings.background)
+    cutout = with_errors(errors=settings.errors)
+    snr = median_snr(with_errors(errors=settings.snr_errors) if settings.snr_errors else cutout)
     mask = select_pixels(cutout, snr, settings.snr_thresh)
     galaxy = GalaxyResult(cutout, mask, snr, settings.snr_thresh)
     cubes = cutout_to_fits(cutout, mask, settings)
@@ -203,7 +201,7 @@ def do_what_is_missing(store, survey, rows):
         store.save_galaxy(galaxy, cubes)
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
-    seds = extract_seds(cutout, mask)
+    seds, made = extract_seds(cutout, mask), {}
     # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the same.
     staying = [run for run, _ in store.runs_that_hold() if run in rows or run not in store.runs]
     maps = [in_regions(*store.clusters(run)) for run in staying]
@@ -214,16 +212,23 @@ def do_what_is_missing(store, survey, rows):
                 result = cluster_run(run, seds, cutout, settings, store.criteria(run))
                 result = result._replace(regions=match_regions(result.labels, maps))
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
+                made[run] = result.labels, result.regions, result.composites
                 maps.append(in_regions(result.labels, result.regions))
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = failed_runs(store, [run], problem)
 
     galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges)
     if holding := store.runs_that_hold():
-        panels = [run_panel(run, seds, *store.clusters(run), row) for run, row in holding]
+        panels = [run_panel(run, row, *(made.get(run) or kept_run(store, run, seds))) for run, row in holding]
         found = agreement([run.name for run, _ in holding], [in_regions(each.labels, each.regions) for each in panels])
         galaxy = galaxy._replace(panels=tuple(panels), agreement=found)
     store.save_galaxy(galaxy, cubes)
+
+
+def kept_run(store, run, seds):
+    """Labels, regions and composites of a run that an earlier call made."""
+    labels, regions = store.clusters(run)
+    return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=store.settings.seed)
 
 
 def cluster_run(run, seds, cutout, settings, criteria):

@@ -23,6 +23,7 @@ from helper_functions.job.fits_windows import (
 )
 from helper_functions.job.flux_units import FLUX_UNIT, unit_factor
 from helper_functions.job.records import digest
+from helper_functions.job.save_results import described, table_hdu
 from helper_functions.pixel_seds import Cutout, in_segments
 from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
 
@@ -398,17 +399,13 @@ def cutout_to_fits(cutout, mask, settings):
         fits.BinTableHDU(bands, name="BANDS"),
     ]
     if cutout.noise is not None:
-        hdus.append(fits.table_to_hdu(noise_table(cutout.noise, cutout.bands)))
-        hdus[-1].name = "NOISE"
+        hdus.append(table_hdu("NOISE", noise_table(cutout.noise, cutout.bands)))
     return fits.HDUList(hdus)
 
 
 def noise_table(noise, bands):
     """What was measured in the sky as a `Table`, a row for each band, with units and descriptions."""
-    table = Table({"band": list(bands), **noise._asdict(), "noise_area": noise.area})
-    for name, (unit, description) in NOISE_COLUMNS.items():
-        table[name].unit, table[name].description = unit, description
-    return table
+    return described(Table({"band": list(bands), **noise._asdict(), "noise_area": noise.area}), NOISE_COLUMNS)
 
 
 def read_cutout(path):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distances import cross_correlation
-from helper_functions.noise import error_of_sum, independent
+from helper_functions.noise import error_of_sum, known_correlation
 from helper_functions.psf import blended_light
 
 ITERATIONS = 50
@@ -72,6 +72,11 @@ def best_fit_amplitude(flux, error, template):
     norm = np.sum(model**2, axis=1)
     amplitude = np.divide(np.sum(values * model, axis=1), norm, out=np.zeros(len(flux)), where=norm > 0)
     return amplitude, np.sum((values - amplitude[:, None] * model) ** 2, axis=1)
+
+
+def scale_to(sed, other, error):
+    """Factor that brings an SED to another one, which has these errors: all of shape (n_bands,)."""
+    return best_fit_amplitude(other[None], error[None], sed)[0][0]
 
 
 def composite_sed(flux, error):
@@ -217,9 +222,7 @@ def sum_error(seds, weights):
     seds : PixelSEDs
     weights : ndarray of shape (n_pixels, n_bands)
     """
-    correlation = independent(seds.flux.shape[1]) if seds.correlation is None else seds.correlation.copy()
-    correlation[~np.isfinite(correlation).all(axis=1)] = np.arange(correlation.shape[1]) == 0  # not measured
-    noise = error_of_sum(seds.error, weights, seds.positions, correlation)
+    noise = error_of_sum(seds.error, weights, seds.positions, known_correlation(seds))
     background = 0 if seds.background_error is None else seds.background_error
     return np.hypot(noise, background * np.sum(np.where(np.isfinite(seds.flux), weights, 0), axis=0))
 

@@ -25,6 +25,23 @@ def independent(n_bands):
     return np.ones((n_bands, 1))
 
 
+def known_correlation(seds):
+    """Correlation of the noise of each band, that of independent noise where it was not measured.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+
+    Returns
+    -------
+    ndarray of shape (n_bands, n_lags)
+    """
+    if seds.correlation is None:
+        return independent(seds.flux.shape[1])
+    alone = np.arange(seds.correlation.shape[1]) == 0
+    return np.where(np.isfinite(seds.correlation).all(axis=1, keepdims=True), seds.correlation, alone)
+
+
 def correlated_area(correlation):
     """Area over which noise is correlated: the sum of its correlation with all pixels within AREA_REACH.
 
@@ -93,15 +110,14 @@ def draw_noise(seds, rng):
     ndarray of shape (n_pixels, n_bands)
         10 nJy per pixel. It does not depend on the order of pixels and bands.
     """
-    n_bands = seds.flux.shape[1]
-    correlation = independent(n_bands) if seds.correlation is None else seds.correlation
+    correlation = known_correlation(seds)
     reach = correlation.shape[1] - 1
     places = (seds.positions - seds.positions.min(axis=0)).astype(int)
     shape = [next_fast_len(max(int(extent) + 1, reach) + reach + 1) for extent in places.max(axis=0)]
     noise = np.zeros(seds.flux.shape)
     for band in np.argsort(seds.wavelengths, kind="stable"):
         white = rng.standard_normal(shape)
-        if reach and np.isfinite(correlation[band]).all():
+        if correlation[band, 1:].any():
             white = correlated(white, correlation[band])
         noise[:, band] = white[tuple(places.T)]
     return np.nan_to_num(seds.error) * noise

@@ -5,13 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from helper_functions.composite_seds import SYSTEMATIC, best_fit_amplitude, blending_error
+from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_to
+from helper_functions.methods.fit_blends import CALIBRATION
 from helper_functions.noise import draw_noise
 from helper_functions.psf import blended_light
 
 REDRAWS = 20  # galaxies simulated from what was found, which give an error to 16%
-# Of the flux, in each pixel and band: how well PSFs of different bands match at best. As the method assumes it.
-CALIBRATION = 0.01
 # As in `composite_seds`: what the method leaves of the blending. With it, two thirds of the fluxes of populations lie
 # within their errors of the truth (simulated galaxies, seeds 52000 to 52011).
 BLENDING = 1.0
@@ -71,10 +70,9 @@ def population_seds(seds, clustering, refit, seed=0):
         drawn.append(other.seds[:n_clusters])
         totals.append(other.seds[:n_clusters] * other.light[:, :n_clusters].sum(axis=0)[:, None])
     noise, total_noise = np.full((2, *flux.shape), np.nan)
-    used = clustering.bands_used
+    used, typical_error = clustering.bands_used, np.median(block.error, axis=0)
     for k in range(n_clusters):
-        shape = flux[k, used]
-        scaled = np.array([each[k] * scale_to(each[k], shape, block.error) for each in drawn])
+        scaled = np.array([each[k] * scale_to(each[k], flux[k, used], typical_error) for each in drawn])
         noise[k, used] = scaled.std(axis=0, ddof=1)
         total_noise[k, used] = np.std([each[k] for each in totals], axis=0, ddof=1)
     noise, total_noise = (other_bands(each, seds, light) for each in (noise, total_noise))
@@ -93,12 +91,6 @@ def population_seds(seds, clustering, refit, seed=0):
         light=light / size,
         n_pixels=np.array([(clustering.labels == k + 1).sum() for k in range(n_clusters)]),
     )
-
-
-def scale_to(sed, other, error):
-    """Factor that brings an SED to another one."""
-    noise = np.median(error, axis=0)
-    return best_fit_amplitude(other[None], noise[None], sed)[0][0]
 
 
 def in_all_pixels_and_bands(seds, clustering):

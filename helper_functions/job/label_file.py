@@ -2,9 +2,9 @@
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
 from helper_functions.job.records import code_digest
+from helper_functions.job.save_results import table_hdu
 
 
 def label_hdus(result, settings, fingerprint):
@@ -86,13 +86,6 @@ def light_hdus(result, header):
     hdus[1].header["BUNIT"] = "10 nJy"
     hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
     return hdus
-
-
-def table_hdu(name, columns):
-    """Columns, {name: values}, as a FITS table of this name."""
-    hdu = fits.table_to_hdu(Table(columns))
-    hdu.name = name
-    return hdu
 
 
 def read_clusters(path):

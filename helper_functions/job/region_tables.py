@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import code_digest
+from helper_functions.job.save_results import described
 from helper_functions.pixel_seds import in_segments
 from helper_functions.population_seds import flux_budget
 from helper_functions.psf import psf_pixels
@@ -39,8 +40,8 @@ COLUMNS = {
     "flag": (None, "what is to be known of the row; empty where nothing is"),
 }
 BUDGET = {  # columns of the flux budget
-    "band": (None, "filter"),
-    "wave_obs": (u.AA, "pivot wavelength"),
+    "band": COLUMNS["band"],
+    "wave_obs": COLUMNS["wave_obs"],
     "selected": (FLUX_UNIT, "sum over all selected pixels"),
     "clusters": (FLUX_UNIT, "of this, in clusters: of all populations, or of all members"),
     "unassigned": (FLUX_UNIT, "of this, in pixels of no cluster"),
@@ -140,13 +141,14 @@ def flags(flux, error, n_pixels, psf_area):
     most = n_pixels.max(axis=1, initial=0, keepdims=True)
     findings = [
         ("no data", np.isnan(flux)),
-        ("one pixel", (most == 1) & np.ones_like(n_pixels, dtype=bool)),
-        ("smaller than the PSF", (most < psf_area) & (most > 1) & np.ones_like(n_pixels, dtype=bool)),
+        ("one pixel", most == 1),
+        ("smaller than the PSF", (most < psf_area) & (most > 1)),
         ("negative", flux < 0),
         (f"below {FAINTEST:g} sigma", (flux >= 0) & (flux < FAINTEST * error)),
     ]
     words = np.full(flux.shape, "", dtype=object)
     for word, found in findings:
+        found = np.broadcast_to(found, flux.shape)
         words[found] = np.array([f"{each}, {word}" if each else word for each in words[found]], dtype=object)
     return words.astype(str)
 
@@ -168,10 +170,3 @@ def budget_table(budget, cutout, seds):
     table["segment"], table["selected_share"] = segment, share
     table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest()}
     return described(table, BUDGET)
-
-
-def described(table, columns):
-    """The table with the units and descriptions of its columns."""
-    for name in table.colnames:
-        table[name].unit, table[name].description = columns[name]
-    return table

@@ -7,7 +7,7 @@ import numpy as np
 from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
 from helper_functions.compare_runs import Agreement
-from helper_functions.composite_seds import CompositeSEDs, composite_seds
+from helper_functions.composite_seds import CompositeSEDs
 from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
@@ -37,7 +37,6 @@ class RunResult(NamedTuple):
     populations: PopulationSEDs | None  # behind the clusters; None where the method does not take blends apart
     quality: dict  # name in QUALITY -> value
     title: str
-    n_asked: int | str  # number of clusters asked for, or "auto"
     labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in none
     regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
@@ -59,7 +58,7 @@ def run_result(run, cutout, seds, clustering, composites, populations, quality, 
     title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
     found = run, cutout, seds, clustering, composites, populations, quality
     images = labels, np.arange(1, clustering.n_clusters + 1)
-    result = RunResult(*found, title, settings.n_clusters, *images, confidence=None, band_weights=None)
+    result = RunResult(*found, title, *images, confidence=None, band_weights=None)
     if clustering.confidence is not None:
         result = result._replace(confidence=result.image(clustering.confidence))
     if run.metric == "features":
@@ -93,9 +92,8 @@ class GalaxyResult(NamedTuple):
     agreement: Agreement | None = None  # of the runs that the panels are of, in their order
 
 
-def run_panel(run, seds, labels, regions, row):
-    """`RunPanel` of a run, from its label file and its row of the summary: both may be of an earlier call."""
-    composites = composite_seds(seds, labels[seds.rows, seds.cols])
+def run_panel(run, row, labels, regions, composites):
+    """`RunPanel` of a run, from its row of the summary, what its label file holds, and its `CompositeSEDs`."""
     title = run.title(len(regions))
     return RunPanel(title, labels, regions, composites.flux, composites.error, quality_words(row))
 

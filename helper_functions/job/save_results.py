@@ -9,6 +9,9 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
+from astropy.io import fits
+from astropy.table import Table
+
 ENDING = ".partial"
 ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
 BLOCK = 2**20  # bytes
@@ -119,3 +122,20 @@ def save_figure(path, figure, dpi):
     """Write a matplotlib `Figure`; the format follows the ending of `path`."""
     with written_beside(path) as partial:
         figure.savefig(partial, format=Path(path).suffix[1:], dpi=dpi)
+
+
+# ---- tables -----------------------------------------------------------------
+
+
+def described(table, columns):
+    """The table with the units and descriptions of its columns, {name: (unit, description)}."""
+    for name in table.colnames:
+        table[name].unit, table[name].description = columns[name]
+    return table
+
+
+def table_hdu(name, columns):
+    """Columns, {name: values} or a `Table`, as a FITS table of this name."""
+    hdu = fits.table_to_hdu(Table(columns))
+    hdu.name = name
+    return hdu

@@ -196,6 +196,39 @@ def to_equal_brightness(templates, band_weight):
     return templates / np.where(mean > 0.1 * size, mean, np.maximum(size, TINY))[:, None]
 
 
+def expected(data, systematics, links, mixture):
+    """What pixels are made of, each by itself, given SEDs and prior: the expectation step.
+
+    Parameters
+    ----------
+    data : WeightedFluxes
+        With the systematics in them.
+    systematics : Systematics
+    links : sparse array of shape (n_pixels, n_pixels)
+        Of each pixel to its neighbours.
+    mixture : Mixture
+
+    Returns
+    -------
+    true : WeightedFluxes
+        Without the systematics.
+    blends : Blends
+    probability : ndarray of shape (n_pixels, n_blends + 1)
+    log_likelihood : ndarray of shape (n_pixels,)
+        Relative to no flux at all.
+    """
+    true = data.less(systematics.patterns @ mixture.amplitudes)
+    blends = isolated_only(fit_blends(true, mixture.templates), mixture.prior, links)
+    return true, blends, *responsibilities(blends, mixture.prior)
+
+
+def maximised(data, systematics, mixture, blends, probability, band_weight):
+    """SEDs, systematics and prior that fit best, given what pixels are made of: the maximisation step."""
+    before = mixture.templates
+    templates, amplitudes = fitted_templates(data, systematics, before, blends, probability, band_weight)
+    return Mixture(templates, fitted_prior(probability, len(templates)), amplitudes)
+
+
 def fit(data, systematics, links, templates, band_weight):
     """Fit SEDs and prior by expectation maximisation.
 
@@ -216,19 +249,16 @@ def fit(data, systematics, links, templates, band_weight):
     blends : Blends
     probability : ndarray of shape (n_pixels, n_blends + 1)
     """
-    prior, before = first_prior(len(templates)), -np.inf
-    amplitudes = np.zeros(systematics.precision.shape)
+    mixture = Mixture(templates, first_prior(len(templates)), np.zeros(systematics.precision.shape))
+    before = -np.inf
     for iteration in range(ITERATIONS):
-        true = data.less(systematics.patterns @ amplitudes)
-        blends = isolated_only(fit_blends(true, templates), prior, links)
-        probability, log_likelihood = responsibilities(blends, prior)
-        now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(amplitudes)
+        true, blends, probability, log_likelihood = expected(data, systematics, links, mixture)
+        now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(mixture.amplitudes)
         gain, before = now - before, now
         if iteration == ITERATIONS - 1 or (gain < CONVERGED * len(data.flux) and iteration > 2):
             break
-        templates, amplitudes = fitted_templates(data, systematics, templates, blends, probability, band_weight)
-        prior = fitted_prior(probability, len(templates))
-    return Mixture(templates, prior, amplitudes), blends, probability
+        mixture = maximised(data, systematics, mixture, blends, probability, band_weight)
+    return mixture, blends, probability
 
 
 # ---- fewer populations ------------------------------------------------------
@@ -275,16 +305,9 @@ def assign(data, systematics, mixture, links):
         Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
         The log likelihood is that of each pixel by itself.
     """
-    shared = systematics.patterns @ mixture.amplitudes
-    data = data.less(shared)
-    blends = isolated_only(fit_blends(data, mixture.templates), mixture.prior, links)
-    probability, log_likelihood = responsibilities(blends, mixture.prior)
-    light = blends.composition(probability[:, :-1] * blends.brightness)
-    residual = (data.flux - light @ mixture.templates) * np.sqrt(data.weight)
-    # What a pixel is made of if it is a blend, which its neighbours may say it is.
-    nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
-    of_blends, _ = responsibilities(blends, mixture.prior, nothing_else)
-    light = blends.composition(of_blends[:, :-1] * blends.brightness)
+    true, blends, probability, log_likelihood = expected(data, systematics, links, mixture)
+    model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
+    residual = (true.flux - model) * np.sqrt(true.weight)
     for _ in range(COUPLED_ITERATIONS):
         around = links @ blends.composition(probability)
         log_factor = np.column_stack([COUPLING * blends.likeness(around), np.zeros(len(around))])
@@ -297,10 +320,18 @@ def assign(data, systematics, mixture, links):
     return Found(
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
-        log_likelihood=log_likelihood - 0.5 * data.chi2_of_zero + log_prior / len(labels),
+        log_likelihood=log_likelihood - 0.5 * true.chi2_of_zero + log_prior / len(labels),
         residual=residual,
-        populations=Populations(mixture.templates, light, shared, mixture.amplitudes),
+        populations=taken_apart(systematics, mixture, blends),
     )
+
+
+def taken_apart(systematics, mixture, blends):
+    """`Populations` of a mixture: what each pixel is made of if it is a blend, which its neighbours may say it is."""
+    nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
+    of_blends, _ = responsibilities(blends, mixture.prior, nothing_else)
+    light = blends.composition(of_blends[:, :-1] * blends.brightness)
+    return Populations(mixture.templates, light, systematics.patterns @ mixture.amplitudes, mixture.amplitudes)
 
 
 def refit(seds, populations):
@@ -318,14 +349,12 @@ def refit(seds, populations):
     """
     links, systematics, weight = neighbour_links(seds), systematics_of(seds), band_weights(seds)
     data, templates = weighted_fluxes(seds.flux, seds.error), to_equal_brightness(populations.seds, weight)
-    prior, amplitudes = first_prior(len(templates)), populations.amplitudes
+    mixture = Mixture(templates, first_prior(len(templates)), populations.amplitudes)
     for _ in range(REFIT_ITERATIONS):
-        true = data.less(systematics.patterns @ amplitudes)
-        blends = isolated_only(fit_blends(true, templates), prior, links)
-        probability, _ = responsibilities(blends, prior)
-        templates, amplitudes = fitted_templates(data, systematics, templates, blends, probability, weight)
-        prior = fitted_prior(probability, len(templates))
-    return assign(data, systematics, Mixture(templates, prior, amplitudes), links).populations
+        _, blends, probability, _ = expected(data, systematics, links, mixture)
+        mixture = maximised(data, systematics, mixture, blends, probability, weight)
+    _, blends, _, _ = expected(data, systematics, links, mixture)
+    return taken_apart(systematics, mixture, blends)
 
 
 def neighbour_links(seds):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.noise import independent
+from helper_functions.noise import correlated_area, known_correlation
 
 BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
 PSF_MISMATCH = 0.2  # pixels^2: variance of a PSF of 3.5 pixels FWHM, matched to 4 or 5% in width
@@ -54,6 +54,5 @@ def systematics_of(seds):
     if seds.curvature is not None:
         prior.append(np.maximum(PSF_MISMATCH * np.abs(seds.flux.mean(axis=0)), 1e-3 * prior[0]))
         patterns.append(seds.curvature / 2)
-    area = seds.noise_area if seds.correlation is not None else independent(seds.flux.shape[1])[:, 0]
-    area = np.maximum(np.where(np.isfinite(area), area, 1), 1)
+    area = np.maximum(correlated_area(known_correlation(seds)), 1)
     return Systematics(np.column_stack(patterns), area / np.array(prior) ** 2)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from distances import METRICS
 from helper_functions.choose import choose
 from helper_functions.clustering import check_run, cluster_pixels
-from helper_functions.composite_seds import best_fit_amplitude, composite_flux, composite_seds, nearest_sed
+from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_to
 from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.runs import Run, combine
 from helper_functions.job.save_results import check_writable, save_figure, save_table
@@ -351,7 +351,7 @@ def sed_panels(galaxy):
         region = int(np.bincount(galaxy.region[clustering.labels == k + 1]).argmax())
         truth, scaled = galaxy.region_seds[region - 1], []
         for each in found:
-            factor = best_fit_amplitude(truth[None], each.error[k][None], each.flux[k])[0][0]
+            factor = scale_to(each.flux[k], truth, each.error[k])
             scaled += [factor * each.flux[k], factor * each.error[k]]
         panels.append((region, truth, *scaled))
     return panels

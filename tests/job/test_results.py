@@ -58,7 +58,8 @@ def test_the_label_file_gives_back_what_was_found(two_shapes, tmp_path):
         assert hdus["PROBABILITY"].data.shape == (2, 12, 10)
         assert hdus["REGIONS"].data.tolist() == [[1, 3, 60], [2, 1, 40]]  # 60 are red, 40 blue
         assert (hdus[0].header["CONFIG"], hdus[0].header["NCLUST"]) == ("abc", 2)
-    panel = run_panel(result.run, two_shapes.seds, labels, regions, result.quality)
+    composites = composite_seds(two_shapes.seds, labels[two_shapes.seds.rows, two_shapes.seds.cols])
+    panel = run_panel(result.run, result.quality, labels, regions, composites)
     np.testing.assert_array_equal(panel.composites, result.composites.flux)
     np.testing.assert_array_equal(panel.errors, result.composites.error)
 
