@@ -139,6 +139,11 @@ def image_path(output, folder, id_dr3, picture, figure_format):
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"
 
 
+def export_path(output, code, folder, name):
+    """File for another code; `folder` is the run's name, or that of the filter curves that all runs share."""
+    return Path(output) / "exports" / code / folder / name
+
+
 def record_path(output, id_dr3, name):
     """JSON file that says what a run of a galaxy, or the galaxy itself, was made from and which files it left."""
     return Path(output) / "records" / str(id_dr3) / f"{name}.json"

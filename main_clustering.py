@@ -17,6 +17,7 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.job.exports import write_exports
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
@@ -25,7 +26,7 @@ from helper_functions.job.runs import plan_runs
 from helper_functions.job.save_results import check_writable, remove_abandoned, save_json
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
 from helper_functions.job.store import GalaxyStore, what_is_asked
-from helper_functions.job.summary import EXPECTED, FAILED, Summary, one_line
+from helper_functions.job.summary import EXPECTED, FAILED, OK, Summary, one_line
 from helper_functions.job.tell import progress_bar, replace_what_cannot_be_written, say
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
@@ -65,6 +66,9 @@ CRITERION = None  # what chooses the number: tic, bic, silhouette, gap, stabilit
 CRITERIA_SHOWN = ["tic", "bic", "silhouette", "gap", "stability", "prediction"]  # for the first run of each galaxy
 CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a confident member of its cluster
 SEED = 0
+
+EXPORT = []  # codes that the photometry of all regions is written for: bagpipes, eazy, prospector
+ERROR_FLOOR = None  # share of the flux added to its error in quadrature, for other codes; None: flux_sys of the tables
 
 FIGURE_FORMAT = "png"  # or "pdf"
 DPI = 130
@@ -171,12 +175,14 @@ def cluster_galaxy(id_dr3, *, survey, runs, refused, settings, asked, wait):
         store = GalaxyStore(id_dr3, settings, asked, runs)
         rows = {run: store.save_failure(run, reason, "refused") for run, reason in refused.items()}
         rows |= {run: row for run in runs if (row := store.done_row(run))}
-        if len(rows) < len(runs) + len(refused) or not store.is_complete():
-            try:
+        try:
+            if len(rows) < len(runs) + len(refused) or not store.is_complete():
                 do_what_is_missing(store, survey, rows)
-            except Exception as problem:  # it ends this galaxy, and no other
-                missing = [run for run in runs if run not in rows] or runs
-                rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
+            for run in [run for run in runs if rows[run]["status"] == OK]:
+                write_exports(settings.output, run.name, id_dr3, settings.export, settings.error_floor)
+        except Exception as problem:  # it ends this galaxy, and no other
+            missing = [run for run in runs if run not in rows] or runs
+            rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
         return [rows[run] for run in (*runs, *refused)]
 
 

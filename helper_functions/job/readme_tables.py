@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from distances import METRICS
+from helper_functions.job.exports import EXPORTS
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.job.settings import SETTINGS, flag_of
 from helper_functions.methods import METHODS
@@ -53,6 +54,7 @@ TABLES = {
     "metrics": lambda: meanings("metric", METRICS),
     "criteria": lambda: meanings("criterion", CRITERIA),
     "quality": lambda: meanings("figure", QUALITY),
+    "exports": lambda: meanings("code", EXPORTS),
     "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES),
 }
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from distances import FEATURES, METRICS
 from helper_functions.choose import choose
+from helper_functions.job.exports import EXPORTS
 from helper_functions.job.fits_windows import LARGEST_ID
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
@@ -214,6 +215,19 @@ SETTINGS = {
         "probability of its label that a pixel must exceed to be a confident member of its cluster",
     ),
     "seed": Setting(number(int, lowest=0), "of everything random"),
+    "export": Setting(
+        several(one_of(EXPORTS, "code to export for")),
+        "codes that the photometry of all regions is written for",
+        names=EXPORTS,
+        changes=NOTHING,  # they are written from the tables of a run in each call, and removed with them
+        metavar="CODE",
+        nargs="*",
+    ),
+    "error_floor": Setting(
+        optional(number(float, lowest=0)),
+        "share of the flux added to its error in quadrature for other codes; unless set, flux_sys of the tables",
+        changes=NOTHING,
+    ),
     "figure_format": Setting(
         one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING
     ),

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import data_paths
 from helper_functions.compare_runs import agreement_table
+from helper_functions.job.exports import possible_exports
 from helper_functions.job.label_file import consensus_hdus, label_hdus, read_clusters
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
 from helper_functions.job.records import (
@@ -213,6 +214,7 @@ class GalaxyStore:
         else:
             pictures = [(name, each) for each in RUN_PICTURES]
             files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
+            files += possible_exports(output, name, id_dr3)
         return files + [
             data_paths.image_path(output, folder, id_dr3, picture, figure_format)
             for folder, picture in pictures
