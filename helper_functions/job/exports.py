@@ -129,8 +129,8 @@ def _ecsv(photometry, quantity, columns):
 
 
 # ---- bagpipes -------------------------------------------------------------------------------------------------------
-# https://bagpipes.readthedocs.io/en/latest/loading_galaxies.html: load_data(ID) gives an array of flux and error in
-# microjansky, and filt_list the paths of files with wavelengths in Angstrom and transmissions.
+# As bagpipes.galaxy documents its arguments: load_data(ID) gives an array of flux and error in microjansky, and
+# filt_list holds the paths of files with wavelengths in Angstrom and transmissions.
 
 
 def bagpipes_table(photometry, quantity):
@@ -152,7 +152,7 @@ def _points(curve):
 
 
 # ---- eazy -----------------------------------------------------------------------------------------------------------
-# https://eazy-py.readthedocs.io, classes PhotoZ, TranslateFile and FilterFile, and eazy/data/zphot.param.default.
+# As eazy-py documents PhotoZ.read_catalog, TranslateFile and FilterFile, and the parameters in zphot.param.default.
 
 
 def eazy_catalogue(photometry, quantity):
@@ -190,7 +190,7 @@ def eazy_translation(photometry, quantity):
 
 @cache
 def eazy_curves():
-    """Curves of all filters that a survey may have, one below the other, so that numbers are the same for all galaxies."""
+    """Curves of all filters that a survey may have, so that their numbers are the same for all galaxies."""
     lines = []
     for curve in map(load_filter, bands_with_curves()):
         lines.append(f"{len(curve.wavelength)} {curve.name} lambda_c= {curve.wave_pivot:.6g}\n")
@@ -199,7 +199,7 @@ def eazy_curves():
 
 
 # ---- prospector -----------------------------------------------------------------------------------------------------
-# https://prospect.readthedocs.io/en/v1.4.0/dataformat.html: a dictionary with fluxes in maggies.
+# https://github.com/bd-j/prospector/blob/v1.0.0/doc/dataformat.rst: a dictionary with fluxes in maggies.
 
 
 def prospector_table(photometry, quantity):
