@@ -185,7 +185,7 @@ SED_FEATURES = {
         spread=0.2,
     ),
     "ew_oiii_hbeta": _width("oiii_hbeta", "[OIII] 4960, 5008 and H beta", ((3950, 4960), (4960, 6400)), 340),
-    "ew_halpha_nii": _width("halpha_nii", "H alpha and [NII] 6550, 6585", ((5100, 6560), (6560, 8300)), 500),
+    "ew_halpha_nii": _width("halpha_nii", "H alpha and [NII] 6550, 6585", ((5100, 6560), (6560, 8800)), 500),
     "ew_paschen_beta": _width("paschen_beta", "Paschen beta", ((10200, 12820), (12820, 16500)), 100),
     "ew_paschen_alpha": _width("paschen_alpha", "Paschen alpha", ((14500, 18750), (18750, 24000)), 400),
     "u_v": Feature(

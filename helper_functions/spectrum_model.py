@@ -14,8 +14,10 @@ be as high as it likes. Synthetic photometry is of detectors that count photons 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.integrate import cumulative_trapezoid
 
 GRID = np.arange(np.log(1100), np.log(33000), 0.008)  # ln of rest-frame wavelength, Angstrom: 1/6 of a medium band
+EDGES = np.append(GRID, GRID[-1] + 0.008) - 0.004  # of the bins that the points of GRID stand for
 # The model is that with which photometry of simulated populations is most likely, rounded, with what made features less
 # biased there (simulation/feature_recovery.py, seeds 500 to 799, which the evidence does not use).
 # Amplitude and length (of ln wavelength) of the parts of the smooth curve: the shape as a whole, the bends of the
@@ -87,9 +89,9 @@ def responses(curves, with_lines=None):
     """
     smooth, lines = np.zeros((len(curves), len(GRID))), np.zeros((len(curves), len(LINES)))
     for row, (wavelength, response) in enumerate(curves):
-        on_grid = np.interp(GRID, np.log(wavelength), response, left=0, right=0)
-        smooth[row] = on_grid / max(on_grid.sum(), np.finfo(float).tiny)
-        area = np.trapezoid(response, np.log(wavelength))
+        below = cumulative_trapezoid(response, np.log(wavelength), initial=0)
+        area = below[-1]
+        smooth[row] = np.diff(np.interp(EDGES, np.log(wavelength), below)) / area
         for column, (line, centre) in enumerate(zip(LINES.values(), line_wavelengths(), strict=True)):
             members = zip(line.wavelengths, np.array(line.shares) / sum(line.shares), strict=True)
             at, share = np.array([*members, *line.companions]).T

@@ -158,7 +158,9 @@ def scores(truth, value, error):
     """Share that was measured, bias, scatter, spread of pulls and share within 1 sigma; all arrays of shape (n,)."""
     known = np.isfinite(value)
     if not known.any():
-        return dict(n=len(value), measured=0.0, bias=np.nan, scatter=np.nan, pull=np.nan, within=np.nan)
+        return {"n": len(value), "measured": 0.0} | dict.fromkeys(
+            ("bias", "scatter", "error", "pull", "within"), np.nan
+        )
     off = (value - truth)[known]
     pulls = off / error[known]
     return {
