@@ -124,6 +124,16 @@ def budget_path(output, run, id_dr3):
     return Path(output) / "composite_seds" / run / f"{id_dr3}_flux_budget.ecsv"
 
 
+def region_features_path(output, run, id_dr3):
+    """ECSV table of the features of the SEDs of one run."""
+    return Path(output) / "composite_seds" / run / f"{id_dr3}_features.ecsv"
+
+
+def feature_maps_path(output, id_dr3):
+    """FITS file with a map of each feature over the pixels of one galaxy."""
+    return Path(output) / "features" / f"{id_dr3}_features.fits"
+
+
 def agreement_path(output, id_dr3):
     """ECSV table of how far each pair of runs of one galaxy agrees."""
     return Path(output) / "comparison" / f"{id_dr3}_agreement.ecsv"

@@ -18,6 +18,7 @@ from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.job.exports import write_exports
+from helper_functions.job.features import feature_maps
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
@@ -208,22 +209,23 @@ def do_what_is_missing(store, survey, rows):
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
     seds, made = extract_seds(cutout, mask), {}
+    maps = feature_maps(seds, mask.shape)
     # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the same.
     staying = [run for run, _ in store.runs_that_hold() if run in rows or run not in store.runs]
-    maps = [in_regions(*store.clusters(run)) for run in staying]
+    known = [in_regions(*store.clusters(run)) for run in staying]
     for run in store.runs:
         if run not in rows:
             start = time.perf_counter()
             try:
                 result = cluster_run(run, seds, cutout, settings, store.criteria(run))
-                result = result._replace(regions=match_regions(result.labels, maps))
+                result = result._replace(regions=match_regions(result.labels, known), maps=maps)
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
                 made[run] = result.labels, result.regions, result.composites
-                maps.append(in_regions(result.labels, result.regions))
+                known.append(in_regions(result.labels, result.regions))
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = failed_runs(store, [run], problem)
 
-    galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges)
+    galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges, maps=maps)
     if holding := store.runs_that_hold():
         panels = [run_panel(run, row, *(made.get(run) or kept_run(store, run, seds))) for run, row in holding]
         found = agreement([run.name for run, _ in holding], [in_regions(each.labels, each.regions) for each in panels])

@@ -25,11 +25,21 @@ from plots.cluster_map import cluster_map
 from plots.comparison import comparison
 from plots.composites import composites_page
 from plots.feature_weights import feature_weights_page
+from plots.features import draw_wedge, features_page
 from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
 from plots.recovery import criteria_matrix
 from plots.scaling import scaling
-from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, colour_image, east_and_north, label_image, spread
+from plots.style import (
+    PALETTE,
+    UNASSIGNED_COLOUR,
+    cluster_colours,
+    colour_image,
+    east_and_north,
+    label_image,
+    new_figure,
+    spread,
+)
 
 
 def galaxy(n_bands, redshift=2.0):
@@ -447,3 +457,36 @@ def test_composites_say_which_clusters_are_below_the_psf():
     run.small = np.array([False, True, False])
     labels = [ax.get_ylabel() for ax in composites_page(run).axes if ax.get_ylabel().startswith("cluster")]
     assert ["below the PSF" in label for label in labels] == [False, True, False]
+
+
+def features_of(u_v, v_j):
+    values = {"u_v": u_v, "v_j": v_j}
+    return {
+        name: SimpleNamespace(value=np.array(value), error=np.full(len(value), 0.1)) for name, value in values.items()
+    }
+
+
+def test_features_are_drawn_where_they_are_known():
+    run = run_of(galaxy(6, redshift=2.0), 3)
+    image = np.where(run.labels > 0, np.arange(24.0), np.nan)
+    run.maps = {"ew_halpha_nii": (image, image), "d4000": (image, image)}
+    known, unknown = features_of([1.0, 1.5, 0.5], [0.5, np.nan, 1.0]), features_of([np.nan] * 3, [np.nan] * 3)
+    run.features = {"population": known, "composite": unknown}
+    figure = drawn(features_page(run))
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == ["clusters", "Hα + [NII]", "colours of the clusters"]
+    points = [each for each in panels[2].containers if isinstance(each, ErrorbarContainer)]
+    assert [tuple(each.lines[0].get_xydata()[0]) for each in points] == [(0.5, 1.0), (1.0, 0.5)]
+    assert [to_rgba(each.lines[0].get_color()) for each in points] == [to_rgba(PALETTE[n]) for n in (0, 2)]
+    run.features = {"composite": unknown}
+    assert len([ax for ax in features_page(run).axes if ax.get_title()]) == 2
+    run.maps = None
+    assert features_page(run) is None
+
+
+def test_the_wedge_of_quiescent_galaxies_is_that_of_the_paper():
+    """Corners by hand, from the equations: at redshift 1.5, U - V = 1.3 meets 0.88 (V - J) + 0.49 at V - J = 0.92."""
+    figure = new_figure(3, 3)
+    ax = figure.subplots()
+    draw_wedge(ax, 1.5)
+    np.testing.assert_allclose(ax.lines[0].get_xydata()[1:3], [(0.81 / 0.88, 1.3), (1.6, 0.88 * 1.6 + 0.49)])

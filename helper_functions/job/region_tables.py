@@ -5,6 +5,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from helper_functions.filters import sedpy_name
+from helper_functions.job.features import feature_table
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import code_digest
 from helper_functions.job.save_results import described
@@ -65,6 +66,7 @@ def sed_tables(result):
     tables = {
         "composites": composite_table(result.composites, seds, result.cutout.wcs, area),
         "budget": budget_table(budget, result.cutout, seds),
+        "features": feature_table(result.features, seds.redshift),
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)

@@ -57,9 +57,9 @@ def test_flags_by_hand():
 def test_tables_of_a_run(two_shapes):
     """The budget closes, and populations are there only where the method takes blends apart."""
     labels_only = sed_tables(result_of(two_shapes, "kmeans", "euclidean"))
-    assert set(labels_only) == {"composites", "budget"}
+    assert set(labels_only) == {"composites", "budget", "features"}
     tables = sed_tables(result_of(two_shapes, "blended_mixture", "noise"))
-    assert set(tables) == {"composites", "budget", "populations"}
+    assert set(tables) == {"composites", "budget", "features", "populations"}
     for table in (labels_only["budget"], tables["budget"]):
         assert set(table.colnames) == set(BUDGET)
         parts = table["clusters"] + table["unassigned"] + table["residual"]

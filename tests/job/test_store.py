@@ -74,7 +74,8 @@ def save_galaxy(store, two_shapes):
     result = result_of(two_shapes, "kmeans", "euclidean")
     mask = result.labels != 0
     found = agreement([RUN.name], [result.labels])
-    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0, agreement=found)
+    maps = {"d4000": (np.ones(mask.shape), np.ones(mask.shape))}
+    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0, agreement=found, maps=maps)
     store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, store.settings))
 
 
@@ -147,6 +148,7 @@ def test_runs_of_other_pixels_are_removed(saved, two_shapes):
     assert recorded_runs(other.output, 7) == []
     assert not data_paths.clusters_path(other.output, RUN.name, 7).exists()
     assert not data_paths.consensus_path(other.output, 7).exists()
+    assert not data_paths.feature_maps_path(other.output, 7).exists()
 
 
 def test_exports_of_a_run_go_with_it(saved, two_shapes):
@@ -168,6 +170,7 @@ def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold
         data_paths.image_path(store.output, "overview", 7, "overview", "png"),
         data_paths.agreement_path(store.output, 7),
         data_paths.consensus_path(store.output, 7),
+        data_paths.feature_maps_path(store.output, 7),
     ):
         path.write_bytes(b"")
         assert not store.is_complete()
