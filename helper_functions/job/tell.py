@@ -19,14 +19,14 @@ def say(text, stream="stdout"):
 
 @contextmanager
 def progress_bar(total, unit):
-    """Give a function to call for each piece of work that is done."""
+    """Give a function to call for each piece of work that is done, or for a number of them."""
     bar = None
     with suppress(*DEAF):
         bar = tqdm(total=total, unit=unit)
 
-    def advance():
+    def advance(number=1):
         with suppress(*DEAF):
-            bar.update()
+            bar.update(number)
 
     try:
         yield advance
