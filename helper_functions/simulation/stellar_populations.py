@@ -1,25 +1,26 @@
 """Spectra of stellar populations: one interface, two engines."""
 
-import contextlib
-import io
 import os
 import warnings
 from functools import cache
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from astropy import units as u
-from astropy.cosmology import FlatLambdaCDM
 from sedpy.observate import getSED
 
+from helper_functions.bagpipes_setup import (
+    COSMOLOGY,
+    HIGHEST_REDSHIFT,
+    LOWEST_REDSHIFT,
+    RESOLUTION,
+    import_bagpipes,
+    wavelength_sampling,
+)
 from helper_functions.choose import choose
 from helper_functions.filters import load_filter
 
-COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)  # as bagpipes has it
 AB_ZERO_POINT = 28.9  # of the survey's flux unit, 10 nJy
-LOWEST_REDSHIFT, HIGHEST_REDSHIFT = 0.01, 10.0  # what bagpipes is set up for
-RESOLUTION = 300  # of bagpipes spectra: finer than the edges of any filter, coarser costs lines at these edges
 SAMPLED = np.arange(3e3, 5.6e4, 10.0)  # Angstrom, observed: F435W to F480M
 FLUX_DENSITY = u.erg / u.s / u.cm**2 / u.AA
 
@@ -76,12 +77,10 @@ def bagpipes_spectrum(population, redshift, mass):
 @cache
 def _bagpipes_model(has_burst):
     """A model whose numbers can be changed; what parts it has cannot, and setting one up takes half a second."""
-    # bagpipes talks while it is imported, and changes how every figure of the session looks.
-    with contextlib.redirect_stdout(io.StringIO()), matplotlib.rc_context():
-        import bagpipes
-    bagpipes.config.R_spec = RESOLUTION
+    bagpipes = import_bagpipes()
     population = Population(1.0, 1.0, burst_fraction=0.1 if has_burst else 0.0)
-    return bagpipes.model_galaxy(_bagpipes_components(population, 1.0, 1e9), spec_wavs=SAMPLED)
+    with wavelength_sampling(bagpipes, R_spec=RESOLUTION):
+        return bagpipes.model_galaxy(_bagpipes_components(population, 1.0, 1e9), spec_wavs=SAMPLED)
 
 
 def _bagpipes_components(population, redshift, mass):
