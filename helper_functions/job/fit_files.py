@@ -1,9 +1,12 @@
 """Fits of regions on disk: one file for each region while it is fitted, then a table and posteriors of all."""
 
+import warnings
+
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
 
 import data_paths
 from helper_functions.fitting.bagpipes_fit import QUANTITIES, Fit
@@ -88,33 +91,33 @@ def region_hdus(fit, task):
     return fits.HDUList([primary, *fit_hdus(fit, task)])
 
 
-def read_fingerprint(path):
-    """Of what a region's file was made; None where there is no file that can be read."""
+def read_fit(path, fingerprint):
+    """`Fit` of a region from its file; None where there is none of that fingerprint that can be read as a whole."""
     try:
-        return fits.getheader(path)["FITTED"]
-    except (OSError, KeyError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)  # as for a file that is cut off
+            with fits.open(path, memmap=False) as hdus:
+                return _fit_in(hdus) if hdus[0].header["FITTED"] == fingerprint else None
+    except (OSError, KeyError, ValueError, TypeError, AstropyWarning):
         return None
 
 
-def read_fit(path):
-    """`Fit` of a region from its file."""
-    with fits.open(path, memmap=False) as hdus:
+def _fit_in(hdus):
+    def columns(name, which):
+        return np.array([hdus[name].data[each].astype(float) for each in which])
 
-        def columns(name, which):
-            return np.array([hdus[name].data[each].astype(float) for each in which])
-
-        samples, header = hdus["SAMPLES"], hdus["SAMPLES"].header
-        return Fit(
-            samples={name: samples.data[name].astype(float) for name in samples.columns.names},
-            lookback=columns("SFH", ["lookback"])[0],
-            sfh=columns("SFH", RANGE),
-            wavelengths=columns("SPECTRUM", ["wave_obs"])[0],
-            spectrum=columns("SPECTRUM", ["flux"])[0],
-            model=columns("SED", [f"model_{name}" for name in RANGE]),
-            chi2=header["CHI2"],
-            n_bands=header["NBANDS"],
-            note=header["NOTE"],
-        )
+    samples, header = hdus["SAMPLES"], hdus["SAMPLES"].header
+    return Fit(
+        samples={name: samples.data[name].astype(float) for name in samples.columns.names},
+        lookback=columns("SFH", ["lookback"])[0],
+        sfh=columns("SFH", RANGE),
+        wavelengths=columns("SPECTRUM", ["wave_obs"])[0],
+        spectrum=columns("SPECTRUM", ["flux"])[0],
+        model=columns("SED", [f"model_{name}" for name in RANGE]),
+        chi2=header["CHI2"],
+        n_bands=header["NBANDS"],
+        note=header["NOTE"],
+    )
 
 
 # ---- all regions of a run ---------------------------------------------------

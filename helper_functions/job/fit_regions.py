@@ -18,7 +18,6 @@ from helper_functions.job.fit_files import (
     fit_paths,
     fits_table,
     posterior_hdus,
-    read_fingerprint,
     read_fit,
     region_hdus,
 )
@@ -39,7 +38,11 @@ from helper_functions.job.run_galaxies import WorkerDied, run_galaxies
 from helper_functions.job.save_results import save_fits, save_table
 from helper_functions.job.tell import progress_bar, say
 
-ENGINE = ("helper_functions/fitting/bagpipes_fit.py", "helper_functions/filters.py")  # what a fit depends on
+ENGINE = (  # the code that a fit depends on: the fits that there are stay when other code changes
+    *(f"helper_functions/fitting/{name}.py" for name in ("bagpipes_fit", "histories", "sed_model")),
+    "helper_functions/bagpipes_setup.py",
+    "helper_functions/filters.py",
+)
 WIDE = 0.1  # half of the 16-84% range of redshift over 1 + z, above which the note says so
 
 
@@ -199,7 +202,12 @@ def path_of(task, settings):
 
 def is_fitted(task, settings):
     """Whether the fit of a region is there, of the same photometry, settings and code."""
-    return read_fingerprint(path_of(task, settings)) == task.fingerprint
+    return fit_of(task, settings) is not None
+
+
+def fit_of(task, settings):
+    """`Fit` of a region, from its file; None where it is not fitted."""
+    return read_fit(path_of(task, settings), task.fingerprint)
 
 
 def fit_region(task, *, settings, fit):
@@ -264,11 +272,12 @@ def finish_run(id_dr3, run, known, settings, problems):
     output, record = settings.output, f"fits/{run}"
     with galaxy_lock(output, id_dr3):
         tasks = region_tasks(id_dr3, run, known, settings)  # as they are now: another call may have clustered anew
-        fitted = [task for task in tasks if is_fitted(task, settings)]
-        reasons = {task: problems.get(task, "clustered anew meanwhile: call again") for task in set(tasks) - {*fitted}}
+        fits_of = {task: fit for task in tasks if (fit := fit_of(task, settings))}
+        left = [task for task in tasks if task not in fits_of]
+        reasons = {task: problems.get(task, "clustered anew meanwhile: call again") for task in left}
         notes = notes_of(id_dr3, tasks[0].redshift, known, settings)
         magnification = float(np.nan_to_num(magnification_of(id_dr3, known), nan=1))
-        said = [f"{id_dr3}: {run}: {len(fitted)} of {len(tasks)} regions fitted -> {output}"]
+        said = [f"{id_dr3}: {run}: {len(fits_of)} of {len(tasks)} regions fitted -> {output}"]
         said = "; ".join([*said, *notes, *sorted({*reasons.values()})])
         made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
         asked = digest(code_digest(), *made_of, settings.figure_format)
@@ -283,7 +292,7 @@ def finish_run(id_dr3, run, known, settings, problems):
         for path in next(iter(regions)).parent.glob("*.fits"):
             if path not in regions:  # of a cluster that is no more
                 path.unlink()
-        fits_of = {task: demagnified(read_fit(path_of(task, settings)), magnification) for task in fitted}
+        fits_of = {task: demagnified(fit, magnification) for task, fit in fits_of.items()}
         saved = save_fitted(tasks, fits_of, reasons, magnification, notes, settings)
         save_record(output, id_dr3, record, asked=asked, files=describe_files(output, saved))
     return said
