@@ -100,7 +100,7 @@ def draw_history(ax, fit, colour):
 
 def draw_corner(figure, place, samples, colour):
     """Draw the posterior of each quantity, and of each pair of them."""
-    values = [np.log10(samples[name]) if name in LOGARITHMIC else samples[name] for name in CORNER]
+    values = [logarithm(samples[name]) if name in LOGARITHMIC else samples[name] for name in CORNER]
     names = [f"log {QUANTITY_NAMES[name]}" if name in LOGARITHMIC else QUANTITY_NAMES[name] for name in CORNER]
     ranges = [shown_range(each) for each in values]
     last = len(CORNER) - 1
@@ -114,8 +114,17 @@ def draw_corner(figure, place, samples, colour):
             ax.set_yticks([])
             write_range(ax, names[i], values[i])
         else:
-            extent = (*ranges[i], *ranges[j])
-            ax.hexbin(values[i], values[j], gridsize=BINS, extent=extent, mincnt=1, cmap="Greys", bins="log", lw=0)
+            extent, shown = (*ranges[i], *ranges[j]), np.isfinite(values[i]) & np.isfinite(values[j])
+            ax.hexbin(
+                values[i][shown],
+                values[j][shown],
+                gridsize=BINS,
+                extent=extent,
+                mincnt=1,
+                cmap="Greys",
+                bins="log",
+                lw=0,
+            )
             ax.set_ylim(ranges[j])
             ax.locator_params(axis="y", nbins=2)
         ax.locator_params(axis="x", nbins=2)
@@ -123,8 +132,14 @@ def draw_corner(figure, place, samples, colour):
             ax.set_xlabel(names[i], size=6.5, labelpad=1)
 
 
+def logarithm(values):
+    """Logarithm to base 10; minus infinity of what is zero."""
+    with np.errstate(divide="ignore"):
+        return np.log10(values)
+
+
 def shown_range(values):
-    """Limits of an axis for these samples: what is not finite, as log 0, has no place on it."""
+    """Limits of an axis for these samples: what is not finite, as the logarithm of 0, has no place on it."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0, 1)
     margin = 0.05 * (high - low) or 0.5
@@ -133,7 +148,7 @@ def shown_range(values):
 
 def write_range(ax, name, values):
     """Mark the 16, 50 and 84%, and write them above the panel."""
-    low, middle, high = np.percentile(values, CONTENT)
+    low, middle, high = np.percentile(values, CONTENT, method="nearest")  # -inf has no middle
     for value, style in ((low, ":"), (middle, "-"), (high, ":")):
         if np.isfinite(value):
             ax.axvline(value, color="black", lw=0.6, ls=style)

@@ -21,6 +21,7 @@ from helper_functions.job.painted_maps import LIGHT, PIXELS, paint_table, region
 from helper_functions.job.pictures import FIT_PICTURES
 from helper_functions.job.region_photometry import read_photometry
 from helper_functions.job.runs import Run
+from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
 from helper_functions.quality import QUALITY
 from main_clustering import main, settings_block
@@ -351,6 +352,21 @@ def test_without_bagpipes_it_says_what_to_install(monkeypatch):
 
 def test_the_priors_of_the_block_are_those_of_the_engine():
     assert settings_block().fit_priors == PRIORS
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["2.5"], 2.5),
+        (3, 3.0),
+        ("mu", "mu"),
+        (["mu"], "mu"),
+        (["36=2", "7=1.5"], {36: 2.0, 7: 1.5}),
+        ({7: 2}, {7: 2.0}),
+    ],
+)
+def test_a_magnification_is_a_number_a_column_or_one_of_each_galaxy(given, read):
+    assert SETTINGS["magnification"].read("magnification", given) == read
 
 
 # ---- tables of other codes --------------------------------------------------
