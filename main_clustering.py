@@ -18,7 +18,8 @@ from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.fitting.bagpipes_fit import fit_sed
-from helper_functions.job.fit_regions import fit_galaxies, what_is_known
+from helper_functions.job.fit_regions import fit_galaxies
+from helper_functions.job.fit_tasks import what_is_known
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result

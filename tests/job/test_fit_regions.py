@@ -13,10 +13,11 @@ from conftest import write_survey
 
 import data_paths
 import main_clustering
-from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit
+from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
 from helper_functions.job import paint_maps
 from helper_functions.job.fit_files import RANGE, fit_paths
-from helper_functions.job.fit_regions import Known, fit_galaxies, what_is_known
+from helper_functions.job.fit_regions import fit_galaxies
+from helper_functions.job.fit_tasks import Known, what_is_known
 from helper_functions.job.painted_maps import LIGHT, PIXELS, paint_table, region_light
 from helper_functions.job.pictures import FIT_PICTURES
 from helper_functions.job.region_photometry import read_photometry
@@ -94,6 +95,14 @@ def table_of(fit):
 
 def maps_of(fit):
     return fits.open(data_paths.fit_maps_path(fit.output, RUN.name, 7))
+
+
+def change_populations(fit, change):
+    """Rewrite the table of populations as `change(table)` does."""
+    path = data_paths.populations_path(fit.output, RUN.name, 7)
+    table = Table.read(path)
+    change(table)
+    table.write(path, overwrite=True)
 
 
 # ---- what comes out ---------------------------------------------------------
@@ -206,6 +215,27 @@ def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(fit, how, redshifts, 
 # ---- what fails, and what is ended ------------------------------------------
 
 
+def test_bad_photometry_is_told_in_words_by_the_engine(fit):
+    def spoil(table):
+        table["flux_total"][table["cluster"] == 1] *= -1  # as bright as nothing can be
+        for name in ("flux", "flux_total"):
+            table[name][(table["cluster"] == 2) & (table["band"] == "f444w")] = np.nan
+
+    change_populations(fit, spoil)
+    assert fit(fit_sed) == 0
+    negative, few = table_of(fit)["note"]
+    assert negative.startswith("all fluxes are negative or zero")
+    assert few.startswith("5 bands with data are too few")
+
+
+def test_a_table_that_cannot_be_read_costs_no_other_galaxy(fit, capsys):
+    path = data_paths.populations_path(fit.output, RUN.name, 11)
+    path.write_text("nothing")
+    assert fit(PlantedFit(), id_dr3_list=[11, 7]) == 1
+    assert len(table_of(fit)) == 2
+    assert "11: blended_mixture: " in capsys.readouterr().err
+
+
 def test_a_region_that_cannot_be_fitted_has_a_row_with_the_reason_and_costs_no_other(fit):
     assert fit(PlantedFit(ValueError("five bands are too few"), of_call=1)) == 0
     table = table_of(fit)
@@ -218,8 +248,9 @@ def test_a_region_that_cannot_be_fitted_has_a_row_with_the_reason_and_costs_no_o
 
 
 def test_where_nothing_can_be_fitted_there_is_a_table_and_no_map(fit, capsys):
-    assert fit(PlantedFit(ValueError("the redshift is not known"))) == 0
-    assert table_of(fit)["note"].tolist() == ["the redshift is not known"] * 2
+    change_populations(fit, lambda table: table.meta.update(redshift=np.nan))
+    assert fit(fit_sed) == 0  # the true one, which needs a redshift
+    assert all(note.startswith("the redshift is not known: without it") for note in table_of(fit)["note"])
     assert "7: blended_mixture: 0 of 2 regions fitted" in capsys.readouterr().out
     assert not data_paths.fit_maps_path(fit.output, RUN.name, 7).exists()
 
@@ -270,11 +301,12 @@ def test_other_settings_fit_again(fit, others):
 def test_other_photometry_fits_that_region_again(fit):
     planted = PlantedFit()
     fit(planted)
-    path = data_paths.populations_path(fit.output, RUN.name, 7)
-    table = Table.read(path)
-    table["flux"][table["cluster"] == 2] *= 1.1
-    table["flux_total"][table["cluster"] == 2] *= 1.1
-    table.write(path, overwrite=True)
+
+    def brighten(table):
+        for name in ("flux", "flux_total"):
+            table[name][table["cluster"] == 2] *= 1.1
+
+    change_populations(fit, brighten)
     before = table_of(fit)
     fit(planted)
     assert len(planted.asked) == 3
@@ -345,7 +377,7 @@ def test_without_bagpipes_it_says_what_to_install(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("helper_functions.job.fit_regions.version", missing)
+    monkeypatch.setattr("helper_functions.job.fit_tasks.version", missing)
     with pytest.raises(ValueError, match="--fit needs bagpipes: pip install bagpipes"):
         what_is_known(SimpleNamespace(redshifts={}), settings_block())
 
