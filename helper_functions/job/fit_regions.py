@@ -97,8 +97,7 @@ def fit_galaxies(known, runs, settings, fit):
     every = [task for name in names for task in tasks[name]]
     waiting = [task for task in every if settings.overwrite or not is_fitted(task, settings)]
     left = Counter((task.id_dr3, task.run) for task in waiting)
-    with progress_bar(len(every), "region") as advance:
-        advance(len(every) - len(waiting))
+    with progress_bar(len(every), "region", len(every) - len(waiting)) as advance:
         for name in names:
             if tasks[name] and not left[name]:
                 guarded(finish_run, name, problems)

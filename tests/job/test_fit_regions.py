@@ -17,7 +17,7 @@ from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_s
 from helper_functions.job import paint_maps
 from helper_functions.job.fit_files import RANGE, fit_paths
 from helper_functions.job.fit_regions import fit_galaxies
-from helper_functions.job.fit_tasks import Known, what_is_known
+from helper_functions.job.fit_tasks import Known, notes_of, region_tasks, what_is_known
 from helper_functions.job.painted_maps import LIGHT, PIXELS, paint_table, region_light
 from helper_functions.job.pictures import FIT_PICTURES
 from helper_functions.job.region_photometry import read_photometry
@@ -60,6 +60,11 @@ def bare(patch):
     patch.setattr(main_clustering, "judge", lambda judged: dict.fromkeys(QUALITY, np.nan))
 
 
+def block_for(output):
+    """The settings block for galaxy 7 in that folder."""
+    return settings_block()._replace(output=str(output), id_dr3_list=[7])
+
+
 @pytest.fixture(scope="module")
 def clustered(tmp_path_factory):
     """Folder with the survey, and `out`, in which galaxy 7 is clustered without pictures."""
@@ -79,7 +84,7 @@ def fit(clustered, tmp_path, monkeypatch):
     shutil.copytree(clustered / "out", tmp_path / "out")
     for name in list(FIT_PICTURES):
         monkeypatch.delitem(FIT_PICTURES, name)
-    base = settings_block()._replace(output=str(tmp_path / "out"), id_dr3_list=[7])
+    base = block_for(tmp_path / "out")
 
     def run(planted, redshifts=CALM, magnifications=None, **settings):
         known = Known(redshifts, magnifications, "1.0")
@@ -196,20 +201,28 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
 
 
 @pytest.mark.parametrize(
-    ("how", "redshifts", "error", "note"),
+    ("how", "redshifts", "error", "notes"),
     [
-        ("fixed", CALM, 0.0, "planted"),
-        ("fixed", {7: (1.5, 2.0, 2.5)}, 0.0, "the redshift is uncertain by 0.5: taken as known; planted"),
-        ("catalog", CALM, 0.01, "planted"),
-        ("catalog", {7: (1.5, 2.0, 2.5)}, 0.5, "the redshift is uncertain by 0.5: a Gaussian of that width is taken"),
-        ("catalog", {}, 0.0, "the uncertainty of the redshift is not known: it is taken as known"),
+        ("fixed", CALM, 0.0, []),
+        ("fixed", {7: (1.5, 2.0, 2.5)}, 0.0, ["the redshift is uncertain by 0.5: taken as known"]),
+        ("catalog", CALM, 0.01, []),
+        ("catalog", {7: (1.5, 2.0, 2.5)}, 0.5, ["the redshift is uncertain by 0.5: a Gaussian of that width is taken"]),
+        ("catalog", {}, 0.0, ["the uncertainty of the redshift is not known: it is taken as known"]),
     ],
 )
-def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(fit, how, redshifts, error, note):
+def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(clustered, how, redshifts, error, notes):
+    known, settings = Known(redshifts, None, "1.0"), block_for(clustered / "out")._replace(fit_redshift=how)
+    tasks = region_tasks(7, RUN.name, known, settings)
+    assert [task.redshift_error for task in tasks] == pytest.approx([error] * 2)
+    assert notes_of(7, 2.0, known, settings) == notes
+
+
+def test_a_note_on_the_galaxy_is_in_each_row_and_its_error_reaches_the_fit(fit):
     planted = PlantedFit()
-    fit(planted, redshifts=redshifts, fit_redshift=how)
-    assert planted.asked[0].redshift_error == pytest.approx(error)
-    assert table_of(fit)["note"][0].startswith(note)
+    fit(planted, redshifts={7: (1.5, 2.0, 2.5)}, fit_redshift="catalog")
+    assert planted.asked[1].redshift_error == 0.5
+    note = "the redshift is uncertain by 0.5: a Gaussian of that width is taken; planted"
+    assert table_of(fit)["note"].tolist() == [note] * 2
 
 
 # ---- what fails, and what is ended ------------------------------------------
@@ -288,13 +301,20 @@ def test_a_half_written_fit_is_made_again(fit):
         assert len(again.asked) == 1
 
 
-@pytest.mark.parametrize(
-    "others", [{"fit_sfh": "nonparametric"}, {"fit_priors": {"a_v": (0, 1)}}, {"seed": 3}, {"error_floor": 0.1}]
-)
-def test_other_settings_fit_again(fit, others):
+def test_other_settings_fit_again_and_settings_of_no_matter_do_not(fit, clustered):
+    known, settings = Known(CALM, None, "1.0"), block_for(clustered / "out")
+
+    def fingerprints(known=known, **others):
+        return {task.fingerprint for task in region_tasks(7, RUN.name, known, settings._replace(**others))}
+
+    others = [{"fit_sfh": "nonparametric"}, {"fit_priors": {"a_v": (0, 1)}}, {"seed": 3}, {"error_floor": 0.1}]
+    others += [{"fit_redshift": "catalog"}, {"known": known._replace(engine="1.1")}]
+    for other in others:
+        assert not fingerprints() & fingerprints(**other), other
+    assert fingerprints(magnification=2.0, jobs=3, dpi=50, figure_format="pdf") == fingerprints()
     planted = PlantedFit()
     fit(planted)
-    fit(planted, **others)
+    fit(planted, seed=3)
     assert len(planted.asked) == 4
 
 
