@@ -3,14 +3,25 @@
 from itertools import combinations_with_replacement
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from plots.picture import Picture
-from plots.style import QUANTITY_NAMES, cluster_colours, new_figure, wavelength_axis
+from plots.style import cluster_colours, new_figure, wavelength_axis
 
 REGIONS_SHOWN = 12  # the largest: nobody reads a page of more
-CORNER = ("mass", "sfr", "age", "a_v", "metallicity")
-LOGARITHMIC = ("mass", "sfr")  # drawn as logarithms
-ROW, TOP, BOTTOM, WIDTH = 3.3, 0.75, 0.5, 13.5  # inches
+CORNER = {  # quantity -> how it is called; those called log are drawn as logarithms
+    "mass": "log M$_*$ [M$_\\odot$]",
+    "sfr": "log SFR",
+    "age": "age [Gyr]",
+    "a_v": "$A_V$ [mag]",
+    "metallicity": "Z [Z$_\\odot$]",
+}
+KEYS = [
+    Line2D([], [], ls="none", marker="o", ms=4, color="black", label="photometry of the region"),
+    Line2D([], [], ls="none", marker="s", ms=6, mfc="none", color="0.4", label="photometry of the model"),
+    Line2D([], [], color="0.4", lw=1, label="spectrum of the best model"),
+]
+ROW, TOP, BOTTOM, WIDTH = 3.3, 0.95, 0.5, 13.5  # inches
 BINS = 16
 CONTENT = (16, 50, 84)  # percentiles that are marked
 POINTS = {"ls": "none", "marker": "o", "ms": 3.5, "color": "black", "elinewidth": 0.9, "capsize": 2, "zorder": 4}
@@ -36,6 +47,8 @@ def fits_page(result):
     figure = new_figure(WIDTH, height)
     title = result.title if len(fitted) == len(result.fitted) else f"{result.title}, the {len(fitted)} largest regions"
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.3 / height)}
+    figure.legend(handles=KEYS, ncols=len(KEYS), frameon=False, fontsize=8, **below)
     outer = figure.add_gridspec(
         len(fitted),
         3,
@@ -100,8 +113,8 @@ def draw_history(ax, fit, colour):
 
 def draw_corner(figure, place, samples, colour):
     """Draw the posterior of each quantity, and of each pair of them."""
-    values = [logarithm(samples[name]) if name in LOGARITHMIC else samples[name] for name in CORNER]
-    names = [f"log {QUANTITY_NAMES[name]}" if name in LOGARITHMIC else QUANTITY_NAMES[name] for name in CORNER]
+    names = list(CORNER.values())
+    values = [logarithm(samples[name]) if said.startswith("log") else samples[name] for name, said in CORNER.items()]
     ranges = [shown_range(each) for each in values]
     last = len(CORNER) - 1
     inner = place.subgridspec(len(CORNER), len(CORNER), wspace=0.1, hspace=0.12)
@@ -157,7 +170,7 @@ def write_range(ax, name, values):
     else:
         digits = int(np.clip(1 - np.floor(np.log10(max(high - low, 1e-3))), 1, 3))
         found = f"${middle:.{digits}f}^{{+{high - middle:.{digits}f}}}_{{-{middle - low:.{digits}f}}}$"
-    ax.text(0.5, 1.06, f"{name}\n{found}", transform=ax.transAxes, size=6, ha="center", va="bottom", linespacing=1.05)
+    ax.text(0.5, 1.06, f"{name}\n{found}", transform=ax.transAxes, size=6, ha="center", va="bottom", linespacing=1.35)
 
 
 FIT_PICTURES = {"fits": Picture(fits_page, "of each region SED and model, star formation history and posterior")}

@@ -27,7 +27,7 @@ QUANTITY_NAMES = {  # of what is fitted to regions
     "ssfr": "sSFR",
     "age": "age",
     "a_v": "$A_V$",
-    "metallicity": "metallicity",
+    "metallicity": "metallicity [Z$_\\odot$]",
     "log_u": "log $U$",
     "redshift": "redshift",
 }

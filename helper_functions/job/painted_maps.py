@@ -150,8 +150,9 @@ def map_hdus(where, painted, note=""):
     header = where.header.copy()
     header["CODE"] = (code_digest(), "digest of the code that made this")
     header["LIGHTOF"] = (where.source, "whose light places the regions")
-    header["COMMENT"] = "Sums are per pixel and add up to the total of all regions. Errors of pixels of"
-    header["COMMENT"] = "one region are one and the same, and not independent of each other."
+    del header["COMMENT"]  # on labels
+    header["COMMENT"] = "Sums are per pixel and add up to the total of all regions."
+    header["COMMENT"] = "Errors of pixels of one region are one and the same, not independent."
     if note:
         header["COMMENT"] = note
     hdus = [fits.PrimaryHDU(None, header)]

@@ -294,7 +294,7 @@ def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
 def test_a_half_written_fit_is_made_again(fit):
     fit(PlantedFit())
     path = data_paths.region_fit_path(fit.output, RUN.name, 7, 2)
-    for length in (100, 3000, -100):
+    for length in (100, -100):
         path.write_bytes(path.read_bytes()[:length])
         again = PlantedFit()
         assert fit(again) == 0
