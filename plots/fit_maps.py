@@ -33,12 +33,12 @@ def fit_maps(result):
         return None
     n_columns = min(COLUMNS, len(shown) + 1)
     n_rows = -(-(len(shown) + 1) // n_columns)
-    width, height = WIDTH * n_columns + 0.6, HEIGHT * n_rows + 0.5
+    width, height = WIDTH * n_columns + 1.1, HEIGHT * n_rows + 0.5
     figure = new_figure(width, height)
     figure.suptitle(result.title, size=11, y=1 - 0.12 / height, va="top")
     axes = grid(figure, len(shown) + 1, n_columns)
     figure.subplots_adjust(
-        left=0.1 / width, right=1 - 0.75 / width, bottom=0.12 / height, top=1 - 0.68 / height, wspace=0.42, hspace=0.14
+        left=0.1 / width, right=1 - 1.2 / width, bottom=0.12 / height, top=1 - 0.68 / height, wspace=0.42, hspace=0.14
     )
     for ax in axes:
         ax.set(xticks=[], yticks=[], facecolor=SKY)
