@@ -267,8 +267,9 @@ def mass_posterior(photometry, flux, error, log_mass_range):
 
 def draw_mass(log_mass, log_density, rng):
     """A mass from `mass_posterior`, solar masses that formed."""
-    sum_below = np.cumsum(np.exp(log_density - log_density.max()))
-    return np.exp(np.interp(rng.random() * sum_below[-1], sum_below, log_mass))
+    density = np.exp(log_density - log_density.max())
+    below = np.cumsum(density) - density / 2  # half of a point's share lies on either side of it
+    return np.exp(np.interp(rng.random() * density.sum(), below, log_mass))
 
 
 # ---- what follows from the samples ------------------------------------------
