@@ -139,8 +139,10 @@ def set_up(bands, redshift, redshift_error, history, priors):
     }
     start = {name: prior.median() for name, prior in distributions.items()}
     reach = np.array([min(each.wavelength[0] for each in curves), max(each.wavelength[-1] for each in curves)])
+    # bagpipes samples finely from the first wavelength over 1 + max_redshift to the last: what the bands see at rest.
+    last = max(reach[1] / (1 + nearest), 1.1 * reach[0])
     with wavelength_sampling(bagpipes, R_spec=RESOLUTION, max_redshift=max(farthest, redshift)):
-        # Of the wavelengths, only the first and the last matter, between which the model is finely sampled.
-        galaxy = bagpipes.model_galaxy(components(history, start, redshift), spec_wavs=np.linspace(*reach, 5))
+        galaxy = bagpipes.model_galaxy(components(history, start, redshift), spec_wavs=np.linspace(reach[0], last, 5))
+    galaxy.spec_wavs = None  # the spectrum at these wavelengths is not needed, and takes a third of the time
     weights = None if free else filter_weights(galaxy.wavelengths * (1 + redshift), curves)
     return Model(galaxy, history, distributions, redshift, curves, reach, weights)
