@@ -143,7 +143,7 @@ def finish_run(id_dr3, run, known, settings, problems):
         tasks = region_tasks(id_dr3, run, known, settings)  # as they are now: another call may have clustered anew
         fits_of = {task: fit for task in tasks if (fit := fit_of(task, settings))}
         left = [task for task in tasks if task not in fits_of]
-        reasons = {task: problems.get(task.fingerprint, "clustered anew meanwhile: call again") for task in left}
+        reasons = {task: problems.get(task.fingerprint, "what it is made of changed meanwhile: call again") for task in left}
         notes = notes_of(id_dr3, tasks[0].redshift, known, settings)
         magnification = float(np.nan_to_num(magnification_of(id_dr3, known), nan=1))
         made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
