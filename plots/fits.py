@@ -106,6 +106,7 @@ def draw_history(ax, fit, colour):
     ax.set_ylim(0, None)
     formed = fit.lookback[high > 0.01 * high.max()] if high.max() > 0 else fit.lookback
     ax.set_xlim(0, 1.05 * formed.max())
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel("lookback time [Gyr]", size=8, labelpad=1)
     ax.set_ylabel("SFR [M$_\\odot$ yr$^{-1}$]", size=8)
     ax.tick_params(labelsize=7)
