@@ -37,6 +37,9 @@ from helper_functions.job.save_results import save_fits, save_table
 from helper_functions.job.tell import progress_bar, say
 
 
+CHANGED = "its photometry or redshift changed meanwhile: call again"
+
+
 class FittedRegion(NamedTuple):
     """A region with what was fitted to it."""
 
@@ -143,7 +146,7 @@ def finish_run(id_dr3, run, known, settings, problems):
         tasks = region_tasks(id_dr3, run, known, settings)  # as they are now: another call may have clustered anew
         fits_of = {task: fit for task in tasks if (fit := fit_of(task, settings))}
         left = [task for task in tasks if task not in fits_of]
-        reasons = {task: problems.get(task.fingerprint, "what it is made of changed meanwhile: call again") for task in left}
+        reasons = {task: problems.get(task.fingerprint, CHANGED) for task in left}
         notes = notes_of(id_dr3, tasks[0].redshift, known, settings)
         magnification = float(np.nan_to_num(magnification_of(id_dr3, known), nan=1))
         made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
