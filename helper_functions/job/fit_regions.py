@@ -36,7 +36,6 @@ from helper_functions.job.run_galaxies import WorkerDied, run_galaxies
 from helper_functions.job.save_results import save_fits, save_table
 from helper_functions.job.tell import progress_bar, say
 
-
 CHANGED = "its photometry or redshift changed meanwhile: call again"
 
 
