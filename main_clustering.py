@@ -17,8 +17,11 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.fitting.bagpipes_fit import fit_sed
 from helper_functions.job.exports import write_exports
 from helper_functions.job.features import feature_maps
+from helper_functions.job.fit_regions import fit_galaxies
+from helper_functions.job.fit_tasks import what_is_known
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
@@ -69,11 +72,25 @@ CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a co
 SEED = 0
 
 EXPORT = []  # codes that the photometry of all regions is written for: bagpipes, eazy, prospector
-ERROR_FLOOR = None  # share of the flux added to its error in quadrature, for other codes; None: flux_sys of the tables
+ERROR_FLOOR = None  # share of fluxes added to errors in quadrature in exports and fits; None: flux_sys of the tables
+
+# Fits of stellar populations to the regions of blended_mixture
+FIT = False  # fit them with bagpipes, and paint maps of mass, SFR, A_V and age
+FIT_SFH = "delayed"  # or nonparametric
+FIT_PRIORS = {  # lowest and highest; uniform in the logarithm of age, tau, mass and metallicity
+    "age": (0.01, 15.0),  # Gyr since the first stars formed, and not more than the Universe is old
+    "tau": (0.03, 10.0),  # Gyr, of SFH delayed
+    "mass": (4.0, 13.0),  # log10 of solar masses that formed
+    "metallicity": (0.05, 2.5),  # solar
+    "a_v": (0.0, 4.0),  # mag
+    "log_u": (-4.0, -1.0),  # log10 of the ionisation parameter
+}
+FIT_REDSHIFT = "fixed"  # to z_50, or "catalog": a Gaussian about it with half of the 16-84% range
+MAGNIFICATION = None  # by lensing: a number, a column of the SPS catalog such as "mu", or {id: number}
 
 FIGURE_FORMAT = "png"  # or "pdf"
 DPI = 130
-JOBS = 1  # galaxies worked on at a time
+JOBS = 1  # galaxies, or regions to be fitted, worked on at a time
 MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it where it would take more
 # -----------------------------------------------------------------------------
 
@@ -89,10 +106,12 @@ def main(arguments=None):
         if settings.catalogs is None:
             settings = settings._replace(catalogs=demo_catalogs())
         survey = open_survey(settings.catalogs, settings.id_dr3_list)
+        known = what_is_known(survey, settings) if settings.fit else None
         check_writable(settings.output)
         remove_abandoned(settings.output)
         save_json(data_paths.settings_path(settings.output), settings_record(settings))
-        return cluster_galaxies(survey, runs, refused, settings)
+        status = cluster_galaxies(survey, runs, refused, settings)
+        return max(status, fit_galaxies(known, runs, settings, fit_sed)) if settings.fit else status
     except (OSError, ValueError) as problem:
         say(f"error: {problem}", "stderr")
         return 2

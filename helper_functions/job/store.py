@@ -6,6 +6,7 @@ import data_paths
 from helper_functions.compare_runs import agreement_table
 from helper_functions.job.exports import possible_exports
 from helper_functions.job.features import feature_hdus
+from helper_functions.job.fit_files import fit_paths
 from helper_functions.job.label_file import consensus_hdus, label_hdus, read_clusters
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
 from helper_functions.job.records import (
@@ -212,7 +213,7 @@ class GalaxyStore:
         return [path(self.output, self.id_dr3) for path in (*paths, data_paths.feature_maps_path)]
 
     def _possible_files(self, name):
-        """Every file that a run, or the galaxy itself, may leave."""
+        """Every file that a run, or the galaxy itself, may leave, with what was fitted to the regions of the run."""
         output, id_dr3 = self.output, self.id_dr3
         if name == GALAXY:
             pictures, files = [(each, each) for each in GALAXY_PICTURES], self._galaxy_files()
@@ -220,6 +221,7 @@ class GalaxyStore:
             pictures = [(name, each) for each in RUN_PICTURES]
             files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
             files += possible_exports(output, name, id_dr3)
+            files += fit_paths(output, name, id_dr3)
         return files + [
             data_paths.image_path(output, folder, id_dr3, picture, figure_format)
             for folder, picture in pictures

@@ -23,6 +23,8 @@ ELSE = {  # another value for each setting
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
     **{"export": ["eazy"], "error_floor": 0.05},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
+    **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
+    **{"magnification": 2.0},
 }
 
 
@@ -33,7 +35,7 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = (
         "id_dr3_list methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs catalogs "
-        "output scheduler overwrite"
+        "output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification"
     )
     assert (first.runs == other.runs) == (name in harmless.split())
     of_pixels = (
