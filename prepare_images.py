@@ -52,7 +52,7 @@ class Survey(NamedTuple):
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    boxes: dict  # id -> (row slice, column slice) of its segment
+    segments: dict  # id -> Segment, of those that are in the segmap
     truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
     digest: str  # of names, sizes and times of all files: tells whether results are of these files
 
@@ -110,8 +110,8 @@ def open_survey(folder, ids):
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
     truth = open_mosaic(truth_path, cache, "REGION") if truth_path.is_file() else None
     survey_digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
-    boxes = find_segments(segmap, ids)
-    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, boxes, truth, survey_digest)
+    segments = find_segments(segmap, ids)
+    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, segments, truth, survey_digest)
 
 
 def _digest(paths):
@@ -220,9 +220,9 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
     """
     if id_dr3 not in survey.catalog_ids:
         raise NotInSurvey(f"id {id_dr3} is not in the catalog")
-    if id_dr3 not in survey.boxes:
+    if id_dr3 not in survey.segments:
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
-    box, shape = survey.boxes[id_dr3], survey.segmap.shape
+    box, shape = survey.segments[id_dr3][:2], survey.segmap.shape
     window, sky_window = widened(box, margin, shape), widened(box, SKY_MARGINS[0], shape)
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
@@ -315,7 +315,7 @@ def with_more_sky(noise, survey, cutout):
     for margin in SKY_MARGINS[1:]:
         if not without.size:
             break
-        wide = widened(survey.boxes[cutout.id_dr3], margin, survey.segmap.shape)
+        wide = widened(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide)
