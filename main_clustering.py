@@ -66,7 +66,9 @@ CRITERIA_SHOWN = ["tic", "bic", "silhouette", "gap", "stability", "prediction"] 
 CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a confident member of its cluster
 SEED = 0
 
+PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
+PIXEL_CUBES = True  # keep the fluxes of each galaxy's cutout, which most of the disk goes into
 DPI = 130
 JOBS = 1  # galaxies worked on at a time
 MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it where it would take more

@@ -23,7 +23,7 @@ from helper_functions.job.fits_windows import (
 )
 from helper_functions.job.flux_units import FLUX_UNIT, unit_factor
 from helper_functions.job.records import digest
-from helper_functions.job.save_results import described, table_hdu
+from helper_functions.job.save_results import described, image_hdu, table_hdu
 from helper_functions.pixel_seds import Cutout, in_segments
 from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
 
@@ -392,10 +392,10 @@ def cutout_to_fits(cutout, mask, settings):
     bands["n_selected_with_data"] = np.isfinite(cutout.sci[:, mask]).sum(axis=1)
     hdus = [
         primary,
-        fits.ImageHDU(cutout.sci, cube, "SCI"),
-        fits.ImageHDU(cutout.err, cube, "ERR"),
-        fits.ImageHDU(mask.astype(np.uint8), plane, "MASK"),
-        fits.ImageHDU(cutout.segmap, plane, "SEGMAP"),
+        image_hdu("SCI", cutout.sci, cube),
+        image_hdu("ERR", cutout.err, cube),
+        image_hdu("MASK", mask.astype(np.uint8), plane),
+        image_hdu("SEGMAP", cutout.segmap, plane),
         fits.BinTableHDU(bands, name="BANDS"),
     ]
     if cutout.noise is not None:

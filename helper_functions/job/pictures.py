@@ -13,19 +13,20 @@ GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
 
 
 def save_run_pictures(result, settings):
-    """Draw and save all pictures of a run, in its folder; return {name: path} of those that there are."""
+    """Draw and save the pictures of a run, in its folder; return {name: path} of those that there are."""
     return _save_all(RUN_PICTURES, result, settings, lambda name: result.run.name)
 
 
 def save_galaxy_pictures(result, settings):
-    """Draw and save all pictures of a galaxy, each in the folder named like it; return {name: path}."""
+    """Draw and save the pictures of a galaxy, each in the folder named like it; return {name: path}."""
     return _save_all(GALAXY_PICTURES, result, settings, lambda name: name)
 
 
 def _save_all(pictures, result, settings, folder_of):
     saved = {}
     for name, picture in pictures.items():
-        figure = picture.draw(result)
+        wanted = settings.pictures == "all" or (settings.pictures == "few" and picture.among_few)
+        figure = picture.draw(result) if wanted else None
         if figure is not None:
             id_dr3 = result.cutout.id_dr3
             saved[name] = data_paths.image_path(settings.output, folder_of(name), id_dr3, name, settings.figure_format)

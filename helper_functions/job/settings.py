@@ -18,6 +18,7 @@ from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 
 FIGURE_FORMATS = ("png", "pdf")
+AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 PIXELS, LABELS, NOTHING = "pixels", "labels", "nothing"
 UNSET = "default"  # on the command line, this stands for the None of the settings block
@@ -214,8 +215,17 @@ SETTINGS = {
         "probability of its label that a pixel must exceed to be a confident member of its cluster",
     ),
     "seed": Setting(number(int, lowest=0), "of everything random"),
+    "pictures": Setting(
+        one_of(AMOUNTS, "pictures"),
+        "which are drawn: a map for each run and the comparison of runs are the few",
+        names=AMOUNTS,
+        changes=NOTHING,  # a record says which there are
+    ),
     "figure_format": Setting(
         one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING
+    ),
+    "pixel_cubes": Setting(
+        switch, "keep the fluxes of each galaxy's cutout, 200 bytes for each of its pixels", changes=NOTHING
     ),
     "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes=NOTHING),
     "jobs": Setting(number(int, lowest=1), "galaxies worked on at a time", metavar="N", changes=NOTHING),

@@ -21,7 +21,7 @@ from helper_functions.job.records import (
 from helper_functions.job.region_tables import sed_tables
 from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_fits, save_table
-from helper_functions.job.settings import FIGURE_FORMATS, LABELS, PIXELS, SETTINGS
+from helper_functions.job.settings import AMOUNTS, FIGURE_FORMATS, LABELS, PIXELS, SETTINGS
 from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
 from helper_functions.methods import METHODS
 
@@ -80,7 +80,7 @@ class GalaxyStore:
         done = (
             not self.settings.overwrite
             and record.get("fingerprint") == self.asked.runs[run]
-            and record["figure_format"] == self.settings.figure_format
+            and self._shows_enough(record)
             and set(self.criteria(run)) <= set(record["criteria"])
             and self._stands(record)
         )
@@ -90,11 +90,19 @@ class GalaxyStore:
         """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
         record, content = self._record(GALAXY), self._galaxy_content()
         same = all(record.get(name) == value for name, value in content.items())
-        return same and files_stand(self.output, record["files"])
+        return same and self._shows_enough(record) and files_stand(self.output, record["files"])
+
+    def _shows_enough(self, record):
+        """Whether a record is of a result with all the pictures that are asked for, in the format asked for."""
+        amounts = [AMOUNTS.index(amount) for amount in (record["pictures"], self.settings.pictures)]
+        return record["figure_format"] == self.settings.figure_format and amounts[0] >= amounts[1]
 
     def _galaxy_content(self):
         panels = [[run.name, row["settings"]] for run, row in self.runs_that_hold()]
-        return {"pixels": self.asked.pixels, "panels": panels, "figure_format": self.settings.figure_format}
+        return {"pixels": self.asked.pixels, "panels": panels, "cubes": self.settings.pixel_cubes}
+
+    def _pictures_asked(self):
+        return {"pictures": self.settings.pictures, "figure_format": self.settings.figure_format}
 
     def runs_that_hold(self):
         """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
@@ -128,15 +136,18 @@ class GalaxyStore:
             From `cutout_to_fits`.
         """
         pixels, table, regions = self._galaxy_files()
-        save_fits(pixels, cubes)
-        saved = [pixels]
+        saved = []
+        if self.settings.pixel_cubes:
+            save_fits(pixels, cubes)
+            saved.append(pixels)
         if result.agreement is not None:
             save_table(table, agreement_table(result.agreement))
             save_fits(regions, consensus_hdus(result.cutout, result.agreement))
             saved += [table, regions]
         saved += save_galaxy_pictures(result, self.settings).values()
         files = describe_files(self.output, saved)
-        save_record(self.output, self.id_dr3, GALAXY, files=files, **self._galaxy_content())
+        content = self._galaxy_content() | self._pictures_asked()
+        save_record(self.output, self.id_dr3, GALAXY, files=files, **content)
 
     def save_run(self, result, seconds):
         """Save what a run gave; return its row of the summary."""
@@ -171,7 +182,7 @@ class GalaxyStore:
             fingerprint=self.asked.runs[run],
             pixels=self.asked.pixels,
             criteria=list(criteria),
-            figure_format=self.settings.figure_format,
+            **self._pictures_asked(),
             settings=self.settings._asdict(),
             files=files or {},
         )

@@ -20,6 +20,7 @@ ELSE = {  # another value for each setting
     **{"errors": "stated", "background": "none", "snr_errors": "stated", "confidence": 0.5},
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
+    **{"pictures": "few", "pixel_cubes": False},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
 }
 
@@ -30,7 +31,7 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     first, other = (what_is_asked("files", each, [RUN]) for each in (settings, settings._replace(**{name: ELSE[name]})))
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = "id_dr3_list methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
-    assert (first.runs == other.runs) == (name in [*harmless.split(), "overwrite"])
+    assert (first.runs == other.runs) == (name in [*harmless.split(), "overwrite", "pictures", "pixel_cubes"])
     of_pixels = (
         "errors",
         "background",
@@ -163,6 +164,32 @@ def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold
     both.save_run(result_of(two_shapes, "gaussian_mixture", "euclidean"), lambda: 1.0)
     assert not both.is_complete()  # a run more than the comparison shows
     assert store._record(GALAXY)["panels"][0][0] == RUN.name
+
+
+def test_fewer_pictures_than_there_are_ask_for_nothing_and_more_ask_for_all(saved, two_shapes):
+    store_with, _ = saved
+    few = store_with(pictures="few")
+    assert few.done_row(RUN) is not None
+    row = few.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.5)
+    assert row["pictures"] == "cluster_map"
+    save_galaxy(few, two_shapes)
+    folders = sorted(path.name for path in (Path(few.output) / "images").iterdir() if list(path.iterdir()))
+    assert folders == [RUN.name]  # a comparison of nothing is not drawn
+    for amount, enough in (("none", True), ("few", True), ("all", False)):
+        store = store_with(pictures=amount)
+        assert (store.done_row(RUN) is not None, store.is_complete()) == (enough, enough)
+
+
+def test_a_galaxy_can_do_without_the_cubes(saved, two_shapes):
+    store_with, store = saved
+    save_galaxy(store, two_shapes)
+    without = store_with(pixel_cubes=False)
+    assert not without.is_complete()
+    without.begin()
+    save_galaxy(without, two_shapes)
+    assert without.is_complete()
+    assert not data_paths.pixels_path(store.output, 7).exists()
+    assert not store.is_complete()
 
 
 def test_criteria_are_shown_for_the_first_run_where_one_chooses(saved):
