@@ -191,7 +191,17 @@ def find_band_images(folder, columns):
     return bands, tuple(images[band] for band in bands), weights
 
 
-def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolerance=None):
+def cut_out(
+    survey,
+    id_dr3,
+    *,
+    margin,
+    include_neighbours=False,
+    redshift_tolerance=None,
+    redshift=None,
+    added=(),
+    excluded=(),
+):
     """Read the cutout of one galaxy: its segment, whatever its extent, and a margin around it.
 
     Fluxes and errors are those of the survey. What the sky says of them is measured in the same pixels whatever the
@@ -208,6 +218,12 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         Take in the other segments of the cutout whose redshift agrees.
     redshift_tolerance : float or None
         See `agreeing_neighbours`.
+    redshift : float or None
+        Of the galaxy, where it is another one than in the catalog.
+    added : sequence of int
+        Segments to take in whatever their redshift; a note says which of them are not in the cutout.
+    excluded : sequence of int
+        Segments not to take in, whatever their redshift.
 
     Returns
     -------
@@ -230,24 +246,31 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
     planes = [np.array(each) for each in zip(*images, strict=True)]
     segmap, sci, err = (each[inside(window, both)] for each in (everything, *planes))
 
-    neighbours = ()
+    redshifts = survey.redshifts
+    if redshift is not None:
+        low, z, high = redshifts.get(id_dr3, (np.nan,) * 3)
+        redshifts = redshifts | {id_dr3: (redshift - (z - low), redshift, redshift + (high - z))}
+    others = set(np.unique(segmap[segmap > 0]).tolist()) - {id_dr3}
+    neighbours = set(added) & others
     if include_neighbours:
-        others = set(np.unique(segmap[segmap > 0]).tolist()) - {id_dr3}
-        neighbours = agreeing_neighbours(id_dr3, sorted(others), survey.redshifts, redshift_tolerance)
+        neighbours |= set(agreeing_neighbours(id_dr3, sorted(others), redshifts, redshift_tolerance))
+    away = sorted(set(added) - others - {id_dr3})
     cutout = Cutout(
         id_dr3=id_dr3,
-        redshift=survey.redshifts.get(id_dr3, (np.nan, np.nan, np.nan))[1],
+        redshift=redshifts.get(id_dr3, (np.nan,) * 3)[1],
         bands=survey.bands,
         wavelengths=survey.wavelengths,
         sci=sci,
         err=err,
         segmap=segmap,
-        members=(id_dr3, *neighbours),
+        members=(id_dr3, *sorted(neighbours - set(excluded))),
         wcs=survey.segmap.wcs[window],
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
     noise, notes = with_more_sky(noise, survey, cutout)
+    if away:
+        notes = (f"not in the cutout, and so not added: {', '.join(map(str, away))} (a larger MARGIN?)", *notes)
     return cutout._replace(noise=noise, notes=notes)
 
 

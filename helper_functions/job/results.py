@@ -90,6 +90,7 @@ class GalaxyResult(NamedTuple):
     wavelengths: np.ndarray | None = None  # (n_bands,), of the composites, Angstrom
     edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
     agreement: Agreement | None = None  # of the runs that the panels are of, in their order
+    snr_bands: dict | None = None  # band -> SNR that selected pixels exceed in it, too
 
 
 def run_panel(run, row, labels, regions, composites):

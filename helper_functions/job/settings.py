@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from distances import FEATURES, METRICS
 from helper_functions.choose import choose
+from helper_functions.job.catalogs import MOST_REDSHIFT
 from helper_functions.job.fits_windows import LARGEST_ID
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
@@ -21,6 +22,7 @@ FIGURE_FORMATS = ("png", "pdf")
 AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 PIXELS, LABELS, NOTHING = "pixels", "labels", "nothing"
+ONE_GALAXY = "pixels of one galaxy"  # of a setting {id: value}
 UNSET = "default"  # on the command line, this stands for the None of the settings block
 
 
@@ -33,7 +35,7 @@ class Setting(NamedTuple):
     flag: str = ""  # empty: the name, with dashes
     metavar: str = ""
     nargs: str | None = None  # as argparse has it
-    changes: str = LABELS  # PIXELS, LABELS or NOTHING, that another value of it changes
+    changes: str = LABELS  # PIXELS, ONE_GALAXY, LABELS or NOTHING, that another value of it changes
 
     @property
     def is_switch(self):
@@ -95,6 +97,31 @@ def several(read, at_least_one=""):
     return read_all
 
 
+def by_name(read_name, read):
+    """Reader of {name: value}, which are words NAME=VALUE on the command line."""
+
+    def read_all(name, values):
+        values = {} if values in (UNSET, [UNSET]) else values
+        if not isinstance(values, dict):
+            words = [str(word).partition("=") for word in (values if isinstance(values, list | tuple) else [values])]
+            wrong = [word for word, sign, _ in words if not sign]
+            if wrong:
+                raise ValueError(f"{name} must be given as NAME=VALUE, found {wrong[0]!r}")
+            values = {word: value for word, _, value in words}
+        return {read_name(name, key): read(name, value) for key, value in values.items()}
+
+    return read_all
+
+
+_galaxy = number(int, lowest=1, highest=LARGEST_ID)
+
+
+def ids(name, value):
+    """Read ids, which are one word with commas on the command line."""
+    value = value.split(",") if isinstance(value, str) else value
+    return several(_galaxy)(name, value)
+
+
 def switch(name, value):
     """Read True or False."""
     if not isinstance(value, bool):
@@ -118,7 +145,6 @@ def text(name, value):
 
 # ---- the settings -----------------------------------------------------------
 
-_galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
 # By the names of the settings block in small letters, in its order; the last four are not in the block.
@@ -159,6 +185,35 @@ SETTINGS = {
         optional(number(float, lowest=0)),
         "largest difference of z_50 that counts as the same redshift; unless set, the larger of the two 16-84% "
         "half-ranges",
+        changes=PIXELS,
+    ),
+    "neighbours_added": Setting(
+        by_name(_galaxy, ids),
+        "for each galaxy, ids of segments that are taken in besides, such as 36=40,41",
+        metavar="ID=ID,ID",
+        nargs="+",
+        changes=ONE_GALAXY,
+    ),
+    "neighbours_excluded": Setting(
+        by_name(_galaxy, ids),
+        "for each galaxy, ids of segments that are not taken in, whatever their redshift",
+        metavar="ID=ID,ID",
+        nargs="+",
+        changes=ONE_GALAXY,
+    ),
+    "redshifts": Setting(
+        by_name(_galaxy, number(float, lowest=0, highest=MOST_REDSHIFT)),
+        "of galaxies that have another one than in the catalog, such as 36=4.13",
+        flag="--redshift",
+        metavar="ID=Z",
+        nargs="+",
+        changes=ONE_GALAXY,
+    ),
+    "snr_bands": Setting(
+        by_name(text, number(float)),
+        "SNR that a pixel must exceed in single bands, besides the threshold, such as f444w=5",
+        metavar="BAND=SNR",
+        nargs="+",
         changes=PIXELS,
     ),
     "margin": Setting(number(int, lowest=0), "pixels around the segment that are cut out with it", changes=PIXELS),

@@ -21,7 +21,7 @@ from helper_functions.job.records import (
 from helper_functions.job.region_tables import sed_tables
 from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_fits, save_table
-from helper_functions.job.settings import AMOUNTS, FIGURE_FORMATS, LABELS, PIXELS, SETTINGS
+from helper_functions.job.settings import AMOUNTS, FIGURE_FORMATS, LABELS, ONE_GALAXY, PIXELS, SETTINGS
 from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
 from helper_functions.methods import METHODS
 
@@ -37,6 +37,13 @@ class Asked(NamedTuple):
 
     pixels: str  # of what decides which pixels a galaxy has
     runs: dict  # Run -> of what decides its result
+
+    def of(self, id_dr3, settings):
+        """The same for one galaxy, where there are settings for it alone."""
+        mine = [getattr(settings, name).get(id_dr3) for name, each in SETTINGS.items() if each.changes == ONE_GALAXY]
+        if all(value is None for value in mine):
+            return self
+        return Asked(digest(self.pixels, mine), {run: digest(each, mine) for run, each in self.runs.items()})
 
 
 def what_is_asked(survey_digest, settings, runs):
@@ -67,7 +74,7 @@ class GalaxyStore:
 
     def __init__(self, id_dr3, settings, asked, runs):
         self.id_dr3, self.settings, self.output = id_dr3, settings, settings.output
-        self.asked, self.runs = asked, runs
+        self.asked, self.runs = asked.of(id_dr3, settings), runs
 
     def criteria(self, run):
         """Criteria to be shown for a run besides the one that chooses the number of clusters."""

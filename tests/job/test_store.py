@@ -20,7 +20,8 @@ ELSE = {  # another value for each setting
     **{"errors": "stated", "background": "none", "snr_errors": "stated", "confidence": 0.5},
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
-    **{"pictures": "few", "pixel_cubes": False},
+    **{"pictures": "few", "pixel_cubes": False, "snr_bands": {"f444w": 5.0}},
+    **{"neighbours_added": {7: [8]}, "neighbours_excluded": {7: [9]}, "redshifts": {7: 2.0}},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
 }
 
@@ -28,7 +29,8 @@ ELSE = {  # another value for each setting
 @pytest.mark.parametrize("name", SETTINGS)
 def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(name):
     settings = settings_block()
-    first, other = (what_is_asked("files", each, [RUN]) for each in (settings, settings._replace(**{name: ELSE[name]})))
+    both = settings, settings._replace(**{name: ELSE[name]})
+    first, other = (what_is_asked("files", each, [RUN]).of(7, each) for each in both)
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = "id_dr3_list methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
     assert (first.runs == other.runs) == (name in [*harmless.split(), "overwrite", "pictures", "pixel_cubes"])
@@ -40,8 +42,20 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
         "include_neighbours",
         "redshift_tolerance",
         "margin",
+        "snr_bands",
+        "neighbours_added",
+        "neighbours_excluded",
+        "redshifts",
     )
     assert (first.pixels == other.pixels) == (name not in of_pixels)
+
+
+def test_settings_for_one_galaxy_change_no_other():
+    settings = settings_block()
+    others = settings._replace(redshifts={7: 2.0}, neighbours_added={7: [8]}, neighbours_excluded={7: [9]})
+    first, other = (what_is_asked("files", each, [RUN]) for each in (settings, others))
+    assert first.of(7, settings) != other.of(7, others)
+    assert first.of(8, settings) == other.of(8, others)
 
 
 def test_other_files_or_another_run_are_another_digest():
