@@ -49,6 +49,10 @@ SNR_THRESH = 3.0  # median SNR over the bands with data that a pixel must exceed
 SNR_ERRORS = None  # errors of that SNR: measured or stated; None: those of ERRORS
 INCLUDE_NEIGHBOURS = False  # also the segments in the cutout that lie at the galaxy's redshift
 REDSHIFT_TOLERANCE = None  # largest |z_50 difference| of these; None: the larger 16-84% half-range
+NEIGHBOURS_ADDED = {}  # segments that are taken in whatever their redshift: {36: [40, 41]}
+NEIGHBOURS_EXCLUDED = {}  # and those that are not
+REDSHIFTS = {}  # of galaxies that have another one than in the catalog: {36: 4.13}
+SNR_BANDS = {}  # SNR that a pixel must exceed in single bands, too: {"f444w": 5}
 MARGIN = 25  # pixels around the segment that are cut out with it
 
 # blended_mixture is the recommended one; with the others it is run for comparison.
@@ -88,7 +92,9 @@ FIT_PRIORS = {  # lowest and highest; uniform in the logarithm of age, tau, mass
 FIT_REDSHIFT = "fixed"  # to z_50, or "catalog": a Gaussian about it with half of the 16-84% range
 MAGNIFICATION = None  # by lensing: a number, a column of the SPS catalog such as "mu", or {id: number}
 
+PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
+PIXEL_CUBES = True  # keep the fluxes of each galaxy's cutout, which most of the disk goes into
 DPI = 130
 JOBS = 1  # galaxies, or regions to be fitted, worked on at a time
 MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it where it would take more
@@ -215,17 +221,21 @@ def do_what_is_missing(store, survey, rows):
         margin=settings.margin,
         include_neighbours=settings.include_neighbours,
         redshift_tolerance=settings.redshift_tolerance,
+        redshift=settings.redshifts.get(store.id_dr3),
+        added=settings.neighbours_added.get(store.id_dr3, ()),
+        excluded=settings.neighbours_excluded.get(store.id_dr3, ()),
     )
     with_errors = partial(with_sky_noise, survey_cutout, background=settings.background)
     cutout = with_errors(errors=settings.errors)
-    snr = median_snr(with_errors(errors=settings.snr_errors) if settings.snr_errors else cutout)
-    mask = select_pixels(cutout, snr, settings.snr_thresh)
-    galaxy = GalaxyResult(cutout, mask, snr, settings.snr_thresh)
+    weighed = with_errors(errors=settings.snr_errors) if settings.snr_errors else cutout
+    snr, needed = median_snr(weighed), (settings.snr_thresh, settings.snr_bands)
+    mask = select_pixels(weighed, snr, *needed)
+    galaxy = GalaxyResult(cutout, mask, snr, settings.snr_thresh, snr_bands=settings.snr_bands)
     cubes = cutout_to_fits(cutout, mask, settings)
     store.begin()
     if not mask.any():
         store.save_galaxy(galaxy, cubes)
-        raise no_pixels(cutout, snr, settings.snr_thresh)
+        raise no_pixels(cutout, snr, *needed)
 
     seds, made = extract_seds(cutout, mask), {}
     maps = feature_maps(seds, mask.shape)

@@ -23,7 +23,7 @@ from helper_functions.job.fits_windows import (
 )
 from helper_functions.job.flux_units import FLUX_UNIT, unit_factor
 from helper_functions.job.records import digest
-from helper_functions.job.save_results import described, table_hdu
+from helper_functions.job.save_results import described, image_hdu, table_hdu
 from helper_functions.pixel_seds import Cutout, in_segments
 from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
 
@@ -52,7 +52,7 @@ class Survey(NamedTuple):
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    boxes: dict  # id -> (row slice, column slice) of its segment
+    segments: dict  # id -> Segment, of those that are in the segmap
     truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
     digest: str  # of names, sizes and times of all files: tells whether results are of these files
 
@@ -110,8 +110,8 @@ def open_survey(folder, ids):
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
     truth = open_mosaic(truth_path, cache, "REGION") if truth_path.is_file() else None
     survey_digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
-    boxes = find_segments(segmap, ids)
-    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, boxes, truth, survey_digest)
+    segments = find_segments(segmap, ids)
+    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, segments, truth, survey_digest)
 
 
 def _digest(paths):
@@ -191,7 +191,17 @@ def find_band_images(folder, columns):
     return bands, tuple(images[band] for band in bands), weights
 
 
-def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolerance=None):
+def cut_out(
+    survey,
+    id_dr3,
+    *,
+    margin,
+    include_neighbours=False,
+    redshift_tolerance=None,
+    redshift=None,
+    added=(),
+    excluded=(),
+):
     """Read the cutout of one galaxy: its segment, whatever its extent, and a margin around it.
 
     Fluxes and errors are those of the survey. What the sky says of them is measured in the same pixels whatever the
@@ -208,6 +218,12 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         Take in the other segments of the cutout whose redshift agrees.
     redshift_tolerance : float or None
         See `agreeing_neighbours`.
+    redshift : float or None
+        Of the galaxy, where it is another one than in the catalog.
+    added : sequence of int
+        Segments to take in whatever their redshift; a note says which of them are not in the cutout.
+    excluded : sequence of int
+        Segments not to take in, whatever their redshift.
 
     Returns
     -------
@@ -220,9 +236,9 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
     """
     if id_dr3 not in survey.catalog_ids:
         raise NotInSurvey(f"id {id_dr3} is not in the catalog")
-    if id_dr3 not in survey.boxes:
+    if id_dr3 not in survey.segments:
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
-    box, shape = survey.boxes[id_dr3], survey.segmap.shape
+    box, shape = survey.segments[id_dr3][:2], survey.segmap.shape
     window, sky_window = widened(box, margin, shape), widened(box, SKY_MARGINS[0], shape)
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
@@ -230,24 +246,31 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
     planes = [np.array(each) for each in zip(*images, strict=True)]
     segmap, sci, err = (each[inside(window, both)] for each in (everything, *planes))
 
-    neighbours = ()
+    redshifts = survey.redshifts
+    if redshift is not None:
+        low, z, high = redshifts.get(id_dr3, (np.nan,) * 3)
+        redshifts = redshifts | {id_dr3: (redshift - (z - low), redshift, redshift + (high - z))}
+    others = set(np.unique(segmap[segmap > 0]).tolist()) - {id_dr3}
+    neighbours = set(added) & others
     if include_neighbours:
-        others = set(np.unique(segmap[segmap > 0]).tolist()) - {id_dr3}
-        neighbours = agreeing_neighbours(id_dr3, sorted(others), survey.redshifts, redshift_tolerance)
+        neighbours |= set(agreeing_neighbours(id_dr3, sorted(others), redshifts, redshift_tolerance))
+    away = sorted(set(added) - others - {id_dr3})
     cutout = Cutout(
         id_dr3=id_dr3,
-        redshift=survey.redshifts.get(id_dr3, (np.nan, np.nan, np.nan))[1],
+        redshift=redshifts.get(id_dr3, (np.nan,) * 3)[1],
         bands=survey.bands,
         wavelengths=survey.wavelengths,
         sci=sci,
         err=err,
         segmap=segmap,
-        members=(id_dr3, *neighbours),
+        members=(id_dr3, *sorted(neighbours - set(excluded))),
         wcs=survey.segmap.wcs[window],
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
     noise, notes = with_more_sky(noise, survey, cutout)
+    if away:
+        notes = (f"not in the cutout, and so not added: {', '.join(map(str, away))} (a larger MARGIN?)", *notes)
     return cutout._replace(noise=noise, notes=notes)
 
 
@@ -315,7 +338,7 @@ def with_more_sky(noise, survey, cutout):
     for margin in SKY_MARGINS[1:]:
         if not without.size:
             break
-        wide = widened(survey.boxes[cutout.id_dr3], margin, survey.segmap.shape)
+        wide = widened(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide)
@@ -392,10 +415,10 @@ def cutout_to_fits(cutout, mask, settings):
     bands["n_selected_with_data"] = np.isfinite(cutout.sci[:, mask]).sum(axis=1)
     hdus = [
         primary,
-        fits.ImageHDU(cutout.sci, cube, "SCI"),
-        fits.ImageHDU(cutout.err, cube, "ERR"),
-        fits.ImageHDU(mask.astype(np.uint8), plane, "MASK"),
-        fits.ImageHDU(cutout.segmap, plane, "SEGMAP"),
+        image_hdu("SCI", cutout.sci, cube),
+        image_hdu("ERR", cutout.err, cube),
+        image_hdu("MASK", mask.astype(np.uint8), plane),
+        image_hdu("SEGMAP", cutout.segmap, plane),
         fits.BinTableHDU(bands, name="BANDS"),
     ]
     if cutout.noise is not None:

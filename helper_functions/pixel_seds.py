@@ -7,6 +7,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import gaussian_laplace
 
+from helper_functions.choose import choose
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
 from helper_functions.psf import PIXEL
@@ -99,8 +100,8 @@ def in_segments(cutout):
     return np.isin(cutout.segmap, cutout.members)
 
 
-def select_pixels(cutout, snr, snr_thresh):
-    """Pixels to cluster: in the segments, with a median SNR above the threshold.
+def select_pixels(cutout, snr, snr_thresh, snr_bands=None):
+    """Pixels to cluster: in the segments, with a median SNR above the threshold, and enough in chosen bands.
 
     Parameters
     ----------
@@ -109,20 +110,33 @@ def select_pixels(cutout, snr, snr_thresh):
         From `median_snr`.
     snr_thresh : float
         Value that the median SNR must exceed.
+    snr_bands : dict or None
+        Band -> value that the SNR in it must exceed; a pixel without data in it is left out.
 
     Returns
     -------
     mask : bool ndarray of shape (ny, nx)
+
+    Raises
+    ------
+    ValueError
+        For a band that the cutout does not have.
     """
-    return in_segments(cutout) & (snr > snr_thresh)  # NaN > x is False
+    mask = in_segments(cutout) & (snr > snr_thresh)  # NaN > x is False
+    number = {band: place for place, band in enumerate(cutout.bands)}
+    for band, least in (snr_bands or {}).items():
+        here = choose(number, band, "band")
+        mask &= cutout.sci[here] / cutout.err[here] > least
+    return mask
 
 
-def no_pixels(cutout, snr, snr_thresh):
+def no_pixels(cutout, snr, snr_thresh, snr_bands=None):
     """The `NoPixels` of a galaxy in which no pixel exceeds the threshold, with the numbers."""
     segments = in_segments(cutout)
     known = snr[segments & np.isfinite(snr)]
     highest = f"the highest has {known.max():.2f}" if known.size else "none of them has data"
-    return NoPixels(f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}: {highest}")
+    besides = "".join(f" and {least:g} in {band}" for band, least in (snr_bands or {}).items())
+    return NoPixels(f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}{besides}: {highest}")
 
 
 def extract_seds(cutout, mask):

@@ -88,4 +88,6 @@ def draw_confidence(ax, confidence):
     bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
 
 
-RUN_PICTURES = {"cluster_map": Picture(cluster_map, "the clusters on the galaxy, and the probability of the labels")}
+RUN_PICTURES = {
+    "cluster_map": Picture(cluster_map, "the clusters on the galaxy, and the probability of the labels", among_few=True)
+}

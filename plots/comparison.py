@@ -169,4 +169,6 @@ def in_lines(words):
     return ",\n".join(lines)
 
 
-GALAXY_PICTURES = {"comparison": Picture(comparison, "all runs side by side: how far they agree, and their quality")}
+GALAXY_PICTURES = {
+    "comparison": Picture(comparison, "all runs side by side: how far they agree, and their quality", among_few=True)
+}

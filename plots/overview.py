@@ -19,6 +19,7 @@ from plots.style import (
 )
 
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
+NAMED = 30  # pixels of a segment that is not taken in, and yet named, so that it can be
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
@@ -29,7 +30,7 @@ def overview(result):
     Parameters
     ----------
     result : GalaxyResult
-        Of which `cutout`, `mask`, `snr` and `snr_thresh` are drawn.
+        Of which `cutout`, `mask`, `snr`, `snr_thresh` and `snr_bands` are drawn.
 
     Returns
     -------
@@ -57,12 +58,14 @@ def overview(result):
 
     kind = np.where(np.isin(cutout.segmap, cutout.members), 2, (cutout.segmap > 0).astype(int))
     axes[-2].imshow(kind, origin="lower", cmap=ListedColormap(["white", ELSEWHERE, MEMBER]), vmin=0, vmax=2)
-    for member in cutout.members:
-        rows, cols = np.nonzero(cutout.segmap == member)
-        axes[-2].text(cols.mean(), rows.mean(), str(member), size=7, ha="center", va="center")
+    for source, size in zip(*np.unique(cutout.segmap[cutout.segmap > 0], return_counts=True), strict=True):
+        rows, cols = np.nonzero(cutout.segmap == source)
+        if size >= NAMED or source in cutout.members:
+            axes[-2].text(cols.mean(), rows.mean(), str(source), size=7, ha="center", va="center")
     bare(axes[-2], "segments (blue: taken in)")
     drawn = axes[-1].imshow(snr, origin="lower", cmap="cividis", vmin=0, vmax=3 * snr_thresh)
-    bare(axes[-1], f"median SNR (line: > {snr_thresh:g})")
+    besides = "".join(f", {band.upper()} > {least:g}" for band, least in (result.snr_bands or {}).items())
+    bare(axes[-1], f"median SNR (line: > {snr_thresh:g}{besides})")
     bar = figure.colorbar(drawn, cax=axes[-1].inset_axes([0, -0.07, 1, 0.05]), orientation="horizontal")
     bar.ax.tick_params(labelsize=7)
 

@@ -9,3 +9,4 @@ class Picture(NamedTuple):
 
     draw: Callable  # takes what is to be drawn, gives a Figure, or None where there is nothing to draw
     meaning: str  # in a line of a table
+    among_few: bool = False  # whether it is drawn where only a few pictures are asked for

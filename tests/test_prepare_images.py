@@ -1,4 +1,5 @@
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from astropy.table import Table
 from conftest import BANDS, NOISE, SHAPE, celestial_wcs, edit, image_path, plant
 
 import data_paths
-from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
+from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.sky_noise import measure_sky, with_sky_noise
 from main_clustering import settings_block
 from prepare_images import (
@@ -103,6 +104,36 @@ def test_neighbours_are_taken_in_only_when_asked(survey_folder):
     mask = select_pixels(taken, median_snr(taken), 3)
     assert mask[taken.segmap == 8].any()
     assert not mask[taken.segmap == 9].any()
+
+
+def test_neighbours_are_added_and_excluded_by_id(survey_folder):
+    survey = open_survey(survey_folder, IDS)
+    cut = partial(cut_out, survey, 7, margin=12)
+    assert cut(added=[9]).members == (7, 9)
+    assert cut(added=[9], include_neighbours=True).members == (7, 8, 9)
+    assert cut(excluded=[8], include_neighbours=True).members == (7,)
+    assert cut(added=[11]).members == (7,)
+    assert "not in the cutout, and so not added: 11" in cut(added=[11, 9]).notes[0]
+
+
+def test_a_given_redshift_is_the_galaxy_s_and_chooses_its_neighbours(survey_folder):
+    survey = open_survey(survey_folder, IDS)
+    z = survey.redshifts[9][1]
+    moved = cut_out(survey, 7, margin=12, include_neighbours=True, redshift=z)
+    assert (moved.redshift, moved.members) == (z, (7, 9))
+    assert survey.redshifts[7][1] != z
+
+
+def test_pixels_can_need_snr_in_single_bands(survey_folder):
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
+    snr = median_snr(cutout)
+    band = cutout.bands.index("f444w")
+    mask = select_pixels(cutout, snr, 3, {"f444w": 20.0})
+    assert (mask == (select_pixels(cutout, snr, 3) & (cutout.sci[band] > 20 * cutout.err[band]))).all()
+    assert 0 < mask.sum() < select_pixels(cutout, snr, 3).sum()
+    with pytest.raises(ValueError, match="unknown band 'f999w': choose from f606w"):
+        select_pixels(cutout, snr, 3, {"f999w": 1.0})
+    assert "exceed a median SNR of 3 and 900 in f444w" in str(no_pixels(cutout, snr, 3, {"f444w": 900.0}))
 
 
 def test_unknown_ids_say_where_they_are_missing(survey_folder):

@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.job.records import code_digest
-from helper_functions.job.save_results import described
+from helper_functions.job.save_results import described, image_hdu
 from helper_functions.pixel_seds import fill_image
 from helper_functions.sed_features import SED_FEATURES, measure_features
 
@@ -68,7 +68,7 @@ def feature_hdus(maps, cutout):
     hdus = [fits.PrimaryHDU(header=header)]
     for name, images in maps.items():
         for ending, image in zip(("", "_ERR"), images, strict=True):
-            hdu = fits.ImageHDU(image, header, name.upper() + ending)
+            hdu = image_hdu(name.upper() + ending, image, header)
             hdu.header["BUNIT"] = SED_FEATURES[name].unit or ""
             hdu.header["COMMENT"] = SED_FEATURES[name].meaning + (", standard error" if ending else "")
             hdus.append(hdu)

@@ -149,7 +149,7 @@ def finish_run(id_dr3, run, known, settings, problems):
         notes = notes_of(id_dr3, tasks[0].redshift, known, settings)
         magnification = float(np.nan_to_num(magnification_of(id_dr3, known), nan=1))
         made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
-        asked = digest(code_digest(), *made_of, settings.figure_format)
+        asked = digest(code_digest(), *made_of, settings.figure_format, settings.pictures)
         old = load_record(output, id_dr3, record)
         if old.get("asked") != asked or settings.overwrite or not files_stand(output, old["files"]):
             save_record(output, id_dr3, record)  # unfinished

@@ -164,38 +164,51 @@ def _directions(wcs, pixels):
     return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
+class Segment(NamedTuple):
+    """Where a source lies in the segmap, and how large it is."""
+
+    rows: slice
+    cols: slice
+    n_pixels: int
+
+
 def find_segments(segmap, ids):
-    """Bounding boxes of segments, from one pass over the segmap in stripes.
+    """Bounding boxes and sizes of segments, from one pass over the segmap in stripes.
 
     Parameters
     ----------
     segmap : Mosaic
-        Integer image whose pixels hold the id of the source they belong to.
+        Integer image whose pixels hold the id of the source they belong to, and 0 elsewhere.
     ids : sequence of int
         Ids to look for.
 
     Returns
     -------
-    boxes : dict
-        id -> (row slice, column slice); ids without a pixel are not in it.
+    segments : dict
+        id -> Segment; ids without a pixel are not in it.
     """
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
+    if not len(wanted):
+        return {}
     ny, nx = segmap.shape
-    low = {id_dr3: (ny, nx) for id_dr3 in wanted.tolist()}
-    high = {}
+    low, high = np.full((2, len(wanted)), max(ny, nx)), np.zeros((2, len(wanted)), dtype=int)
+    n_pixels = np.zeros(len(wanted), dtype=int)
     height = max(1, STRIPE_BYTES // (8 * nx))
     with opened(segmap.path, segmap.source) as hdus:
         for top in range(0, ny, height):
             stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
-            rows, cols = np.nonzero(np.isin(stripe, wanted))
+            rows, cols = np.nonzero(stripe)  # most of a survey is sky, which need not be looked up
             found = stripe[rows, cols]
-            for id_dr3 in np.unique(found).tolist():
-                here = found == id_dr3
-                y, x = rows[here] + top, cols[here]
-                low[id_dr3] = (min(low[id_dr3][0], y.min()), min(low[id_dr3][1], x.min()))
-                last = high.get(id_dr3, (0, 0))
-                high[id_dr3] = (max(last[0], y.max()), max(last[1], x.max()))
+            number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
+            mine = wanted[number] == found
+            number = number[mine]
+            for axis, place in enumerate((rows[mine] + top, cols[mine])):
+                np.minimum.at(low[axis], number, place)
+                np.maximum.at(high[axis], number, place)
+            n_pixels += np.bincount(number, minlength=len(wanted))
+    every = zip(wanted.tolist(), *low.tolist(), *(high + 1).tolist(), n_pixels.tolist(), strict=True)
     return {
-        id_dr3: tuple(slice(int(first), int(last) + 1) for first, last in zip(low[id_dr3], high[id_dr3], strict=True))
-        for id_dr3 in high
+        id_dr3: Segment(slice(top, bottom), slice(left, right), size)
+        for id_dr3, top, left, bottom, right, size in every
+        if size
     }

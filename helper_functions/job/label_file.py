@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 
 from helper_functions.job.records import code_digest
-from helper_functions.job.save_results import table_hdu
+from helper_functions.job.save_results import image_hdu, table_hdu
 
 
 def label_hdus(result, settings, fingerprint):
@@ -51,14 +51,14 @@ def label_hdus(result, settings, fingerprint):
     header["CODE"] = (code_digest(), "digest of the code that made this")
 
     hdus = [fits.PrimaryHDU(result.labels, header)]
-    hdus.append(fits.ImageHDU(result.image(result.composites.similarity), header, "SIMILARITY"))
+    hdus.append(image_hdu("SIMILARITY", result.image(result.composites.similarity), header))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
     hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
-        hdus.append(fits.ImageHDU(result.confidence, header, "CONFIDENCE"))
-        hdus.append(fits.ImageHDU(cube.reshape(-1, *result.labels.shape), header, "PROBABILITY"))
+        hdus.append(image_hdu("CONFIDENCE", result.confidence, header))
+        hdus.append(image_hdu("PROBABILITY", cube.reshape(-1, *result.labels.shape), header))
     if result.populations is not None:
         hdus += light_hdus(result, header)
     if clustering.scores:
@@ -82,7 +82,7 @@ def light_hdus(result, header):
     hdus = []
     for name, values in (("FRACTION", fraction), ("LIGHT", populations.light * populations.flux[:, band])):
         cube = np.array([result.image(each) for each in values.T])
-        hdus.append(fits.ImageHDU(cube.reshape(-1, *result.labels.shape), header, name))
+        hdus.append(image_hdu(name, cube.reshape(-1, *result.labels.shape), header))
     hdus[1].header["BUNIT"] = "10 nJy"
     hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
     return hdus
@@ -119,5 +119,5 @@ def consensus_hdus(cutout, agreement):
     regions["COMMENT"] = "-1: in no cluster is the most frequent."
     header["COMMENT"] = "Share of the runs that put the pixel into this region, 0 to 1."
     header["COMMENT"] = "NaN: the pixel is not selected."
-    share = fits.ImageHDU(agreement.share.astype(np.float32), header, "SHARE")
+    share = image_hdu("SHARE", agreement.share.astype(np.float32), header)
     return fits.HDUList([fits.PrimaryHDU(agreement.region.astype(np.int16), regions), share])

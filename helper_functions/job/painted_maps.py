@@ -12,6 +12,7 @@ from helper_functions.composite_seds import best_fit_amplitude
 from helper_functions.fitting.maps import paint
 from helper_functions.job.label_file import read_clusters, read_light
 from helper_functions.job.records import code_digest
+from helper_functions.job.save_results import image_hdu
 
 SUMS = (u.solMass, u.solMass / u.yr)  # what has such a unit is a sum over the region
 MASS_WEIGHTED = ("age", "ssfr")  # means over the stars, and not over their light
@@ -158,7 +159,7 @@ def map_hdus(where, painted, note=""):
     hdus = [fits.PrimaryHDU(None, header)]
     for name, found in painted.items():
         for ending, image in (("", found.image), ("_ERR", found.error)):
-            hdu = fits.ImageHDU(image, header, f"{name.upper()}{ending}")
+            hdu = image_hdu(f"{name.upper()}{ending}", image, header)
             hdu.header["BUNIT"] = (found.unit.to_string("fits"), "per pixel" if found.is_sum else "")
             hdu.header["PAINTED"] = found.how
             hdus.append(hdu)

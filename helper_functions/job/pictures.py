@@ -15,12 +15,12 @@ FIT_PICTURES = gather("plots", "FIT_PICTURES")
 
 
 def save_run_pictures(result, settings):
-    """Draw and save all pictures of a run, in its folder; return {name: path} of those that there are."""
+    """Draw and save the pictures of a run, in its folder; return {name: path} of those that there are."""
     return _save_all(RUN_PICTURES, result, settings, result.cutout.id_dr3, lambda name: result.run.name)
 
 
 def save_galaxy_pictures(result, settings):
-    """Draw and save all pictures of a galaxy, each in the folder named like it; return {name: path}."""
+    """Draw and save the pictures of a galaxy, each in the folder named like it; return {name: path}."""
     return _save_all(GALAXY_PICTURES, result, settings, result.cutout.id_dr3, lambda name: name)
 
 
@@ -32,7 +32,8 @@ def save_fit_pictures(result, settings):
 def _save_all(pictures, result, settings, id_dr3, folder_of):
     saved = {}
     for name, picture in pictures.items():
-        figure = picture.draw(result)
+        wanted = settings.pictures == "all" or (settings.pictures == "few" and picture.among_few)
+        figure = picture.draw(result) if wanted else None
         if figure is not None:
             saved[name] = data_paths.image_path(settings.output, folder_of(name), id_dr3, name, settings.figure_format)
             save_figure(saved[name], figure, settings.dpi)

@@ -95,6 +95,7 @@ class GalaxyResult(NamedTuple):
     edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
     agreement: Agreement | None = None  # of the runs that the panels are of, in their order
     maps: dict | None = None  # name in SED_FEATURES -> value and error, (ny, nx)
+    snr_bands: dict | None = None  # band -> SNR that selected pixels exceed in it, too
 
 
 def run_panel(run, row, labels, regions, composites):

@@ -15,6 +15,7 @@ from astropy.table import Table
 ENDING = ".partial"
 ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
 BLOCK = 2**20  # bytes
+SMALL = 20_000  # bytes of an image: the table that a compressed one is kept in has a header of 9,000
 
 
 @contextmanager
@@ -104,6 +105,22 @@ def save_fits(path, hdus):
     """Write an `HDUList`."""
     with written_beside(path) as partial:
         hdus.writeto(partial, overwrite=True, output_verify="exception")
+
+
+def image_hdu(name, data, header):
+    """An image as an extension of this name, compressed without loss (gzip) where that pays.
+
+    Parameters
+    ----------
+    name : str
+    data : ndarray of shape (..., ny, nx)
+        A plane is compressed by itself.
+    header : Header
+    """
+    if data.nbytes < SMALL:
+        return fits.ImageHDU(data, header, name)
+    tile = (1,) * (data.ndim - 2) + data.shape[-2:]
+    return fits.CompImageHDU(data, header, name, compression_type="GZIP_1", quantize_level=0.0, tile_shape=tile)
 
 
 def save_table(path, table):

@@ -63,6 +63,11 @@ def several(read, at_least_one=""):
     return read_all
 
 
+def listed(read):
+    """Reader of a list without repeats, which is one word with commas on the command line."""
+    return lambda name, value: several(read)(name, value.split(",") if isinstance(value, str) else value)
+
+
 def switch(name, value):
     """Read True or False."""
     if not isinstance(value, bool):
@@ -92,6 +97,16 @@ def named_values(name, values, want):
     if not all(equals for _, equals, _ in pairs):
         raise ValueError(f"{name} must be {want}, found {values!r}")
     return {key: value for key, _, value in pairs}
+
+
+def by_name(read_name, read):
+    """Reader of {name: value}."""
+
+    def read_all(name, values):
+        pairs = named_values(name, {} if values in (UNSET, [UNSET]) else values, "given as NAME=VALUE")
+        return {read_name(name, key): read(name, value) for key, value in pairs.items()}
+
+    return read_all
 
 
 def priors(check):

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from distances import FEATURES, METRICS
 from helper_functions.fitting.bagpipes_fit import PRIORS, SFHS, check_priors
+from helper_functions.job.catalogs import MOST_REDSHIFT
 from helper_functions.job.exports import EXPORTS
 from helper_functions.job.fits_windows import LARGEST_ID
 from helper_functions.job.setting_values import (
     UNSET,
+    by_name,
     folder,
+    listed,
     magnification,
     number,
     one_of,
@@ -29,9 +32,11 @@ from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 
 FIGURE_FORMATS = ("png", "pdf")
+AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 PIXELS, LABELS, NOTHING = "pixels", "labels", "nothing"
 FIT_REDSHIFTS = ("fixed", "catalog")
+ONE_GALAXY = "pixels of one galaxy"  # of a setting {id: value}
 
 
 class Setting(NamedTuple):
@@ -43,7 +48,7 @@ class Setting(NamedTuple):
     flag: str = ""  # empty: the name, with dashes
     metavar: str = ""
     nargs: str | None = None  # as argparse has it
-    changes: str = LABELS  # PIXELS, LABELS or NOTHING, that another value of it changes
+    changes: str = LABELS  # PIXELS, ONE_GALAXY, LABELS or NOTHING, that another value of it changes
 
     @property
     def is_switch(self):
@@ -94,6 +99,35 @@ SETTINGS = {
         optional(number(float, lowest=0)),
         "largest difference of z_50 that counts as the same redshift; unless set, the larger of the two 16-84% "
         "half-ranges",
+        changes=PIXELS,
+    ),
+    "neighbours_added": Setting(
+        by_name(_galaxy, listed(_galaxy)),
+        "for each galaxy, ids of segments that are taken in besides, such as 36=40,41",
+        metavar="ID=ID,ID",
+        nargs="+",
+        changes=ONE_GALAXY,
+    ),
+    "neighbours_excluded": Setting(
+        by_name(_galaxy, listed(_galaxy)),
+        "for each galaxy, ids of segments that are not taken in, whatever their redshift",
+        metavar="ID=ID,ID",
+        nargs="+",
+        changes=ONE_GALAXY,
+    ),
+    "redshifts": Setting(
+        by_name(_galaxy, number(float, lowest=0, highest=MOST_REDSHIFT)),
+        "of galaxies that have another one than in the catalog, such as 36=4.13",
+        flag="--redshift",
+        metavar="ID=Z",
+        nargs="+",
+        changes=ONE_GALAXY,
+    ),
+    "snr_bands": Setting(
+        by_name(text, number(float)),
+        "SNR that a pixel must exceed in single bands, besides the threshold, such as f444w=5",
+        metavar="BAND=SNR",
+        nargs="+",
         changes=PIXELS,
     ),
     "margin": Setting(number(int, lowest=0), "pixels around the segment that are cut out with it", changes=PIXELS),
@@ -189,8 +223,17 @@ SETTINGS = {
         nargs="+",
         changes=NOTHING,
     ),
+    "pictures": Setting(
+        one_of(AMOUNTS, "pictures"),
+        "which are drawn: a map for each run and the comparison of runs are the few",
+        names=AMOUNTS,
+        changes=NOTHING,  # a record says which there are
+    ),
     "figure_format": Setting(
         one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING
+    ),
+    "pixel_cubes": Setting(
+        switch, "keep the fluxes of each galaxy's cutout, 200 bytes for each of its pixels", changes=NOTHING
     ),
     "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes=NOTHING),
     "jobs": Setting(

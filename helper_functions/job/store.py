@@ -24,7 +24,7 @@ from helper_functions.job.records import (
 from helper_functions.job.region_tables import sed_tables
 from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_fits, save_table
-from helper_functions.job.settings import FIGURE_FORMATS, LABELS, PIXELS, SETTINGS
+from helper_functions.job.settings import AMOUNTS, FIGURE_FORMATS, LABELS, ONE_GALAXY, PIXELS, SETTINGS
 from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
 from helper_functions.methods import METHODS
 
@@ -41,6 +41,13 @@ class Asked(NamedTuple):
 
     pixels: str  # of what decides which pixels a galaxy has
     runs: dict  # Run -> of what decides its result
+
+    def of(self, id_dr3, settings):
+        """The same for one galaxy, where there are settings for it alone."""
+        mine = [getattr(settings, name).get(id_dr3) for name, each in SETTINGS.items() if each.changes == ONE_GALAXY]
+        if all(value is None for value in mine):
+            return self
+        return Asked(digest(self.pixels, mine), {run: digest(each, mine) for run, each in self.runs.items()})
 
 
 def what_is_asked(survey_digest, settings, runs):
@@ -71,7 +78,7 @@ class GalaxyStore:
 
     def __init__(self, id_dr3, settings, asked, runs):
         self.id_dr3, self.settings, self.output = id_dr3, settings, settings.output
-        self.asked, self.runs = asked, runs
+        self.asked, self.runs = asked.of(id_dr3, settings), runs
 
     def criteria(self, run):
         """Criteria to be shown for a run besides the one that chooses the number of clusters."""
@@ -84,7 +91,7 @@ class GalaxyStore:
         done = (
             not self.settings.overwrite
             and record.get("fingerprint") == self.asked.runs[run]
-            and record["figure_format"] == self.settings.figure_format
+            and self._shows_enough(record)
             and set(self.criteria(run)) <= set(record["criteria"])
             and self._stands(record)
         )
@@ -94,11 +101,19 @@ class GalaxyStore:
         """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
         record, content = self._record(GALAXY), self._galaxy_content()
         same = all(record.get(name) == value for name, value in content.items())
-        return same and files_stand(self.output, record["files"])
+        return same and self._shows_enough(record) and files_stand(self.output, record["files"])
+
+    def _shows_enough(self, record):
+        """Whether a record is of a result with all the pictures that are asked for, in the format asked for."""
+        amounts = [AMOUNTS.index(amount) for amount in (record["pictures"], self.settings.pictures)]
+        return record["figure_format"] == self.settings.figure_format and amounts[0] >= amounts[1]
 
     def _galaxy_content(self):
         panels = [[run.name, row["settings"]] for run, row in self.runs_that_hold()]
-        return {"pixels": self.asked.pixels, "panels": panels, "figure_format": self.settings.figure_format}
+        return {"pixels": self.asked.pixels, "panels": panels, "cubes": self.settings.pixel_cubes}
+
+    def _pictures_asked(self):
+        return {"pictures": self.settings.pictures, "figure_format": self.settings.figure_format}
 
     def runs_that_hold(self):
         """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
@@ -132,8 +147,10 @@ class GalaxyStore:
             From `cutout_to_fits`.
         """
         pixels, table, regions, maps = self._galaxy_files()
-        save_fits(pixels, cubes)
-        saved = [pixels]
+        saved = []
+        if self.settings.pixel_cubes:
+            save_fits(pixels, cubes)
+            saved.append(pixels)
         if result.maps:
             save_fits(maps, feature_hdus(result.maps, result.cutout))
             saved.append(maps)
@@ -143,7 +160,8 @@ class GalaxyStore:
             saved += [table, regions]
         saved += save_galaxy_pictures(result, self.settings).values()
         files = describe_files(self.output, saved)
-        save_record(self.output, self.id_dr3, GALAXY, files=files, **self._galaxy_content())
+        content = self._galaxy_content() | self._pictures_asked()
+        save_record(self.output, self.id_dr3, GALAXY, files=files, **content)
 
     def save_run(self, result, seconds):
         """Save what a run gave; return its row of the summary."""
@@ -178,7 +196,7 @@ class GalaxyStore:
             fingerprint=self.asked.runs[run],
             pixels=self.asked.pixels,
             criteria=list(criteria),
-            figure_format=self.settings.figure_format,
+            **self._pictures_asked(),
             settings=self.settings._asdict(),
             files=files or {},
         )

@@ -19,7 +19,10 @@ IDS = [7, 8, 9, 10, 11, 12]
 def test_segments_are_found_across_stripes(survey_folder, monkeypatch):
     monkeypatch.setattr("helper_functions.job.fits_windows.STRIPE_BYTES", 8 * SHAPE[1] * 7)  # stripes of 7 rows
     mosaic = open_mosaic(survey_folder / data_paths.SEGMAP, None)
-    boxes = find_segments(mosaic, [7, 11, 99])
+    segments = find_segments(mosaic, [7, 11, 99])
+    sizes = {id_dr3: segment.n_pixels for id_dr3, segment in segments.items()}
+    assert sizes == {id_dr3: np.sum(fits.getdata(mosaic.path) == id_dr3) for id_dr3 in (7, 11)}
+    boxes = {id_dr3: segment[:2] for id_dr3, segment in segments.items()}
     assert boxes == {7: (slice(28, 53), slice(28, 53)), 11: (slice(62, 79), slice(111, 120))}
     assert find_segments(mosaic, [2**63, -1, 0, 99]) == {}
 
@@ -101,7 +104,7 @@ def test_compressed_images_are_read_in_windows(survey_folder):
         np.testing.assert_array_equal(read_window(open_mosaic(path, None), window), (1000 * pixels[window]).astype(int))
     rewrite(survey_folder / data_paths.SEGMAP, compressed)
     survey = open_survey(survey_folder, IDS)
-    assert survey.boxes[11] == (slice(62, 79), slice(111, 120))
+    assert survey.segments[11][:2] == (slice(62, 79), slice(111, 120))
     assert cut_out(survey, 7, margin=5).sci.shape == (6, 35, 35)
 
 

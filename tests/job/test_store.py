@@ -22,6 +22,8 @@ ELSE = {  # another value for each setting
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
     **{"export": ["eazy"], "error_floor": 0.05},
+    **{"pictures": "few", "pixel_cubes": False, "snr_bands": {"f444w": 5.0}},
+    **{"neighbours_added": {7: [8]}, "neighbours_excluded": {7: [9]}, "redshifts": {7: 2.0}},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
     **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
     **{"magnification": 2.0},
@@ -31,11 +33,13 @@ ELSE = {  # another value for each setting
 @pytest.mark.parametrize("name", SETTINGS)
 def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(name):
     settings = settings_block()
-    first, other = (what_is_asked("files", each, [RUN]) for each in (settings, settings._replace(**{name: ELSE[name]})))
+    both = settings, settings._replace(**{name: ELSE[name]})
+    first, other = (what_is_asked("files", each, [RUN]).of(7, each) for each in both)
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = (
         "id_dr3_list methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs catalogs "
-        "output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification"
+        "output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification "
+        "pictures pixel_cubes"
     )
     assert (first.runs == other.runs) == (name in harmless.split())
     of_pixels = (
@@ -46,8 +50,20 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
         "include_neighbours",
         "redshift_tolerance",
         "margin",
+        "snr_bands",
+        "neighbours_added",
+        "neighbours_excluded",
+        "redshifts",
     )
     assert (first.pixels == other.pixels) == (name not in of_pixels)
+
+
+def test_settings_for_one_galaxy_change_no_other():
+    settings = settings_block()
+    others = settings._replace(redshifts={7: 2.0}, neighbours_added={7: [8]}, neighbours_excluded={7: [9]})
+    first, other = (what_is_asked("files", each, [RUN]) for each in (settings, others))
+    assert first.of(7, settings) != other.of(7, others)
+    assert first.of(8, settings) == other.of(8, others)
 
 
 def test_other_files_or_another_run_are_another_digest():
@@ -182,6 +198,32 @@ def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold
     both.save_run(result_of(two_shapes, "gaussian_mixture", "euclidean"), lambda: 1.0)
     assert not both.is_complete()  # a run more than the comparison shows
     assert store._record(GALAXY)["panels"][0][0] == RUN.name
+
+
+def test_fewer_pictures_than_there_are_ask_for_nothing_and_more_ask_for_all(saved, two_shapes):
+    store_with, _ = saved
+    few = store_with(pictures="few")
+    assert few.done_row(RUN) is not None
+    row = few.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.5)
+    assert row["pictures"] == "cluster_map"
+    save_galaxy(few, two_shapes)
+    folders = sorted(path.name for path in (Path(few.output) / "images").iterdir() if list(path.iterdir()))
+    assert folders == [RUN.name]  # a comparison of nothing is not drawn
+    for amount, enough in (("none", True), ("few", True), ("all", False)):
+        store = store_with(pictures=amount)
+        assert (store.done_row(RUN) is not None, store.is_complete()) == (enough, enough)
+
+
+def test_a_galaxy_can_do_without_the_cubes(saved, two_shapes):
+    store_with, store = saved
+    save_galaxy(store, two_shapes)
+    without = store_with(pixel_cubes=False)
+    assert not without.is_complete()
+    without.begin()
+    save_galaxy(without, two_shapes)
+    assert without.is_complete()
+    assert not data_paths.pixels_path(store.output, 7).exists()
+    assert not store.is_complete()
 
 
 def test_criteria_are_shown_for_the_first_run_where_one_chooses(saved):
