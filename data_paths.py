@@ -119,6 +119,16 @@ def populations_path(output, run, id_dr3):
     return Path(output) / "composite_seds" / run / f"{id_dr3}_population_seds.ecsv"
 
 
+def features_path(output, run, id_dr3):
+    """ECSV table of the features of the SEDs of one run, a row for each region and kind of SED."""
+    return Path(output) / "composite_seds" / run / f"{id_dr3}_features.ecsv"
+
+
+def fits_path(output, run, id_dr3):
+    """ECSV table of what was fitted to the regions of one run."""
+    return Path(output) / "fits" / run / f"{id_dr3}_fits.ecsv"
+
+
 def budget_path(output, run, id_dr3):
     """ECSV table of where the flux of the selected pixels goes in one run."""
     return Path(output) / "composite_seds" / run / f"{id_dr3}_flux_budget.ecsv"
@@ -132,6 +142,21 @@ def agreement_path(output, id_dr3):
 def consensus_path(output, id_dr3):
     """FITS file with the regions that most runs of one galaxy agree on."""
     return Path(output) / "comparison" / f"{id_dr3}_consensus.fits"
+
+
+def regions_path(output):
+    """FITS table of all regions of all galaxies and runs."""
+    return Path(output) / "field" / "regions.fits"
+
+
+def field_record_path(output):
+    """JSON file that says what the table of all regions was made from."""
+    return Path(output) / "records" / ".field.json"
+
+
+def field_picture_path(output, picture, figure_format):
+    """Picture of all galaxies and runs."""
+    return Path(output) / "field" / f"{picture}.{figure_format}"
 
 
 def image_path(output, folder, id_dr3, picture, figure_format):

@@ -17,6 +17,7 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.job.field import update_field
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
@@ -128,7 +129,16 @@ def cluster_galaxies(survey, runs, refused, settings):
         finally:
             calm()
             summary.write()
+    show_field(summary, settings)
     return 1 if failed else 0
+
+
+def show_field(summary, settings):
+    """Bring table and pictures of all galaxies up to date; what goes wrong there costs no galaxy anything."""
+    try:
+        update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi)
+    except Exception as problem:
+        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
 
 def galaxies_in_turn(work, settings):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from distances import METRICS
+from helper_functions.job.field import FIELD_PICTURES
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.job.settings import SETTINGS, flag_of
 from helper_functions.methods import METHODS
@@ -53,7 +54,7 @@ TABLES = {
     "metrics": lambda: meanings("metric", METRICS),
     "criteria": lambda: meanings("criterion", CRITERIA),
     "quality": lambda: meanings("figure", QUALITY),
-    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES),
+    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES | FIELD_PICTURES),
 }
 
 
