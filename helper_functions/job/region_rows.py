@@ -53,13 +53,14 @@ def rows_of_run(output, run, id_dr3):
         if kind == "composite" or path.exists():  # not all methods know populations
             table = read_strings(path)
             waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
-            wide[kind] = wide_table(table, kind)
+            if table["cluster"]:  # dbscan may find none
+                wide[kind] = wide_table(table, kind)
     for columns in wide.values():
         for name in ("ra", "dec"):  # of the members, for both kinds
             columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
     for table, path_of in EXTRAS.items():
         path = path_of(output, run, id_dr3)
-        if path.exists():
+        if wide and path.exists():
             described |= _add_extras(wide, table, path)
     return list(wide.values()), waves, described
 
@@ -112,8 +113,8 @@ def wide_table(table, kind):
         name -> array of shape (n_clusters,); a kind of SED that knows no places has NaN.
     """
     bands = tuple(dict.fromkeys(table["band"]))
-    shape = -1, max(len(bands), 1)
-    if table["band"] != bands * (len(table["band"]) // shape[1]):
+    shape = -1, len(bands)
+    if table["band"] != bands * (len(table["band"]) // len(bands)):
         raise ValueError("a table of SEDs has other bands for some clusters than for others")
     names = ("cluster", "flux", "flux_err", "flux_total", "flux_total_err", "n_pixels", "area")
     of = {name: _numbers(table[name]).reshape(shape) for name in names}

@@ -1,4 +1,3 @@
-
 from functools import cache
 
 import numpy as np
@@ -21,6 +20,7 @@ from helper_functions.job.save_results import save_table
 from helper_functions.job.summary import OK, Summary, failed_row
 from helper_functions.population_seds import PopulationSEDs
 from plots.field import FEW
+from plots.style import new_figure
 
 KMEANS, BLENDED = Run("kmeans", "L2", "euclidean"), Run("blended_mixture", "none", "noise")
 SHORT, LONG = ("f606w", "f115w", "f444w"), ("f444w", "f814w")  # not in the order of wavelengths
@@ -32,9 +32,9 @@ def row_of(id_dr3, run=KMEANS, **values):
 
 
 @cache
-def tables_of(id_dr3, bands):
+def tables_of(bands):
     """Tables of composites and of populations of two clusters of 40 pixels each; populations have 3 times the light."""
-    flux = np.outer(np.linspace(0.5, 1.5, 80), id_dr3 + np.arange(len(bands)))
+    flux = np.outer(np.linspace(0.5, 1.5, 80), 1 + np.arange(len(bands)))
     waves = np.array([WAVES[band] for band in bands])
     seds = pixel_seds(flux, np.full(flux.shape, 0.1), waves, bands=bands, redshift=1.0)
     found = composite_seds(seds, np.repeat([1, 2], 40))
@@ -45,7 +45,7 @@ def tables_of(id_dr3, bands):
 
 def plant(output, id_dr3, bands, run=KMEANS, populations=False, **values):
     """Leave the tables of a run and its record; return the table of composites."""
-    composites, shared = tables_of(id_dr3, bands)
+    composites, shared = tables_of(bands)
     kinds = {data_paths.composites_path: composites}
     if populations:
         kinds[data_paths.populations_path] = shared
@@ -143,7 +143,7 @@ def test_what_did_not_change_is_not_read_again_and_gives_the_same(tmp_path, monk
     before = data_paths.regions_path(tmp_path).stat().st_mtime_ns
     update(tmp_path)
     assert (read, data_paths.regions_path(tmp_path).stat().st_mtime_ns) == ([], before)
-    plant(tmp_path, 6, ("f606w", "f814w"))
+    plant(tmp_path, 6, LONG)
     plant(tmp_path, 8, SHORT)
     update(tmp_path)
     assert read == [6, 8]
@@ -169,6 +169,11 @@ def test_a_table_that_is_missing_or_damaged_costs_its_run_only(content, tmp_path
 
 
 def test_where_no_run_has_clusters_there_is_nothing(tmp_path):
+    composites = plant(tmp_path, 7, SHORT)
+    update(tmp_path)
+    save_table(data_paths.composites_path(tmp_path, KMEANS.name, 7), composites[:0])
+    update(tmp_path)
+    assert not list((tmp_path / "field").iterdir())
     plant(tmp_path, 7, SHORT)
     update(tmp_path)
     save_record(tmp_path, 7, KMEANS.name, row=row_of(7) | {"status": "no pixels", "n_clusters": 0})
@@ -235,6 +240,8 @@ def test_pictures_have_labels_within_the_page(number):
 
 def test_pictures_are_drawn_from_three_galaxies_on_and_only_when_something_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(field, "update_regions", lambda *_: [])  # there are no tables here
+    for name, picture in FIELD_PICTURES.items():
+        monkeypatch.setitem(FIELD_PICTURES, name, picture._replace(draw=lambda field: new_figure(1, 1)))
     update_field(tmp_path, many(2), dpi=20)
     paths = [data_paths.field_picture_path(tmp_path, name, "png") for name in FIELD_PICTURES]
     assert not any(path.exists() for path in paths)
