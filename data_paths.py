@@ -119,8 +119,8 @@ def populations_path(output, run, id_dr3):
     return Path(output) / "composite_seds" / run / f"{id_dr3}_population_seds.ecsv"
 
 
-def features_path(output, run, id_dr3):
-    """ECSV table of the features of the SEDs of one run, a row for each region and kind of SED."""
+def region_features_path(output, run, id_dr3):
+    """ECSV table of the features of the SEDs of one run."""
     return Path(output) / "composite_seds" / run / f"{id_dr3}_features.ecsv"
 
 

@@ -13,7 +13,10 @@ from helper_functions.job.region_photometry import UNIT
 from helper_functions.job.summary import COLUMNS as SUMMARY
 
 KINDS = {"population": data_paths.populations_path, "composite": data_paths.composites_path}
-EXTRAS = {"features": data_paths.features_path, "fits": data_paths.fits_path}  # tables with a row for each region
+EXTRAS = {
+    "features": data_paths.region_features_path,
+    "fits": data_paths.fits_path,
+}  # tables with a row for each region
 FACTOR = region_tables.COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns of the rows besides fluxes and what other tables bring: unit, what they hold, and their UCD (IVOA).
@@ -23,7 +26,7 @@ OF_REGION = {
     "ra": (u.deg, region_tables.COLUMNS["ra"][1], "pos.eq.ra;meta.main"),
     "dec": (u.deg, region_tables.COLUMNS["dec"][1], "pos.eq.dec;meta.main"),
     "n_pixels": (None, "members of the cluster", "meta.number"),
-    "area": (u.arcsec**2, "of these", "phys.angArea"),
+    "area": (u.arcsec**2, "of these members", "phys.angArea"),
     "flag": (None, "what is to be known of all fluxes of the region; empty where nothing is", "meta.code"),
     "n_bands": (None, "bands with data", "meta.number"),
     "n_faint": (None, f"of these, bands with a flux below {region_tables.FAINTEST:g} errors", "meta.number"),

@@ -111,7 +111,7 @@ def test_features_and_fits_are_joined_where_they_are(tmp_path):
     features = Table({"cluster": [2, 1, 1], "kind": ["populations", "populations", "composites"]})
     features["beta"], features["beta_flag"] = [-2.0, -1.0, -1.5], ["", "x", ""]
     features["beta"].description, features["ew"] = "UV slope", [np.nan, 5, 6] * u.AA
-    path = data_paths.features_path(tmp_path, BLENDED.name, 8)
+    path = data_paths.region_features_path(tmp_path, BLENDED.name, 8)
     features.write(path, format="ascii.ecsv")
     fitted = Table({"cluster": [1], "mass_p50": [9.5], "redshift": [1.1]})
     data_paths.fits_path(tmp_path, BLENDED.name, 8).parent.mkdir(parents=True)
