@@ -169,6 +169,21 @@ def region_fit_path(output, run, id_dr3, cluster):
     return Path(output) / "records" / str(id_dr3) / "fits" / run / f"{cluster}.fits"
 
 
+def regions_path(output):
+    """FITS table of all regions of all galaxies and runs."""
+    return Path(output) / "field" / "regions.fits"
+
+
+def field_record_path(output):
+    """JSON file that says what the table of all regions was made from."""
+    return Path(output) / "records" / ".field.json"
+
+
+def field_picture_path(output, picture, figure_format):
+    """Picture of all galaxies and runs."""
+    return Path(output) / "field" / f"{picture}.{figure_format}"
+
+
 def image_path(output, folder, id_dr3, picture, figure_format):
     """Picture `picture` of a galaxy; `folder` is the run's name, or what all runs share."""
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"

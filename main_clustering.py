@@ -20,6 +20,7 @@ from helper_functions.composite_seds import composite_seds
 from helper_functions.fitting.bagpipes_fit import fit_sed
 from helper_functions.job.exports import write_exports
 from helper_functions.job.features import feature_maps
+from helper_functions.job.field import update_field
 from helper_functions.job.fit_regions import fit_galaxies
 from helper_functions.job.fit_tasks import what_is_known
 from helper_functions.job.interrupts import Terminated, calm, listen
@@ -117,7 +118,10 @@ def main(arguments=None):
         remove_abandoned(settings.output)
         save_json(data_paths.settings_path(settings.output), settings_record(settings))
         status = cluster_galaxies(survey, runs, refused, settings)
-        return max(status, fit_galaxies(known, runs, settings, fit_sed)) if settings.fit else status
+        if settings.fit:
+            status = max(status, fit_galaxies(known, runs, settings, fit_sed))
+        show_field(settings)
+        return status
     except (OSError, ValueError) as problem:
         say(f"error: {problem}", "stderr")
         return 2
@@ -159,6 +163,15 @@ def cluster_galaxies(survey, runs, refused, settings):
             calm()
             summary.write()
     return 1 if failed else 0
+
+
+def show_field(settings):
+    """Bring table and pictures of all galaxies up to date; what goes wrong there costs no galaxy anything."""
+    try:
+        rows = Summary(settings.output).rows()
+        update_field(settings.output, rows, settings.figure_format, settings.dpi, settings.pictures)
+    except Exception as problem:
+        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
 
 def galaxies_in_turn(work, settings):

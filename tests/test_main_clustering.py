@@ -60,7 +60,7 @@ def test_all_methods_leave_their_files(job, capsys):
         expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
         expected |= {f"composite_seds/{run}/7_flux_budget.ecsv", f"composite_seds/{run}/7_features.ecsv"}
         expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
-    expected.add("composite_seds/blended_mixture/7_population_seds.ecsv")
+    expected |= {"composite_seds/blended_mixture/7_population_seds.ecsv", "field/regions.fits"}
     assert files_of(output) == expected
     assert "[1/1] 7: 441 pixels; clusters: blended_mixture 2, kmeans_contrast 2," in capsys.readouterr().out
     summary = summary_of(output)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from distances import METRICS
 from helper_functions.job.exports import EXPORTS
+from helper_functions.job.field import FIELD_PICTURES
 from helper_functions.job.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.job.settings import SETTINGS, flag_of
 from helper_functions.methods import METHODS
@@ -66,7 +67,7 @@ TABLES = {
     "features": features_table,
     "quality": lambda: meanings("figure", QUALITY),
     "exports": lambda: meanings("code", EXPORTS),
-    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES | FIT_PICTURES),
+    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES | FIT_PICTURES | FIELD_PICTURES),
 }
 
 

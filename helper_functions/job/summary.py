@@ -24,7 +24,10 @@ COLUMNS = {
     "method": ("", ""),
     "norm": ("", ""),
     "metric": ("", ""),
+    "redshift": (np.nan, "NaN where it is not known"),
     "n_pixels": (0, "selected pixels"),
+    "snr_median": (np.nan, "median over the selected pixels of their median SNR over the bands"),
+    "snr_peak": (np.nan, "highest median SNR of a pixel"),
     "n_clusters": (0, "clusters found"),
     "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion"),
     "k_low": (
@@ -67,11 +70,15 @@ def ok_row(result, pictures, seconds):
         With the keys of COLUMNS.
     """
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
+    snr = np.nanmedian(seds.flux / seds.error, axis=1)
     k_low, k_high = clustering.k_range or (EMPTY["k_low"], EMPTY["k_high"])
     return _row(
         cutout.id_dr3,
         result.run,
+        redshift=float(cutout.redshift),
         n_pixels=len(seds.flux),
+        snr_median=float(np.median(snr)),
+        snr_peak=float(snr.max()),
         n_clusters=clustering.n_clusters,
         k_choice=clustering.k_choice,
         k_low=k_low,

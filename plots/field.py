@@ -1,0 +1,183 @@
+"""The field at a glance: numbers of clusters, what they go with, and the figures of quality of all galaxies."""
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from plots.picture import Picture
+from plots.style import PALETTE, grid, new_figure, plain_numbers
+
+FEW = 60  # galaxies up to which each is drawn by itself
+ROW = 0.27  # inches, height of a run
+NAMES = 2.0  # inches, width of the names of runs
+LIGHT = "#9fbfe6"
+FAULTS = [PALETTE[n] for n in (2, 1, 4, 5, 7)]
+COLUMNS = 30  # of the density of many galaxies
+WIDE = 10  # ratio of the largest value to the smallest from which on an axis is logarithmic
+CROWDED = 200  # the same from which on it has ticks at powers of ten only
+
+
+def runs_page(field):
+    """Draw how many clusters each run finds and how it ends, and what the number goes with in one run.
+
+    Parameters
+    ----------
+    field : Field
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    width, upper, lower = 11, ROW * len(field.runs), 2.6
+    height = upper + lower + 1.9
+    figure = new_figure(width, height)
+    top = 1 - 0.6 / height
+    place = {"top": top, "bottom": top - upper / height, "left": NAMES / width, "right": 1 - 1.5 / width}
+    numbers, outcomes = figure.add_gridspec(1, 2, **place, wspace=0.06, width_ratios=[2.4, 1]).subplots(sharey=True)
+    _numbers(numbers, field)
+    _outcomes(outcomes, field)
+    place = {"top": (0.6 + lower) / height, "bottom": 0.6 / height, "left": 0.65 / width, "right": 1 - 0.75 / width}
+    panels = figure.add_gridspec(1, len(field.trends), **place, wspace=0.12).subplots(sharey=True)
+    for ax, trend in zip(panels, field.trends, strict=True):
+        image = _trend(ax, trend)
+    panels[0].set_ylabel("number of clusters", size=9)
+    panels[0].yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    many = "shades: galaxies; lines: mean number, and means of the lowest and highest that cannot be told from it"
+    few = "bars: to the lowest and highest number that cannot be told from the one chosen"
+    panels[0].set_title(f"{field.shown}; {few if image is None else many}", size=9, loc="left")
+    if image is not None:
+        bar = figure.add_axes([1 - 0.65 / width, place["bottom"], 0.13 / width, lower / height])
+        figure.colorbar(image, cax=bar, label="galaxies").ax.tick_params(labelsize=8)
+        plain_numbers(bar.yaxis)
+    figure.suptitle(f"{field.n_galaxies:,} galaxies", size=11, y=1 - 0.1 / height, va="top")
+    return figure
+
+
+def _numbers(ax, field):
+    share = field.numbers / np.maximum(field.numbers.sum(axis=1, keepdims=True), 1)
+    ax.imshow(
+        np.where(field.numbers > 0, share, np.nan),
+        cmap="Blues",
+        vmin=0,
+        vmax=1.5 * max(share.max(), 0.2),
+        aspect="auto",
+    )
+    for (row, col), number in np.ndenumerate(field.numbers):
+        if number:
+            ax.text(col, row, f"{number:,}", ha="center", va="center", size=7)
+    names = [str(number) for number in range(field.numbers.shape[1])]
+    names[-1] += " or more" * field.more
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(field.runs)), field.runs)
+    ax.tick_params(length=0, labelsize=8)
+    ax.set_xlabel("number of clusters", size=9)
+    ax.set_title("galaxies with that many clusters", size=9)
+
+
+def _outcomes(ax, field):
+    """Share of the galaxies that each run ended in each way with."""
+    total = np.maximum(sum(field.outcomes.values()), 1)
+    greys = iter(np.linspace(0.85, 0.5, max(len(field.expected), 2)).astype(str))
+    faults = iter(FAULTS * len(field.outcomes))
+    left, rows = np.zeros(len(field.runs)), np.arange(len(field.runs))
+    for status, count in field.outcomes.items():
+        colour = next(greys) if status in field.expected else next(faults)
+        ax.barh(rows, count / total, left=left, height=0.8, color=colour, label=f"{status} ({count.sum():,})")
+        left += count / total
+    ax.set_xlim(0, 1)
+    ax.tick_params(labelleft=False, length=0, labelsize=8)
+    ax.set_xlabel("share of the galaxies", size=9)
+    ax.set_title("how the run ended", size=9)
+    ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="in all runs")
+
+
+def _trend(ax, trend):
+    """Draw the number of clusters against one thing; returns the image of the density where galaxies are many."""
+    ax.set_xlabel(trend.label, size=9)
+    ax.tick_params(labelsize=8)
+    if not len(trend.x):
+        ax.text(0.5, 0.5, "not known", transform=ax.transAxes, ha="center", size=8)
+        return None
+    logarithmic = _maybe_logarithmic(ax, trend.x) if trend.label != "redshift" else False
+    if len(trend.x) <= FEW:
+        bars = np.maximum([trend.number - trend.low, trend.high - trend.number], 0)
+        ax.errorbar(trend.x, trend.number, bars, fmt="o", ms=4, color=PALETTE[0], ecolor="0.6", elinewidth=1, capsize=2)
+        ax.margins(x=0.1)
+        return None
+    spaced = np.geomspace if logarithmic else np.linspace
+    edges = spaced(trend.x.min(), max(trend.x.max(), trend.x.min() + 1e-6), COLUMNS + 1)
+    rows = np.arange(trend.number.min(), trend.number.max() + 2) - 0.5
+    *_, image = ax.hist2d(trend.x, trend.number, [edges, rows], cmap="Blues", norm=LogNorm(vmin=1))
+    x, number, low, high = trend.means.T
+    ax.plot(x, number, color="black", marker="o", ms=3)
+    for edge in (low, high):
+        ax.plot(x, edge, color="black", ls="--", lw=0.9)
+    return image
+
+
+def quality_page(field):
+    """Draw how the figures of quality are spread over the galaxies of each run.
+
+    Parameters
+    ----------
+    field : Field
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns, panel = 4, ROW * len(field.runs)
+    rows = -(-len(field.quality) // columns)
+    width, height = 11, rows * (panel + 0.55) + 0.4
+    figure = new_figure(width, height)
+    axes = grid(figure, len(field.quality), columns, sharey=True)
+    edges = {"left": NAMES / width, "right": 0.985, "top": 1 - 0.6 / height, "bottom": 0.3 / height}
+    figure.subplots_adjust(**edges, wspace=0.12, hspace=0.55 / panel)
+    for ax, name in zip(axes, field.quality, strict=True):
+        _spread(ax, field.quality[name], field.percentiles[name])
+        ax.set_title(name.replace("_", " "), size=9, pad=3)
+    axes[0].set_yticks(range(len(field.runs)), field.runs)
+    axes[0].set_ylim(len(field.runs) - 0.5, -0.5)
+    drawn = "boxes: 25 to 75%, and the median; lines: 5 to 95%" if _many(field) else "each galaxy is a point"
+    figure.suptitle(
+        f"figures of quality of {field.n_galaxies:,} galaxies; {drawn}", size=10, y=1 - 0.1 / height, va="top"
+    )
+    return figure
+
+
+def _many(field):
+    return any(len(each) > FEW for values in field.quality.values() for each in values)
+
+
+def _maybe_logarithmic(ax, values):
+    """Make the x axis logarithmic, with plain numbers, where values are positive and range widely; say whether."""
+    wide = values.min() > 0 and values.max() > WIDE * values.min()
+    if wide:
+        ax.set_xscale("log")
+        plain_numbers(ax.xaxis)
+        if values.max() > CROWDED * values.min():
+            ax.xaxis.set_major_locator(LogLocator())
+    return wide
+
+
+def _spread(ax, values, percentiles):
+    every = np.concatenate(values)
+    if len(every) and every.max() > 1:  # the others are shares
+        _maybe_logarithmic(ax, every)
+    for row, (points, spread) in enumerate(zip(values, percentiles, strict=True)):
+        if len(points) <= FEW:
+            ax.plot(points, np.full(len(points), row), "o", ms=4, mec="none", alpha=0.7, color=PALETTE[0])
+        else:
+            low, start, middle, end, high = spread
+            ax.plot([low, high], [row, row], color="0.4", lw=1)
+            ax.barh(row, end - start, 0.6, start, color=LIGHT)
+            ax.plot([middle, middle], [row - 0.3, row + 0.3], color="black", lw=1.2)
+    ax.tick_params(labelsize=8)
+    ax.grid(axis="x", color="0.92", lw=0.6)
+    ax.set_axisbelow(True)
+
+
+FIELD_PICTURES = {
+    "runs": Picture(runs_page, "of all galaxies: numbers of clusters, how runs ended, and what the number goes with"),
+    "quality": Picture(quality_page, "of all galaxies: how the figures of quality of each run are spread"),
+}
