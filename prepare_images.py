@@ -44,6 +44,7 @@ class Survey(NamedTuple):
     sci: tuple  # of Mosaic, by band
     wht: tuple  # of Mosaic, by band; inverse variance, or what `error_map` says
     error_map: str  # a key of ERROR_MAPS
+    psf_fwhm: float  # arcsec, of the PSF that the images are matched to
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
@@ -110,6 +111,7 @@ def open_survey(folder, ids, survey=None):
         sci=sci,
         wht=wht,
         error_map=files.error_map,
+        psf_fwhm=files.psf_fwhm,
         segmap=segmap,
         catalog_ids=catalog_ids,
         redshifts=redshifts,
@@ -188,6 +190,7 @@ def cut_out(survey, id_dr3, *, margin, include_neighbours=False, redshift_tolera
         segmap=segmap,
         members=(id_dr3, *neighbours),
         wcs=survey.segmap.wcs[window],
+        psf_fwhm=survey.psf_fwhm,
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
@@ -303,6 +306,7 @@ def cutout_to_fits(cutout, mask, settings):
     primary.header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
     primary.header["ERRORS"] = (settings.errors, "errors in ERR: measured in the sky or stated")
     primary.header["BACKGND"] = (settings.background, "background taken off SCI: local or none")
+    primary.header["PSFFWHM"] = (cutout.psf_fwhm, "arcsec, of the PSF that images are matched to")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     primary.header["NOTES"] = "; ".join(cutout.notes)
     plane = cutout.wcs.to_header(relax=True)  # with distortions
@@ -345,6 +349,7 @@ def read_cutout(path):
             segmap=hdus["SEGMAP"].data.astype(int),
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
+            psf_fwhm=header["PSFFWHM"],
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )

@@ -67,7 +67,8 @@ def table_with(path, tables, names):
         found = [name for table in tables for name in table.columns.names]
         has = ", ".join(found if len(found) <= SHOWN else [*_closest(missing[best], found), "..."])
         raise ValueError(
-            f"{path} has no column {', '.join(missing[best])}: it has {has}; set the columns of the survey in data_paths.py"
+            f"{path} has no column {', '.join(missing[best])}: it has {has}; "
+            "set the columns of the survey in data_paths.py"
         )
     return tables[best]
 
