@@ -17,6 +17,7 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.job.check_survey import check_survey
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
@@ -82,8 +83,10 @@ def main(arguments=None):
         settings = read_command_line(settings_block(), arguments)
         runs, refused = plan_runs(settings)
         if settings.catalogs is None:
-            settings = settings._replace(catalogs=demo_catalogs())
-        survey = open_survey(settings.catalogs, settings.id_dr3_list)
+            settings = settings._replace(catalogs=demo_catalogs(), survey="uncover")
+        if settings.check:
+            return check_survey(settings.catalogs, settings.survey)
+        survey = open_survey(settings.catalogs, settings.id_dr3_list, settings.survey)
         check_writable(settings.output)
         remove_abandoned(settings.output)
         save_json(data_paths.settings_path(settings.output), settings_record(settings))
@@ -98,9 +101,9 @@ def main(arguments=None):
 
 
 def settings_block():
-    """The settings above, and the folders of data_paths.py."""
+    """The settings above, and the folders and the survey of data_paths.py."""
     folders = {"catalogs": data_paths.catalogs_folder(), "output": data_paths.clustering_folder()}
-    return collect_block(globals(), **folders, scheduler=None, overwrite=False)
+    return collect_block(globals(), **folders, survey=data_paths.SURVEY, scheduler=None, overwrite=False, check=False)
 
 
 def demo_catalogs():

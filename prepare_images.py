@@ -17,8 +17,9 @@ from helper_functions.job.fits_windows import Mosaic, find_segments, open_mosaic
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
 from helper_functions.job.save_results import described, table_hdu
-from helper_functions.job.survey_images import find_all_images, mask_missing, open_band, read_pixels
+from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
 from helper_functions.pixel_seds import Cutout, in_segments
+from helper_functions.psf import PSF_FWHM
 from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
 
 SKY_MARGINS = (30, 60, 120, 240)  # pixels around the segment whose sky is measured: the first with enough of it
@@ -119,16 +120,6 @@ def open_survey(folder, ids, survey=None):
         truth=open_mosaic(truth_path, cache, "REGION")._replace(header=None) if truth_path.is_file() else None,
         digest=_digest([super_catalog, sps_catalog, segmap_path, *sum(images.values(), ())], files),
     )
-
-
-def find_catalogs(folder, survey):
-    """Paths of the catalog, the catalog of redshifts and the segmap; FileNotFoundError says what to edit."""
-    data_paths.check_catalogs_folder(folder)
-    files = data_paths.SURVEYS[survey]
-    return [
-        data_paths.find_survey_file(folder, getattr(files, field), data_paths.setting_name(survey, field))
-        for field in ("super_catalog", "sps_catalog", "segmap")
-    ]
 
 
 def _digest(paths, files):
@@ -349,7 +340,7 @@ def read_cutout(path):
             segmap=hdus["SEGMAP"].data.astype(int),
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
-            psf_fwhm=header["PSFFWHM"],
+            psf_fwhm=header.get("PSFFWHM", PSF_FWHM),
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )

@@ -31,7 +31,9 @@ class Mosaic(NamedTuple):
     hdu: int  # number of the HDU that holds the image
     shape: tuple  # (ny, nx)
     wcs: WCS
-    header: dict  # of the image, and what it leaves to the header of the file; not all of the WCS
+    extension: str  # name of the HDU; "" for the first
+    bunit: str | None  # unit of the pixels as the header has it
+    header: dict | None  # cards of the image, and those that it leaves to the header of the file
     unit_factor: float = 1.0  # that pixels are multiplied with when they are read
 
 
@@ -70,7 +72,8 @@ def open_mosaic(path, cache_folder, extension=None):
             names = ", ".join(hdus[number].name or f"number {number}" for number in images)
             raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
         cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in TEXT}
-        return Mosaic(unpacked, path, number, hdu.shape[-2:], celestial_wcs(hdu.header, hdus, path), cards)
+        wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
+        return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards)
 
 
 def _is_plane(shape):

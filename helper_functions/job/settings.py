@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import data_paths
 from distances import FEATURES, METRICS
 from helper_functions.choose import choose
 from helper_functions.job.fits_windows import LARGEST_ID
@@ -120,7 +121,7 @@ def text(name, value):
 _galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
-# By the names of the settings block in small letters, in its order; the last four are not in the block.
+# By the names of the settings block in small letters, in its order; the last six are not in the block.
 SETTINGS = {
     "id_dr3_list": Setting(
         several(lambda _, value: _galaxy("id_dr3", value), "no galaxy asked for: put an id into ID_DR3_LIST or --ids"),
@@ -224,6 +225,12 @@ SETTINGS = {
         "GB that a distance matrix may take; above it methods do without, and the summary says so",
         metavar="GB",
     ),
+    "survey": Setting(
+        one_of(data_paths.SURVEYS, "survey"),
+        "which of SURVEYS in data_paths.py the files are laid out like",
+        names=data_paths.SURVEYS,
+        changes=NOTHING,  # the digest of the files has their description
+    ),
     "catalogs": Setting(folder, "folder of the survey's files", metavar="DIR", changes=NOTHING),
     "output": Setting(folder, "folder for what is made", metavar="DIR", changes=NOTHING),
     "scheduler": Setting(
@@ -234,6 +241,7 @@ SETTINGS = {
         changes=NOTHING,
     ),
     "overwrite": Setting(switch, "do again what is there already", changes=NOTHING),
+    "check": Setting(switch, "only look at the survey's files, and tell what would be used of them", changes=NOTHING),
 }
 
 Settings = namedtuple("Settings", SETTINGS)

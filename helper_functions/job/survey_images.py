@@ -15,6 +15,16 @@ ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda er
 SAME = 1e-6  # relative difference: that of pixels which were converted to a unit and back in 32 bits
 
 
+def find_catalogs(folder, survey):
+    """Paths of the catalog, the catalog of redshifts and the segmap; FileNotFoundError says what to edit."""
+    data_paths.check_catalogs_folder(folder)
+    files = data_paths.SURVEYS[survey]
+    return [
+        data_paths.find_survey_file(folder, getattr(files, field), data_paths.setting_name(survey, field))
+        for field in ("super_catalog", "sps_catalog", "segmap")
+    ]
+
+
 def find_bands(folder, survey, columns):
     """Bands that the survey may have, by wavelength: by its catalog's columns or, without these, by its images.
 
@@ -161,13 +171,12 @@ def open_band(sci_path, error_path, survey, cache_folder, segmap):
 
 def _has_own_unit(error, sci, files):
     """Whether errors are in a unit that is not the image's. Weights and variances have units that nobody writes."""
-    return files.error_map == "err" and error.header.get("BUNIT", "") not in ("", sci.header.get("BUNIT", ""))
+    return files.error_map == "err" and error.bunit not in (None, "", sci.bunit)
 
 
 def _factor(mosaic, segmap, files):
-    header = mosaic.header
-    known = {"header": header, "unit": files.unit, "zero_point": files.zero_point}
-    return unit_factor(header.get("BUNIT"), segmap.wcs, mosaic.source, **known)
+    known = {"header": mosaic.header, "unit": files.unit, "zero_point": files.zero_point}
+    return unit_factor(mosaic.bunit, segmap.wcs, mosaic.source, **known)
 
 
 def read_pixels(sci, error, window):
