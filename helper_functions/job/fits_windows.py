@@ -15,7 +15,7 @@ from astropy.wcs.utils import proj_plane_pixel_area
 
 from helper_functions.job.unpacked_files import unpack
 
-STRIPE_BYTES = 32 * 2**20  # how much of the segmap is in memory while it is searched
+STRIPE_BYTES = 16 * 2**20  # how much of the segmap is in memory while it is searched
 WCS_TOLERANCE = 0.1  # pixels; below it two images count as aligned, far above rounding in headers
 LARGEST_ID = 2**62  # fits into 64 bits with room: what is larger is no id but a code for something
 LARGEST_PIXEL = 1.0  # degrees: what is larger is no pixel but a header without a scale
@@ -190,21 +190,19 @@ def find_segments(segmap, ids):
     """
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     ny, nx = segmap.shape
-    low = {id_dr3: (ny, nx) for id_dr3 in wanted.tolist()}
-    high = {}
+    low, high = np.full((2, len(wanted)), max(ny, nx)), np.full((2, len(wanted)), -1)
     height = max(1, STRIPE_BYTES // (8 * nx))
     with opened(segmap.path, segmap.source) as hdus:
         for top in range(0, ny, height):
             stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
             rows, cols = np.nonzero(np.isin(stripe, wanted))
-            found = stripe[rows, cols]
-            for id_dr3 in np.unique(found).tolist():
-                here = found == id_dr3
-                y, x = rows[here] + top, cols[here]
-                low[id_dr3] = (min(low[id_dr3][0], y.min()), min(low[id_dr3][1], x.min()))
-                last = high.get(id_dr3, (0, 0))
-                high[id_dr3] = (max(last[0], y.max()), max(last[1], x.max()))
+            which = np.searchsorted(wanted, stripe[rows, cols])
+            for axis, places in enumerate((rows + top, cols)):
+                np.minimum.at(low[axis], which, places)
+                np.maximum.at(high[axis], which, places)
+    sides = np.stack([low, high + 1], axis=2).transpose(1, 0, 2).tolist()
     return {
-        id_dr3: tuple(slice(int(first), int(last) + 1) for first, last in zip(low[id_dr3], high[id_dr3], strict=True))
-        for id_dr3 in high
+        id_dr3: tuple(slice(*side) for side in both)
+        for id_dr3, both, found in zip(wanted.tolist(), sides, high[0] >= 0, strict=True)
+        if found
     }

@@ -73,7 +73,7 @@ def find_bands(folder, survey, columns):
 def _bands_of_images(folder, survey, known):
     """Of the known bands those that a file is named after; the longest, where a name holds several."""
     pattern = data_paths.SURVEYS[survey].image_pattern.replace("{kind}", "sci")
-    names = [path.relative_to(folder).as_posix() for path in data_paths.matching_files(folder, pattern, "*")]
+    names = [path.relative_to(folder).as_posix() for path in data_paths.matching_files(folder, pattern, "?*")]
     patterns = {band: pattern.replace("{band}", band).lower() for band in known}
     found = set()
     for name in names:
