@@ -51,7 +51,7 @@ SURVEYS = {
         flux_column="",
         error_map="err",
     ),
-    "ceers": SurveyFiles(  # one file for each band with its weight, nJy
+    "ceers": SurveyFiles(  # one file for each band with its error, nJy; WHT in such files is exposure time
         super_catalog="ceers_*_photometry.fits",
         sps_catalog="ceers_*_redshifts.fits",
         segmap="ceers_*_segmap.fits",
@@ -59,6 +59,7 @@ SURVEYS = {
         id_column="NUMBER",
         z_columns=("ZPHOT", "ZPHOT_ERR"),
         flux_column="FLUX_{band}",
+        error_map="err",
         sci_extension="SCI_BKSUB",
     ),
 }

@@ -8,6 +8,7 @@ import data_paths
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.simulation.other_layouts import main
 from main_clustering import main as main_job
+from prepare_images import cut_out, open_survey
 
 MAS = 30
 
@@ -36,7 +37,7 @@ def clustered(folder, survey, output):
         return labels, cubes, hdus["BANDS"].data["band"].tolist(), hdus[0].header["Z50"]
 
 
-def test_a_galaxy_is_the_same_in_every_layout(field, tmp_path, capsys):
+def test_a_galaxy_is_the_same_in_every_layout(field, tmp_path, capsys, monkeypatch):
     """Extensions or files, errors or weights, MJy/sr or nJy: the same pixels to 32 bits, and the same labels."""
     labels, cubes, bands, redshift = clustered(field, "uncover", tmp_path / "out_uncover")
     assert labels.max() == 2
@@ -53,6 +54,15 @@ def test_a_galaxy_is_the_same_in_every_layout(field, tmp_path, capsys):
         assert main_job(["--check", "--survey", survey, "--catalogs", str(tmp_path / survey)]) == 0
         printed = capsys.readouterr().out
         assert printed.count(unit) == printed.count(f"{MAS} mas as segmap") == len(BANDS)
+    # Weights and variances, in extensions and in files of their own.
+    raw = cut_out(open_survey(field, [7], "uncover"), 7, margin=5)
+    for kind, pattern in (("wht", "{band}.fits"), ("var", "{band}_{kind}.fits")):
+        described = data_paths.SURVEYS["ceers"]._replace(error_map=kind, image_pattern=pattern)
+        monkeypatch.setitem(data_paths.SURVEYS, kind, described)
+        assert main([str(field), str(tmp_path / kind), "--survey", kind, "--unit", "uJy"]) == 0
+        other = cut_out(open_survey(tmp_path / kind, [7], kind), 7, margin=5)
+        np.testing.assert_allclose(other.sci, raw.sci, rtol=1e-6)
+        np.testing.assert_allclose(other.err, raw.err, rtol=1e-6)
     # Of another layout, nothing is read silently.
     assert main_job(["--survey", "ceers", "--catalogs", str(tmp_path / "jades")]) == 2
     assert "want one file ceers_*_photometry.fits" in capsys.readouterr().err
