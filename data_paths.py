@@ -1,10 +1,32 @@
-"""Where everything lies on this machine: edit the folders here, once.
+"""Where everything lies on this machine, and what the survey's files are called: edit it here, once.
 
 An environment variable of the name given beside a folder wins over it.
 """
 
 import os
+import re
 from pathlib import Path
+from typing import NamedTuple
+
+
+class SurveyFiles(NamedTuple):
+    """Description of a survey's files. Their names are patterns, relative to the folder of the survey."""
+
+    super_catalog: str  # FITS table of the galaxies
+    sps_catalog: str  # FITS table of their redshifts; may be the same file
+    segmap: str
+    image_pattern: str  # {band}: name of the band in small or capital letters; {kind}: "sci" or the `error_map`
+    id_column: str = "id"  # in both catalogs
+    z_columns: tuple = ("z_16", "z_50", "z_84")  # or redshift and error, or the redshift alone, or () if not known
+    flux_column: str = "f_{band}"  # of the catalog, says which bands there are; "": those that have an image
+    filters: dict | None = None  # band -> name of its curve in sedpy, where the band's name does not say it
+    error_map: str = "wht"  # inverse variance; or "err", standard deviation, or "var", variance
+    sci_extension: str = "SCI"  # of the image in its file, unless this holds one image only
+    error_extension: str = ""  # of the error map; "": error_map in capitals
+    unit: str = ""  # of images without BUNIT; "": they are refused
+    zero_point: float | str | None = None  # AB magnitude of 1 count per second, or the header's keyword for it
+    psf_fwhm: float = 0.14  # arcsec, of the PSF that the images are matched to: F444W's
+
 
 # ---- edit here --------------------------------------------------------------
 CATALOGS_FOLDER = ""  # survey catalogs, segmap and psf_matched/ (UNCOVER_CATALOGS_FOLDER)
@@ -14,8 +36,33 @@ CACHE_FOLDER = "~/.cache/pixel_sed_clustering"  # unpacked .gz images (UNCOVER_C
 SUPER_CATALOG = "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits"
 SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
 SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
-SIMULATED_TRUTH = "simulated_truth.fits"  # of a simulated field only
 IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
+SIMULATED_TRUTH = "simulated_truth.fits"  # of a simulated field only
+
+SURVEY = "uncover"  # which of these the files are laid out like, or --survey
+SURVEYS = {
+    "uncover": SurveyFiles(SUPER_CATALOG, SPS_CATALOG, SEGMAP, IMAGE_PATTERN, unit="10 nJy"),
+    "jades": SurveyFiles(  # one file for each band with its error, MJy/sr, names of data release 2
+        super_catalog="hlsp_jades_jwst_nircam_*_photometry_v*_catalog.fits",
+        sps_catalog="hlsp_jades_jwst_nircam_*_photometry_v*_catalog.fits",
+        segmap="hlsp_jades_jwst_nircam_*_segmentation_v*_drz.fits",
+        image_pattern="psf_matched/hlsp_jades_jwst_nircam_*_{band}_v*_drz.fits",
+        z_columns=("EAZY_z_a",),
+        flux_column="",
+        error_map="err",
+    ),
+    "ceers": SurveyFiles(  # one file for each band with its error, nJy; WHT in such files is exposure time
+        super_catalog="ceers_*_photometry.fits",
+        sps_catalog="ceers_*_redshifts.fits",
+        segmap="ceers_*_segmap.fits",
+        image_pattern="psf_matched/ceers_*_{band}_*_psfmatched.fits",
+        id_column="NUMBER",
+        z_columns=("ZPHOT", "ZPHOT_ERR"),
+        flux_column="FLUX_{band}",
+        error_map="err",
+        sci_extension="SCI_BKSUB",
+    ),
+}
 # -----------------------------------------------------------------------------
 
 
@@ -51,7 +98,12 @@ def check_catalogs_folder(folder):
         )
 
 
-def find_survey_file(folder, pattern, setting):
+def setting_name(survey, field):
+    """Where a field of the description of a survey is set, for messages."""
+    return field.upper() if survey == "uncover" else f"{field} of {survey!r} in SURVEYS"
+
+
+def find_survey_file(folder, pattern, setting, band=""):
     """Path of the one file in `folder` that matches `pattern`, packed (.gz) or not.
 
     Parameters
@@ -62,26 +114,35 @@ def find_survey_file(folder, pattern, setting):
         File name, or glob pattern, relative to `folder`.
     setting : str
         Name in data_paths.py of the setting to change if it is not found.
+    band : str
+        Replaces {band} of the pattern, in small or capital letters.
 
     Raises
     ------
     FileNotFoundError
         Unless exactly one file matches. A file and its own packed copy count as one.
     """
-    unpacked = sorted(Path(folder).glob(pattern))
-    packed = [path for path in sorted(Path(folder).glob(pattern + ".gz")) if path.with_suffix("") not in unpacked]
-    found = unpacked + packed
+    found = matching_files(folder, pattern, band)
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise FileNotFoundError(
-            f"want one file {pattern}[.gz] in {folder}, found {len(found)} ({names}): "
+            f"want one file {pattern.replace('{band}', band)}[.gz] in {folder}, found {len(found)} ({names}): "
             f"put it there, or change {setting} in data_paths.py"
         )
     return found[0]
 
 
-def find_image(folder, band, kind):
-    """Path of the PSF-matched image of this band; `kind` is "sci" or "wht".
+def matching_files(folder, pattern, band=""):
+    """Paths of all files that match; see `find_survey_file`."""
+    any_case = re.sub("[a-zA-Z]", lambda letter: f"[{letter[0].lower()}{letter[0].upper()}]", band)
+    pattern = pattern.replace("{band}", any_case)
+    unpacked = sorted(Path(folder).glob(pattern))
+    packed = [path for path in sorted(Path(folder).glob(pattern + ".gz")) if path.with_suffix("") not in unpacked]
+    return unpacked + packed
+
+
+def find_image(folder, band, kind, survey="uncover"):
+    """Path of the PSF-matched image of this band; `kind` is "sci", or what the survey's error maps are.
 
     Returns None where the band has no image of that kind at all.
 
@@ -90,10 +151,10 @@ def find_image(folder, band, kind):
     FileNotFoundError
         Where more than one image matches.
     """
-    pattern = IMAGE_PATTERN.format(band=band, kind=kind)
-    if not any(Path(folder).glob(pattern + "*")):
+    pattern = SURVEYS[survey].image_pattern.replace("{kind}", kind)
+    if not matching_files(folder, pattern, band):
         return None
-    return find_survey_file(folder, pattern, "IMAGE_PATTERN")
+    return find_survey_file(folder, pattern, setting_name(survey, "image_pattern"), band)
 
 
 # ---- output files -----------------------------------------------------------

@@ -18,6 +18,7 @@ from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.fitting.bagpipes_fit import fit_sed
+from helper_functions.job.check_survey import check_survey
 from helper_functions.job.exports import write_exports
 from helper_functions.job.features import feature_maps
 from helper_functions.job.field import update_field
@@ -111,8 +112,10 @@ def main(arguments=None):
         settings = read_command_line(settings_block(), arguments)
         runs, refused = plan_runs(settings)
         if settings.catalogs is None:
-            settings = settings._replace(catalogs=demo_catalogs())
-        survey = open_survey(settings.catalogs, settings.id_dr3_list)
+            settings = settings._replace(catalogs=demo_catalogs(), survey="uncover")
+        if settings.check:
+            return check_survey(settings.catalogs, settings.survey)
+        survey = open_survey(settings.catalogs, settings.id_dr3_list, settings.survey)
         known = what_is_known(survey, settings) if settings.fit else None
         check_writable(settings.output)
         remove_abandoned(settings.output)
@@ -132,9 +135,9 @@ def main(arguments=None):
 
 
 def settings_block():
-    """The settings above, and the folders of data_paths.py."""
+    """The settings above, and the folders and the survey of data_paths.py."""
     folders = {"catalogs": data_paths.catalogs_folder(), "output": data_paths.clustering_folder()}
-    return collect_block(globals(), **folders, scheduler=None, overwrite=False)
+    return collect_block(globals(), **folders, survey=data_paths.SURVEY, scheduler=None, overwrite=False, check=False)
 
 
 def demo_catalogs():

@@ -1,6 +1,5 @@
 """From the survey's files to the cutout of one galaxy: catalogs, segmap, mosaics, neighbours."""
 
-import re
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -11,20 +10,16 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 import data_paths
-from helper_functions.filters import pivot_wavelength, sedpy_name
+from helper_functions.choose import choose
+from helper_functions.filters import pivot_wavelength
 from helper_functions.job.catalogs import column_names, read_ids, read_redshifts
-from helper_functions.job.fits_windows import (
-    Mosaic,
-    check_aligned,
-    find_segments,
-    is_same_image,
-    open_mosaic,
-    read_window,
-)
-from helper_functions.job.flux_units import FLUX_UNIT, unit_factor
+from helper_functions.job.fits_windows import Mosaic, find_segments, open_mosaic, read_window
+from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
 from helper_functions.job.save_results import described, image_hdu, table_hdu
+from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
 from helper_functions.pixel_seds import Cutout, in_segments
+from helper_functions.psf import PSF_FWHM
 from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
 
 SKY_MARGINS = (30, 60, 120, 240)  # pixels around the segment whose sky is measured: the first with enough of it
@@ -48,13 +43,15 @@ class Survey(NamedTuple):
     bands: tuple  # n_bands names, by wavelength
     wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
     sci: tuple  # of Mosaic, by band
-    wht: tuple  # of Mosaic, by band; inverse variance
+    wht: tuple  # of Mosaic, by band; inverse variance, or what `error_map` says
+    error_map: str  # a key of ERROR_MAPS
+    psf_fwhm: float  # arcsec, of the PSF that the images are matched to
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
     segments: dict  # id -> Segment, of those that are in the segmap
     truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
-    digest: str  # of names, sizes and times of all files: tells whether results are of these files
+    digest: str  # of names, sizes and times of all files and their description: tells whether results are of these
 
 
 class NotInSurvey(LookupError):
@@ -63,7 +60,7 @@ class NotInSurvey(LookupError):
     status = "not found"
 
 
-def open_survey(folder, ids):
+def open_survey(folder, ids, survey=None):
     """Find the survey's files, check that they belong together, and look up the galaxies asked for.
 
     Parameters
@@ -72,6 +69,8 @@ def open_survey(folder, ids):
         Folder laid out as `data_paths` describes.
     ids : sequence of int
         The id_dr3 of the galaxies that will be wanted.
+    survey : str or None
+        Which of `data_paths.SURVEYS` it is laid out like. None: the one that is set there.
 
     Returns
     -------
@@ -90,105 +89,43 @@ def open_survey(folder, ids):
     OSError
         Where a file cannot be read, or is truncated.
     ValueError
-        Where images and segmap differ in shape or WCS, or the unit of an image is no flux density.
+        Where images and segmap differ in shape or WCS, the unit of an image is no flux density, or a catalog lacks a
+        column.
     """
-    data_paths.check_catalogs_folder(folder)
-    super_catalog = data_paths.find_survey_file(folder, data_paths.SUPER_CATALOG, "SUPER_CATALOG")
-    sps_catalog = data_paths.find_survey_file(folder, data_paths.SPS_CATALOG, "SPS_CATALOG")
-    segmap_path = data_paths.find_survey_file(folder, data_paths.SEGMAP, "SEGMAP")
-    names = column_names(super_catalog)
-    bands, sci_paths, wht_paths = find_band_images(folder, names)
-
-    catalog_ids = read_ids(super_catalog)
-    redshifts = read_redshifts(sps_catalog, ids)
-
-    cache = data_paths.cache_folder()
-    segmap = open_mosaic(segmap_path, cache)
-    images = [open_band(*paths, cache, segmap) for paths in zip(sci_paths, wht_paths, strict=True)]
-    sci, wht = zip(*images, strict=True)
-    wavelengths = np.array([pivot_wavelength(band) for band in bands])
-    truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
-    truth = open_mosaic(truth_path, cache, "REGION") if truth_path.is_file() else None
-    survey_digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
-    segments = find_segments(segmap, ids)
-    return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, segments, truth, survey_digest)
-
-
-def _digest(paths):
-    stats = [(path, path.stat()) for path in paths]
-    content = [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    return digest(content)
-
-
-def open_band(sci_path, wht_path, cache_folder, segmap):
-    """Science and weight image of a band, which are read in the survey's unit and its inverse square.
-
-    Parameters
-    ----------
-    sci_path, wht_path : Path
-        May be one file with extensions SCI and WHT.
-    cache_folder : Path
-    segmap : Mosaic
-        That they must be aligned with.
-
-    Returns
-    -------
-    sci, wht : Mosaic
-
-    Raises
-    ------
-    OSError, ValueError
-        See `open_survey`.
-    """
-    sci, wht = open_mosaic(sci_path, cache_folder, "SCI"), open_mosaic(wht_path, cache_folder, "WHT")
-    if is_same_image(sci, wht):
-        raise ValueError(
-            f"{sci_path} would be its own weight image, as {wht_path} is the same image: put the weight image there, "
-            "or change IMAGE_PATTERN in data_paths.py"
-        )
-    for mosaic in (sci, wht):
-        check_aligned(mosaic, segmap)
-    factor = unit_factor(sci.bunit, segmap.wcs, sci_path)
-    # The WCS is the segmap's; workers need not be sent 50 copies.
-    return sci._replace(wcs=None, unit_factor=factor), wht._replace(wcs=None, unit_factor=factor**-2)
-
-
-def find_band_images(folder, columns):
-    """Bands of the catalog and their images, by wavelength.
-
-    A column f_<band> is a band if sedpy knows its filter; others, such as f_alma, are not images.
-
-    Parameters
-    ----------
-    folder : path
-        The survey folder.
-    columns : sequence of str
-        Column names of the catalog.
-
-    Returns
-    -------
-    bands : tuple of str
-    sci, wht : tuple of Path
-        Science and weight image of each band.
-    """
-    named = [match[1] for name in columns if (match := re.fullmatch(r"f_(\w+)", name)) and sedpy_name(match[1])]
-    images = {band: data_paths.find_image(folder, band, "sci") for band in sorted(named, key=pivot_wavelength)}
-    bands = tuple(band for band, path in images.items() if path)
-    without = [band for band, path in images.items() if not path]
-    if not bands:
-        raise FileNotFoundError(
-            f"no image of any band in {folder}: looked for "
-            f"{data_paths.IMAGE_PATTERN.format(band='<band>', kind='sci')} "
-            f"with the bands {', '.join(without) or '(none)'} of the catalog; change IMAGE_PATTERN in data_paths.py"
-        )
+    survey = data_paths.SURVEY if survey is None else survey
+    files = choose(data_paths.SURVEYS, survey, "survey")
+    super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
+    images, without = find_all_images(folder, survey, column_names(super_catalog))
     if without:
         warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}", stacklevel=2)
-    weights = tuple(data_paths.find_image(folder, band, "wht") for band in bands)
-    for band, path in zip(bands, weights, strict=True):
-        if path is None:
-            pattern = data_paths.IMAGE_PATTERN.format(band=band, kind="wht")
-            raise FileNotFoundError(f"no weight image for {images[band].name}: want one file {pattern} in {folder}")
-    return bands, tuple(images[band] for band in bands), weights
+
+    catalog_ids = read_ids(super_catalog, files.id_column)
+    redshifts = read_redshifts(sps_catalog, ids, files.id_column, files.z_columns) if files.z_columns else {}
+
+    cache = data_paths.cache_folder()
+    segmap = open_mosaic(segmap_path, cache)._replace(header=None)
+    sci, wht = zip(*(open_band(*paths, survey, cache, segmap) for paths in images.values()), strict=True)
+    truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
+    return Survey(
+        bands=tuple(images),
+        wavelengths=np.array([pivot_wavelength(band) for band in images]),
+        sci=sci,
+        wht=wht,
+        error_map=files.error_map,
+        psf_fwhm=files.psf_fwhm,
+        segmap=segmap,
+        catalog_ids=catalog_ids,
+        redshifts=redshifts,
+        segments=find_segments(segmap, ids),
+        truth=open_mosaic(truth_path, cache, "REGION")._replace(header=None) if truth_path.is_file() else None,
+        digest=_digest([super_catalog, sps_catalog, segmap_path, *sum(images.values(), ())], files),
+    )
+
+
+def _digest(paths, files):
+    stats = [(path, path.stat()) for path in paths]
+    content = [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+    return digest(content, files)
 
 
 def cut_out(
@@ -265,6 +202,7 @@ def cut_out(
         segmap=segmap,
         members=(id_dr3, *sorted(neighbours - set(excluded))),
         wcs=survey.segmap.wcs[window],
+        psf_fwhm=survey.psf_fwhm,
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
@@ -290,30 +228,7 @@ def inside(window, larger):
 
 def read_band(survey, band, window):
     """Flux and error in a window of the band of that number; see `mask_missing`."""
-    return mask_missing(read_window(survey.sci[band], window), read_window(survey.wht[band], window))
-
-
-def mask_missing(sci, weight):
-    """Turn weights into errors, and mark what is no measurement as missing.
-
-    Parameters
-    ----------
-    sci, weight : ndarray
-        Flux, and its inverse variance, of one shape.
-
-    Returns
-    -------
-    flux, error : ndarray of float32
-        New arrays; both NaN where the weight is not a positive number, the flux is not finite, or one of them is too
-        large or too small for 32 bits.
-    """
-    measured = np.isfinite(sci) & np.isfinite(weight) & (weight > 0)
-    with np.errstate(over="ignore"):
-        flux = np.where(measured, sci, np.nan).astype(np.float32)
-        # The weight itself may be too large or too small for 32 bits where the error is not.
-        error = (1 / np.sqrt(np.where(measured, weight, np.nan))).astype(np.float32)
-    measured = np.isfinite(flux) & np.isfinite(error) & (error > 0)
-    return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)
+    return mask_missing(*read_pixels(survey.sci[band], survey.wht[band], window), survey.error_map)
 
 
 def with_more_sky(noise, survey, cutout):
@@ -405,6 +320,7 @@ def cutout_to_fits(cutout, mask, settings):
     primary.header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
     primary.header["ERRORS"] = (settings.errors, "errors in ERR: measured in the sky or stated")
     primary.header["BACKGND"] = (settings.background, "background taken off SCI: local or none")
+    primary.header["PSFFWHM"] = (cutout.psf_fwhm, "arcsec, of the PSF that images are matched to")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     primary.header["NOTES"] = "; ".join(cutout.notes)
     plane = cutout.wcs.to_header(relax=True)  # with distortions
@@ -447,6 +363,7 @@ def read_cutout(path):
             segmap=hdus["SEGMAP"].data.astype(int),
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
+            psf_fwhm=header.get("PSFFWHM", PSF_FWHM),
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )

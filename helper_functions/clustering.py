@@ -119,7 +119,7 @@ def cluster_pixels(
         probability=spread_probability(found.probability, complete, order),
         scores=scores,
         k_range=scores[k_choice].k_range if scores else None,
-        k_notes=notes_on_number(sizes, n_clusters, k_choice, scores, psf_pixels(seds.pixel)),
+        k_notes=notes_on_number(sizes, n_clusters, k_choice, scores, psf_pixels(seds.pixel, seds.psf_fwhm)),
     )
 
 

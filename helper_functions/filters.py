@@ -6,27 +6,31 @@ from importlib import resources
 import numpy as np
 from sedpy.observate import Filter
 
-SEDPY_PREFIXES = ("jwst_", "wfc3_ir_", "acs_wfc_")
+SEDPY_PREFIXES = ("jwst_", "wfc3_ir_", "acs_wfc_", "wfc3_uvis_")  # that a band's name may lack; the first wins
 
 
 @cache
 def _sedpy_names():
+    """The names of all curves, by their names in small letters."""
     folder = resources.files("sedpy") / "data" / "filters"
-    return frozenset(path.name.removesuffix(".par") for path in folder.iterdir() if path.name.endswith(".par"))
+    names = (path.name.removesuffix(".par") for path in folder.iterdir() if path.name.endswith(".par"))
+    return {name.lower(): name for name in names}
 
 
 def sedpy_name(band):
-    """Name of a band's curve in sedpy, such as "jwst_f444w" for "f444w"; None where it has none."""
-    names = [prefix + band for prefix in SEDPY_PREFIXES if prefix + band in _sedpy_names()]
-    return names[0] if names else None
+    """Name of a band's curve in sedpy, such as "jwst_f444w" for "f444w" or for itself; None where it has none."""
+    names = (_sedpy_names().get(prefix + band.lower()) for prefix in (*SEDPY_PREFIXES, ""))
+    return next(filter(None, names), None)
 
 
-def bands_with_curves():
-    """All bands that `load_filter` has a curve for, by the names of the curves."""
-    bands = {
-        name.removeprefix(prefix) for name in _sedpy_names() for prefix in SEDPY_PREFIXES if name.startswith(prefix)
-    }
-    return sorted(bands, key=sedpy_name)
+@cache
+def known_bands():
+    """The shortest name of each curve of sedpy, in small letters: "f444w", but "subaru_suprimecam_b"."""
+    shortest = {}
+    for name in sorted(_sedpy_names()):
+        short = (name.removeprefix(prefix) for prefix in SEDPY_PREFIXES)
+        shortest[name] = min((each for each in short if sedpy_name(each).lower() == name), key=len)
+    return tuple(shortest.values())
 
 
 @cache
@@ -36,12 +40,13 @@ def load_filter(band):
     Raises
     ------
     ValueError
-        Where sedpy has no curve of that name from JWST, WFC3/IR or ACS/WFC.
+        Where sedpy has no curve of that name.
     """
     name = sedpy_name(band)
     if name is None:
         raise ValueError(
-            f"no filter curve for band {band!r}: sedpy has none named {', '.join(p + band for p in SEDPY_PREFIXES)}"
+            f"no filter curve for band {band!r}: sedpy has none named "
+            f"{', '.join(prefix + band for prefix in (*SEDPY_PREFIXES, ''))}"
         )
     return Filter(name)
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_laplace
 from helper_functions.choose import choose
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
-from helper_functions.psf import PIXEL
+from helper_functions.psf import PIXEL, PSF_FWHM
 from helper_functions.sky_noise import SkyNoise
 
 LAPLACIAN_SMOOTHING = 1.0  # pixels, standard deviation: less than that of the PSF, 1.5
@@ -31,6 +31,7 @@ class Cutout(NamedTuple):
     wcs: WCS  # celestial, of the cutout
     noise: SkyNoise | None = None  # as measured in the sky; None where it was not looked for
     notes: tuple = ()  # sentences on what is to be known of the cutout
+    psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
 
 
@@ -45,6 +46,7 @@ class PixelSEDs(NamedTuple):
     cols: np.ndarray  # (n_pixels,), in the cutout
     redshift: float = np.nan  # NaN where it is not known
     pixel: float = PIXEL  # arcsec, side
+    psf_fwhm: float = PSF_FWHM  # arcsec
     curvature: np.ndarray | None = None  # (n_pixels,), Laplacian of brightness, see `curvature_of_light`; None: unknown
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
 
@@ -154,6 +156,7 @@ def extract_seds(cutout, mask):
         cols=cols,
         redshift=cutout.redshift,
         pixel=float(np.mean(proj_plane_pixel_scales(cutout.wcs))) * 3600,
+        psf_fwhm=cutout.psf_fwhm,
         curvature=curvature_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
         background_error=None if cutout.noise is None else np.nan_to_num(cutout.noise.background_err[present]),

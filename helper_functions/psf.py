@@ -21,9 +21,9 @@ def make_psf(width=1.0, pixel=PIXEL):
     return CORE_SHARE * core / core.sum() + (1 - CORE_SHARE) * wings / wings.sum()
 
 
-def psf_pixels(pixel):
-    """Area of the PSF in pixels of this size in arcsec: a circle with the diameter of its FWHM."""
-    return np.pi / 4 * (PSF_FWHM / pixel) ** 2
+def psf_pixels(pixel, fwhm=PSF_FWHM):
+    """Area of the PSF in pixels of this size, both in arcsec: a circle with the diameter of its FWHM."""
+    return np.pi / 4 * (fwhm / pixel) ** 2
 
 
 def blur(image, psf):
@@ -54,7 +54,9 @@ def blended_light(seds, labels):
     snr = np.where(has_data, seds.flux / np.where(has_data, seds.error, 1), 0)
     light = np.maximum(snr.sum(axis=1) / np.maximum(has_data.sum(axis=1), 1), 0)  # errors hardly differ among pixels
     rows, cols = seds.rows - seds.rows.min(), seds.cols - seds.cols.min()
-    psf, image = make_psf(pixel=seds.pixel), np.zeros((n_clusters, rows.max() + 1, cols.max() + 1))
+    # A wider PSF on pixels that are wider by as much looks the same.
+    psf = make_psf(pixel=seds.pixel * PSF_FWHM / seds.psf_fwhm)
+    image = np.zeros((n_clusters, rows.max() + 1, cols.max() + 1))
     member = labels > 0
     image[labels[member] - 1, rows[member], cols[member]] = light[member]
     spread = np.array([blur(each, psf)[rows, cols] for each in image]).reshape(n_clusters, len(labels))

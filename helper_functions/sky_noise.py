@@ -73,9 +73,14 @@ def measure_sky(sci, err, segmap):
     SkyNoise
         NaN in bands with less than ENOUGH_SKY pixels of sky; of a sky that does not vary, the background is known.
     """
-    far = distance_transform_edt(segmap == 0) > FAR_FROM_SOURCES if segmap.any() else np.ones(segmap.shape, dtype=bool)
+    far = sky_of(segmap)
     columns = [_measure_band(image, error, far) for image, error in zip(sci, err, strict=True)]
     return SkyNoise(*(np.array(values) for values in zip(*columns, strict=True)))
+
+
+def sky_of(segmap):
+    """Which pixels of a segmap are sky, far from all sources."""
+    return distance_transform_edt(segmap == 0) > FAR_FROM_SOURCES if segmap.any() else np.ones(segmap.shape, dtype=bool)
 
 
 def _measure_band(image, error, far):

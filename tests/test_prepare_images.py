@@ -146,12 +146,12 @@ def test_unknown_ids_say_where_they_are_missing(survey_folder):
 
 def test_cutout_survives_the_disk(survey_folder, tmp_path):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=12, include_neighbours=True)
-    cutout = with_sky_noise(cutout)._replace(notes=("one " * 40 + "end", "two"))
+    cutout = with_sky_noise(cutout)._replace(notes=("one " * 40 + "end", "two"), psf_fwhm=0.2)
     cutout.noise.scale[1] = np.nan
     mask = select_pixels(cutout, median_snr(cutout), 3)
     cutout_to_fits(cutout, mask, settings_block()).writeto(tmp_path / "pixels.fits")
     again, mask_again = read_cutout(tmp_path / "pixels.fits")
-    for name in ("id_dr3", "redshift", "bands", "members", "notes"):
+    for name in ("id_dr3", "redshift", "bands", "members", "notes", "psf_fwhm"):
         assert getattr(again, name) == getattr(cutout, name)
     for name in ("sci", "err", "segmap", "wavelengths"):
         np.testing.assert_array_equal(getattr(again, name), getattr(cutout, name))

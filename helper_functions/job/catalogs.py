@@ -3,31 +3,33 @@
 import warnings
 import zlib
 from contextlib import contextmanager
+from difflib import SequenceMatcher
 
 import numpy as np
 from astropy.io import fits
 
 from helper_functions.job.fits_windows import LARGEST_ID, opened
 
-Z_COLUMNS = ("z_16", "z_50", "z_84")
+ID, Z_COLUMNS = "id", ("z_16", "z_50", "z_84")
 MOST_REDSHIFT = 20.0  # no galaxy of such a survey is farther; codes for an unknown redshift are, or are below 0
 SAID = 5  # ids that a warning names
+SHOWN = 20  # columns that a message lists; of more, those whose names are the closest
 
 
 def column_names(path):
-    """Names of the columns of a FITS catalog, in small letters."""
-    with _catalog(path) as table:
-        return [name.lower() for name in table.names]
+    """Names of the columns of the tables of a FITS catalog, in small letters."""
+    with _tables(path) as tables:
+        return [name.lower() for table in tables for name in table.columns.names]
 
 
 def read_columns(path, names):
-    """Read columns of numbers of a FITS catalog.
+    """Read columns of numbers of a FITS catalog: of the first of its tables that has them all.
 
     Parameters
     ----------
     path : Path
     names : sequence of str
-        In small letters; the catalog may have them in capitals.
+        In small or capital letters, whichever the catalog has.
 
     Returns
     -------
@@ -40,28 +42,66 @@ def read_columns(path, names):
     ValueError
         Where a column is missing, or does not hold one number in each row.
     """
-    with _catalog(path) as table:
-        known = [name.lower() for name in table.names]
-        missing = [name for name in names if name not in known]
-        if missing:
-            raise ValueError(f"{path} has no column {', '.join(missing)}: it has {', '.join(table.names)}")
-        columns = [np.array(table.field(known.index(name))) for name in names]
+    wanted = [name.lower() for name in names]
+    with _tables(path) as tables:
+        table = table_with(path, tables, names)
+        known = [name.lower() for name in table.columns.names]
+        columns = [np.array(table.data.field(known.index(name))) for name in wanted]
     for name, column in zip(names, columns, strict=True):
         if column.ndim != 1 or column.dtype.kind not in "iuf":
             raise ValueError(f"column {name} of {path} holds {column.dtype} of shape {column.shape}: want numbers")
     return columns
 
 
+def check_columns(path, names):
+    """Number of rows of the table that `read_columns` would read these columns of; it raises the same, but no data."""
+    with _tables(path) as tables:
+        return table_with(path, tables, names).header["NAXIS2"]
+
+
+def table_with(path, tables, names):
+    """The first of the tables that has all of these columns; ValueError where none has, naming what there is."""
+    missing = [[name for name in names if name.lower() not in _small(table)] for table in tables]
+    best = min(range(len(tables)), key=lambda number: len(missing[number]))
+    if missing[best]:
+        found = [name for table in tables for name in table.columns.names]
+        has = ", ".join(found if len(found) <= SHOWN else [*_closest(missing[best], found), "..."])
+        raise ValueError(
+            f"{path} has no column {', '.join(missing[best])}: it has {has}; "
+            "set the columns of the survey in data_paths.py"
+        )
+    return tables[best]
+
+
+def _small(table):
+    return {name.lower() for name in table.columns.names}
+
+
+def _closest(names, found):
+    """Of many names that were found, those that are most like one of the names."""
+
+    def likeness(name):
+        return max(SequenceMatcher(None, name.lower(), wanted.lower()).ratio() for wanted in names)
+
+    return sorted(dict.fromkeys(found), key=likeness, reverse=True)[:SHOWN]
+
+
 @contextmanager
-def _catalog(path):
-    """Records of the first table of a FITS file; an unreadable one is an OSError that names the file."""
+def _tables(path):
+    """Tables of a FITS catalog, at least one; an unreadable file is an OSError that names it."""
     with opened(path, memmap=path.suffix != ".gz") as hdus:
         try:
-            table = next(hdu for hdu in hdus if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))).data
-        except (OSError, StopIteration, TypeError, ValueError, EOFError, zlib.error) as problem:
-            reason = str(problem) or "it holds no table"
-            raise OSError(f"{path} cannot be read as a FITS catalog ({reason}): fetch the file again") from problem
-        yield table
+            tables = [hdu for hdu in hdus if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)) and _is_whole(hdu)]
+            if not tables:
+                raise OSError("it holds no table")
+        except (OSError, TypeError, ValueError, EOFError, zlib.error) as problem:
+            raise OSError(f"{path} cannot be read as a FITS catalog ({problem}): fetch the file again") from problem
+        yield tables
+
+
+def _is_whole(hdu):
+    """Whether the rows of a table are there: that they can be looked at, or an exception."""
+    return hdu.data is not None
 
 
 def _are_ids(column):
@@ -69,13 +109,13 @@ def _are_ids(column):
     return (column >= 1) & (column <= LARGEST_ID) & (column == np.floor(column))
 
 
-def read_ids(path):
+def read_ids(path, id_column=ID):
     """The ids of a FITS catalog, frozenset of int; what is no id is left out."""
-    (column,) = read_columns(path, ["id"])
+    (column,) = read_columns(path, [id_column])
     return frozenset(column[_are_ids(column)].astype(np.int64).tolist())
 
 
-def read_redshifts(path, asked_for):
+def read_redshifts(path, asked_for, id_column=ID, z_columns=Z_COLUMNS):
     """Redshifts of all galaxies of a FITS catalog; NaN where a redshift is not known, or cannot be true.
 
     Parameters
@@ -83,11 +123,14 @@ def read_redshifts(path, asked_for):
     path : Path
     asked_for : sequence of int
         Ids whose redshifts are worth a warning.
+    id_column : str
+    z_columns : tuple of str
+        Of the 16%, 50% and 84% quantiles of the redshift; or of the redshift and its error; or of the redshift alone.
 
     Returns
     -------
     redshifts : dict
-        id -> (z_16, z_50, z_84)
+        id -> (z_16, z_50, z_84); without an error, z_16 and z_84 are NaN.
 
     Warns
     -----
@@ -95,12 +138,12 @@ def read_redshifts(path, asked_for):
         Where galaxies that are asked for have redshifts that cannot be true, and where rows of one id differ, in which
         case its redshift is not known.
     """
-    column, *ranges = read_columns(path, ["id", *Z_COLUMNS])
+    column, *values = read_columns(path, [id_column, *z_columns])
     are_ids = _are_ids(column)
-    ids, found = column[are_ids].astype(np.int64), np.column_stack(ranges).astype(float)[are_ids]
+    ids, found = column[are_ids].astype(np.int64), np.column_stack(values).astype(float)[are_ids]
     possible = (found >= 0) & (found <= MOST_REDSHIFT)
-    _warn_of_impossible(path, ids, found, ~possible, asked_for)
-    found = np.where(possible, found, np.nan)
+    _warn_of_impossible(path, z_columns, ids, found, ~possible, asked_for)
+    found = _as_range(np.where(possible, found, np.nan))
 
     unique, first, which = np.unique(ids, return_index=True, return_inverse=True)
     known = found[first]
@@ -113,11 +156,20 @@ def read_redshifts(path, asked_for):
     return dict(zip(unique.tolist(), map(tuple, known.tolist()), strict=True))
 
 
-def _warn_of_impossible(path, ids, found, impossible, asked_for):
+def _as_range(found):
+    """Low, middle and high redshift of each galaxy, from as many columns as there are."""
+    if found.shape[1] == 3:
+        return found
+    redshift = found[:, 0]
+    error = found[:, 1] if found.shape[1] == 2 else np.full(len(found), np.nan)
+    return np.column_stack([redshift - error, redshift, redshift + error])
+
+
+def _warn_of_impossible(path, z_columns, ids, found, impossible, asked_for):
     wanted = np.isin(ids, [id_dr3 for id_dr3 in asked_for if 1 <= id_dr3 <= LARGEST_ID])
     said = []
     for row in np.flatnonzero(wanted & impossible.any(axis=1)):
-        wrong = [f"{Z_COLUMNS[number]} {found[row, number]:g}" for number in np.flatnonzero(impossible[row])]
+        wrong = [f"{z_columns[number]} {found[row, number]:g}" for number in np.flatnonzero(impossible[row])]
         said.append(f"id {ids[row]} {', '.join(wrong)}")
     if said:
         warnings.warn(
@@ -127,7 +179,7 @@ def _warn_of_impossible(path, ids, found, impossible, asked_for):
         )
 
 
-def read_magnifications(path, name, asked_for):
+def read_magnifications(path, name, asked_for, id_column=ID):
     """Magnifications by lensing from a column of a FITS catalog.
 
     Parameters
@@ -137,6 +189,8 @@ def read_magnifications(path, name, asked_for):
         Of the column.
     asked_for : sequence of int
         Ids that they are wanted of.
+    id_column : str
+        Name of the column of ids.
 
     Returns
     -------
@@ -148,7 +202,7 @@ def read_magnifications(path, name, asked_for):
     UserWarning
         Where galaxies that are asked for have magnifications that cannot be.
     """
-    ids, values = read_columns(path, ["id", name.lower()])
+    ids, values = read_columns(path, [id_column, name])
     possible = np.isfinite(values) & (values > 0)
     found, wrong = {}, []
     for id_dr3 in asked_for:

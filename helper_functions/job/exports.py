@@ -15,7 +15,7 @@ from astropy import units as u
 from astropy.table import Table
 
 import data_paths
-from helper_functions.filters import bands_with_curves, load_filter
+from helper_functions.filters import known_bands, load_filter, sedpy_name
 from helper_functions.job.region_photometry import TABLES, read_photometry
 from helper_functions.job.save_results import described, save_text
 
@@ -183,8 +183,9 @@ def eazy_parameters(photometry, quantity):
 
 def eazy_translation(photometry, quantity):
     """Which column is of which filter: F for flux and E for error, and its number in the file of curves."""
-    numbers = {band: number for number, band in enumerate(bands_with_curves(), start=1)}
-    lines = [f"f_{band} F{numbers[band]}\ne_{band} E{numbers[band]}\n" for band in photometry.bands]
+    numbers = {sedpy_name(band): number for number, band in enumerate(known_bands(), start=1)}
+    mine = [(band, numbers[sedpy_name(band)]) for band in photometry.bands]
+    lines = [f"f_{band} F{number}\ne_{band} E{number}\n" for band, number in mine]
     return "".join(lines)
 
 
@@ -192,7 +193,7 @@ def eazy_translation(photometry, quantity):
 def eazy_curves():
     """Curves of all filters that a survey may have, so that their numbers are the same for all galaxies."""
     lines = []
-    for curve in map(load_filter, bands_with_curves()):
+    for curve in map(load_filter, known_bands()):
         lines.append(f"{len(curve.wavelength)} {curve.name} lambda_c= {curve.wave_pivot:.6g}\n")
         lines += [f"{number} {wave:.8g} {share:.6g}\n" for number, (wave, share) in enumerate(_points(curve), start=1)]
     return "".join(lines)

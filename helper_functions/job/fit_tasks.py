@@ -12,6 +12,7 @@ from helper_functions.job.fit_files import read_fit, region_hdus
 from helper_functions.job.records import code_digest, digest, locked
 from helper_functions.job.region_photometry import read_photometry
 from helper_functions.job.save_results import save_fits
+from helper_functions.job.survey_images import find_catalogs
 
 ENGINE = (  # the code that a fit depends on: the fits that there are stay when other code changes
     *(f"helper_functions/fitting/{name}.py" for name in ("bagpipes_fit", "histories", "sed_model")),
@@ -57,8 +58,9 @@ def what_is_known(survey, settings):
         raise ValueError("--fit needs bagpipes: pip install bagpipes") from problem
     magnifications = settings.magnification
     if isinstance(magnifications, str):
-        path = data_paths.find_survey_file(settings.catalogs, data_paths.SPS_CATALOG, "SPS_CATALOG")
-        magnifications = read_magnifications(path, magnifications, settings.id_dr3_list)
+        _, path, _ = find_catalogs(settings.catalogs, settings.survey)
+        id_column = data_paths.SURVEYS[settings.survey].id_column
+        magnifications = read_magnifications(path, magnifications, settings.id_dr3_list, id_column)
     return Known(survey.redshifts, magnifications, engine)
 
 

@@ -15,10 +15,11 @@ from astropy.wcs.utils import proj_plane_pixel_area
 
 from helper_functions.job.unpacked_files import unpack
 
-STRIPE_BYTES = 32 * 2**20  # how much of the segmap is in memory while it is searched
+STRIPE_BYTES = 16 * 2**20  # how much of the segmap is in memory while it is searched
 WCS_TOLERANCE = 0.1  # pixels; below it two images count as aligned, far above rounding in headers
 LARGEST_ID = 2**62  # fits into 64 bits with room: what is larger is no id but a code for something
 LARGEST_PIXEL = 1.0  # degrees: what is larger is no pixel but a header without a scale
+TEXT = ("HISTORY", "COMMENT", "")  # cards without a value
 MOST_ELONGATED = 1000.0  # times as long as wide: what is longer is a singular matrix
 
 
@@ -30,7 +31,9 @@ class Mosaic(NamedTuple):
     hdu: int  # number of the HDU that holds the image
     shape: tuple  # (ny, nx)
     wcs: WCS
+    extension: str  # name of the HDU; "" for the first
     bunit: str | None  # unit of the pixels as the header has it
+    header: dict | None  # cards of the image, and those that it leaves to the header of the file
     unit_factor: float = 1.0  # that pixels are multiplied with when they are read
 
 
@@ -44,7 +47,8 @@ def open_mosaic(path, cache_folder, extension=None):
     cache_folder : Path
         Where unpacked files are kept.
     extension : str or None
-        Name of the HDU to take, if there is one of that name; else the first that holds an image is taken.
+        Name of the HDU to take. Where no HDU has it, the file must hold one image only, or one in its first HDU. None:
+        the first image is taken.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def open_mosaic(path, cache_folder, extension=None):
     Raises
     ------
     OSError
-        Where the file is no FITS file, is shorter than its header says, or holds no image with a celestial WCS.
+        Where the file is no FITS file, is shorter than its header says, or holds no image with a celestial WCS, or
+        several that may be meant.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
     check_whole(unpacked, path)
@@ -62,9 +67,13 @@ def open_mosaic(path, cache_folder, extension=None):
         if not images:
             raise OSError(f"{path} holds no two-dimensional image")
         number = next((number for number in images if extension and hdus[number].name == extension), images[0])
-        header, shape = hdus[number].header, hdus[number].shape[-2:]
-        bunit = header.get("BUNIT", hdus[0].header.get("BUNIT"))  # an extension may leave it to the whole file
-        return Mosaic(unpacked, path, number, shape, celestial_wcs(header, hdus, path), bunit)
+        hdu = hdus[number]
+        if extension and hdu.name != extension and number != 0 and len(images) > 1:
+            names = ", ".join(hdus[number].name or f"number {number}" for number in images)
+            raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
+        cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in TEXT}
+        wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
+        return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards)
 
 
 def _is_plane(shape):

@@ -61,7 +61,8 @@ def sed_tables(result):
     ----------
     result : RunResult
     """
-    seds, populations, area = result.seds, result.populations, psf_pixels(result.seds.pixel)
+    seds, populations = result.seds, result.populations
+    area = psf_pixels(seds.pixel, seds.psf_fwhm)
     budget = flux_budget(seds, result.clustering, populations)
     tables = {
         "composites": composite_table(result.composites, seds, result.cutout.wcs, area),

@@ -48,7 +48,7 @@ class RunResult(NamedTuple):
     @property
     def small(self):
         """Whether each cluster has fewer pixels than the PSF covers, bool, (n_clusters,)."""
-        return self.composites.n_pixels.max(axis=1, initial=0) < psf_pixels(self.seds.pixel)
+        return self.composites.n_pixels.max(axis=1, initial=0) < psf_pixels(self.seds.pixel, self.seds.psf_fwhm)
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import NamedTuple
 
+import data_paths
 from distances import FEATURES, METRICS
 from helper_functions.fitting.bagpipes_fit import PRIORS, SFHS, check_priors
 from helper_functions.job.catalogs import MOST_REDSHIFT
@@ -61,7 +62,7 @@ class Setting(NamedTuple):
 _galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
-# By the names of the settings block in small letters, in its order; the last four are not in the block.
+# By the names of the settings block in small letters, in its order; the last six are not in the block.
 SETTINGS = {
     "id_dr3_list": Setting(
         several(lambda _, value: _galaxy("id_dr3", value), "no galaxy asked for: put an id into ID_DR3_LIST or --ids"),
@@ -244,6 +245,12 @@ SETTINGS = {
         "GB that a distance matrix may take; above it methods do without, and the summary says so",
         metavar="GB",
     ),
+    "survey": Setting(
+        one_of(data_paths.SURVEYS, "survey"),
+        "which of SURVEYS in data_paths.py the files are laid out like",
+        names=data_paths.SURVEYS,
+        changes=NOTHING,  # the digest of the files has their description
+    ),
     "catalogs": Setting(folder, "folder of the survey's files", metavar="DIR", changes=NOTHING),
     "output": Setting(folder, "folder for what is made", metavar="DIR", changes=NOTHING),
     "scheduler": Setting(
@@ -254,6 +261,7 @@ SETTINGS = {
         changes=NOTHING,
     ),
     "overwrite": Setting(switch, "do again what is there already", changes=NOTHING),
+    "check": Setting(switch, "only look at the survey's files, and tell what would be used of them", changes=NOTHING),
 }
 
 Settings = namedtuple("Settings", SETTINGS)

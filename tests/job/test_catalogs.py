@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from helper_functions.job.catalogs import column_names, read_columns, read_ids, read_redshifts
+from helper_functions.job.catalogs import check_columns, column_names, read_columns, read_ids, read_redshifts
 
 
 def catalog(path, ids, z_50=1.0, z_16=None, z_84=None):
@@ -98,3 +98,28 @@ def test_a_damaged_packed_catalog_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(OSError, match=r"catalog\.fits\.gz cannot be read as"):
         read_ids(path)
+
+
+@pytest.mark.parametrize(
+    ("z_columns", "expected"),
+    [(("Z", "DZ"), (1.75, 2.0, 2.25)), (("z",), (np.nan, 2.0, np.nan)), (("low", "z", "up"), (1.9, 2.0, 2.3))],
+)
+def test_redshifts_of_other_columns(tmp_path, z_columns, expected):
+    """They are in the second table of the file; ids have another name, too."""
+    columns = {"NUMBER": [7], "z": [2.0], "dz": [0.25], "low": [1.9], "up": [2.3]}
+    tables = [Table({"number": [7], "mag": [20.0]}), Table(columns)]
+    hdus = [fits.PrimaryHDU(), *(fits.BinTableHDU(table) for table in tables)]
+    fits.HDUList(hdus).writeto(tmp_path / "catalog.fits")
+    found = read_redshifts(tmp_path / "catalog.fits", [7], "number", z_columns)
+    np.testing.assert_array_equal(found[7], expected)
+    assert read_ids(tmp_path / "catalog.fits", "Number") == {7}
+    assert check_columns(tmp_path / "catalog.fits", ["number", *z_columns]) == 1
+    with pytest.raises(ValueError, match="has no column id: it has number, mag, NUMBER, z, dz, low, up; set"):
+        read_redshifts(tmp_path / "catalog.fits", [7], "id", z_columns)
+
+
+def test_an_impossible_error_leaves_the_redshift(tmp_path):
+    Table({"id": [7], "z": [2.0], "dz": [-1.0]}).write(tmp_path / "catalog.fits")
+    with pytest.warns(UserWarning, match="id 7 dz -1"):
+        found = read_redshifts(tmp_path / "catalog.fits", [7], z_columns=("z", "dz"))
+    np.testing.assert_array_equal(found[7], (np.nan, 2.0, np.nan))
