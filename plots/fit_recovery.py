@@ -14,6 +14,8 @@ PANELS = {  # quantity -> label, whether the axes are logarithmic, limits
 def truth_and_fits(fits):
     """Draw medians and 16 to 84% intervals of fits against the truth, a panel for each quantity.
 
+    What lies outside a panel is drawn at its edge.
+
     Parameters
     ----------
     fits : Table
@@ -23,11 +25,12 @@ def truth_and_fits(fits):
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(9.6, 3.3)
+    figure = new_figure(10, 3.3)
     axes = figure.subplots(1, len(PANELS))
-    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.16, top=0.91, wspace=0.28)
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.16, top=0.91, wspace=0.33)
     for ax, (name, (label, logarithmic, limits)) in zip(axes, PANELS.items(), strict=True):
         truth, low, middle, high = (np.array(fits[f"{name}_{which}"]) for which in ("true", 16, 50, 84))
+        inside = np.mean((low <= truth) & (truth <= high))
         truth, low, middle, high = (np.clip(each, *limits) for each in (truth, low, middle, high))
         bars = np.abs([middle - low, high - middle])
         ax.plot(limits, limits, color="0.6", lw=1, zorder=0)
@@ -35,6 +38,5 @@ def truth_and_fits(fits):
         if logarithmic:
             ax.set(xscale="log", yscale="log")
         ax.set(xlim=limits, ylim=limits, xlabel=f"true {label}", ylabel=f"fitted {label}")
-        inside = np.mean((low <= truth) & (truth <= high))
         ax.set_title(f"{len(fits)} regions, {inside:.0%} within 16 to 84%", size=9)
     return figure
