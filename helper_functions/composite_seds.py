@@ -23,12 +23,16 @@ SYSTEMATIC = 0.02
 BLENDING = 3.0
 
 
+MOST_SHARED = 0.98  # of the error of a band: a fifth at least is its own
+
+
 class CompositeSEDs(NamedTuple):
     """Composite SEDs of one run, clusters in rows, 10 nJy per pixel. NaN where a cluster has no data in a band."""
 
     flux: np.ndarray  # (n_clusters, n_bands), of a pixel of mean amplitude
     error: np.ndarray  # (n_clusters, n_bands), of noise, of what members differ by, and of blending
     noise: np.ndarray  # (n_clusters, n_bands), the part of noise
+    shared: np.ndarray  # (n_clusters, n_bands), the part of `error` that bands share, see `shared_error`
     systematic: np.ndarray  # (n_clusters, n_bands), of zero points: not in `error`
     low: np.ndarray  # (n_clusters, n_bands), 16th percentile of the members, scaled to the composite
     high: np.ndarray  # (n_clusters, n_bands), 84th percentile
@@ -188,11 +192,13 @@ def composite_seds(seds, labels, confident=None, seed=0):
         n_pixels[k] = np.isfinite(mine.flux).sum(axis=0)
         centroid[k] = np.average(mine.positions, axis=0, weights=np.maximum(scale, 0) + np.finfo(float).tiny)
     # What members differ by holds their noise, but too little of it where blocks are few.
-    error = np.hypot(np.fmax(noise, differing), blending_error(flux, blended_light(seds, labels), BLENDING))
+    blending = blending_error(flux, blended_light(seds, labels), BLENDING)
+    error = np.sqrt(np.fmax(noise, differing) ** 2 + np.sum(blending**2, axis=1))
     return CompositeSEDs(
         flux=flux,
         error=error,
         noise=noise,
+        shared=np.array([shared_error(*each) for each in zip(blending, error, strict=True)]).reshape(flux.shape),
         systematic=SYSTEMATIC * np.abs(flux),
         low=low,
         high=high,
@@ -273,7 +279,7 @@ def error_by_blocks(seds, amplitude, composite, noise, rng):
 
 
 def blending_error(flux, light, factor):
-    """Error of SEDs that is due to light of other clusters in them.
+    """Error of SEDs that is due to light of other clusters in them, as one standard deviation for each of these.
 
     Parameters
     ----------
@@ -286,15 +292,42 @@ def blending_error(flux, light, factor):
 
     Returns
     -------
-    ndarray of shape (n_clusters, n_bands)
-        0 for one cluster.
+    ndarray of shape (n_clusters, n_clusters, n_bands)
+        What the light of the second cluster changes the SED of the first by, in all bands at once; squares add up. 0
+        for one cluster.
     """
-    variance = np.zeros(flux.shape)
+    changes = np.zeros((len(flux), *flux.shape))
     for k, (sed, shares) in enumerate(zip(flux, light, strict=True)):
-        for other, share in zip(flux, shares, strict=True):
+        for j, (other, share) in enumerate(zip(flux, shares, strict=True)):
             difference = other * np.nansum(sed * other) / max(np.nansum(other**2), np.finfo(float).tiny) - sed
-            variance[k] += np.nan_to_num(factor * share * difference) ** 2
-    return np.sqrt(variance)
+            changes[k, j] = np.nan_to_num(factor * share * difference)
+    return changes
+
+
+def shared_error(changes, error):
+    """The part of errors that all bands share: the strongest of all the ways in which bands change together.
+
+    Errors of bands are not independent: light of another cluster makes an SED redder in all bands at once. Their
+    covariance is the sum of the products of what changes them; this is its first principal component in units of the
+    errors, so that bands of one unit count alike.
+
+    Parameters
+    ----------
+    changes : ndarray of shape (n_changes, n_bands)
+        One standard deviation each; NaN where it is not known.
+    error : ndarray of shape (n_bands,)
+        Of the SED.
+
+    Returns
+    -------
+    ndarray of shape (n_bands,)
+        One standard deviation, smaller than `error`; its sign has a meaning only between bands.
+    """
+    usable = (error > 0) & np.isfinite(error)
+    scaled = np.where(usable, np.nan_to_num(changes) / np.where(usable, error, 1), 0)
+    _, strength, bands = np.linalg.svd(scaled, full_matrices=False)
+    first = np.clip(strength[0] * bands[0], -MOST_SHARED, MOST_SHARED)
+    return np.where(usable, first * error, 0)
 
 
 # ---- members ----------------------------------------------------------------

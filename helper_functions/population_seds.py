@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_to
+from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_to, shared_error
 from helper_functions.methods.fit_blends import CALIBRATION
 from helper_functions.noise import draw_noise
 from helper_functions.psf import blended_light
@@ -22,6 +22,7 @@ class PopulationSEDs(NamedTuple):
     flux: np.ndarray  # (n_clusters, n_bands), as bright as the mean of what the population gives its own cluster
     error: np.ndarray  # (n_clusters, n_bands), of noise, of what pixels are made of, and of blending
     noise: np.ndarray  # (n_clusters, n_bands), the part that is not of blending
+    shared: np.ndarray  # (n_clusters, n_bands), the part of `error` that bands share, see `shared_error`
     systematic: np.ndarray  # (n_clusters, n_bands), of zero points: not in `error`
     total: np.ndarray  # (n_clusters, n_bands), all light of the population, 10 nJy
     total_error: np.ndarray  # (n_clusters, n_bands)
@@ -69,20 +70,26 @@ def population_seds(seds, clustering, refit, seed=0):
         other = refit(again, found)
         drawn.append(other.seds[:n_clusters])
         totals.append(other.seds[:n_clusters] * other.light[:, :n_clusters].sum(axis=0)[:, None])
-    noise, total_noise = np.full((2, *flux.shape), np.nan)
     used, typical_error = clustering.bands_used, np.median(block.error, axis=0)
+    noise, total_noise = np.full((2, *flux.shape), np.nan)
+    changes = np.zeros((n_clusters, REDRAWS, len(used)))
     for k in range(n_clusters):
         scaled = np.array([each[k] * scale_to(each[k], flux[k, used], typical_error) for each in drawn])
+        changes[k][:, used] = (scaled - scaled.mean(axis=0)) / np.sqrt(REDRAWS - 1)
         noise[k, used] = scaled.std(axis=0, ddof=1)
         total_noise[k, used] = np.std([each[k] for each in totals], axis=0, ddof=1)
     noise, total_noise = (other_bands(each, seds, light) for each in (noise, total_noise))
     blending = blending_error(flux, blended_light(seds, clustering.labels), BLENDING)
+    changes = np.concatenate([blending, changes], axis=1)
+    blending = np.sqrt(np.sum(blending**2, axis=1))
+    error = np.hypot(noise, blending)
     relative = np.divide(blending, np.abs(flux), out=np.zeros(flux.shape), where=flux != 0)
     background = 0 if seds.background_error is None else seds.background_error
     return PopulationSEDs(
         flux=flux,
-        error=np.hypot(noise, blending),
+        error=error,
         noise=noise,
+        shared=np.array([shared_error(*each) for each in zip(changes, error, strict=True)]),
         systematic=SYSTEMATIC * np.abs(flux),
         total=total,
         total_error=np.sqrt(

@@ -11,6 +11,7 @@ from helper_functions.composite_seds import (
     composite_seds,
     nearest_sed,
     residuals,
+    shared_error,
     similarity_summary,
     surrounded,
 )
@@ -186,8 +187,22 @@ def test_light_of_other_clusters_by_hand():
     flux, light = np.array([[1.0, 1], [0.5, 1.5]]), np.array([[0.9, 0.1], [0.2, 0.8]])
     factor = np.array([2.0 / 2.5, 2.0 / 2])  # that bring one as bright as the other
     expected = 0.1 * BLENDING * np.abs(factor[0] * flux[1] - flux[0])
-    np.testing.assert_allclose(blending_error(flux, light, BLENDING)[0], expected)
+    changes = blending_error(flux, light, BLENDING)
+    np.testing.assert_allclose(np.sqrt(np.sum(changes[0] ** 2, axis=0)), expected)
     assert (blending_error(flux[:1], light[:1, :1], BLENDING) == 0).all()
+
+
+def test_what_bands_share_is_the_direction_in_which_they_change_together():
+    """Nine changes of one direction, and one of another that is weaker: the first is found, with its signs."""
+    together, other, error = np.array([0.3, -0.6, 0.9]), np.array([0.1, 0.1, 0.0]), np.array([0.4, 0.7, 1.0])
+    found = shared_error(np.vstack([together / 3] * 9 + [other]), error)
+    np.testing.assert_allclose(np.sign(found[0]) * found, together, rtol=0.1)  # which the other changes a little
+    np.testing.assert_allclose(
+        shared_error(1e3 * together[None], 1e3 * error), 1e3 * shared_error(together[None], error)
+    )
+    assert (np.abs(shared_error(together[None], np.abs(together))) < np.abs(together)).all()
+    assert (shared_error(np.full((2, 3), np.nan), error) == 0).all()
+    assert shared_error(together[None], np.array([0.4, np.nan, 1.0]))[1] == 0
 
 
 def test_confident_members():

@@ -79,7 +79,19 @@ class Fit(NamedTuple):
     note: str  # what a user should know of the fit, sentences without a full stop, joined by "; "; empty for none
 
 
-def fit_sed(bands, flux, error, redshift, *, redshift_error=0.0, sfh="delayed", priors=PRIORS, n_live=N_LIVE, seed=0):
+def fit_sed(
+    bands,
+    flux,
+    error,
+    redshift,
+    *,
+    shared=(),
+    redshift_error=0.0,
+    sfh="delayed",
+    priors=PRIORS,
+    n_live=N_LIVE,
+    seed=0,
+):
     """Fit the SED of one stellar population, or of several together.
 
     Parameters
@@ -88,6 +100,8 @@ def fit_sed(bands, flux, error, redshift, *, redshift_error=0.0, sfh="delayed", 
     flux, error : array_like of shape (n_bands,)
         Microjansky; NaN where there is no data. The error of zero points must be in `error`.
     redshift : float
+    shared : array_like of shape (n_errors, n_bands)
+        Errors that all bands share, besides `error`: one standard deviation each, microjansky.
     redshift_error : float
         Standard deviation; 0 keeps the redshift fixed.
     sfh : str
@@ -113,12 +127,40 @@ def fit_sed(bands, flux, error, redshift, *, redshift_error=0.0, sfh="delayed", 
     history = choose(SFHS, sfh, "SFH")
     priors = check_priors(priors)
     has_data = np.isfinite(flux)
-    data = flux[has_data], error[has_data]
+    data = Data(flux[has_data], whitening(error[has_data], np.reshape(shared, (-1, len(flux)))[:, has_data]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bagpipes, about models that cannot exist: they get no probability
         model = set_up(bands, redshift, redshift_error, history, priors)
         points = sample(model, has_data, data, priors["mass"], n_live, seed)
         return summarise(model, points, has_data, data, priors, np.random.default_rng(seed))
+
+
+class Data(NamedTuple):
+    """The bands that have data."""
+
+    flux: np.ndarray  # (n_bands,), microjansky
+    whitener: np.ndarray  # (n_bands, n_bands), see `whitening`
+
+    def whiten(self, flux):
+        """Fluxes, (n_bands,), as numbers with independent errors of 1."""
+        return self.whitener @ flux
+
+
+def whitening(error, shared):
+    """Matrix that makes fluxes into numbers with independent errors of 1: the inverse of the root of their covariance.
+
+    Parameters
+    ----------
+    error : ndarray of shape (n_bands,)
+        Independent errors.
+    shared : ndarray of shape (n_errors, n_bands)
+        Errors that all bands share: the covariance is diag(error^2) + sum of s s^T over these.
+
+    Returns
+    -------
+    ndarray of shape (n_bands, n_bands)
+    """
+    return np.linalg.inv(np.linalg.cholesky(np.diag(error**2) + shared.T @ shared))
 
 
 # ---- what can be fitted -----------------------------------------------------
@@ -225,22 +267,23 @@ def log_evidence(model, values, has_data, data, log_mass_range):
     photometry = model.photometry()[has_data]
     if not np.isfinite(photometry).all():
         return IMPOSSIBLE
-    log_mass, log_density = mass_posterior(photometry, *data, log_mass_range)
+    log_mass, log_density = mass_posterior(data.whiten(photometry), data.whiten(data.flux), log_mass_range)
     result = logsumexp(log_density) + np.log(log_mass[1] - log_mass[0])
     return result if np.isfinite(result) else IMPOSSIBLE
 
 
-def mass_posterior(photometry, flux, error, log_mass_range):
+def mass_posterior(photometry, flux, log_mass_range):
     """What the mass can be, for one set of the other parameters.
 
-    The flux is m p, with p that of one solar mass: chi2(m) = chi2(best) + ((m - best) / sigma)^2, where
-    best = sum(f p / e^2) / sum(p^2 / e^2) and sigma = sum(p^2 / e^2)^-1/2.
+    The flux f is m p, with p that of one solar mass: chi2(m) = chi2(best) + ((m - best) / sigma)^2, where, in units of
+    the errors, best = sum(f p) / sum(p^2) and sigma = sum(p^2)^-1/2.
 
     Parameters
     ----------
     photometry : ndarray of shape (n_bands,)
-        Of one solar mass that formed.
-    flux, error : ndarray of shape (n_bands,)
+        Of one solar mass that formed, in units of the errors: see `whitening`.
+    flux : ndarray of shape (n_bands,)
+        Likewise.
     log_mass_range : (float, float)
         Of the prior, log10 of solar masses.
 
@@ -251,9 +294,8 @@ def mass_posterior(photometry, flux, error, log_mass_range):
     log_density : ndarray of shape (MASS_GRID,)
         -chi2 / 2 less the logarithm of the range of the prior.
     """
-    model, data = photometry / error, flux / error
-    sigma = 1 / np.sqrt(max(model @ model, np.finfo(float).tiny))
-    best = model @ data * sigma**2
+    sigma = 1 / np.sqrt(max(photometry @ photometry, np.finfo(float).tiny))
+    best = photometry @ flux * sigma**2
     lowest, highest = np.log(10) * np.array(log_mass_range)
     edges = np.clip([best - MASS_REACH * sigma, best + MASS_REACH * sigma], np.exp(lowest), np.exp(highest))
     low, high = np.log(edges)
@@ -261,7 +303,7 @@ def mass_posterior(photometry, flux, error, log_mass_range):
     width = 1e-3
     low, high = min(low, highest - width), max(high, lowest + width)
     log_mass = np.linspace(low, max(high, low + width), MASS_GRID)
-    least = data @ data - (best / sigma) ** 2
+    least = flux @ flux - (best / sigma) ** 2
     return log_mass, -0.5 * (least + ((np.exp(log_mass) - best) / sigma) ** 2) - np.log(highest - lowest)
 
 
@@ -283,11 +325,12 @@ def summarise(model, points, has_data, data, priors, rng):
     for values in points:
         model.update(values)
         each = model.photometry()
-        mass = draw_mass(*mass_posterior(each[has_data], *data, priors["mass"]), rng)
+        whitened = data.whiten(each[has_data]), data.whiten(data.flux)
+        mass = draw_mass(*mass_posterior(*whitened, priors["mass"]), rng)
         rows.append(derived(model, values, mass))
         sfh.append(mass * rate_at(model.galaxy.sfh, lookback))
         photometry.append(mass * each)
-        chi2.append(np.sum(((data[0] - photometry[-1][has_data]) / data[1]) ** 2))
+        chi2.append(np.sum((whitened[1] - mass * whitened[0]) ** 2))
         if chi2[-1] == min(chi2):
             wavelength = model.galaxy.wavelengths * (1 + model.galaxy.sfh.redshift)
             best_spectrum = wavelength, to_microjansky(wavelength, mass * model.galaxy.spectrum_full)

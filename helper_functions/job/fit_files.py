@@ -66,7 +66,7 @@ def fit_hdus(fit, task, number=""):
         samples[name].unit = QUANTITIES[name].unit
     sfh = Table({"lookback": fit.lookback, **dict(zip(RANGE, fit.sfh, strict=True))})
     spectrum = Table({"wave_obs": fit.wavelengths, "flux": fit.spectrum})
-    sed = Table({"band": list(task.bands), "flux": task.flux, "flux_err": task.error})
+    sed = Table({"band": list(task.bands), "flux": task.flux, "flux_err": task.error_bars})
     for name, values in zip(RANGE, fit.model, strict=True):
         sed[f"model_{name}"] = values
     for table, units in (

@@ -189,7 +189,7 @@ def save_fitted(tasks, fits_of, reasons, magnification, notes, settings):
     for path, hdus in contents.items():
         save_fits(path, hdus)
     regions = [
-        FittedRegion(task.cluster, task.flux, task.error, fits_of.get(task), reasons.get(task)) for task in tasks
+        FittedRegion(task.cluster, task.flux, task.error_bars, fits_of.get(task), reasons.get(task)) for task in tasks
     ]
     lensed = "" if magnification == 1 else f", magnification {magnification:g}"
     title = f"id {id_dr3}, z = {tasks[0].redshift:.3f}{lensed}: {run}"

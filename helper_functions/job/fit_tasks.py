@@ -38,10 +38,16 @@ class FitTask(NamedTuple):
     cluster: int
     bands: tuple  # n_bands names
     flux: tuple  # n_bands, microjansky, as bright as the whole region; NaN without data
-    error: tuple  # n_bands
+    error: tuple  # n_bands, of each band by itself
+    shared: tuple  # two of n_bands: errors that all bands share, of the shape of the SED and of its scale
     redshift: float  # NaN where it is not known
     redshift_error: float
     fingerprint: str  # of all that the fit depends on
+
+    @property
+    def error_bars(self):
+        """Errors of the shape of the SED, (n_bands,), with what bands share."""
+        return np.hypot(self.error, self.shared[0])
 
 
 def what_is_known(survey, settings):
@@ -89,10 +95,11 @@ def region_tasks(id_dr3, run, known, settings):
     photometry = read_photometry(settings.output, run, id_dr3, floor=settings.error_floor)
     redshift_error = half_range(id_dr3, known) if settings.fit_redshift == "catalog" else 0.0
     how = [settings.fit_sfh, PRIORS | settings.fit_priors, settings.seed, known.engine, code_digest(ENGINE)]
-    scale, tasks = photometry.scale[:, None], []
-    fluxes, errors = (photometry.flux * scale).tolist(), (photometry.error * np.abs(scale)).tolist()
-    for cluster, flux, error in zip(photometry.clusters.tolist(), fluxes, errors, strict=True):
-        sed = photometry.bands, tuple(flux), tuple(error), photometry.redshift, float(np.nan_to_num(redshift_error))
+    tasks = []
+    of_regions = zip(photometry.clusters.tolist(), *photometry.as_bright_as_totals(), strict=True)
+    for cluster, flux, error, shared in of_regions:
+        sed = photometry.bands, tuple(flux.tolist()), tuple(error.tolist()), tuple(map(tuple, shared.tolist()))
+        sed = *sed, photometry.redshift, float(np.nan_to_num(redshift_error))
         what = id_dr3, run, cluster, *sed
         tasks.append(FitTask(*what, digest(*what, *how)))
     return tasks
@@ -130,6 +137,7 @@ def fit_region(task, *, settings, fit):
             np.array(task.flux),
             np.array(task.error),
             task.redshift,
+            shared=np.nan_to_num(task.shared),
             redshift_error=task.redshift_error,
             sfh=settings.fit_sfh,
             priors=PRIORS | settings.fit_priors,

@@ -10,6 +10,7 @@ import data_paths
 from helper_functions.composite_seds import best_fit_amplitude
 
 UNIT = u.uJy
+CERTAIN = 0.5  # relative error below which a band says something of how bright a region is
 TABLES = {"populations": data_paths.populations_path, "composites": data_paths.composites_path}
 
 
@@ -24,15 +25,40 @@ class RegionPhotometry(NamedTuple):
     bands: tuple  # n_bands names
     flux: np.ndarray  # (n_regions, n_bands), microjansky, of a pixel of mean brightness
     error: np.ndarray  # (n_regions, n_bands), with that of zero points, or the floor, in it
+    shared: np.ndarray  # (n_regions, n_bands), the part of `error` that bands share, one standard deviation
     total: np.ndarray  # (n_regions, n_bands), microjansky, of the whole region
     total_error: np.ndarray  # (n_regions, n_bands), likewise
     floor: float | None = None  # share of the flux that is in the errors; None: the error of zero points of the table
 
-    @property
-    def scale(self):
-        """Pixels of mean brightness that a region is as bright as, (n_regions,)."""
-        rows = zip(self.total, self.error, self.flux, strict=True)
-        return np.array([best_fit_amplitude(total[None], error[None], flux)[0][0] for total, error, flux in rows])
+    def as_bright_as_totals(self):
+        """The SEDs of whole regions, with errors as `fit_sed` takes them.
+
+        Errors of the shape of an SED and of how bright a region is are known apart: so it is the SEDs per pixel that
+        are scaled, and totals give the scale and its error.
+
+        Returns
+        -------
+        flux, error : ndarray of shape (n_regions, n_bands)
+            Microjansky; the error of each band by itself.
+        shared : ndarray of shape (n_regions, 2, n_bands)
+            Errors that all bands share: of the shape, and of the scale.
+        """
+        flux, error, shared, scale_error = [], [], [], []
+        for row in range(len(self.clusters)):
+            scale = best_fit_amplitude(self.total[row][None], self.error[row][None], self.flux[row])[0][0]
+            flux.append(scale * self.flux[row])
+            error.append(abs(scale) * np.sqrt(self.error[row] ** 2 - self.shared[row] ** 2))
+            shared.append(scale * self.shared[row])
+            scale_error.append(self._scale_error(row))
+        flux, error, shared = (np.reshape(each, self.flux.shape) for each in (flux, error, shared))
+        return flux, error, np.stack([shared, np.reshape(scale_error, (-1, 1)) * flux], axis=1)
+
+    def _scale_error(self, row):
+        """By how much a total is less certain than its shape, relative: the median of the bands that tell."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total, shape = self.total_error[row] / self.total[row], self.error[row] / self.flux[row]
+        excess = (total**2 - shape**2)[np.abs(shape) < CERTAIN]
+        return np.sqrt(max(np.median(excess), 0)) if excess.size else 0.0
 
 
 def read_photometry(output, run, id_dr3, kind="populations", floor=None):
@@ -80,6 +106,7 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
         bands=tuple(bands),
         flux=flux,
         error=np.hypot(column("flux_err"), relative * np.abs(flux)),
+        shared=column("flux_shared"),
         total=total,
         total_error=np.hypot(column("flux_total_err"), relative * np.abs(total)),
         floor=floor,

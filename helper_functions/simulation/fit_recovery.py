@@ -20,10 +20,11 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from helper_functions.clustering import cluster_pixels
-from helper_functions.composite_seds import SYSTEMATIC, scale_to
+from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived, fit_sed
 from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.sed_model import set_up
+from helper_functions.job.region_photometry import RegionPhotometry
 from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.save_results import check_writable, save_figure, save_json, save_table
 from helper_functions.methods import METHODS
@@ -55,6 +56,7 @@ class Target(NamedTuple):
     name: str  # a cluster's number, or INTEGRATED
     flux: np.ndarray  # (n_bands,), microjansky
     error: np.ndarray  # (n_bands,), with that of zero points
+    shared: np.ndarray  # (n_errors, n_bands), errors that all bands share
     truth: dict  # quantity -> value
     pure: float  # share of the light of its pixels that comes from the population that the truth is of
 
@@ -94,7 +96,8 @@ def targets_alone(seed):
         flux = photometry(make_spectrum(population, redshift, mass=MASS), SURVEY_BANDS) * TO_MICROJANSKY
         error = np.hypot(noise * np.median(flux / noise) / snr, SYSTEMATIC * flux)
         truth = true_quantities(population, redshift, flux.mean(), SURVEY_BANDS)
-        found.append(Target(str(number), flux + error * rng.standard_normal(len(flux)), error, truth, 1.0))
+        observed = flux + error * rng.standard_normal(len(flux))
+        found.append(Target(str(number), observed, error, np.zeros((1, len(flux))), truth, 1.0))
     counts = {"n_pixels": 0, "n_true": len(drawn), "n_found": len(drawn), "seconds": 0.0}
     return redshift, SURVEY_BANDS, found, counts
 
@@ -136,6 +139,16 @@ def targets(seed):
         true_quantities(each, redshift, total, galaxy.bands)
         for each, total in zip(galaxy.populations, light.sum(axis=1), strict=True)
     ]
+    columns = (
+        populations.flux,
+        np.hypot(populations.error, populations.systematic),
+        populations.shared,
+        populations.total,
+        np.hypot(populations.total_error, SYSTEMATIC * populations.total),
+    )
+    clusters, in_microjansky = np.arange(1, clustering.n_clusters + 1), (TO_MICROJANSKY * each for each in columns)
+    known = RegionPhotometry(seed, METHOD, "populations", redshift, clusters, galaxy.bands, *in_microjansky)
+    seds_of_regions = known.as_bright_as_totals()
     found, taken = [], set()
     for k in range(clustering.n_clusters):
         of_each = light[:, clustering.labels == k + 1].sum(axis=1)
@@ -143,21 +156,19 @@ def targets(seed):
         if pure < PURE or region in taken:
             continue
         taken.add(region)
-        error = np.hypot(populations.error[k], populations.systematic[k])
-        factor = scale_to(populations.flux[k], populations.total[k], error) * TO_MICROJANSKY
-        found.append(Target(str(k + 1), factor * populations.flux[k], factor * error, truths[region], pure))
+        found.append(Target(str(k + 1), *(each[k] for each in seds_of_regions), truths[region], pure))
     found.append(Target(INTEGRATED, *integrated_light(seds), together(truths), 1.0))
     counts = {"n_pixels": len(seds.flux), "n_true": len(drawn), "n_found": clustering.n_clusters, "seconds": seconds}
     return redshift, galaxy.bands, found, counts
 
 
 def integrated_light(seds):
-    """Sum of all selected pixels and its error, with those of zero points and background, microjansky."""
+    """Sum of all selected pixels and its errors, with those of zero points and background, as in `Target`."""
     total = np.nansum(seds.flux, axis=0)
     noise = error_of_sum(seds.error, np.ones(len(seds.flux)), seds.positions, known_correlation(seds))
     background = 0 if seds.background_error is None else seds.background_error * len(seds.flux)
     error = np.sqrt(noise**2 + background**2 + (SYSTEMATIC * total) ** 2)
-    return total * TO_MICROJANSKY, error * TO_MICROJANSKY
+    return total * TO_MICROJANSKY, error * TO_MICROJANSKY, np.zeros((1, len(total)))
 
 
 def together(truths):
@@ -178,7 +189,7 @@ def fit_galaxy(seed, output, alone=False):
         if path.exists():
             continue
         start = time.process_time()
-        fit = fit_sed(bands, target.flux, target.error, redshift, seed=seed)
+        fit = fit_sed(bands, target.flux, target.error, redshift, shared=target.shared, seed=seed)
         row = {"seed": seed, "target": target.name, "redshift": redshift, "pure": target.pure}
         row |= {"seconds": time.process_time() - start, "chi2": fit.chi2, "n_bands": fit.n_bands, "note": fit.note}
         for name in JUDGED:

@@ -12,6 +12,7 @@ from helper_functions.fitting.bagpipes_fit import (
     MIN_BANDS,
     PRIORS,
     QUANTITIES,
+    Data,
     derived,
     draw_mass,
     fit_sed,
@@ -21,6 +22,7 @@ from helper_functions.fitting.bagpipes_fit import (
     rate_at,
     sample,
     systematic_draws,
+    whitening,
 )
 from helper_functions.fitting.histories import N_BINS, SFHS, bin_edges
 from helper_functions.fitting.sed_model import set_up
@@ -115,7 +117,7 @@ def test_integral_over_the_mass(signal):
     photometry_of_one = rng.uniform(1, 2, 6) * 1e-9
     error = np.full(6, 0.01)
     flux = signal * error[0] * photometry_of_one / photometry_of_one.mean() / np.sqrt(6)
-    log_mass, log_density = mass_posterior(photometry_of_one, flux, error, (4.0, 13.0))
+    log_mass, log_density = mass_posterior(photometry_of_one / error, flux / error, (4.0, 13.0))
 
     def density(log_m):
         return np.exp(-0.5 * np.sum(((flux - np.exp(log_m) * photometry_of_one) / error) ** 2)) / (9 * np.log(10))
@@ -132,8 +134,23 @@ def test_integral_over_the_mass(signal):
     assert drawn.std() == pytest.approx(spread, rel=0.15)
 
 
+def test_errors_that_bands_share_are_counted():
+    """Against the covariance itself; and an error of the scale is one of the mass, however good the bands are."""
+    error, shared = np.array([0.1, 0.2, 0.3]), np.array([[0.3, 0.1, -0.2], [0.1, 0.1, 0.1]])
+    data = Data(np.array([1.0, 2, 3]), whitening(error, shared))
+    covariance = np.diag(error**2) + sum(np.outer(each, each) for each in shared)
+    assert np.sum(data.whiten(data.flux) ** 2) == pytest.approx(data.flux @ np.linalg.solve(covariance, data.flux))
+    for scale_error, expected in ((0.0, 0.001 / np.sqrt(3)), (0.2, 0.2)):
+        sure = Data(data.flux, whitening(1e-3 * data.flux, scale_error * data.flux[None]))
+        log_mass, log_density = mass_posterior(sure.whiten(1e-9 * data.flux), sure.whiten(data.flux), (4.0, 13.0))
+        weight = np.exp(log_density) / np.exp(log_density).sum()
+        # The posterior of the logarithm is a Gaussian in the mass: its standard deviation is that of the mass to 10%.
+        spread = np.sqrt(weight @ (np.exp(log_mass) / 1e9 - weight @ (np.exp(log_mass) / 1e9)) ** 2)
+        assert spread == pytest.approx(expected, rel=0.1)
+
+
 def test_masses_outside_the_prior_are_at_its_bound():
-    log_mass, log_density = mass_posterior(np.full(6, 1e-9), np.full(6, 1.0), np.full(6, 0.01), (4.0, 6.0))
+    log_mass, log_density = mass_posterior(np.full(6, 1e-9) / 0.01, np.full(6, 1.0) / 0.01, (4.0, 6.0))
     assert np.isfinite(log_density).all()
     np.testing.assert_allclose(np.exp(log_mass), 1e6, rtol=2e-3)
 
@@ -191,7 +208,7 @@ class Line:
 
 def test_samples_follow_a_posterior_that_is_known(few_samples):
     flux, error, range_of_mass = np.full(6, 1e6), np.full(6, 1e5), (4.0, 8.0)
-    given = (np.ones(6, dtype=bool), (flux, error), range_of_mass, 60)
+    given = (np.ones(6, dtype=bool), Data(flux, whitening(error, np.zeros((0, 6)))), range_of_mass, 60)
     one, two = (sample(Line(), *given, seed=4) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     # The posterior of x by brute force, on a grid of x and of the logarithm of the mass.

@@ -36,6 +36,7 @@ def save_regions(output, kind="populations", redshift=1.0, n_regions=REGIONS):
     columns |= {
         "flux_err": ERROR * flux,
         "flux_sys": SYSTEMATIC * flux,
+        "flux_shared": 0 * flux,
         "flux_total_err": ERROR * columns["flux_total"],
     }
     table = described(Table(columns, meta={"redshift": redshift}), COLUMNS)

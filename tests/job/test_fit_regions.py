@@ -117,7 +117,7 @@ def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, caps
     assert fit(PlantedFit()) == 0
     assert "7: blended_mixture: 2 of 2 regions fitted" in capsys.readouterr().out
     table, photometry = table_of(fit), read_photometry(fit.output, RUN.name, 7)
-    light = photometry.flux.sum(axis=1) * photometry.scale
+    light = photometry.as_bright_as_totals()[0].sum(axis=1)
     assert np.array(table["mass_p50"]) == pytest.approx(MASS_TO_LIGHT * light)
     assert np.array(table["mass_p16"]) == pytest.approx(
         MASS_TO_LIGHT * light * np.percentile(np.linspace(0.9, 1.1), 16)
@@ -147,6 +147,7 @@ def test_the_fit_is_asked_for_what_the_settings_say(fit):
     assert first.priors == PRIORS | {"a_v": (0, 1)}
     assert (first.sfh, first.seed, first.redshift, first.redshift_error) == ("nonparametric", 5, 2.0, 0.0)
     assert (first.error >= 0.5 * np.abs(first.flux)).all()
+    assert first.shared.shape == (2, len(first.flux))
 
 
 def test_posteriors_of_all_regions_are_in_one_file(fit):
