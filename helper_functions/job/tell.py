@@ -18,11 +18,11 @@ def say(text, stream="stdout"):
 
 
 @contextmanager
-def progress_bar(total, unit):
-    """Give a function to call for each piece of work that is done."""
+def progress_bar(total, unit, done=0):
+    """Give a function to call for each piece of work that is done, of which some may be done at the start."""
     bar = None
     with suppress(*DEAF):
-        bar = tqdm(total=total, unit=unit)
+        bar = tqdm(total=total, unit=unit, initial=done)
 
     def advance():
         with suppress(*DEAF):
