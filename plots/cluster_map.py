@@ -14,13 +14,14 @@ from plots.style import (
     label_image,
     name_colours,
     new_figure,
+    outline,
     outlines,
+    probability_bar,
+    round_ticks,
     scale_bar,
+    segments,
     zoom,
 )
-
-SELECTED = {"colors": CONTOUR_COLOUR, "linewidths": 0.9, "linestyles": "-"}
-SEGMENT = {"colors": CONTOUR_COLOUR, "linewidths": 0.9, "linestyles": ":"}
 
 
 def cluster_map(result):
@@ -44,20 +45,21 @@ def cluster_map(result):
     axes = figure.subplots(1, len(names), sharex=True, sharey=True)
     figure.subplots_adjust(left=0.75 / width, right=1 - 1.4 / width, bottom=0.12, top=0.86, wspace=0.06)
     figure.suptitle(result.title, size=11)
-    for ax, name in zip(axes, names, strict=True):
-        ax.set_title(name, size=9)
-        ax.set_xlabel("column [pixels]")
-    axes[0].set_ylabel("row [pixels]")
-
     image, colours = colour_image(cutout, labels != 0), cluster_colours(result.regions)
     axes[0].imshow(image, origin="lower")
     axes[1].imshow(image, origin="lower")
     axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
     zoom(axes[0], labels)
+    for ax, name in zip(axes, names, strict=True):
+        ax.set_title(name, size=9)
+        ax.set_xlabel("column [pixels]")
+        round_ticks(ax, "bottom", 8, size=9)
+        round_ticks(ax, "left", 8, named=ax is axes[0], size=9)
+    axes[0].set_ylabel("row [pixels]")
     segment = np.isin(cutout.segmap, cutout.members)
-    for where, style in ((segment, SEGMENT), (labels != 0, SELECTED)):
+    for where, style in ((segment, ":"), (labels != 0, "-")):
         if not where.all():
-            axes[0].contour(where, levels=[0.5], **style)
+            segments(axes[0], outline(where), colors=CONTOUR_COLOUR, linewidths=0.9, linestyles=style)
     outlines(axes[1], labels, colours, linewidths=1.3)
     name_colours(axes[0], cutout.bands)
     scale_bar(axes[0], cutout.wcs)
@@ -82,10 +84,8 @@ def cluster_map(result):
 
 def draw_confidence(ax, confidence):
     """Draw the probability of each label, and a bar that tells what its colours mean."""
-    drawn = ax.imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
-    bar = ax.inset_axes([0.05, 0.06, 0.5, 0.035])
-    ax.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
-    bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
+    ax.imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    probability_bar(ax, [0.05, 0.04, 0.5, 0.035])
 
 
 RUN_PICTURES = {

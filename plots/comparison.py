@@ -14,6 +14,8 @@ from plots.style import (
     in_rest_frame,
     label_image,
     new_figure,
+    probability_bar,
+    round_ticks,
     scale_bar,
     wavelength_axis,
     zoom,
@@ -82,9 +84,9 @@ def comparison(result):
         ax.text(0.5, 1.01, in_lines(panel.judged), **where, size=6.5, color="0.3")
         ax = place(cell, SEDS, MAP + MAP_TO_SEDS)
         draw_composites(ax, microns, result.edges, panel)
-        ax.set_xlabel(wavelength_label, size=7, labelpad=1)
+        ax.set_xlabel(wavelength_label, size=7)
         if cell % COLUMNS == 0 or cell == n_head:
-            ax.set_ylabel("flux / mean", size=7, labelpad=1)
+            ax.set_ylabel("flux / mean", size=7)
     return figure
 
 
@@ -99,12 +101,10 @@ def draw_map(ax, labels, title, regions=None):
 def draw_share(ax, agreement):
     """Draw the share of the runs that put each pixel into its most frequent region."""
     ax.set_facecolor("0.93")
-    drawn = ax.imshow(agreement.share, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    ax.imshow(agreement.share, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
     zoom(ax, agreement.region)
     bare(ax, f"share of the runs with that region (median {np.nanmedian(agreement.share):.2f})")
-    bar = ax.inset_axes([0.05, 0.04, 0.4, 0.03])
-    ax.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
-    bar.tick_params(labelsize=7, length=2, pad=1, labeltop=True, labelbottom=False)
+    probability_bar(ax, [0.05, 0.02, 0.4, 0.03])
 
 
 def draw_agreement(ax, rand_index):
@@ -135,11 +135,11 @@ def draw_composites(ax, microns, edges, panel):
     them is of the instruments or the noise rather than of the spectrum.
     """
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
-    wavelength_axis(ax, microns)
-    ax.tick_params(labelsize=7)
+    wavelength_axis(ax, microns, size=7)
     n_clusters, n_bands = panel.composites.shape
     if not n_clusters:
         ax.set_ylim(-0.1, 2)
+        round_ticks(ax, "left", 5, size=7)
         ax.text(0.5, 0.5, "no cluster", transform=ax.transAxes, ha="center", size=8)
         return
     mean = np.nanmean(panel.composites, axis=1, keepdims=True)
@@ -161,6 +161,7 @@ def draw_composites(ax, microns, edges, panel):
     ax.scatter(*points.reshape(-1, 2).T, s=5, c=np.repeat(colours, n_bands, axis=0), linewidths=0)
     low, high = min(np.nanmin(flux), 0), np.nanmax(flux)
     ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+    round_ticks(ax, "left", 5, size=7)
 
 
 def in_lines(words):

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
-from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, StepPatch
 
 from plots.picture import Picture
 from plots.style import (
@@ -16,6 +16,8 @@ from plots.style import (
     grey_image,
     label_image,
     new_figure,
+    round_ticks,
+    segments,
     spread_labels,
     wavelength_axis,
     zoom,
@@ -39,8 +41,7 @@ SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with tha
 ROW_HEIGHT = 2.0  # inches
 HEADER, FOOTER = 0.85, 0.52  # inches, for names of features and of bands
 BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
-LEGEND = {"fontsize": 7, "loc": "upper left", "framealpha": 0.85, "edgecolor": "none"}
-BARS = {"ls": "none", "capsize": 2.5, "elinewidth": 0.9, "zorder": 4}
+BARS = {"linewidths": 0.9, "zorder": 4}
 COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5}
 POPULATION = {"mec": "0.2", "mew": 0.6, "marker": "D", "ms": 4.5}
 
@@ -68,7 +69,7 @@ def composites_page(result):
     top, bottom = 0.75 + (HEADER + 0.35 if rest_frame else 0), FOOTER + 0.5
     height = ROW_HEIGHT * n_clusters + top + bottom
     figure = new_figure(10.5, height)
-    axes = figure.subplots(n_clusters, 3, squeeze=False, sharex="col", width_ratios=[1, 2.9, 1.1])
+    axes = figure.subplots(n_clusters, 3, squeeze=False, width_ratios=[1, 2.9, 1.1])
     figure.subplots_adjust(
         left=0.04, right=0.985, bottom=bottom / height, top=1 - top / height, wspace=0.26, hspace=0.1
     )
@@ -89,25 +90,24 @@ def composites_page(result):
     microns, edges = seds.wavelengths / 1e4, seds.edges / 1e4
     marks = features_within(edges, cutout.redshift)
     for k, (row, colour) in enumerate(zip(axes, cluster_colours(result.regions[:n_clusters]), strict=True)):
-        members = composites.labels == k + 1
+        n_members = np.sum(composites.labels == k + 1)
         grey_image(row[0], cutout.sci[-1])
         own = np.where(labels == k + 1, labels, 0)
         row[0].imshow(label_image(own, result.regions, 0.8), origin="lower", interpolation="none")
         zoom(row[0], labels)
         bare(row[0], "")
-        n_members = members.sum()
         size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
         size += ", below the PSF" if result.small[k] else ""
         row[0].set_ylabel(f"cluster {k + 1}\n{size}", size=9)
+        wavelength_axis(row[1], edges, named=False)
         draw_seds(row[1], microns, edges, composites, result.populations, k, colour)
-        places = [place for feature in marks.values() for place in feature]
-        row[1].vlines(places, 0, 1, transform=row[1].get_xaxis_transform(), color="0.7", lw=0.7, ls="--", zorder=0)
-        draw_similarity(row[2], composites, k, bins, colour)
+        places = np.array([place for feature in marks.values() for place in feature])
+        style = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
+        segments(row[1], upright(places, 0 * places, 1 + 0 * places), transform=row[1].get_xaxis_transform(), **style)
+        draw_similarity(row[2], composites, k, bins, colour, last=k == n_clusters - 1)
     axes[-1, 2].set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
 
     panels = axes[:, 1]
-    wavelength_axis(panels[0], edges)
-    panels[-1].tick_params(labelbottom=False)
     panel = ROW_HEIGHT * n_clusters / (1.1 * n_clusters - 0.1)  # inches, its height
     spread_labels(panels[-1], microns, [band.upper() for band in seds.bands], -FOOTER / panel)
     far_axis(panels[-1], -FOOTER / panel, 1, "observed wavelength [µm]")
@@ -139,13 +139,15 @@ def draw_seds(ax, microns, edges, composites, populations, k, colour):
     flux, error, low, high = (
         values[k] for values in (composites.flux, composites.error, composites.low, composites.high)
     )
-    ax.vlines(microns, low, high, color=colour, alpha=0.4, lw=7, zorder=1)
+    segments(ax, upright(microns, low, high), colors=colour, alpha=0.4, linewidths=7, zorder=1)
     known = np.flatnonzero(np.isfinite(flux))
     # Bands that overlap see the same light: a line from one to the other would show noise as a feature.
     joined = [(i, j) for i, j in pairwise(known) if edges[i, 1] < edges[j, 0]]
-    lines = [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined]
-    ax.add_collection(LineCollection(lines, colors="0.55", linewidths=0.6, zorder=2))
-    ax.hlines(flux, *edges.T, color=[(0, 0, 0, alpha) for alpha in visible(flux, error)], lw=0.7, zorder=3)
+    segments(
+        ax, [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined], colors="0.55", linewidths=0.6, zorder=2
+    )
+    widths = np.stack([edges, np.stack([flux, flux], axis=1)], axis=2)
+    segments(ax, widths, colors=[(0, 0, 0, alpha) for alpha in visible(flux, error)], linewidths=0.7, zorder=3)
     draw_points(ax, microns, flux, error, **COMPOSITE)
     bottom, top = limits(flux, error, low, high)
     if populations is not None:
@@ -154,18 +156,24 @@ def draw_seds(ax, microns, edges, composites, populations, k, colour):
         lowest, highest = limits(population, its_error, population, population)
         bottom, top = min(bottom, lowest), max(top, highest)
     ax.set_ylim(bottom, top)
-    ax.axhline(0, color="0.6", lw=0.6, zorder=0)
-    ax.locator_params(axis="y", nbins=4)
+    segments(ax, [[(0, 0), (1, 0)]], colors="0.6", linewidths=0.6, zorder=0, transform=ax.get_yaxis_transform())
+    round_ticks(ax, "left")
     ax.set_ylabel(FLUX_LABEL, size=8)
-    ax.tick_params(labelsize=8)
 
 
-def draw_points(ax, microns, flux, error, **style):
+def upright(x, low, high):
+    """Vertical lines, (n_lines, 2 ends, 2 coordinates)."""
+    return np.stack([np.stack([x, x], axis=1), np.stack([low, high], axis=1)], axis=2)
+
+
+def draw_points(ax, microns, flux, error, *, color, marker, ms, mec="none", mew=0):
     """Draw fluxes with their errors, pale where they are less than SIGNIFICANT errors."""
-    alphas = visible(flux, error)
-    for alpha in np.unique(alphas):
-        some = alphas == alpha
-        ax.errorbar(microns[some], flux[some], error[some], alpha=alpha, **BARS, **style)
+    opacity = visible(flux, error)
+    colours, edges = ([to_rgba(each, alpha) for alpha in opacity] for each in (color, mec))
+    bars = upright(microns, flux - error, flux + error)
+    segments(ax, bars, colors=colours, **BARS)
+    style = {"marker": marker, "c": colours, "edgecolors": edges, "linewidths": mew}
+    ax.scatter(microns, flux, s=ms**2, zorder=BARS["zorder"], **style)
 
 
 def visible(flux, error):
@@ -184,17 +192,21 @@ def limits(flux, error, low, high):
     return bottom - margin, top + margin
 
 
-def draw_similarity(ax, composites, k, bins, colour):
+def draw_similarity(ax, composites, k, bins, colour, last):
     """Draw the histogram of similarities to composite `k` with its median and the value that all but 2.3% exceed."""
     median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
-    counts, _, _ = ax.hist(composites.similarity[composites.labels == k + 1], bins=bins, color=colour)
-    ax.set_ylim(0, 1.45 * max(counts.max(), 1))  # room for the legend
-    ax.axvline(median, color="black", lw=1.2, label=f"median {median:.3f}")
-    ax.axvline(low, color="black", lw=1, ls="--", label=f"2σ {low:.3f}")
-    ax.locator_params(axis="y", nbins=4)
+    counts, _ = np.histogram(composites.similarity[composites.labels == k + 1], bins=bins)
+    ax.add_patch(StepPatch(counts, bins, facecolor=colour, edgecolor="none"))
+    ax.set(xlim=(2 * bins[0] - bins[1], 2 * bins[-1] - bins[-2]), ylim=(0, 1.45 * max(counts.max(), 1)))
+    lines = [[(median, 0), (median, 1)], [(low, 0), (low, 1)]]
+    style = {"colors": "black", "linewidths": (1.2, 1), "linestyles": ["-", "--"]}
+    segments(ax, lines, transform=ax.get_xaxis_transform(), **style)
+    words = f"— median {median:.3f}\n-- 2σ {low:.3f}"
+    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+    ax.text(0.04, 0.95, words, size=7, ha="left", va="top", transform=ax.transAxes, bbox=box)
+    round_ticks(ax, "bottom", named=last)
+    round_ticks(ax, "left")
     ax.set_ylabel("pixels", size=8)
-    ax.tick_params(labelsize=8)
-    ax.legend(**LEGEND)
 
 
 RUN_PICTURES = {

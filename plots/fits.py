@@ -81,7 +81,7 @@ def draw_sed(ax, microns, region, colour):
     shown = np.isfinite(flux)
     highest = [np.max((flux + error)[shown], initial=0)]
     lowest = [np.min((flux - error)[shown], initial=0)]
-    wavelength_axis(ax, microns)
+    wavelength_axis(ax, microns, size=7)
     if region.fit is not None:
         within = (region.fit.wavelengths > 0.9e4 * microns.min()) & (region.fit.wavelengths < 1.1e4 * microns.max())
         ax.plot(region.fit.wavelengths[within] / 1e4, region.fit.spectrum[within], color=colour, lw=0.7, alpha=0.7)
@@ -93,7 +93,7 @@ def draw_sed(ax, microns, region, colour):
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     top = 1.12 * max(highest)
     ax.set_ylim(max(min(lowest), -0.3 * top) - 0.04 * top, top if top > 0 else None)
-    ax.set_xlabel("observed wavelength [µm]", size=8, labelpad=1)
+    ax.set_xlabel("observed wavelength [µm]", size=8)
     ax.set_ylabel("flux [µJy]", size=8)
     ax.tick_params(labelsize=7)
 

@@ -3,10 +3,9 @@
 from textwrap import fill
 
 import numpy as np
-from matplotlib.ticker import MultipleLocator
 
 from plots.picture import Picture
-from plots.style import PALETTE, grid, new_figure
+from plots.style import PALETTE, grid, new_figure, quick_ticks, round_ticks
 
 COLUMNS = 3
 STEEP = 50  # a score that falls this many times deeper than it does beside its peak is drawn on a logarithmic scale
@@ -91,10 +90,12 @@ def draw_scores(ax, scores):
     if known.any() and known[chosen - 1]:
         ax.plot(chosen, values[chosen - 1], marker="o", ms=9, mfc="none", mec=PALETTE[1], mew=1.6, ls="none")
     ax.set_xlim(0.5, len(ks) + 0.5)
-    ax.xaxis.set_major_locator(MultipleLocator(1))
-    ax.set_xlabel("number of clusters", size=8, labelpad=1)
-    ax.set_ylabel(meaning, size=7, labelpad=1)
-    ax.tick_params(labelsize=7)
+    quick_ticks(ax, "bottom", ks, size=7)
+    if ax.get_yscale() == "linear":
+        round_ticks(ax, "left", 6, size=7)
+    ax.tick_params(axis="y", labelsize=7)
+    ax.set_xlabel("number of clusters", size=8)
+    ax.set_ylabel(meaning, size=7)
 
 
 RUN_PICTURES = {

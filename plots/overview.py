@@ -15,7 +15,9 @@ from plots.style import (
     grey_image,
     grid,
     new_figure,
+    outline,
     scale_bar,
+    segments,
 )
 
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
@@ -70,8 +72,9 @@ def overview(result):
     bar.ax.tick_params(labelsize=7)
 
     if mask.any():
+        selected = outline(mask)
         for ax in axes:
-            ax.contour(mask, levels=[0.5], colors="black" if ax is axes[-2] else CONTOUR_COLOUR, linewidths=0.7)
+            segments(ax, selected, colors="black" if ax is axes[-2] else CONTOUR_COLOUR, linewidths=0.7)
     if cutout.noise is not None:
         low, tall = 0.75 / height, 2.1 / height
         draw_noise(figure.add_axes([0.75 / width, low, 0.62 - 0.75 / width, tall]), cutout)

@@ -206,7 +206,8 @@ def seds_against_truth(name, wavelengths, panels):
         upper.set_yscale("symlog", linthresh=0.1)
         lower.axhline(1, color="black", lw=1, zorder=0)
         lower.set_ylim(0.4, 1.6)
-        wavelength_axis(lower, microns)
+        wavelength_axis(upper, microns, named=False)
+        wavelength_axis(lower, microns, size=7)
         lower.set_xlabel("observed wavelength [µm]", size=8)
         for ax in column:
             ax.tick_params(labelsize=7)

@@ -4,13 +4,17 @@ import matplotlib
 import numpy as np
 from astropy.visualization import make_lupton_rgb
 from astropy.wcs.utils import proj_plane_pixel_scales
+from contourpy import contour_generator
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKLEFT, TICKUP
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, DrawingArea, TextArea, VPacker
 from matplotlib.patches import FancyArrow, Rectangle
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 # Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270), greys last.
 PALETTE = [matplotlib.color_sequences["petroff10"][n] for n in (0, 1, 2, 4, 9, 5, 6, 7, 8, 3)]
@@ -32,6 +36,14 @@ QUANTITY_NAMES = {  # of what is fitted to regions
     "redshift": "redshift",
 }
 FLUX_LABEL = "flux [10 nJy / pixel]"
+TICK = 3.5  # points, length of a tick
+WIDTHS, DIGIT = {".": 0.32, "\N{MINUS SIGN}": 0.84}, 0.64  # of signs of the usual font (DejaVu Sans), in its size
+TICK_ID = "tick"  # what marks and numbers of ticks are known by
+SIDES = {  # of a panel: the mark of its ticks, which way they point, and where numbers stand beside them
+    "bottom": (TICKDOWN, (0, -1), {"ha": "center", "va": "top"}),
+    "top": (TICKUP, (0, 1), {"ha": "center", "va": "bottom"}),
+    "left": (TICKLEFT, (-1, 0), {"ha": "right", "va": "center_baseline"}),
+}
 
 
 def galaxy_name(cutout):
@@ -112,11 +124,16 @@ def name_colours(ax, bands):
     in_box(ax, "upper left", VPacker(children=lines, pad=0, sep=1.5))
 
 
+def outline(mask, level=0.5):
+    """Lines around the pixels of a mask, a list of (n_points, 2); below a level of 1, so far outside their centres."""
+    return contour_generator(z=mask.astype(float)).lines(level)
+
+
 def outlines(ax, labels, colours, **options):
     """Draw the outline of each cluster in its colour; those of neighbours lie side by side."""
-    for number, colour in enumerate(colours, start=1):
-        if (labels == number).any():
-            ax.contour(labels == number, levels=[0.7], colors=[colour], **options)
+    lines = [outline(labels == number, 0.7) for number in range(1, len(colours) + 1)]
+    each = np.repeat(colours, [len(of_one) for of_one in lines], axis=0)
+    segments(ax, [line for of_one in lines for line in of_one], colors=each, **options)
 
 
 def zoom(ax, labels):
@@ -162,6 +179,14 @@ def compass(ax, wcs):
     in_box(ax, "lower right", area)
 
 
+def probability_bar(ax, place):
+    """Draw what the colours of a map of probabilities mean, at a place in the panel (left, bottom, width, height)."""
+    bar = ax.inset_axes(place)
+    bar.imshow(np.linspace(0, 1, 256)[None], cmap="cividis", aspect="auto", extent=(0, 1, 0, 1))
+    bar.set_yticks([])
+    quick_ticks(bar, "top", [0, 0.5, 1], size=7)
+
+
 def bare(ax, title):
     """Take the ticks off an image panel and give it a title."""
     ax.set_xticks([])
@@ -185,27 +210,82 @@ def in_rest_frame(wavelengths, redshift):
     return wavelengths / (1 + redshift if known else 1) / 1e4, label
 
 
-def wavelength_axis(ax, microns):
-    """Make the x axis logarithmic with plain numbers in micron."""
+def wavelength_axis(ax, microns, named=True, size=8):
+    """Make the x axis logarithmic, with plain numbers in micron unless they are not to be `named`."""
     ax.set_xscale("log")
     ax.set_xlim(microns.min() * 0.93, microns.max() * 1.07)
-    plain_numbers(ax.xaxis)
+    logarithmic_ticks(ax, "bottom", named, size)
 
 
-def plain_numbers(axis):
+def logarithmic_ticks(ax, side, named=True, size=8):
     """Ticks of a logarithmic axis at 1, 2, 3 and 5 times powers of ten, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
+    low, high = np.log10(ax.get_xlim())
+    decades = 10.0 ** np.arange(np.floor(low), np.ceil(high))
+    quick_ticks(ax, side, np.outer(decades, [1, 2, 3, 5]).ravel(), named, size)
+
+
+def round_ticks(ax, side, most=4, named=True, size=8):
+    """Ticks of a linear axis at round numbers, `most` intervals of them at most."""
+    low, high = ax.get_ylim() if side == "left" else ax.get_xlim()
+    quick_ticks(ax, side, MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), named, size)
+
+
+def quick_ticks(ax, side, places, named=True, size=8):
+    """Draw the ticks of an axis as one line of marks, and their numbers as texts.
+
+    Matplotlib's own are five objects for each tick, which take most of the time of a page with many panels.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its final limits.
+    side : "bottom", "top" or "left"
+    places : array_like of shape (n_ticks,)
+        Those beyond the limits are not drawn.
+    named : bool
+        Whether to write the numbers.
+    size : float
+        Of the numbers, points.
+    """
+    across = side != "left"
+    axis, limits = (ax.xaxis, ax.get_xlim()) if across else (ax.yaxis, ax.get_ylim())
+    axis.set_ticks([])
+    axis.set_ticks([], minor=True)
+    slack = 1e-9 * abs(limits[1] - limits[0])
+    places = [place for place in places if min(limits) - slack <= place <= max(limits) + slack]
+    transform = ax.get_xaxis_transform() if across else ax.get_yaxis_transform()
+    edge = [float(side == "top")] * len(places)
+    x, y = (places, edge) if across else (edge, places)
+    marker, (right, up), alignment = SIDES[side]
+    marks = {"marker": marker, "ms": TICK, "mew": 0.8, "ls": "none", "color": "black", "gid": TICK_ID}
+    ax.add_artist(Line2D(x, y, **marks, transform=transform, clip_on=False))
+    axis.labelpad = TICK + 5
+    if named:
+        names = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places]
+        away = (TICK + 3) / 72
+        beside = transform + ScaledTranslation(right * away, up * away, ax.figure.dpi_scale_trans)
+        for name, *at in zip(names, x, y, strict=True):
+            ax.text(*at, name, size=size, transform=beside, gid=TICK_ID, **alignment)
+        # The label of the axis stands beyond the numbers.
+        wide = max((sum(WIDTHS.get(sign, DIGIT) for sign in name) for name in names), default=0)
+        axis.labelpad += size * (1.3 if across else wide)
 
 
 def far_axis(ax, place, factor, label):
     """Draw the wavelength axis again, divided by `factor`, at a height in units of the panel's."""
-    axis = ax.secondary_xaxis(place, functions=(lambda x: x / factor, lambda x: x * factor))
-    plain_numbers(axis.xaxis)
-    axis.set_xlabel(label, size=9)
-    axis.tick_params(labelsize=8)
+    side = "top" if place > 0 else "bottom"
+    far = ax.inset_axes([0, place, 1, 1e-10], facecolor="none")
+    far.set_xscale("log")
+    far.set_xlim(np.array(ax.get_xlim()) / factor)
+    far.set_yticks([])
+    logarithmic_ticks(far, side)
+    far.xaxis.set_label_position(side)
+    far.set_xlabel(label, size=9)
+
+
+def segments(ax, lines, **style):
+    """Draw lines, each (n_points, 2), which do not change the limits of the axes."""
+    return ax.add_collection(LineCollection(lines, **style), autolim=False)
 
 
 def spread_labels(ax, places, names, height, size=6.5):
@@ -232,9 +312,7 @@ def spread_labels(ax, places, names, height, size=6.5):
     moved = spread(at, 1.25 * size / width)
     tip = edge + 0.18 * height
     lines = [[(x, edge), (other, tip)] for x, other in zip(at, moved, strict=True)]
-    ax.add_collection(
-        LineCollection(lines, colors="0.5", linewidths=0.5, transform=ax.transAxes, clip_on=False), autolim=False
-    )
+    segments(ax, lines, colors="0.5", linewidths=0.5, transform=ax.transAxes, clip_on=False)
     options = {"size": size, "rotation": 90, "ha": "center", "va": "bottom" if edge else "top"}
     for x, name in zip(moved, names, strict=True):
         ax.text(x, tip + 0.03 * height, name, transform=ax.transAxes, **options)
