@@ -52,7 +52,7 @@ class Survey(NamedTuple):
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    segments: dict  # id -> Segment, of those that are in the segmap
+    segments: dict  # id -> Segment, of all ids of the catalog that are in the segmap
     truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
     digest: str  # of names, sizes and times of all files: tells whether results are of these files
 
@@ -64,14 +64,14 @@ class NotInSurvey(LookupError):
 
 
 def open_survey(folder, ids):
-    """Find the survey's files, check that they belong together, and look up the galaxies asked for.
+    """Find the survey's files, check that they belong together, and look up all galaxies of the catalog.
 
     Parameters
     ----------
     folder : path
         Folder laid out as `data_paths` describes.
     ids : sequence of int
-        The id_dr3 of the galaxies that will be wanted.
+        The id_dr3 of the galaxies asked for, whose redshifts are worth a warning.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def open_survey(folder, ids):
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
     truth = open_mosaic(truth_path, cache, "REGION") if truth_path.is_file() else None
     survey_digest = _digest([super_catalog, sps_catalog, segmap_path, *sci_paths, *wht_paths])
-    segments = find_segments(segmap, ids)
+    segments = find_segments(segmap, catalog_ids)
     return Survey(bands, wavelengths, sci, wht, segmap, catalog_ids, redshifts, segments, truth, survey_digest)
 
 

@@ -1,5 +1,6 @@
 """Writing results: every file is written under another name and renamed, so none is ever half a file."""
 
+import errno
 import json
 import os
 import socket
@@ -15,6 +16,13 @@ from astropy.table import Table
 ENDING = ".partial"
 ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
 BLOCK = 2**20  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
+
+
+class DiskFull(OSError):
+    """There is no room for a file."""
+
+    status = "disk full"
 
 
 @contextmanager
@@ -24,19 +32,32 @@ def written_beside(path):
     Missing folders are made. The file has a random name and is made by this call alone, so that neither another process
     nor a link of that name can come in between. Where the block raises, what it wrote is removed and `path` stays as it
     was.
+
+    Raises
+    ------
+    DiskFull
+        Where there is no room for the file.
     """
-    path = Path(path)
+    path, partial = Path(path), None
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{socket.gethostname()}-{os.getpid()}-"
-    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=ENDING, dir=path.parent)
-    os.close(descriptor)
-    partial = Path(name)
     try:
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=ENDING, dir=path.parent)
+        os.close(descriptor)
+        partial = Path(name)
         yield partial
         os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)
+    except OSError as problem:
+        if problem.errno in FULL or "Not enough space" in str(problem):  # as astropy has it, without a number
+            raise DiskFull(
+                f"the disk is full, no room for {path}: what is finished is kept, and with more room the same command "
+                "goes on from there"
+            ) from problem
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        if partial:
+            partial.unlink(missing_ok=True)
 
 
 def _umask():

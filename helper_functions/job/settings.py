@@ -9,9 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from distances import FEATURES, METRICS
 from helper_functions.choose import choose
 from helper_functions.job.fits_windows import LARGEST_ID
+from helper_functions.job.galaxies import ALL, galaxies
+from helper_functions.job.selection import names_in, select
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
@@ -110,6 +114,13 @@ def folder(name, value):
     return str(Path(value).expanduser().absolute())
 
 
+def selection(_, value):
+    """Read a selection, which is checked as far as it can be without the catalogs."""
+    expression = str(value)
+    select(expression, {name: np.ones(1) for name in names_in(expression)})
+    return expression
+
+
 def text(name, value):
     """Read a text; None stays None."""
     return None if value is None else str(value)
@@ -117,17 +128,23 @@ def text(name, value):
 
 # ---- the settings -----------------------------------------------------------
 
-_galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
-# By the names of the settings block in small letters, in its order; the last four are not in the block.
+# By the names of the settings block in small letters, in its order; the last five are not in the block.
 SETTINGS = {
     "id_dr3_list": Setting(
-        several(lambda _, value: _galaxy("id_dr3", value), "no galaxy asked for: put an id into ID_DR3_LIST or --ids"),
-        "the galaxies",
+        galaxies(number(int, lowest=1, highest=LARGEST_ID)),
+        "the galaxies: ids, files of ids, or all",
         flag="--ids",
         metavar="ID",
         nargs="+",
+        changes=NOTHING,
+    ),
+    "select": Setting(
+        optional(selection),
+        "only galaxies for which this holds, over columns of both catalogs and n_pix, the size of the segment; without "
+        "--ids, of all",
+        metavar="CONDITION",
         changes=NOTHING,
     ),
     "errors": Setting(
@@ -234,6 +251,7 @@ SETTINGS = {
         changes=NOTHING,
     ),
     "overwrite": Setting(switch, "do again what is there already", changes=NOTHING),
+    "dry_run": Setting(switch, "only say what would be done, and about how long it would take", changes=NOTHING),
 }
 
 Settings = namedtuple("Settings", SETTINGS)
@@ -287,6 +305,8 @@ def read_command_line(defaults, arguments=None):
             how |= {"metavar": setting.metavar or name.upper(), "nargs": setting.nargs}
         parser.add_argument(flag_of(name), **how)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    if "select" in given and "id_dr3_list" not in given:
+        given["id_dr3_list"] = ALL
     return check_settings(defaults._replace(**given))
 
 

@@ -21,6 +21,7 @@ ELSE = {  # another value for each setting
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
+    **{"select": "z_50 > 1", "dry_run": True},
 }
 
 
@@ -29,8 +30,10 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     settings = settings_block()
     first, other = (what_is_asked("files", each, [RUN]) for each in (settings, settings._replace(**{name: ELSE[name]})))
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
-    harmless = "id_dr3_list methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
-    assert (first.runs == other.runs) == (name in [*harmless.split(), "overwrite"])
+    harmless = (
+        "id_dr3_list select methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
+    )
+    assert (first.runs == other.runs) == (name in [*harmless.split(), "scheduler", "overwrite", "dry_run"])
     of_pixels = (
         "errors",
         "background",
