@@ -19,6 +19,7 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.job.dry_run import dry_run
 from helper_functions.job.galaxies import chosen_ids
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, begun_last, code_digest, galaxy_lock
@@ -90,6 +91,10 @@ def main(arguments=None):
                 settings = settings._replace(catalogs=demo_catalogs())
             ids = chosen_ids(settings)
             survey = open_survey(settings.catalogs, ids)
+            if settings.dry_run:
+                asked = what_is_asked(survey.digest, settings, runs)
+                say("\n".join(dry_run(ids, survey, asked, runs, refused, settings)))
+                return 0
             check_writable(settings.output)
             remove_abandoned(settings.output)
             save_json(data_paths.settings_path(settings.output), settings_record(settings))

@@ -295,7 +295,7 @@ def connect(scheduler):
         from distributed import Client
     except ImportError as problem:
         raise ValueError("--scheduler needs dask.distributed: pip install distributed") from problem
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is said here, without tracebacks
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what happens is said here, without tracebacks
     try:
         address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
         client = Client(address, timeout=f"{DASK_PATIENCE}s")

