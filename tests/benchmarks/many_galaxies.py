@@ -1,14 +1,14 @@
 """How many galaxies an hour can be done, and what that takes. Run: python -m tests.benchmarks.many_galaxies --help
 
 `rate` simulates galaxies of 300 to 3,000 pixels and does them with `blended_mixture`, with one job and with two, fresh
-each time: galaxies a minute, memory of a worker, room on disk, and seconds and bytes against pixels, which is what the
-constants of `helper_functions.job.costs` are made from. `resume` puts copies of one finished galaxy into a folder, and
-asks for one galaxy more: how long until that is begun, and how many finished ones are passed in a second.
+each time: galaxies a minute, memory of a worker, room on disk, and what --dry-run says of it. `resume` puts copies of
+one finished galaxy into a folder, and asks for one galaxy more: how long until that is begun, and all are done.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -19,9 +19,12 @@ import numpy as np
 from astropy.table import Table
 
 import data_paths
+from helper_functions.job.dry_run import costs
 from helper_functions.job.records import GALAXY
+from helper_functions.job.runs import Run
 from helper_functions.simulation.simulated_field import DEMO_IDS, demo_field, write_field
 from helper_functions.simulation.simulated_galaxy import RECIPES, simulate_galaxy
+from main_clustering import settings_block
 
 ROOT = Path(__file__).parents[2]
 DIFFERENT = 12  # galaxies that are simulated; more are these once more, with other noise
@@ -31,7 +34,7 @@ COPIES = 600000  # the copies of a finished galaxy have this id and the next one
 
 
 def call(catalogs, output, *flags):
-    """Run the main job in a process of its own; return its seconds, and the most memory of one of its processes, MB."""
+    """Run the main job in a process of its own; return its seconds."""
     line = [sys.executable, "main_clustering.py", "--catalogs", catalogs, "--output", output, *CALL, *flags]
     start = time.monotonic()
     process = subprocess.Popen(
@@ -62,7 +65,7 @@ def size_of(folder, names="*"):
 
 
 def rate(folder, n_galaxies):
-    """Galaxies a minute with one job and with two, in turn; and what they cost against their pixels."""
+    """Galaxies a minute with one job and with two, in turn; and what else they cost."""
     ids = field_of(folder / f"field_{n_galaxies}", n_galaxies)
     minutes = {}
     for jobs in (1, 2):
@@ -75,6 +78,13 @@ def rate(folder, n_galaxies):
     print(f"2 jobs do {minutes[1] / minutes[2]:.2f} times as many; load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{pixels.min():.0f} to {pixels.max():.0f} pixels, in all {pixels.sum():.0f}")
     print(f"room on disk: {size_of(output) / n_galaxies / 1e6:.2f} MB a galaxy")
+    # The largest of all processes that have ended: the call with one job, or a worker of the one with two.
+    print(f"memory: at most {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB in a process")
+    settings = settings_block()._replace(n_clusters="auto")
+    seconds, megabytes = (cost.sum() for cost in costs(pixels, [Run(*CALL[1:], "none", "euclidean")], settings))
+    print(
+        f"costs of --dry-run for these pixels: {seconds:.0f} s with one job, {megabytes / n_galaxies:.2f} MB a galaxy"
+    )
 
 
 def resume(folder, n_finished):
