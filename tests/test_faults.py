@@ -299,7 +299,7 @@ def test_a_dry_run_tells_and_writes_nothing(job, tmp_path, capsys):
     assert "3 galaxies: 0 are done already, 3 to do" in told
     assert "1 of these are not in the catalog or the segmap, and would fail" in told
     assert "segments of 107 to 441 pixels, 548 in all" in told
-    assert re.search(r"roughly \d.* seconds with 2 jobs, and at most \d+ MB on disk", told)
+    assert re.search(r"roughly \d.* seconds with --jobs 2, and at most \d+ MB on disk", told)
     job(tmp_path / "out", "--ids", 7, "--methods", "dbscan")
     before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
     assert job(tmp_path / "out", *flags, "--dry-run") == 0

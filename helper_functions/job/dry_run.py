@@ -52,7 +52,7 @@ def dry_run(ids, survey, asked, runs, refused, settings):
             "signal are clustered"
         )
         seconds, megabytes = (cost.sum() for cost in costs(sizes, runs, settings))
-        jobs = f"with {settings.jobs} jobs" if settings.scheduler is None else "for each worker there is"
+        jobs = f"with --jobs {settings.jobs}" if settings.scheduler is None else "for each worker there is"
         share = settings.jobs if settings.scheduler is None else 1
         lines.append(f"roughly {in_words(seconds / share)} {jobs}, and at most {megabytes:.0f} MB on disk")
         free = shutil.disk_usage(existing(settings.output)).free / 1e6

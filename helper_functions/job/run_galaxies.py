@@ -25,6 +25,7 @@ ATTEMPTS = 2  # at a galaxy whose worker process dies
 THREADS = 1
 DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
 LOST_PATIENCE = 600  # seconds to wait for a scheduler that was there: enough for somebody to start it again
+MOST_DIFFERING = 10  # workers that are told to end; of a cluster that starts such workers again, more would follow
 ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
 
 
@@ -217,7 +218,7 @@ def _round_on_dask(client, work, ids, scheduler):
     def submit(some):
         return dict(zip(client.map(work, some, pure=False, batch_size=1000), some, strict=True))
 
-    waiting = submit(ids)
+    waiting, differing = submit(ids), 0
     done = as_completed(waiting)
     try:
         for future in done:
@@ -226,6 +227,9 @@ def _round_on_dask(client, work, ids, scheduler):
                 return
             result, worker = _future_result(future)
             if isinstance(result, WorkerDiffers):  # whoever is left does the galaxy
+                differing += 1
+                if differing > MOST_DIFFERING:
+                    raise result
                 say(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
                 client.retire_workers([worker])
                 _check_workers(client, scheduler)
