@@ -124,6 +124,16 @@ def budget_path(output, run, id_dr3):
     return Path(output) / "composite_seds" / run / f"{id_dr3}_flux_budget.ecsv"
 
 
+def region_features_path(output, run, id_dr3):
+    """ECSV table of the features of the SEDs of one run."""
+    return Path(output) / "composite_seds" / run / f"{id_dr3}_features.ecsv"
+
+
+def feature_maps_path(output, id_dr3):
+    """FITS file with a map of each feature over the pixels of one galaxy."""
+    return Path(output) / "features" / f"{id_dr3}_features.fits"
+
+
 def agreement_path(output, id_dr3):
     """ECSV table of how far each pair of runs of one galaxy agrees."""
     return Path(output) / "comparison" / f"{id_dr3}_agreement.ecsv"
@@ -134,9 +144,39 @@ def consensus_path(output, id_dr3):
     return Path(output) / "comparison" / f"{id_dr3}_consensus.fits"
 
 
+def fits_path(output, run, id_dr3):
+    """ECSV table of what was fitted to the regions of one run."""
+    return Path(output) / "fits" / run / f"{id_dr3}_fits.ecsv"
+
+
+def posteriors_path(output, run, id_dr3):
+    """FITS file with posterior samples, star formation histories and model SEDs of the regions of one run."""
+    return Path(output) / "fits" / run / f"{id_dr3}_posteriors.fits"
+
+
+def fit_maps_path(output, run, id_dr3):
+    """FITS file with maps that are painted from what was fitted to the regions of one run."""
+    return Path(output) / "fits" / run / f"{id_dr3}_fit_maps.fits"
+
+
+def painted_path(output, run, id_dr3, name):
+    """FITS file with maps that are painted from a table of another code, which is called `name`."""
+    return Path(output) / "painted" / run / f"{id_dr3}_{name}_maps.fits"
+
+
+def region_fit_path(output, run, id_dr3, cluster):
+    """FITS file with the fit of one region, from which the above are made."""
+    return Path(output) / "records" / str(id_dr3) / "fits" / run / f"{cluster}.fits"
+
+
 def image_path(output, folder, id_dr3, picture, figure_format):
     """Picture `picture` of a galaxy; `folder` is the run's name, or what all runs share."""
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"
+
+
+def export_path(output, code, folder, name):
+    """File for another code; `folder` is the run's name, or that of the filter curves that all runs share."""
+    return Path(output) / "exports" / code / folder / name
 
 
 def record_path(output, id_dr3, name):

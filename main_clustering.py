@@ -19,7 +19,12 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.fitting.bagpipes_fit import fit_sed
 from helper_functions.job.dry_run import dry_run
+from helper_functions.job.exports import write_exports
+from helper_functions.job.features import feature_maps
+from helper_functions.job.fit_regions import fit_galaxies
+from helper_functions.job.fit_tasks import what_is_known
 from helper_functions.job.galaxies import chosen_ids
 from helper_functions.job.interrupts import Terminated, calm, listen
 from helper_functions.job.records import Busy, begun_last, code_digest, galaxy_lock
@@ -29,7 +34,7 @@ from helper_functions.job.runs import plan_runs
 from helper_functions.job.save_results import DiskFull, check_writable, remove_abandoned, save_json
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
 from helper_functions.job.store import GalaxyStore, what_is_asked
-from helper_functions.job.summary import EXPECTED, FAILED, Summary, one_line
+from helper_functions.job.summary import EXPECTED, FAILED, OK, Summary, one_line
 from helper_functions.job.tell import log_file, progress_bar, replace_what_cannot_be_written, say
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
@@ -71,9 +76,26 @@ CRITERIA_SHOWN = ["tic", "bic", "silhouette", "gap", "stability", "prediction"] 
 CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a confident member of its cluster
 SEED = 0
 
+EXPORT = []  # codes that the photometry of all regions is written for: bagpipes, eazy, prospector
+ERROR_FLOOR = None  # share of fluxes added to errors in quadrature in exports and fits; None: flux_sys of the tables
+
+# Fits of stellar populations to the regions of blended_mixture
+FIT = False  # fit them with bagpipes, and paint maps of mass, SFR, A_V and age
+FIT_SFH = "delayed"  # or nonparametric
+FIT_PRIORS = {  # lowest and highest; uniform in the logarithm of age, tau, mass and metallicity
+    "age": (0.01, 15.0),  # Gyr since the first stars formed, and not more than the Universe is old
+    "tau": (0.03, 10.0),  # Gyr, of SFH delayed
+    "mass": (4.0, 13.0),  # log10 of solar masses that formed
+    "metallicity": (0.05, 2.5),  # solar
+    "a_v": (0.0, 4.0),  # mag
+    "log_u": (-4.0, -1.0),  # log10 of the ionisation parameter
+}
+FIT_REDSHIFT = "fixed"  # to z_50, or "catalog": a Gaussian about it with half of the 16-84% range
+MAGNIFICATION = None  # by lensing: a number, a column of the SPS catalog such as "mu", or {id: number}
+
 FIGURE_FORMAT = "png"  # or "pdf"
 DPI = 130
-JOBS = 1  # galaxies worked on at a time
+JOBS = 1  # galaxies, or regions to be fitted, worked on at a time
 MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it where it would take more
 # -----------------------------------------------------------------------------
 
@@ -89,17 +111,18 @@ def main(arguments=None):
             runs, refused = plan_runs(settings)
             if settings.catalogs is None:
                 settings = settings._replace(catalogs=demo_catalogs())
-            ids = chosen_ids(settings)
-            survey = open_survey(settings.catalogs, ids)
+            settings = settings._replace(id_dr3_list=chosen_ids(settings))
+            survey = open_survey(settings.catalogs, settings.id_dr3_list)
+            known = what_is_known(survey, settings) if settings.fit else None
             if settings.dry_run:
-                asked = what_is_asked(survey.digest, settings, runs)
-                say("\n".join(dry_run(ids, survey, asked, runs, refused, settings)))
+                say("\n".join(dry_run(survey, runs, refused, settings)))
                 return 0
             check_writable(settings.output)
             remove_abandoned(settings.output)
             save_json(data_paths.settings_path(settings.output), settings_record(settings))
             at_the_end.enter_context(log_file(data_paths.log_path(settings.output)))
-            return cluster_galaxies(ids, survey, runs, refused, settings)
+            status = cluster_galaxies(survey, runs, refused, settings)
+            return max(status, fit_galaxies(known, runs, settings, fit_sed)) if settings.fit else status
         except (OSError, ValueError) as problem:
             say(f"error: {problem}", "stderr")
             return 2
@@ -128,7 +151,7 @@ class MadeFrom(NamedTuple):
     files: str  # of the survey
 
 
-def cluster_galaxies(ids, survey, runs, refused, settings):
+def cluster_galaxies(survey, runs, refused, settings):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
     summary = Summary(settings.output)
     made_from = MadeFrom(code_digest(), survey.digest)
@@ -136,11 +159,11 @@ def cluster_galaxies(ids, survey, runs, refused, settings):
     SURVEYS[settings.catalogs] = survey
     each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
     work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, made_from=made_from)
-    failed, total = 0, len(ids)
+    failed, total = 0, len(settings.id_dr3_list)
     say(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
-            every = galaxies_in_turn(work, begun_last(settings.output, ids), settings)
+            every = galaxies_in_turn(work, begun_last(settings.output, settings.id_dr3_list), settings)
             for number, (id_dr3, done) in enumerate(every, start=1):
                 if isinstance(done, DiskFull | WorkerDiffers):  # as would be all galaxies that follow
                     raise done
@@ -236,12 +259,14 @@ def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
         rows = {run: store.save_failure(run, reason, "refused") for run, reason in refused.items()}
         rows |= {run: row for run in runs if (row := store.done_row(run))}
         is_new = len(rows) < len(runs) + len(refused) or not store.is_complete()
-        if is_new:
-            try:
+        try:
+            if is_new:
                 do_what_is_missing(store, survey, rows)
-            except Exception as problem:  # it ends this galaxy, and no other
-                missing = [run for run in runs if run not in rows] or runs
-                rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
+            for run in [run for run in runs if rows[run]["status"] == OK]:
+                write_exports(settings.output, run.name, id_dr3, settings.export, settings.error_floor)
+        except Exception as problem:  # it ends this galaxy, and no other
+            missing = [run for run in runs if run not in rows] or runs
+            rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
         return [rows[run] for run in (*runs, *refused)], is_new
 
 
@@ -267,22 +292,23 @@ def do_what_is_missing(store, survey, rows):
         raise no_pixels(cutout, snr, settings.snr_thresh)
 
     seds, made = extract_seds(cutout, mask), {}
+    maps = feature_maps(seds, mask.shape)
     # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the same.
     staying = [run for run, _ in store.runs_that_hold() if run in rows or run not in store.runs]
-    maps = [in_regions(*store.clusters(run)) for run in staying]
+    known = [in_regions(*store.clusters(run)) for run in staying]
     for run in store.runs:
         if run not in rows:
             start = time.perf_counter()
             try:
                 result = cluster_run(run, seds, cutout, settings, store.criteria(run))
-                result = result._replace(regions=match_regions(result.labels, maps))
+                result = result._replace(regions=match_regions(result.labels, known), maps=maps)
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
                 made[run] = result.labels, result.regions, result.composites
-                maps.append(in_regions(result.labels, result.regions))
+                known.append(in_regions(result.labels, result.regions))
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = failed_runs(store, [run], problem)
 
-    galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges)
+    galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges, maps=maps)
     if holding := store.runs_that_hold():
         panels = [run_panel(run, row, *(made.get(run) or kept_run(store, run, seds))) for run, row in holding]
         found = agreement([run.name for run, _ in holding], [in_regions(each.labels, each.regions) for each in panels])

@@ -21,6 +21,14 @@ def sedpy_name(band):
     return names[0] if names else None
 
 
+def bands_with_curves():
+    """All bands that `load_filter` has a curve for, by the names of the curves."""
+    bands = {
+        name.removeprefix(prefix) for name in _sedpy_names() for prefix in SEDPY_PREFIXES if name.startswith(prefix)
+    }
+    return sorted(bands, key=sedpy_name)
+
+
 @cache
 def load_filter(band):
     """Return the sedpy `Filter` of a band.

@@ -1,6 +1,6 @@
 import pytest
 
-from helper_functions.filters import load_filter, pivot_wavelength, sedpy_name
+from helper_functions.filters import bands_with_curves, load_filter, pivot_wavelength, sedpy_name
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,13 @@ from helper_functions.filters import load_filter, pivot_wavelength, sedpy_name
 def test_bands_have_their_instruments_curve(band, name, micron):
     assert sedpy_name(band) == name
     assert pivot_wavelength(band) == pytest.approx(micron * 1e4, rel=1e-3)
+
+
+def test_bands_with_curves_are_those_that_load():
+    assert {"f444w", "f435w", "f160w"} < set(bands_with_curves())
+    assert "alma" not in bands_with_curves()
+    names = [sedpy_name(band) for band in bands_with_curves()]
+    assert names == sorted(set(names))
 
 
 def test_what_is_no_band_has_none():

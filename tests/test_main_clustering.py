@@ -58,7 +58,7 @@ def test_all_methods_leave_their_files(job, capsys):
     for method in METHODS:
         run = f"{method}_{METHODS[method].norm}" if METHODS[method].takes_any_norm else method
         expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
-        expected |= {f"composite_seds/{run}/7_flux_budget.ecsv"}
+        expected |= {f"composite_seds/{run}/7_flux_budget.ecsv", f"composite_seds/{run}/7_features.ecsv"}
         expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
     expected.add("composite_seds/blended_mixture/7_population_seds.ecsv")
     assert files_of(output) == expected
@@ -227,6 +227,25 @@ def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
     assert times() == second
     job(*flags, "--overwrite")
     assert all(time > second[name] for name, time in times().items())
+
+
+def test_a_later_call_exports_what_is_there_and_an_export_that_fails_costs_nothing(job, monkeypatch, capsys):
+    flags = ("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    job(*flags)
+    monkeypatch.setattr(main_clustering, "cluster_pixels", None)  # nothing is clustered from here on
+    status, output = job(*flags, "--export", "eazy", "prospector", "--error-floor", 0.05)
+    assert status == 0
+    assert {path.parent.parent.name for path in output.rglob("7_composites_total.*")} == {"eazy", "prospector"}
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(main_clustering, "write_exports", full)
+    assert job(*flags, "--export", "bagpipes")[0] == 1
+    assert "no space left" in capsys.readouterr().out
+    assert summary_of(output)["status"].tolist() == ["ok"]
+    assert job(*flags, "--export", "fastt")[0] == 2
+    assert "unknown code to export for 'fastt': choose from bagpipes, eazy, prospector" in capsys.readouterr().err
 
 
 def test_a_later_run_takes_the_regions_that_are_there_and_joins_them_on_the_page(job, monkeypatch):

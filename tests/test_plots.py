@@ -4,8 +4,10 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import Table
 from conftest import celestial_wcs
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
@@ -25,11 +27,23 @@ from plots.cluster_map import cluster_map
 from plots.comparison import comparison
 from plots.composites import composites_page
 from plots.feature_weights import feature_weights_page
+from plots.features import draw_wedge, features_page
+from plots.fit_maps import fit_maps
+from plots.fits import fits_page
 from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
 from plots.recovery import criteria_matrix
 from plots.scaling import scaling
-from plots.style import PALETTE, UNASSIGNED_COLOUR, cluster_colours, colour_image, east_and_north, label_image, spread
+from plots.style import (
+    PALETTE,
+    UNASSIGNED_COLOUR,
+    cluster_colours,
+    colour_image,
+    east_and_north,
+    label_image,
+    new_figure,
+    spread,
+)
 
 
 def galaxy(n_bands, redshift=2.0):
@@ -447,3 +461,94 @@ def test_composites_say_which_clusters_are_below_the_psf():
     run.small = np.array([False, True, False])
     labels = [ax.get_ylabel() for ax in composites_page(run).axes if ax.get_ylabel().startswith("cluster")]
     assert ["below the PSF" in label for label in labels] == [False, True, False]
+
+
+def features_of(u_v, v_j):
+    values = {"u_v": u_v, "v_j": v_j}
+    return {
+        name: SimpleNamespace(value=np.array(value), error=np.full(len(value), 0.1)) for name, value in values.items()
+    }
+
+
+def test_features_are_drawn_where_they_are_known():
+    run = run_of(galaxy(6, redshift=2.0), 3)
+    image = np.where(run.labels > 0, np.arange(24.0), np.nan)
+    run.maps = {"ew_halpha_nii": (image, image), "d4000": (image, image)}
+    known, unknown = features_of([1.0, 1.5, 0.5], [0.5, np.nan, 1.0]), features_of([np.nan] * 3, [np.nan] * 3)
+    run.features = {"population": known, "composite": unknown}
+    figure = drawn(features_page(run))
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == ["clusters", "Hα + [NII]", "colours of the clusters"]
+    points = [each for each in panels[2].containers if isinstance(each, ErrorbarContainer)]
+    assert [tuple(each.lines[0].get_xydata()[0]) for each in points] == [(0.5, 1.0), (1.0, 0.5)]
+    assert [to_rgba(each.lines[0].get_color()) for each in points] == [to_rgba(PALETTE[n]) for n in (0, 2)]
+    run.features = {"composite": unknown}
+    assert len([ax for ax in features_page(run).axes if ax.get_title()]) == 2
+    run.maps = None
+    assert features_page(run) is None
+
+
+def test_the_wedge_of_quiescent_galaxies_is_that_of_the_paper():
+    """Corners by hand, from the equations: at redshift 1.5, U - V = 1.3 meets 0.88 (V - J) + 0.49 at V - J = 0.92."""
+    figure = new_figure(3, 3)
+    ax = figure.subplots()
+    draw_wedge(ax, 1.5)
+    np.testing.assert_allclose(ax.lines[0].get_xydata()[1:3], [(0.81 / 0.88, 1.3), (1.6, 0.88 * 1.6 + 0.49)])
+
+
+def fitted_run(n_regions, unknown=()):
+    """A `FittedRun` of regions in columns; those in `unknown` have no fit."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros((20, 24), dtype=int)
+    labels[4:16, 4:20] = 1 + np.arange(16) * n_regions // 16
+    wavelengths = np.linspace(5e3, 4.5e4, 8)
+    known = {"mass": 10 ** rng.normal(9, 0.1, 200), "sfr": rng.uniform(0, 1, 200), "age": rng.normal(1, 0.1, 200)}
+    known |= {"a_v": rng.normal(1, 0.1, 200), "metallicity": np.ones(200)}
+    known["sfr"][:40] = 0  # whose logarithm is not finite
+    flux = rng.uniform(-0.1, 1, 8)
+    flux[2] = np.nan
+    fit = SimpleNamespace(samples=known, lookback=np.linspace(0, 3, 9), sfh=np.ones((3, 9)), chi2=9.4, n_bands=7)
+    fit.wavelengths, fit.spectrum, fit.model = np.linspace(4e3, 5e4, 50), np.ones(50), np.ones((3, 8))
+    regions = [
+        SimpleNamespace(
+            cluster=number,
+            flux=tuple(flux),
+            error=(0.1,) * 8,
+            fit=None if number in unknown else fit,
+            reason="five bands are too few" if number in unknown else None,
+        )
+        for number in range(1, n_regions + 1)
+    ]
+    image = np.where(labels > 0, 10.0**labels, np.nan)
+    maps = {"mass": SimpleNamespace(image=image, unit=u.solMass, is_sum=True)}
+    maps |= {"a_v": SimpleNamespace(image=image, unit=u.mag, is_sum=False)}
+    maps |= {"log_u": maps["a_v"], "sfr": SimpleNamespace(image=0 * image, unit=u.solMass / u.yr, is_sum=True)}
+    drawn = {"title": "title", "wcs": celestial_wcs(), "labels": labels, "regions": np.arange(1, n_regions + 1)}
+    return SimpleNamespace(**drawn, wavelengths=wavelengths, fitted=regions, maps=maps)
+
+
+def texts_of(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def test_fits_have_a_row_for_each_region_and_say_why_there_is_no_fit():
+    figure = fits_page(fitted_run(2, unknown=[2]))
+    texts = texts_of(figure)
+    assert {"cluster 1", "cluster 2", "not fitted: five bands are too few", "χ² = 9.4 in 7 bands"} <= set(texts)
+    assert len(figure.axes) == 1 + 1 + 15 + 1
+    assert any("log SFR\n< " in text for text in texts)  # a sixth of the samples form no stars
+    assert fits_page(fitted_run(0)) is None
+
+
+def test_maps_have_their_units_and_sums_are_per_pixel():
+    figure = fit_maps(fitted_run(3))
+    labels = {ax.get_ylabel() for ax in figure.findobj(Axes) if ax.get_ylabel()}
+    assert labels == {
+        "$\\mathrm{M_{\\odot}}$ per pixel",
+        "$\\mathrm{mag}$",
+        "$\\mathrm{M_{\\odot}\\,yr^{-1}}$ per pixel",
+    }
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["regions", "stellar mass", "$A_V$", "SFR"]
+    empty = fitted_run(3)
+    empty.maps = {}
+    assert fit_maps(empty) is None

@@ -127,5 +127,41 @@ def _warn_of_impossible(path, ids, found, impossible, asked_for):
         )
 
 
+def read_magnifications(path, name, asked_for):
+    """Magnifications by lensing from a column of a FITS catalog.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Of the column.
+    asked_for : sequence of int
+        Ids that they are wanted of.
+
+    Returns
+    -------
+    magnifications : dict
+        id -> a number above 0; an id without a possible one, or with several that differ, is left out.
+
+    Warns
+    -----
+    UserWarning
+        Where galaxies that are asked for have magnifications that cannot be.
+    """
+    ids, values = read_columns(path, ["id", name.lower()])
+    possible = np.isfinite(values) & (values > 0)
+    found, wrong = {}, []
+    for id_dr3 in asked_for:
+        own = ids == id_dr3
+        if possible[own].all() and len(set(values[own].tolist())) == 1:
+            found[id_dr3] = float(values[own][0])
+        elif own.any():
+            wrong.append(f"id {id_dr3} {', '.join(f'{value:g}' for value in values[own])}")
+    if wrong:
+        message = f"column {name} of {path} has no possible magnification, one number above 0, for {len(wrong)} of the"
+        warnings.warn(f"{message} galaxies asked for, which counts as unknown: {_some(wrong, '; ')}", stacklevel=2)
+    return found
+
+
 def _some(texts, between=", "):
     return between.join(texts[:SAID]) + (f"{between}and {len(texts) - SAID} more" if len(texts) > SAID else "")

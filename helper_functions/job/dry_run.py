@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helper_functions.job.store import GalaxyStore
+from helper_functions.job.store import GalaxyStore, what_is_asked
 
 # Seconds on one core, and MB on disk: (of a galaxy of few pixels, for each 1,000 pixels of its segment more). Measured
 # as processor time on galaxies of 62 and 1,250 pixels of the demo field, in 27 bands, with the number of clusters to be
@@ -26,19 +26,18 @@ CRITERIA_SECONDS = (1.9, 3.1)  # of those that are shown for the first run
 GALAXY_MB, RUN_MB = (1.4, 2.2), (0.4, 0.1)
 
 
-def dry_run(ids, survey, asked, runs, refused, settings):
+def dry_run(survey, runs, refused, settings):
     """What the call would do, a list of sentences.
 
     Parameters
     ----------
-    ids : sequence of int
     survey : Survey
-    asked : Asked
     runs : list of Run
     refused : dict
         Run -> reason, of those that have no meaning.
     settings : Settings
     """
+    ids, asked = settings.id_dr3_list, what_is_asked(survey.digest, settings, runs)
     to_do = [id_dr3 for id_dr3 in ids if not GalaxyStore(id_dr3, settings, asked, runs).is_done()]
     sizes = np.array([survey.segments[id_dr3].n_pixels for id_dr3 in to_do if id_dr3 in survey.segments])
     lines = [f"{len(ids)} galaxies: {len(ids) - len(to_do)} are done already, {len(to_do)} to do"]
@@ -46,6 +45,8 @@ def dry_run(ids, survey, asked, runs, refused, settings):
         lines.append(f"{len(to_do) - len(sizes)} of these are not in the catalog or the segmap, and would fail")
     lines.append(f"runs of each: {', '.join(run.name for run in runs) or 'none'}")
     lines += [f"{run.name} would be refused: {reason}" for run, reason in refused.items()]
+    if settings.fit:
+        lines.append("fits of regions are not counted")
     if len(sizes):
         lines.append(
             f"segments of {sizes.min()} to {sizes.max()} pixels, {sizes.sum()} in all: of these, the ones with enough "

@@ -68,6 +68,13 @@ def _ids_of(value, read_id):
     return ids
 
 
+def selection(_, value):
+    """Read a selection, which is checked as far as it can be without the catalogs."""
+    expression = str(value)
+    select(expression, {name: np.ones(1) for name in names_in(expression)})
+    return expression
+
+
 def chosen_ids(settings):
     """Ids of the galaxies that the settings ask for, a list.
 

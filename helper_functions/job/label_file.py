@@ -94,6 +94,18 @@ def read_clusters(path):
         return hdus[0].data.astype(int), hdus["REGIONS"].data["region"].astype(int)
 
 
+def read_light(path):
+    """Light of each population in each pixel, from the label file of a run.
+
+    Returns
+    -------
+    light : float ndarray of shape (n_clusters, ny, nx) or None
+        NaN in pixels that are not selected; None where the method does not take blends apart.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        return hdus["LIGHT"].data.astype(float) if "LIGHT" in hdus else None
+
+
 def consensus_hdus(cutout, agreement):
     """The most frequent region of each pixel, and the SHARE of the runs that put the pixel there, as an `HDUList`."""
     header = cutout.wcs.to_header(relax=True)

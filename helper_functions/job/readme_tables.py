@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 
 from distances import METRICS
-from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
+from helper_functions.job.exports import EXPORTS
+from helper_functions.job.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.job.settings import SETTINGS, flag_of
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.quality import QUALITY
+from helper_functions.sed_features import SED_FEATURES
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "helper_functions" / "OPTIONS.md")
@@ -46,14 +48,25 @@ def methods_table():
     return table(("method", "what it does", "own norm, metric, criterion"), rows)
 
 
+def features_table():
+    """Table of the features of SEDs with their units and sources."""
+    rows = [
+        (f"`{name}`", entry.meaning + (f" [{entry.unit}]" if entry.unit else ""), entry.source)
+        for name, entry in SED_FEATURES.items()
+    ]
+    return table(("feature", "meaning", "definition"), rows)
+
+
 TABLES = {
     "settings": settings_table,
     "methods": methods_table,
     "norms": lambda: meanings("norm", NORMS),
     "metrics": lambda: meanings("metric", METRICS),
     "criteria": lambda: meanings("criterion", CRITERIA),
+    "features": features_table,
     "quality": lambda: meanings("figure", QUALITY),
-    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES),
+    "exports": lambda: meanings("code", EXPORTS),
+    "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES | FIT_PICTURES),
 }
 
 

@@ -35,10 +35,10 @@ def digest(*parts):
 
 
 @cache
-def code_digest():
-    """Digest of the project's code, so that results of other code are made again."""
+def code_digest(patterns=CODE):
+    """Digest of the project's code, or of these files of it, so that results of other code are made again."""
     root = Path(__file__).parents[2]
-    paths = sorted(path for pattern in CODE for path in root.glob(pattern))
+    paths = sorted(path for pattern in patterns for path in root.glob(pattern))
     return digest([[path.relative_to(root).as_posix(), checksum(path)] for path in paths])
 
 

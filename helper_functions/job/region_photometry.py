@@ -26,6 +26,7 @@ class RegionPhotometry(NamedTuple):
     error: np.ndarray  # (n_regions, n_bands), with that of zero points, or the floor, in it
     total: np.ndarray  # (n_regions, n_bands), microjansky, of the whole region
     total_error: np.ndarray  # (n_regions, n_bands), likewise
+    floor: float | None = None  # share of the flux that is in the errors; None: the error of zero points of the table
 
     @property
     def scale(self):
@@ -81,4 +82,5 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
         error=np.hypot(column("flux_err"), relative * np.abs(flux)),
         total=total,
         total_error=np.hypot(column("flux_total_err"), relative * np.abs(total)),
+        floor=floor,
     )

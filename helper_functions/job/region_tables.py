@@ -4,6 +4,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from helper_functions.filters import sedpy_name
+from helper_functions.job.features import feature_table
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import code_digest
 from helper_functions.job.save_results import described
@@ -17,6 +19,7 @@ FAINTEST = 2.0  # errors that a flux must have to count as measured
 COLUMNS = {
     "cluster": (None, "label in the label image, from 1 by falling number of pixels"),
     "band": (None, "filter"),
+    "filter": (None, "name of its curve in sedpy; empty where it has none"),
     "wave_obs": (u.AA, "pivot wavelength"),
     "wave_rest": (u.AA, "the same at rest; NaN without a redshift"),
     "flux": (FLUX_UNIT, "per pixel, a mean and no sum: of a pixel of the cluster's mean brightness"),
@@ -63,6 +66,7 @@ def sed_tables(result):
     tables = {
         "composites": composite_table(result.composites, seds, result.cutout.wcs, area),
         "budget": budget_table(budget, result.cutout, seds),
+        "features": feature_table(result.features, seds.redshift),
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)
@@ -113,6 +117,7 @@ def _of_clusters(spectra, seds):
     return {
         "cluster": np.arange(1, len(spectra.flux) + 1)[:, None],
         "band": np.array(seds.bands, dtype=str),
+        "filter": np.array([sedpy_name(band) or "" for band in seds.bands], dtype=str),
         "wave_obs": seds.wavelengths,
         "wave_rest": seds.wavelengths / (1 + seds.redshift),
         "flux": spectra.flux,

@@ -8,6 +8,7 @@ from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
 from helper_functions.compare_runs import Agreement
 from helper_functions.composite_seds import CompositeSEDs
+from helper_functions.job.features import region_features
 from helper_functions.job.runs import Run
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
@@ -41,6 +42,8 @@ class RunResult(NamedTuple):
     regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
     confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
     band_weights: BandWeights | None  # of metric features
+    features: dict  # of its SEDs: "population" or "composite" -> name in SED_FEATURES -> Measured, (n_clusters,)
+    maps: dict | None = None  # of the galaxy's pixels: name in SED_FEATURES -> value and error, (ny, nx)
 
     @property
     def small(self):
@@ -58,7 +61,8 @@ def run_result(run, cutout, seds, clustering, composites, populations, quality, 
     title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
     found = run, cutout, seds, clustering, composites, populations, quality
     images = labels, np.arange(1, clustering.n_clusters + 1)
-    result = RunResult(*found, title, *images, confidence=None, band_weights=None)
+    features = region_features(seds, composites, populations)
+    result = RunResult(*found, title, *images, confidence=None, band_weights=None, features=features)
     if clustering.confidence is not None:
         result = result._replace(confidence=result.image(clustering.confidence))
     if run.metric == "features":
@@ -90,6 +94,7 @@ class GalaxyResult(NamedTuple):
     wavelengths: np.ndarray | None = None  # (n_bands,), of the composites, Angstrom
     edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
     agreement: Agreement | None = None  # of the runs that the panels are of, in their order
+    maps: dict | None = None  # name in SED_FEATURES -> value and error, (ny, nx)
 
 
 def run_panel(run, row, labels, regions, composites):

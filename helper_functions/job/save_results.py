@@ -135,8 +135,13 @@ def save_table(path, table):
 
 def save_json(path, content):
     """Write plain dictionaries and lists as JSON."""
+    save_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def save_text(path, text):
+    """Write a text as it is."""
     with written_beside(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.write_text(text)
 
 
 def save_figure(path, figure, dpi):

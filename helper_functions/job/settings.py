@@ -1,21 +1,29 @@
 """What was asked for: the settings block, as the command line changed it, checked before anything is read."""
 
 import argparse
-import math
 import platform
 from collections import namedtuple
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from distances import FEATURES, METRICS
-from helper_functions.choose import choose
+from helper_functions.fitting.bagpipes_fit import PRIORS, SFHS, check_priors
+from helper_functions.job.exports import EXPORTS
 from helper_functions.job.fits_windows import LARGEST_ID
-from helper_functions.job.galaxies import ALL, galaxies
-from helper_functions.job.selection import names_in, select
+from helper_functions.job.galaxies import ALL, galaxies, selection
+from helper_functions.job.setting_values import (
+    UNSET,
+    folder,
+    magnification,
+    number,
+    one_of,
+    optional,
+    priors,
+    several,
+    switch,
+    text,
+)
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
@@ -24,7 +32,7 @@ from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 FIGURE_FORMATS = ("png", "pdf")
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 PIXELS, LABELS, NOTHING = "pixels", "labels", "nothing"
-UNSET = "default"  # on the command line, this stands for the None of the settings block
+FIT_REDSHIFTS = ("fixed", "catalog")
 
 
 class Setting(NamedTuple):
@@ -44,96 +52,15 @@ class Setting(NamedTuple):
         return self.read is switch
 
 
-# ---- how values are read ----------------------------------------------------
-
-
-def number(kind, lowest=None, highest=math.inf, word=None):
-    """Reader of a finite int or float, or of one word that may stand for it."""
-
-    def read(name, value):
-        if word is not None and value == word:
-            return value
-        try:
-            result = kind(value)
-            good = math.isfinite(result) and (isinstance(value, str) or result == value)
-            good = good and (lowest is None or result >= lowest) and result <= highest
-        except (TypeError, ValueError, OverflowError):
-            good = False
-        if not good:
-            what = "a whole number" if kind is int else "a number"
-            above = "" if lowest is None else f" of at least {lowest}"
-            above += f" and at most {highest}" if highest < math.inf and str(value).isdigit() else ""
-            other = "" if word is None else f' or "{word}"'
-            raise ValueError(f"{name} must be {what}{above}{other}, found {value!r}")
-        return result
-
-    return read
-
-
-def one_of(options, kind):
-    """Reader of a name out of `options`."""
-
-    def read(name, value):
-        choose(dict.fromkeys(options), value, kind)
-        return value
-
-    return read
-
-
-def optional(read):
-    """Reader of a setting that may be None."""
-    return lambda name, value: None if value in (None, UNSET, [UNSET]) else read(name, value)
-
-
-def several(read, at_least_one=""):
-    """Reader of a list without repeats, where a single value is a list of one; or of one that must not be empty."""
-
-    def read_all(name, values):
-        values = values if isinstance(values, list | tuple) else [values]
-        result = list(dict.fromkeys(read(name, value) for value in values))
-        if at_least_one and not result:
-            raise ValueError(at_least_one)
-        return result
-
-    return read_all
-
-
-def switch(name, value):
-    """Read True or False."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, found {value!r}")
-    return value
-
-
-def folder(name, value):
-    """Read a folder, as an absolute path; None stays None."""
-    if value is None:
-        return None
-    if not str(value).strip():
-        raise ValueError(f"{name} must be a folder, found {value!r}")
-    return str(Path(value).expanduser().absolute())
-
-
-def selection(_, value):
-    """Read a selection, which is checked as far as it can be without the catalogs."""
-    expression = str(value)
-    select(expression, {name: np.ones(1) for name in names_in(expression)})
-    return expression
-
-
-def text(name, value):
-    """Read a text; None stays None."""
-    return None if value is None else str(value)
-
-
 # ---- the settings -----------------------------------------------------------
 
+_galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
 # By the names of the settings block in small letters, in its order; the last five are not in the block.
 SETTINGS = {
     "id_dr3_list": Setting(
-        galaxies(number(int, lowest=1, highest=LARGEST_ID)),
+        galaxies(_galaxy),
         "the galaxies: ids, files of ids, or all",
         flag="--ids",
         metavar="ID",
@@ -231,11 +158,52 @@ SETTINGS = {
         "probability of its label that a pixel must exceed to be a confident member of its cluster",
     ),
     "seed": Setting(number(int, lowest=0), "of everything random"),
+    "export": Setting(
+        several(one_of(EXPORTS, "code to export for")),
+        "codes that the photometry of all regions is written for",
+        names=EXPORTS,
+        changes=NOTHING,  # they are written from the tables of a run in each call, and removed with them
+        metavar="CODE",
+        nargs="*",
+    ),
+    "error_floor": Setting(
+        optional(number(float, lowest=0)),
+        "share of the flux added to its error in quadrature in exports and fits; unless set, flux_sys of the tables",
+        changes=NOTHING,
+    ),
+    "fit": Setting(
+        switch, "fit stellar populations to the regions with bagpipes, and paint maps of them", changes=NOTHING
+    ),
+    "fit_sfh": Setting(one_of(SFHS, "fit_sfh"), "star formation history of the fits", names=SFHS, changes=NOTHING),
+    "fit_priors": Setting(
+        priors(check_priors),
+        "bounds of the priors of the fits; what is not named has the bounds of the engine",
+        names=PRIORS,
+        metavar="NAME=LOW,HIGH",
+        nargs="+",
+        changes=NOTHING,
+    ),
+    "fit_redshift": Setting(
+        one_of(FIT_REDSHIFTS, "fit_redshift"),
+        "z_50, or a Gaussian about it with half of the catalog's 16-84% range",
+        names=FIT_REDSHIFTS,
+        changes=NOTHING,
+    ),
+    "magnification": Setting(
+        optional(magnification(_galaxy)),
+        "by lensing, which masses and SFRs of the fits are divided by: a number, a column of the SPS catalog, or one "
+        "number for each id",
+        metavar="NUMBER|COLUMN|ID=NUMBER",
+        nargs="+",
+        changes=NOTHING,
+    ),
     "figure_format": Setting(
         one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING
     ),
     "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes=NOTHING),
-    "jobs": Setting(number(int, lowest=1), "galaxies worked on at a time", metavar="N", changes=NOTHING),
+    "jobs": Setting(
+        number(int, lowest=1), "galaxies, or regions to be fitted, worked on at a time", metavar="N", changes=NOTHING
+    ),
     "memory_limit": Setting(
         number(float, lowest=0),
         "GB that a distance matrix may take; above it methods do without, and the summary says so",

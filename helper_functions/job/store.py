@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import data_paths
 from helper_functions.compare_runs import agreement_table
+from helper_functions.job.exports import possible_exports
+from helper_functions.job.features import feature_hdus
+from helper_functions.job.fit_files import fit_paths
 from helper_functions.job.label_file import consensus_hdus, label_hdus, read_clusters
 from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
 from helper_functions.job.records import (
@@ -29,6 +32,7 @@ TABLES = {  # of a run: what `sed_tables` calls them, and where they go
     "composites": data_paths.composites_path,
     "populations": data_paths.populations_path,
     "budget": data_paths.budget_path,
+    "features": data_paths.region_features_path,
 }
 
 
@@ -123,7 +127,7 @@ class GalaxyStore:
                 drop_record(self.output, self.id_dr3, name)
 
     def save_galaxy(self, result, cubes):
-        """Save the galaxy's pixels, how far its runs agree, and its pictures, for which `begin` has made room.
+        """Save the galaxy's pixels, maps, how far its runs agree, and pictures, for which `begin` has made room.
 
         Parameters
         ----------
@@ -131,9 +135,12 @@ class GalaxyStore:
         cubes : HDUList
             From `cutout_to_fits`.
         """
-        pixels, table, regions = self._galaxy_files()
+        pixels, table, regions, maps = self._galaxy_files()
         save_fits(pixels, cubes)
         saved = [pixels]
+        if result.maps:
+            save_fits(maps, feature_hdus(result.maps, result.cutout))
+            saved.append(maps)
         if result.agreement is not None:
             save_table(table, agreement_table(result.agreement))
             save_fits(regions, consensus_hdus(result.cutout, result.agreement))
@@ -205,18 +212,20 @@ class GalaxyStore:
         return TABLES[table](self.output, run, self.id_dr3)
 
     def _galaxy_files(self):
-        """Cubes, table of agreement and consensus: what the galaxy leaves besides its runs and pictures."""
+        """Cubes, agreement, consensus and maps of features: what the galaxy leaves besides its runs and pictures."""
         paths = data_paths.pixels_path, data_paths.agreement_path, data_paths.consensus_path
-        return [path(self.output, self.id_dr3) for path in paths]
+        return [path(self.output, self.id_dr3) for path in (*paths, data_paths.feature_maps_path)]
 
     def _possible_files(self, name):
-        """Every file that a run, or the galaxy itself, may leave."""
+        """Every file that a run, or the galaxy itself, may leave, with what was fitted to the regions of the run."""
         output, id_dr3 = self.output, self.id_dr3
         if name == GALAXY:
             pictures, files = [(each, each) for each in GALAXY_PICTURES], self._galaxy_files()
         else:
             pictures = [(name, each) for each in RUN_PICTURES]
             files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
+            files += possible_exports(output, name, id_dr3)
+            files += fit_paths(output, name, id_dr3)
         return files + [
             data_paths.image_path(output, folder, id_dr3, picture, figure_format)
             for folder, picture in pictures

@@ -47,15 +47,19 @@ def say(text, stream="stdout", log=True):
 
 
 @contextmanager
-def progress_bar(total, unit):
-    """Give a function to call for each piece of work that is done, with the number of those that failed so far."""
+def progress_bar(total, unit, done=0):
+    """Give a function to call for each piece of work that is done, with the number of those that failed so far.
+
+    Some may be done at the start.
+    """
     bar = None
     with suppress(*DEAF):
-        bar = tqdm(total=total, unit=unit)
+        bar = tqdm(total=total, unit=unit, initial=done)
 
-    def advance(failed):
+    def advance(failed=None):
         with suppress(*DEAF):
-            bar.set_postfix(failed=failed, refresh=False)
+            if failed is not None:
+                bar.set_postfix(failed=failed, refresh=False)
             bar.update()
 
     try:

@@ -216,6 +216,7 @@ def simulate_galaxy(
     radius=18.0,
     n_regions=None,
     contrast=None,
+    populations=None,
     bands=SURVEY_BANDS,
     engine="bagpipes",
 ):
@@ -236,6 +237,8 @@ def simulate_galaxy(
         Number of populations; None: the recipe's own. 1: all the light that the recipe has by itself, of one SED.
     contrast : str or None
         How much their SEDs differ, a key of POPULATIONS; None: the recipe's own.
+    populations : sequence of n_regions Population or None
+        None: those of the contrast.
     bands : sequence of str
         Names out of SURVEY_BANDS.
     engine : str
@@ -250,7 +253,8 @@ def simulate_galaxy(
     ValueError
         For unknown names, fewer bands than three, or populations that cannot exist at that redshift.
     """
-    entry, populations = check_recipe(recipe, n_regions, contrast, bands)
+    entry, listed = check_recipe(recipe, n_regions, contrast, bands)
+    populations = listed if populations is None else tuple(populations)
     if not (peak_snr > 0 and radius >= 3):
         raise ValueError(f"want a peak_snr above 0 and a radius of at least 3, found {peak_snr:g} and {radius:g}")
     bands = tuple(sorted(set(bands), key=pivot_wavelength))

@@ -1,31 +1,39 @@
 """Spectra of stellar populations: one interface, two engines."""
 
-import contextlib
-import io
 import os
 import warnings
 from functools import cache
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from astropy import units as u
-from astropy.cosmology import FlatLambdaCDM
 from sedpy.observate import getSED
 
+from helper_functions.bagpipes_setup import (
+    COSMOLOGY,
+    HIGHEST_REDSHIFT,
+    LOWEST_REDSHIFT,
+    RESOLUTION,
+    import_bagpipes,
+    wavelength_sampling,
+)
 from helper_functions.choose import choose
 from helper_functions.filters import load_filter
 
-COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)  # as bagpipes has it
 AB_ZERO_POINT = 28.9  # of the survey's flux unit, 10 nJy
-LOWEST_REDSHIFT, HIGHEST_REDSHIFT = 0.01, 10.0  # what bagpipes is set up for
-RESOLUTION = 300  # of bagpipes spectra: finer than the edges of any filter, coarser costs lines at these edges
 SAMPLED = np.arange(3e3, 5.6e4, 10.0)  # Angstrom, observed: F435W to F480M
 FLUX_DENSITY = u.erg / u.s / u.cm**2 / u.AA
 
 
+# Rate of star formation at a time t after the first stars: the name that bagpipes has for it, and the number of FSPS.
+HISTORIES = {
+    "exponential": 1,  # exp(-t / tau)
+    "delayed": 4,  # t exp(-t / tau)
+}
+
+
 class Population(NamedTuple):
-    """Stars that formed at a rate falling as exp(-t / tau), with the gas and dust around them."""
+    """Stars that formed over some time, with the gas and dust around them."""
 
     age: float  # Gyr since the first stars formed
     tau: float  # Gyr
@@ -34,6 +42,7 @@ class Population(NamedTuple):
     log_u: float = -2.5  # ionisation parameter of the nebulae
     burst_fraction: float = 0.0  # share of the mass that formed in a burst
     burst_age: float = 0.01  # Gyr since that burst
+    history: str = "exponential"  # a key of HISTORIES
 
 
 class Spectrum(NamedTuple):
@@ -47,6 +56,7 @@ def check_population(population, redshift):
     """Raise ValueError, saying what may be, for a population that cannot exist at that redshift."""
     if not LOWEST_REDSHIFT <= redshift <= HIGHEST_REDSHIFT:
         raise ValueError(f"redshift must be {LOWEST_REDSHIFT} to {HIGHEST_REDSHIFT}, found {redshift}")
+    choose(HISTORIES, population.history, "history of a population")
     oldest = COSMOLOGY.age(redshift).to_value(u.Gyr)
     limits = {
         "age": (1e-3, oldest, f"the Universe is {oldest:.3g} Gyr old at redshift {redshift:g}"),
@@ -68,20 +78,18 @@ def bagpipes_spectrum(population, redshift, mass):
     has_burst = population.burst_fraction > 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numpy, about ages and wavelengths without light
-        model = _bagpipes_model(has_burst)
+        model = _bagpipes_model(has_burst, population.history)
         model.update(_bagpipes_components(population, redshift, mass))
     return model.wavelengths * (1 + redshift), model.spectrum_full.copy()
 
 
 @cache
-def _bagpipes_model(has_burst):
+def _bagpipes_model(has_burst, history):
     """A model whose numbers can be changed; what parts it has cannot, and setting one up takes half a second."""
-    # bagpipes talks while it is imported, and changes how every figure of the session looks.
-    with contextlib.redirect_stdout(io.StringIO()), matplotlib.rc_context():
-        import bagpipes
-    bagpipes.config.R_spec = RESOLUTION
-    population = Population(1.0, 1.0, burst_fraction=0.1 if has_burst else 0.0)
-    return bagpipes.model_galaxy(_bagpipes_components(population, 1.0, 1e9), spec_wavs=SAMPLED)
+    bagpipes = import_bagpipes()
+    population = Population(1.0, 1.0, burst_fraction=0.1 if has_burst else 0.0, history=history)
+    with wavelength_sampling(bagpipes, R_spec=RESOLUTION):
+        return bagpipes.model_galaxy(_bagpipes_components(population, 1.0, 1e9), spec_wavs=SAMPLED)
 
 
 def _bagpipes_components(population, redshift, mass):
@@ -89,7 +97,7 @@ def _bagpipes_components(population, redshift, mass):
     older = mass * (1 - population.burst_fraction)
     components = {
         "redshift": redshift,
-        "exponential": {
+        population.history: {
             "age": population.age,
             "tau": population.tau,
             "massformed": np.log10(older) if older else -99.0,
@@ -111,6 +119,7 @@ def fsps_spectrum(population, redshift, mass):
     """Spectrum by FSPS (Conroy et al. 2009, through python-fsps): its own stars and nebulae, Madau (1995) IGM."""
     model = _fsps_model()
     settings = {
+        "sfh": HISTORIES[population.history],
         "tau": population.tau,
         "logzsol": np.log10(population.metallicity),
         "gas_logz": np.log10(population.metallicity),
@@ -136,9 +145,9 @@ def _fsps_model():
         import fsps
     except ImportError as problem:
         raise ValueError("engine fsps needs python-fsps: pip install fsps, or use engine bagpipes") from problem
-    # sfh=1: exponential; dust_type=2: Calzetti.
+    # dust_type=2: Calzetti.
     return fsps.StellarPopulation(
-        zcontinuous=1, sfh=1, dust_type=2, add_neb_emission=True, add_igm_absorption=True, imf_type=1
+        zcontinuous=1, dust_type=2, add_neb_emission=True, add_igm_absorption=True, imf_type=1
     )
 
 

@@ -3,7 +3,7 @@ from astropy.table import Table
 from conftest import plant
 
 from helper_functions.job.galaxies import chosen_ids, galaxies
-from helper_functions.job.settings import number
+from helper_functions.job.setting_values import number
 from main_clustering import settings_block
 
 read = galaxies(number(int, lowest=1))

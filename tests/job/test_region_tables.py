@@ -25,6 +25,7 @@ def test_rows_units_and_rest_frame_wavelengths():
     assert all(table[name].description for name in table.colnames)
     assert all(table[name].unit == COLUMNS[name][0] for name in table.colnames)
     assert np.isnan(table_of(np.nan)[0]["wave_rest"]).all()
+    assert set(table["filter"]) == {""}  # sedpy knows none of these bands
 
 
 def test_sums_means_and_brightness_agree():
@@ -56,16 +57,27 @@ def test_flags_by_hand():
 def test_tables_of_a_run(two_shapes):
     """The budget closes, and populations are there only where the method takes blends apart."""
     labels_only = sed_tables(result_of(two_shapes, "kmeans", "euclidean"))
-    assert set(labels_only) == {"composites", "budget"}
+    assert set(labels_only) == {"composites", "budget", "features"}
     tables = sed_tables(result_of(two_shapes, "blended_mixture", "noise"))
-    assert set(tables) == {"composites", "budget", "populations"}
+    assert set(tables) == {"composites", "budget", "features", "populations"}
     for table in (labels_only["budget"], tables["budget"]):
         assert set(table.colnames) == set(BUDGET)
         parts = table["clusters"] + table["unassigned"] + table["residual"]
         np.testing.assert_allclose(parts, table["selected"], rtol=1e-6)
     np.testing.assert_allclose(tables["budget"]["selected"], two_shapes.seds.flux.sum(axis=0))
     common = set(tables["composites"].colnames) & set(tables["populations"].colnames)
-    assert {"cluster", "band", "wave_obs", "wave_rest", "flux", "flux_err", "flux_total", "n_pixels"} <= common
+    assert tables["populations"]["filter"][:2].tolist() == ["acs_wfc_f606w", "acs_wfc_f814w"]
+    assert {
+        "cluster",
+        "band",
+        "filter",
+        "wave_obs",
+        "wave_rest",
+        "flux",
+        "flux_err",
+        "flux_total",
+        "n_pixels",
+    } <= common
     for band in range(6):
         rows = tables["populations"][tables["populations"]["band"] == two_shapes.seds.bands[band]]
         assert np.sum(rows["flux_total"]) == tables["budget"]["clusters"][band]

@@ -6,6 +6,7 @@ from test_results import result_of
 
 import data_paths
 from helper_functions.compare_runs import agreement
+from helper_functions.job.exports import write_exports
 from helper_functions.job.records import GALAXY, recorded_runs
 from helper_functions.job.results import GalaxyResult
 from helper_functions.job.runs import Run
@@ -20,8 +21,11 @@ ELSE = {  # another value for each setting
     **{"errors": "stated", "background": "none", "snr_errors": "stated", "confidence": 0.5},
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
+    **{"export": ["eazy"], "error_floor": 0.05},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
     **{"select": "z_50 > 1", "dry_run": True},
+    **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
+    **{"magnification": 2.0},
 }
 
 
@@ -31,9 +35,10 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     first, other = (what_is_asked("files", each, [RUN]) for each in (settings, settings._replace(**{name: ELSE[name]})))
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = (
-        "id_dr3_list select methods_to_run norm metric criteria_shown figure_format dpi jobs catalogs output scheduler"
+        "id_dr3_list select methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs "
+        "catalogs output scheduler overwrite dry_run fit fit_sfh fit_priors fit_redshift magnification"
     )
-    assert (first.runs == other.runs) == (name in [*harmless.split(), "scheduler", "overwrite", "dry_run"])
+    assert (first.runs == other.runs) == (name in harmless.split())
     of_pixels = (
         "errors",
         "background",
@@ -72,7 +77,8 @@ def save_galaxy(store, two_shapes):
     result = result_of(two_shapes, "kmeans", "euclidean")
     mask = result.labels != 0
     found = agreement([RUN.name], [result.labels])
-    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0, agreement=found)
+    maps = {"d4000": (np.ones(mask.shape), np.ones(mask.shape))}
+    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0, agreement=found, maps=maps)
     store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, store.settings))
 
 
@@ -145,6 +151,16 @@ def test_runs_of_other_pixels_are_removed(saved, two_shapes):
     assert recorded_runs(other.output, 7) == []
     assert not data_paths.clusters_path(other.output, RUN.name, 7).exists()
     assert not data_paths.consensus_path(other.output, 7).exists()
+    assert not data_paths.feature_maps_path(other.output, 7).exists()
+
+
+def test_exports_of_a_run_go_with_it(saved, two_shapes):
+    _, store = saved
+    write_exports(store.output, RUN.name, 7, ["eazy"])
+    assert len(list(Path(store.output, "exports/eazy", RUN.name).iterdir())) == 6  # three files, of total and per pixel
+    assert store.done_row(RUN) is not None
+    store.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
+    assert not list(Path(store.output, "exports/eazy", RUN.name).iterdir())
 
 
 def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold(saved, two_shapes):
@@ -157,6 +173,7 @@ def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold
         data_paths.image_path(store.output, "overview", 7, "overview", "png"),
         data_paths.agreement_path(store.output, 7),
         data_paths.consensus_path(store.output, 7),
+        data_paths.feature_maps_path(store.output, 7),
     ):
         path.write_bytes(b"")
         assert not store.is_complete()

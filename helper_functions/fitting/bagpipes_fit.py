@@ -1,0 +1,352 @@
+"""Stellar populations of one SED: mass, age, star formation, dust and metallicity, with their uncertainties.
+
+Models are those of bagpipes (Carnall et al. 2018, MNRAS 480, 4379): BC03 stars of a Kroupa initial mass function in the
+version of 2016, Cloudy nebulae, Calzetti et al. (2000) dust, Inoue et al. (2014) intergalactic medium. Their parameters
+are sampled by nautilus (Lange 2023, MNRAS 525, 3181). The likelihood is Gaussian in flux.
+
+The mass only scales a spectrum. So it needs no sampling: the likelihood of the other parameters is integrated over it,
+and each sample gets a mass drawn from what it then is.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import chi2 as chi2_distribution
+
+from helper_functions.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
+from helper_functions.choose import choose
+from helper_functions.fitting.histories import SFHS
+from helper_functions.fitting.sed_model import age_of_universe, set_up, to_microjansky
+
+PRIORS = {  # lowest and highest value
+    "age": (0.01, 15.0),  # Gyr since the first stars formed, and not more than the Universe is old; uniform in the log
+    "tau": (0.03, 10.0),  # Gyr of the delayed history; uniform in the log
+    "mass": (4.0, 13.0),  # log10 of solar masses of stars that formed; uniform
+    "metallicity": (0.05, 2.5),  # solar, of stars and gas; uniform in the log
+    "a_v": (0.0, 4.0),  # mag; uniform
+    "log_u": (-4.0, -1.0),  # log10 of the ionisation parameter of the nebulae; uniform
+}
+# As many as the delayed history has free parameters, with the mass. The non-parametric one has more, but its prior ties
+# them to each other.
+MIN_BANDS = 6
+MIN_SNR = 2.0  # of at least one band
+# These take a sixth of the time of the defaults of nautilus, and give the same 16, 50 and 84% to 0.1 of their spread.
+N_LIVE, N_NETWORKS, N_EFFECTIVE = 200, 1, 1000
+N_SAMPLES = 1000
+N_TIMES = 150  # of the grid of lookback times
+FIRST_TIME = 1e-3  # Gyr
+IMPOSSIBLE = -1e100  # logarithm of a likelihood
+MASS_GRID, MASS_REACH = 128, 8.0  # points, and standard deviations on either side, of the integral over the mass
+PERCENTILES = (16, 50, 84)
+# A posterior runs into the bound of a prior where more than this share of it is in the last twentieth of its range.
+EDGE, EDGE_SHARE = 0.05, 0.3
+POOR = 1e-3  # probability of a larger chi2 below which a fit is called poor
+
+
+class Quantity(NamedTuple):
+    """What is known of a population."""
+
+    unit: str
+    meaning: str
+
+
+QUANTITIES = {
+    "mass": Quantity("solMass", "mass of the stars and their remnants today"),
+    "mass_formed": Quantity("solMass", "mass of all stars that formed"),
+    "age": Quantity("Gyr", "mean age of the stars, weighted by the mass that formed"),
+    "sfr": Quantity("solMass / yr", "star formation rate, mean over the last 100 Myr"),
+    "ssfr": Quantity("1 / yr", "star formation rate over the mass of the stars today"),
+    "a_v": Quantity("mag", "attenuation at 5500 Angstrom, of stars and lines"),
+    "metallicity": Quantity("", "of stars and gas, solar"),
+    "log_u": Quantity("", "log10 of the ionisation parameter of the nebulae"),
+    "redshift": Quantity("", "redshift"),
+}
+
+
+class Fit(NamedTuple):
+    """What an SED says of its stars."""
+
+    samples: dict  # quantity -> (n_samples,), equally probable draws; masses and rates linear
+    lookback: np.ndarray  # (n_times,), Gyr
+    sfh: np.ndarray  # (3, n_times), solar masses a year, 16, 50 and 84%
+    wavelengths: np.ndarray  # (n_wavelengths,), observed, Angstrom
+    spectrum: np.ndarray  # (n_wavelengths,), microjansky, of the best sample
+    model: np.ndarray  # (3, n_bands), microjansky, 16, 50 and 84%, bands without data included
+    chi2: float  # of the best sample
+    n_bands: int  # with data
+    note: str  # what a user should know of the fit, sentences without a full stop, joined by "; "; empty for none
+
+
+def fit_sed(bands, flux, error, redshift, *, redshift_error=0.0, sfh="delayed", priors=PRIORS, n_live=N_LIVE, seed=0):
+    """Fit the SED of one stellar population, or of several together.
+
+    Parameters
+    ----------
+    bands : sequence of n_bands str
+    flux, error : array_like of shape (n_bands,)
+        Microjansky; NaN where there is no data. The error of zero points must be in `error`.
+    redshift : float
+    redshift_error : float
+        Standard deviation; 0 keeps the redshift fixed.
+    sfh : str
+        A key of SFHS.
+    priors : dict
+        Lowest and highest value by parameter, see PRIORS; those that are left out are as there.
+    n_live : int
+        Live points of the sampler.
+    seed : int
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError
+        For fewer than MIN_BANDS bands with data, no band above MIN_SNR, errors that are not positive, a redshift that
+        is unknown or out of range, priors that make no sense, a band without a filter curve, or without bagpipes.
+    """
+    flux, error = check_photometry(bands, flux, error)
+    check_redshift(redshift, redshift_error)
+    history = choose(SFHS, sfh, "SFH")
+    priors = check_priors(priors)
+    has_data = np.isfinite(flux)
+    data = flux[has_data], error[has_data]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bagpipes, about models that cannot exist: they get no probability
+        model = set_up(bands, redshift, redshift_error, history, priors)
+        points = sample(model, has_data, data, priors["mass"], n_live, seed)
+        return summarise(model, points, has_data, data, priors, np.random.default_rng(seed))
+
+
+# ---- what can be fitted -----------------------------------------------------
+
+
+def check_photometry(bands, flux, error):
+    """Flux and error as arrays, NaN where either is; ValueError where they cannot be fitted."""
+    flux, error = np.array(flux, dtype=float), np.array(error, dtype=float)
+    if not flux.shape == error.shape == (len(bands),):
+        raise ValueError(f"want a flux and an error for each of {len(bands)} bands, found {flux.shape}, {error.shape}")
+    has_data = np.isfinite(flux) & np.isfinite(error)
+    n_bands = int(has_data.sum())
+    if n_bands < MIN_BANDS:
+        raise ValueError(
+            f"{n_bands} bands with data are too few to fit stellar populations: "
+            f"the model has {MIN_BANDS} free parameters and needs as many bands"
+        )
+    if not (error[has_data] > 0).all():
+        bad = [str(band) for band, wrong in zip(bands, has_data & ~(error > 0), strict=True) if wrong]
+        raise ValueError(f"errors must be above zero, which those of {', '.join(bad)} are not")
+    if not (flux[has_data] > 0).any():
+        raise ValueError("all fluxes are negative or zero: there is no light to fit")
+    highest = np.max(flux[has_data] / error[has_data])
+    if highest < MIN_SNR:
+        raise ValueError(f"no band has a SNR of {MIN_SNR:g} or more, the highest is {highest:.2g}: nothing to fit")
+    return np.where(has_data, flux, np.nan), np.where(has_data, error, np.nan)
+
+
+def check_redshift(redshift, redshift_error):
+    """Raise ValueError for a redshift without which, or at which, nothing can be fitted."""
+    if redshift is None or not np.isfinite(redshift):
+        raise ValueError("the redshift is not known: without it there is no mass, no age and no SFR")
+    if not LOWEST_REDSHIFT <= redshift <= HIGHEST_REDSHIFT:
+        raise ValueError(
+            f"redshift must be {LOWEST_REDSHIFT:g} to {HIGHEST_REDSHIFT:g}, which bagpipes is set up for, "
+            f"found {redshift:g}"
+        )
+    if not (np.isfinite(redshift_error) and redshift_error >= 0):
+        raise ValueError(f"the error of the redshift must be 0 (fixed) or more, found {redshift_error:g}")
+
+
+def check_priors(priors):
+    """The ranges of all parameters; ValueError, saying what may be, for those that make no sense."""
+    limits = {
+        "age": (1e-3, np.inf),
+        "tau": (1e-3, np.inf),
+        "mass": (-np.inf, np.inf),
+        "metallicity": (0.005, 5.0),  # the range of the stellar models
+        "a_v": (0.0, np.inf),
+        "log_u": (-4.0, -0.01),  # the range of the nebular models
+    }
+    for name, (low, high) in priors.items():
+        lowest, highest = choose(limits, name, "prior")
+        if not (np.isfinite([low, high]).all() and lowest <= low < high <= highest):
+            raise ValueError(
+                f"prior of {name}: want a lowest and a higher value between {lowest:g} and {highest:g}, "
+                f"found {low:g} and {high:g}"
+            )
+    return PRIORS | priors
+
+
+# ---- sampling ---------------------------------------------------------------
+
+
+def sample(model, has_data, data, log_mass_range, n_live, seed):
+    """Equally probable draws of the parameters, the mass aside, shape (N_SAMPLES, n_parameters)."""
+    import nautilus  # which takes a while, and is not needed where nothing is fitted
+
+    prior = nautilus.Prior()
+    for name, distribution in model.distributions.items():
+        prior.add_parameter(name, distribution)
+
+    def log_likelihood(points):
+        return np.array([log_evidence(model, values, has_data, data, log_mass_range) for values in points])
+
+    sampler = nautilus.Sampler(
+        prior,
+        log_likelihood,
+        n_live=n_live,
+        n_networks=N_NETWORKS,
+        vectorized=True,
+        pass_dict=False,
+        seed=seed,
+    )
+    sampler.run(n_eff=N_EFFECTIVE)
+    points, log_weight, _ = sampler.posterior()
+    weight = np.exp(log_weight - logsumexp(log_weight))
+    return points[systematic_draws(weight, N_SAMPLES, np.random.default_rng(seed))]
+
+
+def systematic_draws(weight, n_draws, rng):
+    """Indices drawn in proportion to weights of sum 1, evenly spaced in their sum: less noise than independent draws.
+
+    Kitagawa (1996, J. Comput. Graph. Stat. 5, 1).
+    """
+    positions = (np.arange(n_draws) + rng.random()) / n_draws
+    return np.minimum(np.searchsorted(np.cumsum(weight), positions), len(weight) - 1)
+
+
+def log_evidence(model, values, has_data, data, log_mass_range):
+    """Log likelihood of these parameters, integrated over the mass and its prior."""
+    if not model.update(values):
+        return IMPOSSIBLE
+    photometry = model.photometry()[has_data]
+    if not np.isfinite(photometry).all():
+        return IMPOSSIBLE
+    log_mass, log_density = mass_posterior(photometry, *data, log_mass_range)
+    result = logsumexp(log_density) + np.log(log_mass[1] - log_mass[0])
+    return result if np.isfinite(result) else IMPOSSIBLE
+
+
+def mass_posterior(photometry, flux, error, log_mass_range):
+    """What the mass can be, for one set of the other parameters.
+
+    The flux is m p, with p that of one solar mass: chi2(m) = chi2(best) + ((m - best) / sigma)^2, where
+    best = sum(f p / e^2) / sum(p^2 / e^2) and sigma = sum(p^2 / e^2)^-1/2.
+
+    Parameters
+    ----------
+    photometry : ndarray of shape (n_bands,)
+        Of one solar mass that formed.
+    flux, error : ndarray of shape (n_bands,)
+    log_mass_range : (float, float)
+        Of the prior, log10 of solar masses.
+
+    Returns
+    -------
+    log_mass : ndarray of shape (MASS_GRID,)
+        Natural logarithm, equally spaced over all that matters.
+    log_density : ndarray of shape (MASS_GRID,)
+        -chi2 / 2 less the logarithm of the range of the prior.
+    """
+    model, data = photometry / error, flux / error
+    sigma = 1 / np.sqrt(max(model @ model, np.finfo(float).tiny))
+    best = model @ data * sigma**2
+    lowest, highest = np.log(10) * np.array(log_mass_range)
+    edges = np.clip([best - MASS_REACH * sigma, best + MASS_REACH * sigma], np.exp(lowest), np.exp(highest))
+    low, high = np.log(edges)
+    # Where the best mass is far outside, what is left is at the bound of the prior.
+    width = 1e-3
+    low, high = min(low, highest - width), max(high, lowest + width)
+    log_mass = np.linspace(low, max(high, low + width), MASS_GRID)
+    least = data @ data - (best / sigma) ** 2
+    return log_mass, -0.5 * (least + ((np.exp(log_mass) - best) / sigma) ** 2) - np.log(highest - lowest)
+
+
+def draw_mass(log_mass, log_density, rng):
+    """A mass from `mass_posterior`, solar masses that formed."""
+    density = np.exp(log_density - log_density.max())
+    below = np.cumsum(density) - density / 2  # half of a point's share lies on either side of it
+    return np.exp(np.interp(rng.random() * density.sum(), below, log_mass))
+
+
+# ---- what follows from the samples ------------------------------------------
+
+
+def summarise(model, points, has_data, data, priors, rng):
+    """`Fit` from draws of the parameters."""
+    lookback = lookback_grid(model)
+    rows, sfh, photometry, chi2 = [], [], [], []
+    best_spectrum = None
+    for values in points:
+        model.update(values)
+        each = model.photometry()
+        mass = draw_mass(*mass_posterior(each[has_data], *data, priors["mass"]), rng)
+        rows.append(derived(model, values, mass))
+        sfh.append(mass * rate_at(model.galaxy.sfh, lookback))
+        photometry.append(mass * each)
+        chi2.append(np.sum(((data[0] - photometry[-1][has_data]) / data[1]) ** 2))
+        if chi2[-1] == min(chi2):
+            wavelength = model.galaxy.wavelengths * (1 + model.galaxy.sfh.redshift)
+            best_spectrum = wavelength, to_microjansky(wavelength, mass * model.galaxy.spectrum_full)
+    samples = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
+    wavelength, spectrum = best_spectrum
+    shown = (wavelength > 0.8 * model.reach[0]) & (wavelength < 1.2 * model.reach[1])
+    n_bands = int(has_data.sum())
+    return Fit(
+        samples=samples,
+        lookback=lookback,
+        sfh=np.percentile(sfh, PERCENTILES, axis=0),
+        wavelengths=wavelength[shown],
+        spectrum=spectrum[shown],
+        model=np.percentile(photometry, PERCENTILES, axis=0),
+        chi2=float(min(chi2)),
+        n_bands=n_bands,
+        note="; ".join(notes(model, points, samples, priors, min(chi2), n_bands)),
+    )
+
+
+def derived(model, values, mass):
+    """What the model is like with this mass of stars that formed, {quantity: value}."""
+    named, sfh = dict(zip(model.distributions, values, strict=True)), model.galaxy.sfh
+    today = mass * 10**sfh.stellar_mass
+    return {
+        "mass": today,
+        "mass_formed": mass,
+        "age": sfh.mass_weighted_age,
+        "sfr": mass * sfh.sfr,
+        "ssfr": mass * sfh.sfr / today,
+        "a_v": named["a_v"],
+        "metallicity": named["metallicity"],
+        "log_u": named["log_u"],
+        "redshift": sfh.redshift,
+    }
+
+
+def lookback_grid(model):
+    """Times at which star formation histories are told, Gyr before the light left: fine where light is sensitive."""
+    redshift = model.distributions["redshift"].support()[0] if "redshift" in model.distributions else model.redshift
+    return np.append(0, np.geomspace(FIRST_TIME, age_of_universe(redshift), N_TIMES - 1))
+
+
+def rate_at(sfh, lookback):
+    """Star formation rate at lookback times in Gyr, solar masses a year."""
+    return np.interp(lookback * 1e9, sfh.ages, sfh.sfh)
+
+
+def notes(model, points, samples, priors, chi2, n_bands):
+    """What a user should know of the fit, sentences without a full stop."""
+    found = []
+    low, high = priors["mass"]
+    places = {name: prior.cdf(points[:, n]) for n, (name, prior) in enumerate(model.distributions.items())}
+    places = {name: place for name, place in places.items() if name in priors}
+    places["mass"] = (np.log10(samples["mass_formed"]) - low) / (high - low)
+    for name, place in places.items():
+        for which, share in (("lower", np.mean(place < EDGE)), ("upper", np.mean(place > 1 - EDGE))):
+            if share > EDGE_SHARE:
+                found.append(f"{name} runs into the {which} bound of its prior")
+    if n_bands > MIN_BANDS and chi2_distribution.sf(chi2, n_bands - MIN_BANDS) < POOR:
+        found.append(f"poor fit: chi2 of {chi2:.0f} for {n_bands} bands")
+    return found

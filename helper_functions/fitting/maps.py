@@ -1,0 +1,65 @@
+"""Maps painted from what is known of each region: sums by the light of regions, all else as means in each pixel."""
+
+import numpy as np
+
+
+def shares(light):
+    """Share of each region's light that lies in each pixel.
+
+    Parameters
+    ----------
+    light : ndarray of shape (n_regions, ny, nx)
+        Of each region in each pixel, in any unit; NaN where nothing is known of the pixel.
+
+    Returns
+    -------
+    ndarray of shape (n_regions, ny, nx)
+        Adds up to 1 over the pixels of each region; 0 in pixels without its light, and everywhere for a region that
+        has none.
+    """
+    light = np.nan_to_num(np.asarray(light, dtype=float))
+    total = light.sum(axis=(1, 2), keepdims=True)
+    return np.divide(light, total, out=np.zeros(light.shape), where=total != 0)
+
+
+def paint(light, values, errors, additive, mass=None):
+    """Paint a quantity of regions into their pixels.
+
+    A sum, as mass is one, is spread over the pixels as the region's light is, and adds up to the total of all regions.
+    Anything else is the mean over the regions in a pixel, weighted with their light there, or with their mass.
+
+    Parameters
+    ----------
+    light : ndarray of shape (n_regions, ny, nx)
+        See `shares`.
+    values, errors : ndarray of shape (n_regions,)
+        NaN where a region has no value, or no error: it adds nothing, and pixels with light of such regions alone are
+        NaN.
+    additive : bool
+        Whether the quantity is a sum.
+    mass : ndarray of shape (n_regions,), optional
+        Weights of the mean: the mass of each region, spread as its light is.
+
+    Returns
+    -------
+    image, error : ndarray of shape (ny, nx)
+        NaN where there is no light. Errors of regions are independent of each other, those of pixels of one region
+        are one and the same: what is a sum over pixels of a region has the error summed, too.
+    """
+    known = np.isfinite(values)
+    if additive:
+        weights = shares(light)
+    elif mass is None:
+        weights = np.abs(np.nan_to_num(np.asarray(light, dtype=float)))
+    else:
+        known &= np.isfinite(mass)
+        weights = shares(light) * np.where(known, mass, 0)[:, None, None]
+    weights = np.where(known[:, None, None], weights, 0)
+    total = weights.sum(axis=0)
+    if not additive:
+        weights = np.divide(weights, total, out=np.zeros(weights.shape), where=total != 0)
+    lit = weights != 0
+    image = np.tensordot(np.where(known, values, 0), weights, 1)
+    error = np.sqrt(np.tensordot(np.nan_to_num(errors) ** 2, weights**2, 1))
+    has_error = lit.any(axis=0) & ~(lit & np.isnan(errors)[:, None, None]).any(axis=0)
+    return np.where(lit.any(axis=0), image, np.nan), np.where(has_error, error, np.nan)

@@ -1,0 +1,136 @@
+"""How values of settings are read: from the settings block, with their type, or as text from the command line.
+
+Each function gives read(name, value), which returns the value with its type, or raises ValueError saying what it may
+be.
+"""
+
+import math
+from pathlib import Path
+
+from helper_functions.choose import choose
+
+UNSET = "default"  # on the command line, this stands for the None of the settings block
+
+
+def number(kind, lowest=None, highest=math.inf, word=None):
+    """Reader of a finite int or float, or of one word that may stand for it."""
+
+    def read(name, value):
+        if word is not None and value == word:
+            return value
+        try:
+            result = kind(value)
+            good = math.isfinite(result) and (isinstance(value, str) or result == value)
+            good = good and (lowest is None or result >= lowest) and result <= highest
+        except (TypeError, ValueError, OverflowError):
+            good = False
+        if not good:
+            what = "a whole number" if kind is int else "a number"
+            above = "" if lowest is None else f" of at least {lowest}"
+            above += f" and at most {highest}" if highest < math.inf and str(value).isdigit() else ""
+            other = "" if word is None else f' or "{word}"'
+            raise ValueError(f"{name} must be {what}{above}{other}, found {value!r}")
+        return result
+
+    return read
+
+
+def one_of(options, kind):
+    """Reader of a name out of `options`."""
+
+    def read(name, value):
+        choose(dict.fromkeys(options), value, kind)
+        return value
+
+    return read
+
+
+def optional(read):
+    """Reader of a setting that may be None."""
+    return lambda name, value: None if value in (None, UNSET, [UNSET]) else read(name, value)
+
+
+def several(read, at_least_one=""):
+    """Reader of a list without repeats, where a single value is a list of one; or of one that must not be empty."""
+
+    def read_all(name, values):
+        values = values if isinstance(values, list | tuple) else [values]
+        result = list(dict.fromkeys(read(name, value) for value in values))
+        if at_least_one and not result:
+            raise ValueError(at_least_one)
+        return result
+
+    return read_all
+
+
+def switch(name, value):
+    """Read True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, found {value!r}")
+    return value
+
+
+def folder(name, value):
+    """Read a folder, as an absolute path; None stays None."""
+    if value is None:
+        return None
+    if not str(value).strip():
+        raise ValueError(f"{name} must be a folder, found {value!r}")
+    return str(Path(value).expanduser().absolute())
+
+
+def text(name, value):
+    """Read a text; None stays None."""
+    return None if value is None else str(value)
+
+
+def named_values(name, values, want):
+    """A dictionary, or texts "key=value" of the command line, as a dictionary; `want` says what they may be."""
+    if isinstance(values, dict):
+        return values
+    pairs = [str(each).partition("=") for each in (values if isinstance(values, list | tuple) else [values])]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError(f"{name} must be {want}, found {values!r}")
+    return {key: value for key, _, value in pairs}
+
+
+def priors(check):
+    """Reader of bounds of some priors, {name: (low, high)}; `check` raises ValueError for those that make no sense."""
+    want = "NAME=LOW,HIGH with two numbers"
+
+    def read(name, values):
+        result = {}
+        for key, bounds in named_values(name, values, want).items():
+            bounds = bounds.split(",") if isinstance(bounds, str) else bounds
+            try:
+                low, high = (number(float)(name, bound) for bound in bounds)
+            except (TypeError, ValueError) as problem:
+                raise ValueError(f"{name} must be {want}, found {key}={bounds!r}") from problem
+            result[key] = (low, high)
+        check(result)
+        return result
+
+    return read
+
+
+def magnification(read_id):
+    """Reader of a magnification by lensing: a number above 0, the name of a column, or {id: number}."""
+    want = "a number above 0, a column of the SPS catalog, or one number for each id"
+
+    def positive(name, value):
+        result = number(float, lowest=0)(name, value)
+        if result == 0:
+            raise ValueError(f"{name} must be above 0, found {value!r}")
+        return result
+
+    def read(name, value):
+        if isinstance(value, list) and len(value) == 1:
+            [value] = value
+        if isinstance(value, dict | list) or "=" in str(value):
+            pairs = named_values(name, value, want)
+            return {read_id("id_dr3", key): positive(name, each) for key, each in pairs.items()}
+        if isinstance(value, str) and value.isidentifier() and value not in ("nan", "inf"):
+            return value
+        return positive(name, value)
+
+    return read

@@ -1,0 +1,277 @@
+"""SED_FEATURES: what an SED says of its stars and gas, measured in the bands at its redshift."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from sedpy.observate import Filter
+
+from helper_functions.filters import load_filter
+from helper_functions.spectrum_model import LINES, Target, infer
+
+DETECTED = 2.0  # errors that a flux or a width must have to count as measured
+IN_BAND = 0.5  # of a band's highest response: what a band must have at a line to hold it
+OUT_OF_BAND = 0.05  # of a band's highest response: what it may have at a line that its flux is to be free of
+LYMAN_ALPHA = 1216.0  # Angstrom; bands that reach below it are not used
+SLOPES = np.arange(-8, 8.001, 0.02)  # beta that are tried
+UNCOVERED, ONE_SIDE = "not covered", "no band on one side"
+FAINT, WEAK = f"continuum below {DETECTED:g} sigma", f"below {DETECTED:g} sigma"
+
+
+class Feature(NamedTuple):
+    """A feature, and how it is measured."""
+
+    measure: Callable  # takes the feature and `Photometry`, gives value and error, (n,)
+    unit: str | None
+    meaning: str
+    source: str
+    parts: tuple  # names in TARGETS that it is a ratio of
+    sides: tuple  # rest-frame windows, Angstrom: in each must lie the centre of a band
+    spread: float  # half of the range of 68% of simulated populations: what is known without looking
+    line: str = ""  # of LINES, that a band must hold
+    model_error: float = 0.0  # of the method without noise, where `spectrum_model` does not give it (seeds 500 to 799)
+
+
+class Photometry(NamedTuple):
+    """SEDs in bands at rest, and what follows from them for TARGETS."""
+
+    flux: np.ndarray  # (n, n_bands), f_nu
+    error: np.ndarray  # (n, n_bands)
+    curves: list  # (wavelength, response) of each band, at rest
+    edges: np.ndarray  # (n_bands, 2), Angstrom, at rest
+    mean: dict  # name in TARGETS -> (n,)
+    covariance: dict  # pair of these -> (n,)
+
+
+class Measured(NamedTuple):
+    """A feature of n SEDs; NaN where it is not known."""
+
+    value: np.ndarray  # (n,)
+    error: np.ndarray  # (n,)
+    flag: np.ndarray  # (n,), str: why it is not known, or what is to be known of it; else empty
+
+
+# ---- how features are measured ----------------------------------------------
+
+
+def wholly_within(feature, data):
+    """Whether bands lie within all of a feature's windows taken together, bool, (n_bands,)."""
+    return (data.edges[:, 0] >= feature.sides[0][0]) & (data.edges[:, 1] <= feature.sides[-1][1])
+
+
+def power_law(feature, data):
+    """Slope beta of f_lambda ~ lambda^beta: the least chi2 in fluxes, in bands wholly within the windows.
+
+    Fluxes below zero count like all others, which a fit to logarithms would leave out.
+    """
+    inside = wholly_within(feature, data)
+    known = np.isfinite(data.flux) & np.isfinite(data.error) & inside
+    inverse = np.where(known, 1 / np.where(known, data.error, 1), 0)
+    values = np.where(known, data.flux, 0) * inverse
+    models = np.ones((len(SLOPES), len(inside)))
+    for band in np.flatnonzero(inside):
+        wavelength, response = data.curves[band]
+        at = np.log(wavelength)
+        models[:, band] = np.trapezoid(np.exp((SLOPES[:, None] + 2) * (at - np.log(1900))) * response, at)
+        models[:, band] /= np.trapezoid(response, at)
+    match, norm = (values * inverse) @ models.T, inverse**2 @ (models**2).T
+    gain = np.where(match > 0, match, 0) ** 2 / np.where(norm > 0, norm, 1)  # chi2 of no flux less that of the fit
+    best = np.argmax(gain, axis=1)
+    fits = (known.sum(axis=1) > 1) & (best > 0) & (best < len(SLOPES) - 1)
+    best = np.clip(best, 1, len(SLOPES) - 2)
+    low, middle, high = (gain[np.arange(len(best)), best + step] for step in (-1, 0, 1))
+    bend = np.where(fits, 2 * middle - low - high, 1)
+    step = SLOPES[1] - SLOPES[0]
+    value = SLOPES[best] + 0.5 * step * (high - low) / np.where(bend > 0, bend, 1)
+    fits &= (bend > 0) & (middle > DETECTED**2)
+    error = step * np.sqrt(2 / np.where(bend > 0, bend, 1))  # where chi2 is larger by 1
+    return np.where(fits, value, np.nan), np.where(fits, error, np.nan)
+
+
+def ratio(feature, data):
+    """Ratio of two targets, and its error to first order; the lower one must be detected."""
+    upper, lower = feature.parts
+    detected = data.mean[lower] > DETECTED * np.sqrt(data.covariance[lower, lower])
+    below = np.where(detected, data.mean[lower], np.nan)
+    value = data.mean[upper] / below
+    variance = (
+        data.covariance[upper, upper]
+        - 2 * value * data.covariance[upper, lower]
+        + value**2 * data.covariance[lower, lower]
+    )
+    return value, np.sqrt(np.maximum(variance, 0)) / below
+
+
+def colour(feature, data):
+    """Difference of AB magnitudes of two targets, both of which must be detected."""
+    value, error = ratio(feature, data)
+    upper = feature.parts[0]
+    value = np.where(data.mean[upper] > DETECTED * np.sqrt(data.covariance[upper, upper]), value, np.nan)
+    return -2.5 * np.log10(value), 2.5 / np.log(10) * error / value
+
+
+# ---- what is measured -------------------------------------------------------
+
+
+def _window(blue, red):
+    """Mean of f_nu over wavelength, as break strengths have it: photons are then counted with weight lambda."""
+    wavelength = np.linspace(blue, red, 50)
+    edges = [blue - 1e-3, red + 1e-3]
+    return Target(np.r_[edges[0], wavelength, edges[1]], np.r_[0, wavelength, 0])
+
+
+BESSELL_U, BESSELL_V, TWOMASS_J = Filter("bessell_U"), Filter("bessell_V"), Filter("twomass_J")
+
+
+def _filter(curve):
+    return Target(curve.wavelength, curve.transmission)
+
+
+def _line(name):
+    at = np.average(LINES[name].wavelengths, weights=LINES[name].shares)
+    place = np.array([0.995, 0.996, 1.004, 1.005]) * at, np.array([0.0, 1, 1, 0])
+    return {name: Target(*place, line=name), f"{name}_continuum": Target(*place, with_lines=False)}
+
+
+MEASURED_LINES = ("oiii_hbeta", "halpha_nii", "paschen_beta", "paschen_alpha")
+TARGETS = {
+    "3500": _window(3400, 3600),
+    "4200": _window(4150, 4250),
+    "3900": _window(3850, 3950),
+    "4050": _window(4000, 4100),
+    "U": _filter(BESSELL_U),
+    "V": _filter(BESSELL_V),
+    "J": _filter(TWOMASS_J),
+}
+for _name in MEASURED_LINES:
+    TARGETS |= _line(_name)
+
+EXCESS = "excess of the bands that hold the line over the continuum in those that do not; rest frame"
+NEAR_BREAK = ((2900, 3680), (3950, 4900))
+
+
+def _width(line, meaning, sides, spread):
+    parts = line, f"{line}_continuum"
+    return Feature(ratio, "Angstrom", f"equivalent width of {meaning}", EXCESS, parts, sides, spread, line)
+
+
+SED_FEATURES = {
+    "beta": Feature(
+        power_law,
+        None,
+        "slope of the UV continuum, f_lambda ~ lambda^beta, in bands within 1268 to 2580 Angstrom",
+        "Calzetti et al. (1994), ApJ 429, 582",
+        (),
+        ((1268, 1900), (1900, 2580)),
+        spread=1.1,
+        model_error=0.15,
+    ),
+    "balmer_break": Feature(
+        ratio,
+        None,
+        "f_nu at 4150 to 4250 over that at 3400 to 3600 Angstrom",
+        "Binggeli et al. (2019), MNRAS 489, 3827; windows as in Wilkins et al. (2024), MNRAS 527, 7965",
+        ("4200", "3500"),
+        NEAR_BREAK,
+        spread=0.7,
+    ),
+    "d4000": Feature(
+        ratio,
+        None,
+        "f_nu at 4000 to 4100 over that at 3850 to 3950 Angstrom, as the bands on both sides have it",
+        "Balogh et al. (1999), ApJ 527, 54",
+        ("4050", "3900"),
+        NEAR_BREAK,
+        spread=0.2,
+    ),
+    "ew_oiii_hbeta": _width("oiii_hbeta", "[OIII] 4960, 5008 and H beta", ((3950, 4960), (4960, 6400)), 340),
+    "ew_halpha_nii": _width("halpha_nii", "H alpha and [NII] 6550, 6585", ((5100, 6560), (6560, 8800)), 500),
+    "ew_paschen_beta": _width("paschen_beta", "Paschen beta", ((10200, 12820), (12820, 16500)), 100),
+    "ew_paschen_alpha": _width("paschen_alpha", "Paschen alpha", ((14500, 18750), (18750, 24000)), 400),
+    "u_v": Feature(
+        colour,
+        "mag",
+        "rest-frame colour, AB, filters U and V of Bessell (1990)",
+        "filters: Bessell (1990), PASP 102, 1181; from bands around them as Rudnick et al. (2003), ApJ 599, 847",
+        ("U", "V"),
+        ((2900, 3650), (3650, 4600), (4500, 5500), (5500, 7000)),
+        spread=0.6,
+    ),
+    "v_j": Feature(
+        colour,
+        "mag",
+        "rest-frame colour, AB, filters V of Bessell (1990) and J of 2MASS",
+        "filters: Bessell (1990), PASP 102, 1181; Cohen et al. (2003), AJ 126, 1090; as Rudnick et al. (2003)",
+        ("V", "J"),
+        ((4500, 5500), (5500, 7000), (10000, 12400), (12400, 16000)),
+        spread=0.7,
+    ),
+}
+
+
+def measure_features(flux, error, bands, redshift):
+    """All features of SEDs.
+
+    Parameters
+    ----------
+    flux, error : ndarray of shape (n, n_bands)
+        Flux densities f_nu in any unit, and all of their errors; NaN where there is no data.
+    bands : sequence of n_bands str
+        In any order.
+    redshift : float
+
+    Returns
+    -------
+    dict
+        Name in SED_FEATURES -> Measured; all is NaN, and the flag says so, without a redshift.
+    """
+    flux, error = np.asarray(flux, dtype=float), np.asarray(error, dtype=float)
+    n = len(flux)
+    if not np.isfinite(redshift):
+        nothing = Measured(np.full(n, np.nan), np.full(n, np.nan), np.full(n, "no redshift"))
+        return dict.fromkeys(SED_FEATURES, nothing)
+    filters = [load_filter(band) for band in bands]
+    edges = np.array([(each.blue_edge, each.red_edge) for each in filters]).reshape(-1, 2) / (1 + redshift)
+    curves = [(each.wavelength / (1 + redshift), each.transmission) for each in filters]
+    use = np.flatnonzero((edges[:, 0] > LYMAN_ALPHA) & (edges[:, 1] < 30000))
+    flux, error, edges, curves = flux[:, use], error[:, use], edges[use], [curves[band] for band in use]
+    mean, covariance = infer(flux, error, curves, list(TARGETS.values()))
+    names = list(TARGETS)
+    data = Photometry(
+        flux,
+        error,
+        curves,
+        edges,
+        dict(zip(names, mean.T, strict=True)),
+        {(a, b): covariance[:, i, j] for i, a in enumerate(names) for j, b in enumerate(names)},
+    )
+    return {name: _measured(feature, data) for name, feature in SED_FEATURES.items()}
+
+
+def _measured(feature, data):
+    """`Measured` of a feature: NaN where the bands with data do not allow it."""
+    held, sides = coverage(feature, data)
+    value, error = feature.measure(feature, data)
+    error = np.hypot(error, feature.model_error)
+    known = held & sides & np.isfinite(value) & np.isfinite(error)
+    value, error = np.where(known, value, np.nan), np.where(known, error, np.nan)
+    weak = known & (value < DETECTED * error) & bool(feature.line)
+    flag = np.select([~held, ~sides, ~known, weak], [UNCOVERED, ONE_SIDE, FAINT, WEAK], "")
+    return Measured(value, error, flag)
+
+
+def coverage(feature, data):
+    """Whether some band with data holds a feature's line, and whether others lie where they must; bool, (n,) each."""
+    known = np.isfinite(data.flux) & np.isfinite(data.error)
+    centres = np.array([np.average(w, weights=r) for w, r in data.curves])
+    free = np.ones(len(centres), dtype=bool) if feature.parts else wholly_within(feature, data)
+    if feature.line:
+        at = np.array(LINES[feature.line].wavelengths)
+        strength = [np.interp(at, w, r / r.max(), left=0, right=0) for w, r in data.curves]
+        strength = np.array(strength).reshape(-1, len(at))
+        free = (strength < OUT_OF_BAND).all(axis=1)
+        held = known[:, (strength > IN_BAND).all(axis=1)].any(axis=1)
+    within = [known[:, (centres > low) & (centres < high) & free].any(axis=1) for low, high in feature.sides]
+    if not feature.line:
+        held = np.any(within, axis=0)
+    return held, np.all(within, axis=0)

@@ -1,0 +1,219 @@
+"""How well features of SEDs are measured: python -m helper_functions.simulation.feature_recovery
+
+Stellar populations are drawn from wide priors, and features measured in their photometry. The truth of each feature is
+measured on the spectrum of the population by the feature's definition.
+"""
+
+import argparse
+import sys
+from typing import NamedTuple
+
+import numpy as np
+from astropy import units as u
+from sedpy.observate import getSED
+
+from helper_functions.composite_seds import SYSTEMATIC
+from helper_functions.sed_features import BESSELL_U, BESSELL_V, SED_FEATURES, TWOMASS_J, measure_features
+from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise
+from helper_functions.simulation.stellar_populations import (
+    COSMOLOGY,
+    FLUX_DENSITY,
+    Population,
+    make_spectrum,
+    photometry,
+)
+
+REDSHIFTS = (0.5, 6.0)
+SNR = (10.0, 50.0)  # median over the bands
+FEWEST_BANDS = 20
+ONE_SIGMA = (15.865, 84.135)  # percentiles
+# Rest-frame windows in Angstrom for the truth of lines: the line, and the continuum on both sides, without other lines.
+LINE_WINDOWS = {
+    "ew_oiii_hbeta": ((4835, 5035), (4760, 4835), (5035, 5110)),
+    "ew_halpha_nii": ((6520, 6615), (6430, 6520), (6620, 6665)),
+    "ew_paschen_beta": ((12770, 12870), (12660, 12770), (12870, 12980)),
+    "ew_paschen_alpha": ((18680, 18830), (18480, 18680), (18830, 19020)),
+}
+UV_WINDOWS = (  # Angstrom: the ten of Calzetti et al. (1994), table 2, free of absorption lines
+    *((1268, 1284), (1309, 1316), (1342, 1371), (1407, 1515), (1562, 1583)),
+    *((1677, 1740), (1760, 1833), (1866, 1890), (1930, 1950), (2400, 2580)),
+)
+
+
+class Simulated(NamedTuple):
+    """Photometry of a population with noise, and the truth about it."""
+
+    redshift: float
+    bands: tuple  # n_bands names
+    flux: np.ndarray  # (n_bands,), 10 nJy
+    error: np.ndarray  # (n_bands,)
+    truth: dict  # name in SED_FEATURES -> float
+
+
+# ---- the truth --------------------------------------------------------------
+
+
+def true_features(wavelength, flux):
+    """Features of a spectrum by their definitions, {name in SED_FEATURES: float}.
+
+    Parameters
+    ----------
+    wavelength, flux : ndarray of shape (n,)
+        At rest, Angstrom; f_lambda.
+    """
+    f_nu = flux * wavelength**2
+
+    def mean(values, low, high):
+        inside = (wavelength > low) & (wavelength < high)
+        return np.trapezoid(values[inside], wavelength[inside]) / np.ptp(wavelength[inside])
+
+    magnitude = dict(zip("UVJ", getSED(wavelength, flux, filterlist=[BESSELL_U, BESSELL_V, TWOMASS_J]), strict=True))
+    fine = np.arange(1200, 2600, 0.5)
+    uv = np.interp(fine, wavelength, flux)
+    means = np.array([uv[(fine > low) & (fine < high)].mean() for low, high in UV_WINDOWS])
+    centres = np.mean(UV_WINDOWS, axis=1)
+    widths = {name: equivalent_width(wavelength, flux, *windows) for name, windows in LINE_WINDOWS.items()}
+    return {
+        "beta": np.polyfit(np.log(centres), np.log(means), 1)[0],
+        "balmer_break": mean(f_nu, 4150, 4250) / mean(f_nu, 3400, 3600),
+        "d4000": mean(f_nu, 4000, 4100) / mean(f_nu, 3850, 3950),
+        **widths,
+        "u_v": magnitude["U"] - magnitude["V"],
+        "v_j": magnitude["V"] - magnitude["J"],
+    }
+
+
+def equivalent_width(wavelength, flux, line, blue, red):
+    """Equivalent width, positive in emission, over the straight line through the medians of f_lambda on both sides.
+
+    All arguments are in Angstrom at rest; stellar absorption counts as part of the line, as it does for bands.
+    """
+    sides = [(wavelength > low) & (wavelength < high) for low, high in (blue, red)]
+    places, levels = [np.mean(window) for window in (blue, red)], [np.median(flux[side]) for side in sides]
+    inside = (wavelength > line[0]) & (wavelength < line[1])
+    continuum = np.interp(wavelength[inside], places, levels)
+    return np.sum((flux[inside] / continuum - 1) * np.gradient(wavelength)[inside])
+
+
+# ---- simulated populations --------------------------------------------------
+
+
+def draw_population(rng, redshift):
+    """A stellar population from wide priors that can exist at this redshift."""
+    oldest = COSMOLOGY.age(redshift).to_value(u.Gyr)
+
+    def between(low, high):
+        return np.exp(rng.uniform(np.log(low), np.log(high)))
+
+    age = between(0.01, 0.95 * oldest)
+    burst = rng.random() < 0.3
+    return Population(
+        age=age,
+        tau=between(0.03, 5),
+        metallicity=between(0.1, 2),
+        a_v=2.5 * rng.random() ** 2,
+        log_u=rng.uniform(-3.5, -1.5),
+        burst_fraction=between(0.003, 0.3) if burst else 0.0,
+        burst_age=between(0.003, min(0.1, age)) if burst else 0.003,
+    )
+
+
+def simulate(seed):
+    """`Simulated` population of a seed: redshift, stars, bands and noise are drawn."""
+    rng = np.random.default_rng(seed)
+    redshift = rng.uniform(*REDSHIFTS)
+    spectrum = make_spectrum(draw_population(rng, redshift), redshift)
+    chosen = rng.permutation(len(SURVEY_BANDS))[: rng.integers(FEWEST_BANDS, len(SURVEY_BANDS) + 1)]
+    bands = tuple(np.array(SURVEY_BANDS)[np.sort(chosen)].tolist())
+    clean = photometry(spectrum, bands)
+    noise = pixel_noise(bands)
+    noise = noise * np.median(clean / noise) / np.exp(rng.uniform(*np.log(SNR)))
+    error = np.hypot(noise, SYSTEMATIC * clean)
+    wavelength, flux = spectrum.wavelength.to_value(u.AA), spectrum.flux.to_value(FLUX_DENSITY)
+    truth = true_features(wavelength / (1 + redshift), flux * (1 + redshift))
+    return Simulated(redshift, bands, rng.normal(clean, error), error, truth)
+
+
+# ---- scores -----------------------------------------------------------------
+
+
+def recover(seeds):
+    """Measure the features of the populations of some seeds.
+
+    Returns
+    -------
+    dict
+        Name in SED_FEATURES -> truth, value, error: ndarray of shape (n_seeds, 3).
+    """
+    rows = {name: [] for name in SED_FEATURES}
+    for seed in seeds:
+        each = simulate(seed)
+        found = measure_features(each.flux[None], each.error[None], each.bands, each.redshift)
+        for name, (value, error, _) in found.items():
+            rows[name].append((each.truth[name], value[0], error[0]))
+    return {name: np.array(values) for name, values in rows.items()}
+
+
+def scores(truth, value, error):
+    """Share that was measured, bias, scatter, spread of pulls and share within 1 sigma; all arrays of shape (n,)."""
+    known = np.isfinite(value)
+    if not known.any():
+        return {"n": len(value), "measured": 0.0} | dict.fromkeys(
+            ("bias", "scatter", "error", "pull", "within"), np.nan
+        )
+    off = (value - truth)[known]
+    pulls = off / error[known]
+    return {
+        "n": len(value),
+        "measured": known.mean(),
+        "bias": np.median(off),
+        "scatter": np.ptp(np.percentile(off, ONE_SIGMA)) / 2,
+        "error": np.median(error[known]),
+        "pull": np.ptp(np.percentile(pulls, ONE_SIGMA)) / 2,
+        "within": np.mean(np.abs(pulls) < 1),
+    }
+
+
+def recovery_table(found, rng):
+    """Markdown table of the scores; the last column is a control, errors that belong to another population's value."""
+    heading = (
+        "feature",
+        "measured",
+        "truth, 16 to 84%",
+        "bias",
+        "scatter",
+        "median error",
+        "spread of pulls",
+        "within 1 sigma",
+    )
+    lines = [f"| {' | '.join(heading)} | control |", "|" + " --- |" * (len(heading) + 1)]
+    for name, rows in found.items():
+        truth, value, error = rows.T
+        score = scores(truth, value, error)
+        known = np.isfinite(value)
+        shuffled = scores(rng.permutation(truth[known]), value[known], error[known])
+        low, high = np.percentile(truth[known], ONE_SIGMA) if known.any() else (np.nan, np.nan)
+        lines.append(
+            f"| `{name}` | {known.sum()} of {score['n']} | {low:.3g} to {high:.3g} | {score['bias']:+.2g} | "
+            f"{score['scatter']:.2g} | {score['error']:.2g} | {score['pull']:.2f} | {score['within']:.0%} | "
+            f"{shuffled['within']:.0%} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    """Print the table for the seeds that the command line gives; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.feature_recovery", description=__doc__)
+    parser.add_argument("--n", type=int, default=400, help="number of populations (default 400)")
+    parser.add_argument("--seed", type=int, default=60000, help="first seed (default 60000)")
+    given = parser.parse_args(arguments)
+    if given.n < 1 or given.seed < 0:
+        print("error: want --n of at least 1 and --seed of at least 0", file=sys.stderr)
+        return 2
+    found = recover(range(given.seed, given.seed + given.n))
+    print(recovery_table(found, np.random.default_rng(given.seed)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Maps painted from what was fitted to the regions of a run."""
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.patches import Patch
+
+from plots.picture import Picture
+from plots.style import QUANTITY_NAMES, cluster_colours, compass, grid, label_image, new_figure, scale_bar, zoom
+
+HIDDEN = ("mass_formed", "log_u")  # which are in the FITS file only
+LOGARITHMIC = ("ssfr",)  # besides what is a sum
+RANGE = 1e3  # of logarithmic colours at most: the last of the light has a thousandth of nothing
+SKY = "0.15"
+COLUMNS, WIDTH, HEIGHT = 4, 3.1, 2.75  # of panels, inches
+MOST = 15  # maps on a page
+
+
+def fit_maps(result):
+    """Draw the regions of a run, and a map of each quantity.
+
+    Parameters
+    ----------
+    result : FittedRun
+        Of which `maps`, `labels`, `regions`, `wcs` and `title` are drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where there is nothing to paint.
+    """
+    shown = [name for name in result.maps if name not in HIDDEN and np.isfinite(result.maps[name].image).any()][:MOST]
+    if not shown:
+        return None
+    n_columns = min(COLUMNS, len(shown) + 1)
+    n_rows = -(-(len(shown) + 1) // n_columns)
+    width, height = WIDTH * n_columns + 1.1, HEIGHT * n_rows + 0.5
+    figure = new_figure(width, height)
+    figure.suptitle(result.title, size=11, y=1 - 0.12 / height, va="top")
+    axes = grid(figure, len(shown) + 1, n_columns)
+    figure.subplots_adjust(
+        left=0.1 / width, right=1 - 1.2 / width, bottom=0.12 / height, top=1 - 0.68 / height, wspace=0.42, hspace=0.14
+    )
+    for ax in axes:
+        ax.set(xticks=[], yticks=[], facecolor=SKY)
+        zoom(ax, result.labels)
+    axes[0].imshow(label_image(result.labels, result.regions), origin="lower", interpolation="none")
+    axes[0].set_title("regions", size=9)
+    colours = cluster_colours(result.regions)
+    handles = [Patch(color=colour, label=str(number)) for number, colour in enumerate(colours, start=1)]
+    axes[0].legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=7, handlelength=1
+    )
+    for ax, name in zip(axes[1:], shown, strict=True):
+        draw_map(ax, name, result.maps[name])
+    scale_bar(axes[0], result.wcs)
+    compass(axes[0], result.wcs)
+    return figure
+
+
+def draw_map(ax, name, painted):
+    """Draw a `PaintedMap` with a bar that tells what its colours mean."""
+    highest = np.nanmax(painted.image)
+    norm = Normalize()
+    if (painted.is_sum or name in LOGARITHMIC) and highest > 0:
+        lowest = np.min(painted.image, initial=highest, where=painted.image > highest / RANGE)
+        norm = LogNorm(lowest if lowest < highest else highest / 2, highest)
+    drawn = ax.imshow(painted.image, origin="lower", interpolation="none", cmap="viridis", norm=norm)
+    unit = painted.unit.to_string("latex_inline") if painted.unit.to_string() else ""
+    unit += " per pixel" * painted.is_sum
+    ax.set_title(QUANTITY_NAMES.get(name, name), size=9)
+    bar = ax.figure.colorbar(drawn, cax=ax.inset_axes([1.03, 0, 0.05, 1]))
+    bar.set_label(unit.strip(), size=8)
+    bar.ax.tick_params(labelsize=7, length=2, which="both")
+
+
+FIT_PICTURES = {
+    "fit_maps": Picture(fit_maps, "mass, SFR, age, A_V and metallicity, painted by the light of the regions")
+}

@@ -1,0 +1,40 @@
+"""Fitted against true quantities of simulated regions."""
+
+import numpy as np
+
+from plots.style import PALETTE, new_figure
+
+PANELS = {  # quantity -> label, whether the axes are logarithmic, limits
+    "a_v": ("$A_V$ [mag]", False, (-0.2, 4.2)),
+    "age": ("mass-weighted age [Gyr]", True, (3e-3, 10)),
+    "ssfr": ("sSFR [1 / yr]", True, (1e-13, 3e-8)),
+}
+
+
+def truth_and_fits(fits):
+    """Draw medians and 16 to 84% intervals of fits against the truth, a panel for each quantity.
+
+    Parameters
+    ----------
+    fits : Table
+        A row for each region: for each quantity its truth and percentiles, such as a_v_true, a_v_16, a_v_50, a_v_84.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(9.6, 3.3)
+    axes = figure.subplots(1, len(PANELS))
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.16, top=0.91, wspace=0.28)
+    for ax, (name, (label, logarithmic, limits)) in zip(axes, PANELS.items(), strict=True):
+        truth, low, middle, high = (np.array(fits[f"{name}_{which}"]) for which in ("true", 16, 50, 84))
+        truth, low, middle, high = (np.clip(each, *limits) for each in (truth, low, middle, high))
+        bars = np.abs([middle - low, high - middle])
+        ax.plot(limits, limits, color="0.6", lw=1, zorder=0)
+        ax.errorbar(truth, middle, bars, fmt="o", ms=3.5, lw=0.9, color=PALETTE[0], ecolor="0.45")
+        if logarithmic:
+            ax.set(xscale="log", yscale="log")
+        ax.set(xlim=limits, ylim=limits, xlabel=f"true {label}", ylabel=f"fitted {label}")
+        inside = np.mean((low <= truth) & (truth <= high))
+        ax.set_title(f"{len(fits)} regions, {inside:.0%} within 16 to 84%", size=9)
+    return figure

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from astropy import units as u
+
+from helper_functions.sed_features import FAINT, ONE_SIDE, SED_FEATURES, UNCOVERED, WEAK, measure_features
+from helper_functions.simulation.feature_recovery import true_features
+from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
+from helper_functions.simulation.stellar_populations import FLUX_DENSITY, Spectrum, photometry
+from helper_functions.spectrum_model import LINES
+
+REST = np.geomspace(900, 30000, 60000)  # Angstrom, in steps of 2 to 10% of a line's distance to its neighbour
+REDSHIFT = 2.0
+SNR = 50.0
+
+
+def fluxes(spectrum, redshift=REDSHIFT, bands=SURVEY_BANDS):
+    """Photometry by sedpy, another route than that of the features, of f_lambda on REST; and errors of 1/SNR."""
+    flux = photometry(Spectrum(REST * (1 + redshift) * u.AA, spectrum * 1e-19 * FLUX_DENSITY), bands)[None]
+    return flux, np.abs(flux) / SNR
+
+
+def measured(spectrum, redshift=REDSHIFT, bands=SURVEY_BANDS):
+    return measure_features(*fluxes(spectrum, redshift, bands), bands, redshift)
+
+
+def with_lines(continuum, **widths):
+    """A spectrum with line groups of these rest-frame widths on top, without their companions."""
+    spectrum = continuum.copy()
+    for name, width in widths.items():
+        shares = np.array(LINES[name].shares) / sum(LINES[name].shares)
+        centre = np.average(LINES[name].wavelengths, weights=shares)
+        level = width * np.interp(centre, REST, continuum)
+        for at, share in zip(LINES[name].wavelengths, shares, strict=True):
+            spectrum += level * share * np.exp(-0.5 * ((REST - at) / 3) ** 2) / (3 * np.sqrt(2 * np.pi))
+    return spectrum
+
+
+@pytest.mark.parametrize("beta", [-2.5, -1.0, 0.5])
+def test_the_slope_of_a_power_law_is_exact(beta):
+    found = measured(REST**beta, redshift=4.0)["beta"]
+    assert found.value[0] == pytest.approx(beta, abs=2e-3)  # of the step of 0.02 in which slopes are tried
+    assert found.error[0] > SED_FEATURES["beta"].model_error
+
+
+def test_fluxes_below_zero_do_not_bias_the_slope():
+    """Means over noise, at SNR 1.5: a fit to logarithms cannot use a third of the SEDs."""
+    rng = np.random.default_rng(0)
+    flux, _ = fluxes(REST**-2.0, 4.0)
+    error = np.repeat(flux / 3, 2000, axis=0)
+    found = measure_features(rng.normal(flux, error), error, SURVEY_BANDS, 4.0)["beta"]
+    assert np.nanmedian(found.value) == pytest.approx(-2, abs=0.15)
+
+
+@pytest.mark.parametrize("width", [0.0, 100.0, 800.0])
+@pytest.mark.parametrize(("name", "redshift"), [("halpha_nii", 2.1), ("oiii_hbeta", 2.1), ("paschen_beta", 1.0)])
+def test_lines_on_a_smooth_continuum(name, redshift, width):
+    found = measured(with_lines(REST**-1.0, **{name: width}), redshift)[f"ew_{name}"]
+    assert abs(found.value[0] - width) < 2 * found.error[0]
+    assert found.error[0] < 60 + 0.15 * width
+    assert (found.flag[0] == WEAK) == (width == 0)
+
+
+def test_a_step_is_a_break_and_a_smooth_spectrum_has_none():
+    for height in (1.0, 2.0):
+        step = np.where(REST > 3700, height, 1.0) / REST**2
+        truth = true_features(REST, step)
+        found = measured(step)
+        for name in ("balmer_break", "d4000"):
+            assert abs(found[name].value[0] - truth[name]) < 2 * found[name].error[0]
+    assert truth["balmer_break"] == pytest.approx(2.0)
+    assert abs(found["balmer_break"].value[0] - 1) > 4 * found["balmer_break"].error[0]
+
+
+@pytest.mark.parametrize("beta", [-2.0, -1.0, 0.0])
+def test_colours_of_a_power_law(beta):
+    """By the formula, at effective wavelengths of 3600, 5500 and 12400 Angstrom, which hold to 1% here."""
+    found = measured(REST**beta, redshift=1.5)
+    for name, (blue, red) in {"u_v": (3600, 5500), "v_j": (5500, 12400)}.items():
+        assert found[name].value[0] == pytest.approx(2.5 * (beta + 2) * np.log10(red / blue), abs=0.06)
+        assert found[name].value[0] == pytest.approx(true_features(REST, REST**beta)[name], abs=0.02)
+        assert found[name].error[0] < 0.05
+
+
+def test_what_no_band_covers_is_not_guessed():
+    found = measured(REST**-1.5, redshift=6.3)
+    for name, word in {"ew_halpha_nii": ONE_SIDE, "ew_paschen_beta": UNCOVERED, "v_j": ONE_SIDE}.items():
+        assert np.isnan([found[name].value[0], found[name].error[0]]).all()
+        assert found[name].flag[0] == word
+    flux, error = fluxes(REST**-1.5)
+    flux[0, [band in ("f182m", "f200w", "f210m") for band in SURVEY_BANDS]] = np.nan  # H alpha at redshift 2
+    assert measure_features(flux, error, SURVEY_BANDS, REDSHIFT)["ew_halpha_nii"].flag[0] == UNCOVERED
+
+
+def test_units_and_the_order_of_bands_do_not_matter():
+    flux, error = fluxes(with_lines(REST**-1.0, halpha_nii=200))
+    first = measure_features(flux, error, SURVEY_BANDS, REDSHIFT)
+    order = np.random.default_rng(0).permutation(len(SURVEY_BANDS))
+    bands = [SURVEY_BANDS[n] for n in order]
+    other = measure_features(1e-12 * flux[:, order], 1e-12 * error[:, order], bands, REDSHIFT)
+    for name in SED_FEATURES:
+        np.testing.assert_allclose(other[name].value, first[name].value, rtol=1e-5)
+        np.testing.assert_allclose(other[name].error, first[name].error, rtol=1e-5)
+        assert (other[name].flag == first[name].flag).all()
+
+
+def test_noise_scatters_values_no_more_than_errors_say():
+    """Errors also hold what is not known of the continuum; the control has errors of a third of the noise."""
+    rng = np.random.default_rng(1)
+    flux, error = fluxes(with_lines(REST**-1.5, halpha_nii=300, oiii_hbeta=300))
+    error = np.repeat(3 * error, 500, axis=0)
+    drawn = rng.normal(flux, error)
+    clean = measure_features(flux, error[:1], SURVEY_BANDS, REDSHIFT)
+    honest, control = (measure_features(drawn, each, SURVEY_BANDS, REDSHIFT) for each in (error, error / 3))
+    for name in ("beta", "balmer_break", "ew_halpha_nii", "ew_oiii_hbeta", "u_v"):
+        spread = [np.nanstd((each[name].value - clean[name].value) / each[name].error) for each in (honest, control)]
+        assert 0.45 < spread[0] < 1.15
+        assert spread[1] > 1.2 * spread[0]
+
+
+@pytest.mark.parametrize("redshift", [REDSHIFT, np.nan])
+def test_bad_photometry_is_masked_with_a_word(redshift):
+    flux, error = fluxes(REST**-1.0)
+    cases = {
+        "negative": (-flux, error, SURVEY_BANDS),
+        "no data": (flux * np.nan, error, SURVEY_BANDS),
+        "two bands": (flux[:, -2:], error[:, -2:], SURVEY_BANDS[-2:]),
+        "no bands": (flux[:, :0], error[:, :0], ()),
+    }
+    for case in cases.values():
+        for found in measure_features(*case, redshift).values():
+            assert np.isnan([found.value, found.error]).all()
+            assert found.flag[0] in (UNCOVERED, ONE_SIDE, FAINT, "no redshift")
+    assert len(measure_features(flux[:0], error[:0], SURVEY_BANDS, redshift)["beta"].value) == 0
