@@ -159,11 +159,15 @@ def cluster_galaxies(survey, runs, refused, settings):
     SURVEYS[settings.catalogs] = survey
     each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
     work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, made_from=made_from)
-    failed, total = 0, len(settings.id_dr3_list)
+    ids = settings.id_dr3_list
+    if settings.jobs > 1:  # the largest first, so that no process is left alone with one in the end
+        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
+        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
+    failed, total = 0, len(ids)
     say(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
-            every = galaxies_in_turn(work, begun_last(settings.output, settings.id_dr3_list), settings)
+            every = galaxies_in_turn(work, begun_last(settings.output, ids), settings)
             for number, (id_dr3, done) in enumerate(every, start=1):
                 if isinstance(done, DiskFull | WorkerDiffers):  # as would be all galaxies that follow
                     raise done
