@@ -268,3 +268,8 @@ def summary_path(output):
 def settings_path(output):
     """JSON file with what was asked for."""
     return Path(output) / "settings.json"
+
+
+def log_path(output):
+    """Text file to which every call adds what it said."""
+    return Path(output) / "log.txt"

@@ -10,7 +10,9 @@ if __name__ == "__main__":  # an interrupt while the libraries are loaded ends t
 import time
 import traceback
 import warnings
+from contextlib import ExitStack
 from functools import partial
+from typing import NamedTuple
 
 import data_paths
 from distances import Options
@@ -19,21 +21,23 @@ from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.fitting.bagpipes_fit import fit_sed
 from helper_functions.job.check_survey import check_survey
+from helper_functions.job.dry_run import dry_run
 from helper_functions.job.exports import write_exports
 from helper_functions.job.features import feature_maps
 from helper_functions.job.field import update_field
 from helper_functions.job.fit_regions import fit_galaxies
 from helper_functions.job.fit_tasks import what_is_known
+from helper_functions.job.galaxies import chosen_ids
 from helper_functions.job.interrupts import Terminated, calm, listen
-from helper_functions.job.records import Busy, galaxy_lock
+from helper_functions.job.records import Busy, begun_last, code_digest, galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
-from helper_functions.job.run_galaxies import run_galaxies
+from helper_functions.job.run_galaxies import WorkerDiffers, run_galaxies
 from helper_functions.job.runs import plan_runs
-from helper_functions.job.save_results import check_writable, remove_abandoned, save_json
+from helper_functions.job.save_results import DiskFull, check_writable, remove_abandoned, save_json
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
 from helper_functions.job.store import GalaxyStore, what_is_asked
 from helper_functions.job.summary import EXPECTED, FAILED, OK, Summary, one_line
-from helper_functions.job.tell import progress_bar, replace_what_cannot_be_written, say
+from helper_functions.job.tell import log_file, progress_bar, replace_what_cannot_be_written, say
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.population_seds import population_seds
@@ -43,7 +47,8 @@ from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
 # ---- edit here --------------------------------------------------------------
-ID_DR3_LIST = [46339, 44283, 30804]
+ID_DR3_LIST = [46339, 44283, 30804]  # or the name of a file that holds ids, or "all"
+SELECT = None  # only those for which this holds, such as "z_50 > 1 and n_pix > 500 and use_phot == 1"
 
 ERRORS = "measured"  # errors scaled to the scatter of the sky around the galaxy, or "stated" as the weights have them
 BACKGROUND = "local"  # the median of that sky is taken off; or "none"
@@ -108,36 +113,43 @@ INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
 
 def main(arguments=None):
     """Do all galaxies; return the exit status: 1 where a galaxy or run failed, 2 where nothing could start, else 0."""
-    try:
-        settings = read_command_line(settings_block(), arguments)
-        runs, refused = plan_runs(settings)
-        if settings.catalogs is None:
-            settings = settings._replace(catalogs=demo_catalogs(), survey="uncover")
-        if settings.check:
-            return check_survey(settings.catalogs, settings.survey)
-        survey = open_survey(settings.catalogs, settings.id_dr3_list, settings.survey)
-        known = what_is_known(survey, settings) if settings.fit else None
-        check_writable(settings.output)
-        remove_abandoned(settings.output)
-        save_json(data_paths.settings_path(settings.output), settings_record(settings))
-        status = cluster_galaxies(survey, runs, refused, settings)
-        if settings.fit:
-            status = max(status, fit_galaxies(known, runs, settings, fit_sed))
-        show_field(settings)
-        return status
-    except (OSError, ValueError) as problem:
-        say(f"error: {problem}", "stderr")
-        return 2
-    except KeyboardInterrupt as interrupt:
-        calm()
-        say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
-        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+    with ExitStack() as at_the_end:
+        try:
+            settings = read_command_line(settings_block(), arguments)
+            runs, refused = plan_runs(settings)
+            if settings.catalogs is None:
+                settings = settings._replace(catalogs=demo_catalogs(), survey="uncover")
+            if settings.check:
+                return check_survey(settings.catalogs, settings.survey)
+            settings = settings._replace(id_dr3_list=chosen_ids(settings))
+            survey = open_survey(settings.catalogs, settings.id_dr3_list, settings.survey)
+            known = what_is_known(survey, settings) if settings.fit else None
+            if settings.dry_run:
+                say("\n".join(dry_run(survey, runs, refused, settings)))
+                return 0
+            check_writable(settings.output)
+            remove_abandoned(settings.output)
+            save_json(data_paths.settings_path(settings.output), settings_record(settings))
+            at_the_end.enter_context(log_file(data_paths.log_path(settings.output)))
+            status = cluster_galaxies(survey, runs, refused, settings)
+            if settings.fit:
+                status = max(status, fit_galaxies(known, runs, settings, fit_sed))
+            show_field(settings)
+            return status
+        except (OSError, ValueError) as problem:
+            say(f"error: {problem}", "stderr")
+            return 2
+        except KeyboardInterrupt as interrupt:
+            calm()
+            say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
+            return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
 
 
 def settings_block():
     """The settings above, and the folders and the survey of data_paths.py."""
     folders = {"catalogs": data_paths.catalogs_folder(), "output": data_paths.clustering_folder()}
-    return collect_block(globals(), **folders, survey=data_paths.SURVEY, scheduler=None, overwrite=False, check=False)
+    others = {"survey": data_paths.SURVEY, "scheduler": None, "overwrite": False, "check": False, "dry_run": False}
+    return collect_block(globals(), **folders, **others)
 
 
 def demo_catalogs():
@@ -146,25 +158,48 @@ def demo_catalogs():
     return str(demo_field(data_paths.cache_folder()))
 
 
+class MadeFrom(NamedTuple):
+    """What results are made from besides the settings, as digests."""
+
+    code: str
+    files: str  # of the survey
+
+
 def cluster_galaxies(survey, runs, refused, settings):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
     summary = Summary(settings.output)
-    asked = what_is_asked(survey.digest, settings, [*runs, *refused])
-    work = partial(cluster_galaxy, survey=survey, runs=runs, refused=refused, settings=settings, asked=asked)
-    failed, total = False, len(settings.id_dr3_list)
+    made_from = MadeFrom(code_digest(), survey.digest)
+    SURVEYS.clear()
+    SURVEYS[settings.catalogs] = survey
+    each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
+    work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, made_from=made_from)
+    ids = settings.id_dr3_list
+    if settings.jobs > 1:  # the largest first, so that no process is left alone with one in the end
+        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
+        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
+    failed, total = 0, len(ids)
+    say(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
-            for number, (id_dr3, rows) in enumerate(galaxies_in_turn(work, settings), start=1):
-                if isinstance(rows, Exception):  # its process ended before it could say why
+            every = galaxies_in_turn(work, begun_last(settings.output, ids), settings)
+            for number, (id_dr3, done) in enumerate(every, start=1):
+                if isinstance(done, DiskFull | WorkerDiffers):  # as would be all galaxies that follow
+                    raise done
+                if isinstance(done, Exception):  # its process ended before it could say why
                     with galaxy_lock(settings.output, id_dr3):
-                        rows = failed_runs(GalaxyStore(id_dr3, settings, asked, runs), runs, rows)
-                failed |= any(row["status"] not in EXPECTED for row in rows)
-                summary.write(at_once=False)
-                advance()
-                say(f"[{number}/{total}] {one_line(rows, settings.output)}")
+                        asked = what_is_asked(survey.digest, settings, runs)
+                        done = failed_runs(GalaxyStore(id_dr3, settings, asked, runs), runs, done), True
+                rows, is_new = done
+                failed += any(row["status"] not in EXPECTED for row in rows)
+                summary.write_now_and_then()
+                advance(failed)
+                say(f"[{number}/{total}] {one_line(rows, settings.output)}", log=is_new)
+                if full := [row["message"] for row in rows if row["status"] == DiskFull.status]:
+                    raise DiskFull(full[0])
         finally:
             calm()
             summary.write()
+    say(f"{total} galaxies are done, {failed} of them failed")
     return 1 if failed else 0
 
 
@@ -177,34 +212,63 @@ def show_field(settings):
         warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
 
-def galaxies_in_turn(work, settings):
-    """Yield (id_dr3, rows) of every galaxy as soon as it is done; those that another call is at come last."""
-    waiting = settings.id_dr3_list
+def galaxies_in_turn(work, ids, settings):
+    """Yield (id_dr3, result) of every galaxy as soon as it is done; those that another call is at come last."""
+    waiting = ids
     for wait in (False, True):
         results = run_galaxies(partial(work, wait=wait), waiting, jobs=settings.jobs, scheduler=settings.scheduler)
         waiting = []
-        for id_dr3, rows in results:
-            if isinstance(rows, Busy):
+        for id_dr3, result in results:
+            if isinstance(result, Busy):
                 waiting.append(id_dr3)
             else:
-                yield id_dr3, rows
+                yield id_dr3, result
         if not waiting:
             return
 
 
-def cluster_galaxy(id_dr3, *, survey, runs, refused, settings, asked, wait):
+SURVEYS = {}  # of this process, one at most: folder -> Survey
+
+
+def survey_here(settings, made_from):
+    """The survey as this process sees it.
+
+    Raises
+    ------
+    WorkerDiffers
+        Where its files, its output folder or the project are not what the call sees that sent the work.
+    """
+    if code_digest() != made_from.code:
+        raise WorkerDiffers("a worker has another version of the project than the call: start it again with this one")
+    survey = SURVEYS.get(settings.catalogs)
+    if survey is None or survey.digest != made_from.files:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the call has said it
+                survey = open_survey(settings.catalogs, (), settings.survey)
+        except (OSError, ValueError) as problem:
+            raise WorkerDiffers(f"a worker cannot read the survey that the call reads ({problem})") from problem
+        SURVEYS.clear()
+        SURVEYS[settings.catalogs] = survey
+    if survey.digest != made_from.files:
+        raise WorkerDiffers(f"a worker sees other files in {settings.catalogs} than the call, or of another time")
+    if not data_paths.settings_path(settings.output).is_file():
+        raise WorkerDiffers(f"a worker does not see the output folder {settings.output} of the call")
+    return survey
+
+
+def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
     """Take one galaxy from the survey's files to its pictures, and leave a record of each run.
 
     Parameters
     ----------
     id_dr3 : int
-    survey : Survey
     runs : list of Run
     refused : dict
         Run -> reason, of those that have no meaning.
     settings : Settings
-    asked : Asked
-        What results are to be made from.
+    made_from : MadeFrom
+        What the call sees, which this process must see, too.
     wait : bool
         Whether to wait for another call that is at this galaxy; if not, Busy is raised.
 
@@ -212,20 +276,25 @@ def cluster_galaxy(id_dr3, *, survey, runs, refused, settings, asked, wait):
     -------
     rows : list of dict
         The galaxy's rows of the summary, one for each run.
+    is_new : bool
+        Whether anything was made: not where all was done before.
     """
+    survey = survey_here(settings, made_from)
+    asked = what_is_asked(survey.digest, settings, [*runs, *refused])
     with galaxy_lock(settings.output, id_dr3, wait):
         store = GalaxyStore(id_dr3, settings, asked, runs)
         rows = {run: store.save_failure(run, reason, "refused") for run, reason in refused.items()}
         rows |= {run: row for run in runs if (row := store.done_row(run))}
+        is_new = len(rows) < len(runs) + len(refused) or not store.is_complete()
         try:
-            if len(rows) < len(runs) + len(refused) or not store.is_complete():
+            if is_new:
                 do_what_is_missing(store, survey, rows)
             for run in [run for run in runs if rows[run]["status"] == OK]:
                 write_exports(settings.output, run.name, id_dr3, settings.export, settings.error_floor)
         except Exception as problem:  # it ends this galaxy, and no other
             missing = [run for run in runs if run not in rows] or runs
             rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
-        return [rows[run] for run in (*runs, *refused)]
+        return [rows[run] for run in (*runs, *refused)], is_new
 
 
 def do_what_is_missing(store, survey, rows):
@@ -334,5 +403,5 @@ if __name__ == "__main__":
     replace_what_cannot_be_written()
     listen()
     # What a warning says is for the user; where it was raised is not.
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}", "stderr")
     sys.exit(main())

@@ -49,7 +49,7 @@ class Survey(NamedTuple):
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    segments: dict  # id -> Segment, of those that are in the segmap
+    segments: dict  # id -> Segment, of all ids of the catalog that are in the segmap
     truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
     digest: str  # of names, sizes and times of all files and their description: tells whether results are of these
 
@@ -61,14 +61,14 @@ class NotInSurvey(LookupError):
 
 
 def open_survey(folder, ids, survey=None):
-    """Find the survey's files, check that they belong together, and look up the galaxies asked for.
+    """Find the survey's files, check that they belong together, and look up all galaxies of the catalog.
 
     Parameters
     ----------
     folder : path
         Folder laid out as `data_paths` describes.
     ids : sequence of int
-        The id_dr3 of the galaxies that will be wanted.
+        The id_dr3 of the galaxies asked for, whose redshifts are worth a warning.
     survey : str or None
         Which of `data_paths.SURVEYS` it is laid out like. None: the one that is set there.
 
@@ -116,7 +116,7 @@ def open_survey(folder, ids, survey=None):
         segmap=segmap,
         catalog_ids=catalog_ids,
         redshifts=redshifts,
-        segments=find_segments(segmap, ids),
+        segments=find_segments(segmap, catalog_ids),
         truth=open_mosaic(truth_path, cache, "REGION")._replace(header=None) if truth_path.is_file() else None,
         digest=_digest([super_catalog, sps_catalog, segmap_path, *sum(images.values(), ())], files),
     )

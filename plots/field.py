@@ -2,10 +2,10 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from plots.picture import Picture
-from plots.style import PALETTE, grid, new_figure, plain_numbers
+from plots.style import PALETTE, grid, new_figure
 
 FEW = 60  # galaxies up to which each is drawn by itself
 ROW = 0.27  # inches, height of a run
@@ -175,6 +175,14 @@ def _spread(ax, values, percentiles):
     ax.tick_params(labelsize=8)
     ax.grid(axis="x", color="0.92", lw=0.6)
     ax.set_axisbelow(True)
+
+
+def plain_numbers(axis):
+    """Ticks of a logarithmic axis at 1, 2, 3 and 5 times powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 FIELD_PICTURES = {

@@ -1,10 +1,13 @@
 """The main job under faults: what it leaves, and what the next call makes of it."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,10 @@ from conftest import NOISE, edit, image_path
 import data_paths
 import main_clustering
 from helper_functions.job.interrupts import Terminated
+from helper_functions.job.run_galaxies import WorkerDiffers
 from helper_functions.methods import METHODS
 from main_clustering import main
+from prepare_images import open_survey
 from tests import fault_campaign
 from tests.fault_campaign import differences, leftovers
 
@@ -281,6 +286,84 @@ def test_identical_pixels_are_fewer_clusters_and_it_is_told(job, survey_folder, 
         edit(path, lambda pixels: np.ones_like(pixels))
     job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--n-clusters", 3, "--background", "none")
     assert "1 of the 3 clusters asked for: the pixels are too alike" in summary_of(tmp_path / "out")["message"][0]
+
+
+# ---- before and after ---------------------------------------------------------
+
+
+def test_a_dry_run_tells_and_writes_nothing(job, tmp_path, capsys):
+    flags = ["--ids", 7, 11, 13, "--methods", "dbscan"]
+    assert job(tmp_path / "out", *flags, "--dry-run", "--jobs", 2) == 0
+    assert not (tmp_path / "out").exists()
+    told = capsys.readouterr().out
+    assert "3 galaxies: 0 are done already, 3 to do" in told
+    assert "1 of these are not in the catalog or the segmap, and would fail" in told
+    assert "segments of 107 to 441 pixels, 548 in all" in told
+    assert re.search(r"roughly \d.* seconds with --jobs 2, and at most \d+ MB on disk", told)
+    job(tmp_path / "out", "--ids", 7, "--methods", "dbscan")
+    before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+    assert job(tmp_path / "out", *flags, "--dry-run") == 0
+    assert "3 galaxies: 1 are done already, 2 to do" in capsys.readouterr().out
+    assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("what", "kept"), [("fits", 11), ("json", None)])
+def test_a_full_disk_ends_the_call_and_costs_nothing_that_was_done(what, kept, job, tmp_path, monkeypatch, capsys):
+    """There is no room for the large files of galaxy 11, or not even for its record."""
+    output, flags = tmp_path / "out", ["--ids", 8, 11, "--methods", "dbscan"]
+    replace = os.replace
+
+    def full(partial, path):
+        if "11" in str(Path(path).relative_to(output)) and (what == "json" or not str(path).endswith("json")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(partial, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("helper_functions.job.save_results.os.replace", full)
+        assert job(output, *flags) == 2
+    assert "error: the disk is full, no room for " in capsys.readouterr().err
+    rows = {row["id_dr3"]: row["status"] for row in summary_of(output)}
+    assert rows == {8: "ok"} | ({kept: "disk full"} if kept else {})
+    before = data_paths.clusters_path(output, "dbscan_sed", 8).stat().st_mtime_ns
+    assert job(output, *flags) == 0
+    assert data_paths.clusters_path(output, "dbscan_sed", 8).stat().st_mtime_ns == before
+    assert summary_of(output)["status"].tolist() == ["ok", "ok"]
+    assert not list(output.rglob("*.partial"))
+
+
+def test_the_log_has_a_line_for_each_galaxy_that_was_worked_on(job, tmp_path):
+    output, flags = tmp_path / "out", ["--methods", "dbscan"]
+    for ids in ([7], [7, 11], [13]):
+        job(output, "--ids", *ids, *flags)
+    lines = (output / "log.txt").read_text().splitlines()
+    assert [match[1] for line in lines if (match := re.search(r"\] (\d+): ", line))] == ["7", "11", "13"]
+    assert "id 13 is in the catalog but has no pixel in the segmap" in lines[-2]
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} .+-\d+ ", line) for line in lines)
+
+
+@pytest.mark.parametrize("differs", ["the project", "the files", "the output", "nothing"])
+def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp_path, monkeypatch):
+    settings = main_clustering.settings_block()._replace(catalogs=str(survey_folder), output=str(tmp_path))
+    made_from = main_clustering.MadeFrom(main_clustering.code_digest(), open_survey(survey_folder, ()).digest)
+    (tmp_path / "settings.json").write_text("{}")
+    monkeypatch.setattr(main_clustering, "SURVEYS", {})
+    look = partial(main_clustering.survey_here, settings, made_from)
+    if differs == "nothing":
+        assert look() is look()
+        return
+    if differs == "the project":
+        monkeypatch.setattr(main_clustering, "code_digest", lambda: "edited")
+    elif differs == "the files":
+        edit(image_path(survey_folder, "f444w"), lambda pixels: pixels)
+    else:
+        (tmp_path / "settings.json").unlink()
+    said = {"the project": "another version of", "the files": "other files in", "the output": "not see the output"}
+    with pytest.raises(WorkerDiffers, match=said[differs]):
+        look()
+    image_path(survey_folder, "f444w", "wht").unlink()
+    if differs == "the files":
+        with pytest.raises(WorkerDiffers, match="cannot read the survey"):
+            look()
 
 
 # ---- workers and streams ----------------------------------------------------

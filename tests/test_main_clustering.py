@@ -52,7 +52,7 @@ def files_of(output):
 def test_all_methods_leave_their_files(job, capsys):
     status, output = job("--ids", 7, "--n-clusters", 2)
     assert status == 0
-    expected = {"summary.ecsv", "settings.json", "pixel_seds/7_pixels.fits"}
+    expected = {"summary.ecsv", "settings.json", "log.txt", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
     expected |= {"comparison/7_agreement.ecsv", "comparison/7_consensus.fits"}
     for method in METHODS:

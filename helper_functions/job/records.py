@@ -9,6 +9,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import os
 import time
 from contextlib import contextmanager
 from functools import cache
@@ -97,6 +98,13 @@ def recorded_runs(output, id_dr3):
     """Names of the runs of a galaxy that have a record, in alphabetical order."""
     folder = data_paths.record_path(output, id_dr3, GALAXY).parent
     return sorted(path.stem for path in folder.glob("*.json") if path.stem != GALAXY)
+
+
+def begun_last(output, ids):
+    """The ids in their order, but those that have a folder for records after the others."""
+    folder = data_paths.record_path(output, "", GALAXY).parent
+    begun = set(os.listdir(folder)) if folder.is_dir() else set()
+    return sorted(ids, key=lambda id_dr3: str(id_dr3) in begun)
 
 
 def drop_record(output, id_dr3, name):

@@ -1,22 +1,31 @@
 """One piece of work per galaxy, here, in several processes, or on a cluster of machines."""
 
+import json
+import logging
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
+import time
 from collections import Counter, deque
-from concurrent.futures import as_completed
 from contextlib import suppress
+from functools import lru_cache, partial
 from multiprocessing import connection, resource_tracker
+from pathlib import Path
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+from helper_functions.job.tell import say
 
 ATTEMPTS = 2  # at a galaxy whose worker process dies
 # Of linear algebra and k-means in each process: a galaxy of 1,300 pixels takes twice as long with two threads, which
 # wait for each other most of the time, and one of 10,000 pixels no less. Cores are for several galaxies at a time.
 THREADS = 1
 DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
+LOST_PATIENCE = 600  # seconds to wait for a scheduler that was there: enough for somebody to start it again
+MOST_DIFFERING = 10  # workers that are told to end; of a cluster that starts such workers again, more would follow
 ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
 
 
@@ -24,6 +33,10 @@ class WorkerDied(RuntimeError):
     """The process that worked on a galaxy came to an end, as when the machine is out of memory."""
 
     status = "worker died"
+
+
+class WorkerDiffers(ValueError):
+    """A worker does not see the files that the call sees, or has another version of the project."""
 
 
 def run_galaxies(work, ids, *, jobs=1, scheduler=None):
@@ -40,14 +53,19 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
     jobs : int
         Number of processes; 1 works in this one.
     scheduler : str or None
-        Address of a dask.distributed scheduler whose workers do the work instead. Scheduler
-        and workers must see the same files and be able to import this project (PYTHONPATH).
+        Address of a dask.distributed scheduler whose workers do the work instead, or the file that it wrote its
+        address to. Scheduler and workers must see the same files and be able to import this project (PYTHONPATH).
 
     Yields
     ------
     id_dr3 : int
     result : what `work` returned, or the exception that it raised
         One galaxy that fails does not take the others with it. Where its process died twice, it is a WorkerDied.
+
+    Raises
+    ------
+    ValueError
+        Where the scheduler cannot be reached, or has no worker that can do the work.
     """
     if scheduler is not None:
         yield from _on_dask(work, ids, scheduler)
@@ -60,10 +78,16 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
 
 def _result(work, id_dr3):
     try:
-        with threadpool_limits(THREADS):
+        with _thread_pools(len(sys.modules)).limit(limits=THREADS):
             return work(id_dr3)
     except Exception as problem:  # whatever it is, it concerns one galaxy only
         return problem
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules):
+    """Thread pools of all libraries: looked for when more are loaded, as that takes longer than a finished galaxy."""
+    return ThreadpoolController()
 
 
 # ---- processes on this machine ----------------------------------------------
@@ -173,26 +197,97 @@ def _pickled(result):
 
 
 def _on_dask(work, ids, scheduler):
-    with connect(scheduler) as client:
-        executor = client.get_executor()
-        waiting = {executor.submit(_result, work, id_dr3): id_dr3 for id_dr3 in ids}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], _future_result(future)
-        finally:
-            for future in waiting:
-                future.cancel()
+    """Have the workers of a scheduler do what waits, and again what they had not done when the scheduler was lost."""
+    client, waiting = connect(scheduler), dict.fromkeys(ids)
+    try:
+        while waiting:
+            for id_dr3, result in _round_on_dask(client, partial(_result_and_worker, work), list(waiting), scheduler):
+                del waiting[id_dr3]
+                yield id_dr3, result
+            if waiting:
+                _close(client)
+                client = _connect_again(scheduler, len(waiting))
+    finally:
+        _close(client)
+
+
+def _round_on_dask(client, work, ids, scheduler):
+    """Yield (id, result) of the galaxies that are done as long as the scheduler is there."""
+    from distributed import as_completed
+
+    def submit(some):
+        return dict(zip(client.map(work, some, pure=False, batch_size=1000), some, strict=True))
+
+    waiting, differing = submit(ids), 0
+    done = as_completed(waiting)
+    try:
+        for future in done:
+            id_dr3 = waiting.pop(future)
+            if future.status in ("cancelled", "lost"):
+                return
+            result, worker = _future_result(future)
+            if isinstance(result, WorkerDiffers):  # whoever is left does the galaxy
+                differing += 1
+                if differing > MOST_DIFFERING:
+                    raise result
+                say(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
+                client.retire_workers([worker])
+                _check_workers(client, scheduler)
+                again = submit([id_dr3])
+                waiting |= again
+                done.update(again)
+                continue
+            yield id_dr3, result
+    finally:
+        with suppress(Exception):  # the scheduler may be gone
+            client.cancel(list(waiting), force=True)
+
+
+def _result_and_worker(work, id_dr3):
+    from distributed import get_worker
+
+    return _result(work, id_dr3), get_worker().address
 
 
 def _future_result(future):
     try:
         return future.result()
     except Exception as problem:  # of dask: the worker died too often, or its answer was lost
-        return WorkerDied(f"dask gave no result ({type(problem).__name__}: {problem})")
+        return WorkerDied(f"dask gave no result ({type(problem).__name__}: {problem})"), None
+
+
+def _close(client):
+    with suppress(Exception):  # the scheduler may be gone
+        client.close(timeout=DASK_PATIENCE)
+
+
+def _connect_again(scheduler, n_waiting):
+    """Client of a scheduler that was lost, as soon as it is there again with a worker."""
+    say(
+        f"warning: the dask scheduler at {scheduler} was lost with {n_waiting} galaxies to do: waiting up to "
+        f"{LOST_PATIENCE / 60:g} minutes for it and a worker to be started again",
+        "stderr",
+    )
+    end = time.monotonic() + LOST_PATIENCE
+    while True:
+        try:
+            client = connect(scheduler)
+        except (OSError, ValueError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+        else:
+            say(f"the dask scheduler at {scheduler} is there again", "stderr")
+            return client
 
 
 def connect(scheduler):
     """Client of a dask.distributed scheduler that has a worker which can do the work.
+
+    Parameters
+    ----------
+    scheduler : str
+        Its address, or the file that `dask scheduler --scheduler-file` wrote its address to.
 
     Raises
     ------
@@ -204,14 +299,19 @@ def connect(scheduler):
         from distributed import Client
     except ImportError as problem:
         raise ValueError("--scheduler needs dask.distributed: pip install distributed") from problem
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what happens is said here, without tracebacks
     try:
-        client = Client(scheduler, timeout=f"{DASK_PATIENCE}s")
-    except (OSError, ValueError) as problem:
-        raise ValueError(f"no dask scheduler answers at {scheduler}: {problem}") from problem
+        address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
+        client = Client(address, timeout=f"{DASK_PATIENCE}s")
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise ValueError(
+            f"no dask scheduler answers at {scheduler}: {problem}; want the address that `dask scheduler` prints, such "
+            "as tcp://host:8786, or the file of `dask scheduler --scheduler-file`"
+        ) from problem
     try:
         _check_workers(client, scheduler)
     except BaseException:
-        client.close()
+        _close(client)
         raise
     return client
 

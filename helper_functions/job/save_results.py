@@ -1,5 +1,6 @@
 """Writing results: every file is written under another name and renamed, so none is ever half a file."""
 
+import errno
 import json
 import os
 import socket
@@ -17,6 +18,13 @@ ABANDONED = 24 * 3600  # seconds after which a file that a process of another ma
 BLOCK = 2**20  # bytes
 SMALL = 20_000  # bytes of an image: the table that a compressed one is kept in has a header of 9,000
 PNG_LEVEL = 1  # of compression: two thirds of the time of the usual 6, and files that are a twelfth larger
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
+
+
+class DiskFull(OSError):
+    """There is no room for a file."""
+
+    status = "disk full"
 
 
 @contextmanager
@@ -26,19 +34,32 @@ def written_beside(path):
     Missing folders are made. The file has a random name and is made by this call alone, so that neither another process
     nor a link of that name can come in between. Where the block raises, what it wrote is removed and `path` stays as it
     was.
+
+    Raises
+    ------
+    DiskFull
+        Where there is no room for the file.
     """
-    path = Path(path)
+    path, partial = Path(path), None
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{socket.gethostname()}-{os.getpid()}-"
-    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=ENDING, dir=path.parent)
-    os.close(descriptor)
-    partial = Path(name)
     try:
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=ENDING, dir=path.parent)
+        os.close(descriptor)
+        partial = Path(name)
         yield partial
         os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)
+    except OSError as problem:
+        if problem.errno in FULL or "Not enough space" in str(problem):  # as astropy has it, without a number
+            raise DiskFull(
+                f"the disk is full, no room for {path}: what is finished is kept, and with more room the same command "
+                "goes on from there"
+            ) from problem
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        if partial:
+            partial.unlink(missing_ok=True)
 
 
 def _umask():

@@ -13,6 +13,7 @@ from helper_functions.fitting.bagpipes_fit import PRIORS, SFHS, check_priors
 from helper_functions.job.catalogs import MOST_REDSHIFT
 from helper_functions.job.exports import EXPORTS
 from helper_functions.job.fits_windows import LARGEST_ID
+from helper_functions.job.galaxies import ALL, galaxies, selection
 from helper_functions.job.setting_values import (
     UNSET,
     by_name,
@@ -62,14 +63,21 @@ class Setting(NamedTuple):
 _galaxy = number(int, lowest=1, highest=LARGEST_ID)
 _norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
 
-# By the names of the settings block in small letters, in its order; the last six are not in the block.
+# By the names of the settings block in small letters, in its order; the last seven are not in the block.
 SETTINGS = {
     "id_dr3_list": Setting(
-        several(lambda _, value: _galaxy("id_dr3", value), "no galaxy asked for: put an id into ID_DR3_LIST or --ids"),
-        "the galaxies",
+        galaxies(_galaxy),
+        "the galaxies: ids, files of ids, or all",
         flag="--ids",
         metavar="ID",
         nargs="+",
+        changes=NOTHING,
+    ),
+    "select": Setting(
+        optional(selection),
+        "only galaxies for which this holds, over columns of both catalogs and n_pix, the size of the segment; without "
+        "--ids, of all",
+        metavar="CONDITION",
         changes=NOTHING,
     ),
     "errors": Setting(
@@ -262,6 +270,7 @@ SETTINGS = {
     ),
     "overwrite": Setting(switch, "do again what is there already", changes=NOTHING),
     "check": Setting(switch, "only look at the survey's files, and tell what would be used of them", changes=NOTHING),
+    "dry_run": Setting(switch, "only say what would be done, and about how long it would take", changes=NOTHING),
 }
 
 Settings = namedtuple("Settings", SETTINGS)
@@ -315,6 +324,8 @@ def read_command_line(defaults, arguments=None):
             how |= {"metavar": setting.metavar or name.upper(), "nargs": setting.nargs}
         parser.add_argument(flag_of(name), **how)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    if "select" in given and "id_dr3_list" not in given:
+        given["id_dr3_list"] = ALL
     return check_settings(defaults._replace(**given))
 
 

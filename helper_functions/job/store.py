@@ -85,6 +85,10 @@ class GalaxyStore:
         chooses = self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
         return self.settings.criteria_shown if chooses and run == self.runs[0] else []
 
+    def is_done(self):
+        """Whether nothing is left to do for the runs of this call."""
+        return all(self.done_row(run) for run in self.runs) and self.is_complete()
+
     def done_row(self, run):
         """The row of a run that is done just as asked; None where it is not."""
         record = self._record(run.name)
@@ -197,7 +201,7 @@ class GalaxyStore:
             pixels=self.asked.pixels,
             criteria=list(criteria),
             **self._pictures_asked(),
-            settings=self.settings._asdict(),
+            settings={name: value for name, value in self.settings._asdict().items() if name != "id_dr3_list"},
             files=files or {},
         )
 

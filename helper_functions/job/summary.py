@@ -3,6 +3,7 @@
 import os
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.clustering import UNASSIGNED
-from helper_functions.job.records import GALAXY, locked, read_record
+from helper_functions.job.records import GALAXY, Busy, locked, read_record
 from helper_functions.job.save_results import checksum, save_json, save_table
 from helper_functions.quality import QUALITY
 
@@ -162,15 +163,16 @@ class Summary:
     def __init__(self, output):
         self._path = data_paths.summary_path(output)
         self._records = data_paths.record_path(output, "", GALAXY).parent
+        self._written = self._records / ".summary.json"
         self._known, self._next = {}, 0.0
         with self._lock():
             self._set_aside()
 
-    def _lock(self):
-        return locked(self._records / ".summary.lock")
+    def _lock(self, wait=True):
+        return locked(self._records / ".summary.lock", wait)
 
     def _set_aside(self):
-        written = read_record(self._records / ".summary.json").get("checksum")
+        written = read_record(self._written).get("checksum")
         if self._path.exists() and checksum(self._path) != written:
             aside = self._path.with_name(f"summary_set_aside_{time.time_ns()}.ecsv")
             os.replace(self._path, aside)
@@ -184,17 +186,30 @@ class Summary:
         every = [row for _, rows in self._known.values() for row in rows]
         return sorted(every, key=lambda row: (row["id_dr3"], row["run"]))
 
-    def write(self, at_once=True):
-        """Write the table; unless `at_once`, not if that would take more than a tenth of the time."""
-        start = time.monotonic()
-        if not at_once and start < self._next:
-            return
+    def write(self):
+        """Write the table, unless another call does so that began after this one asked for it."""
+        before = self._times_written()
         with self._lock():
-            if at_once:  # a record may have changed twice in one tick of the file system's clock
-                self._known = {}
-            save_table(self._path, summary_table(self.rows()))
-            save_json(self._records / ".summary.json", {"checksum": checksum(self._path)})
+            # Of two that were written since, the second was begun when the records of this call were there.
+            if self._times_written() < before + 2 or not self._path.exists():
+                self._known = {}  # a record may have changed twice in one tick of the file system's clock
+                self._write()
+
+    def write_now_and_then(self):
+        """Write the table, if that takes no more than a tenth of the time and no other call is at it."""
+        start = time.monotonic()
+        if start < self._next:
+            return
+        with suppress(Busy), self._lock(wait=False):
+            self._write()
         self._next = time.monotonic() + 10 * (time.monotonic() - start)
+
+    def _write(self):
+        save_table(self._path, summary_table(self.rows()))
+        save_json(self._written, {"checksum": checksum(self._path), "times": self._times_written() + 1})
+
+    def _times_written(self):
+        return read_record(self._written).get("times", 0)
 
 
 def _rows_of(folder):

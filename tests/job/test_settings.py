@@ -14,7 +14,9 @@ def test_the_command_line_overrides_the_block():
     line = (
         "--ids 5 6 5 --methods kmeans dbscan --norm sed --metric crosscor --n-clusters auto --snr-thresh 2.5 --jobs 2"
     )
-    given = settings(*line.split(), "--catalogs", "a", "--output", "b", "--scheduler", "tcp://x:1", "--overwrite")
+    flags = ["--catalogs", "a", "--output", "b", "--scheduler", "tcp://x:1", "--overwrite"]
+    with pytest.warns(UserWarning, match="asked for twice, done once: id 5$"):
+        given = settings(*line.split(), *flags)
     assert given.id_dr3_list == [5, 6]
     assert (given.methods_to_run, given.norm, given.metric) == (["kmeans", "dbscan"], ["sed"], ["crosscor"])
     assert (given.n_clusters, given.snr_thresh, given.jobs) == ("auto", 2.5, 2)
@@ -34,10 +36,12 @@ def test_without_a_command_line_the_block_holds():
         (["--n-clusters", "many"], "n_clusters must be a whole number of at least 1 or \"auto\", found 'many'"),
         (["--n-clusters", "0"], "n_clusters must be"),
         (["--n-clusters", "2.5"], "n_clusters must be"),
-        (["--ids", "x"], "id_dr3 must be a whole number of at least 1, found 'x'"),
+        (["--ids", "x"], "id_dr3 must be a whole number of at least 1, all, or a file of ids: found 'x', and there is"),
+        (["--select", "z_50"], "the selection 'z_50' gives numbers and no yes or no"),
+        (["--select", "__import__('os').system('ls')"], "it may hold columns, numbers"),
         (["--snr-thresh", "nan"], "snr_thresh must be a number, found 'nan'"),
         (["--ids", str(2**63)], f"of at least 1 and at most {2**62}, found '{2**63}'"),
-        (["--ids", "1e20"], "id_dr3 must be a whole number of at least 1, found '1e20'"),
+        (["--ids", "1e20"], "id_dr3 must be a whole number of at least 1, all, or a file of ids: found '1e20'"),
         (["--output", ""], "output must be a folder, found ''"),
         (["--catalogs", ""], "catalogs must be a folder, found ''"),
         (["--redshift", "1.5"], "redshifts must be given as NAME=VALUE, found \\['1.5'\\]"),
@@ -68,6 +72,13 @@ def test_values_that_cannot_be_name_the_setting(arguments, message):
 def test_the_block_is_checked_too(block, message):
     with pytest.raises(ValueError, match=message):
         settings(**block)
+
+
+def test_a_selection_on_the_command_line_is_of_all_unless_ids_are_named():
+    assert settings("--select", "z_50 > 1").id_dr3_list == "all"
+    assert settings("--select", "z_50 > 1", "--ids", "5").id_dr3_list == [5]
+    assert settings(select="z_50 > 1", id_dr3_list=[5, 6]).id_dr3_list == [5, 6]
+    assert settings("--select", "default", select="z_50 > 1").select is None
 
 
 def test_unknown_flags_stop_with_the_usage(capsys):

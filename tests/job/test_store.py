@@ -25,6 +25,7 @@ ELSE = {  # another value for each setting
     **{"pictures": "few", "pixel_cubes": False, "snr_bands": {"f444w": 5.0}},
     **{"neighbours_added": {7: [8]}, "neighbours_excluded": {7: [9]}, "redshifts": {7: 2.0}},
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
+    **{"select": "z_50 > 1", "dry_run": True},
     **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
     **{"magnification": 2.0},
     **{"survey": "jades", "check": True},
@@ -38,9 +39,9 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     first, other = (what_is_asked("files", each, [RUN]).of(7, each) for each in both)
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = (
-        "id_dr3_list methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs catalogs "
-        "output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification "
-        "pictures pixel_cubes survey check"
+        "id_dr3_list select methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs "
+        "catalogs output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification "
+        "pictures pixel_cubes survey check dry_run"
     )
     assert (first.runs == other.runs) == (name in harmless.split())
     of_pixels = (

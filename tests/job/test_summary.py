@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -45,6 +47,40 @@ def test_records_of_another_call_are_seen(tmp_path):
     Summary(tmp_path).write()
     first.write()
     assert table(tmp_path)["id_dr3"].tolist() == [7, 8]
+
+
+def test_of_calls_that_wait_for_each_other_only_one_writes_what_all_have_done(tmp_path, monkeypatch):
+    """While this call waits for the lock, one other writes (begun before this one asked), or two."""
+    record(tmp_path, 7)
+    mine, other = Summary(tmp_path), Summary(tmp_path)
+    written = []
+    monkeypatch.setattr(mine, "_write", lambda: written.append(True))
+    for meanwhile, times in ((1, 1), (2, 1)):
+        lock = mine._lock
+
+        @contextmanager
+        def waited(lock=lock, meanwhile=meanwhile):
+            for _ in range(meanwhile):
+                other.write()
+            with lock():
+                yield
+
+        with monkeypatch.context() as patch:
+            patch.setattr(mine, "_lock", waited)
+            mine.write()
+        assert len(written) == times
+    assert table(tmp_path)["id_dr3"].tolist() == [7]
+
+
+def test_now_and_then_is_not_while_another_call_writes(tmp_path):
+    record(tmp_path, 7)
+    summary = Summary(tmp_path)
+    with Summary(tmp_path)._lock():
+        summary.write_now_and_then()
+    assert not data_paths.summary_path(tmp_path).exists()
+    summary._next = 0
+    summary.write_now_and_then()
+    assert data_paths.summary_path(tmp_path).exists()
 
 
 def test_a_record_of_an_earlier_version_keeps_its_row(tmp_path):
