@@ -18,6 +18,7 @@ class SurveyFiles(NamedTuple):
     image_pattern: str  # {band}: name of the band in small or capital letters; {kind}: "sci" or the `error_map`
     id_column: str = "id"  # in both catalogs
     z_columns: tuple = ("z_16", "z_50", "z_84")  # or redshift and error, or the redshift alone, or () if not known
+    z_spec: str = "z_spec"  # column of the sps_catalog that is taken first, where there is one and it has a redshift
     flux_column: str = "f_{band}"  # of the catalog, says which bands there are; "": those that have an image
     filters: dict | None = None  # band -> name of its curve in sedpy, where the band's name does not say it
     error_map: str = "wht"  # inverse variance; or "err", standard deviation, or "var", variance

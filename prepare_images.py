@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 import data_paths
 from helper_functions.choose import choose
 from helper_functions.filters import pivot_wavelength
-from helper_functions.job.catalogs import column_names, read_ids, read_redshifts
+from helper_functions.job.catalogs import column_names, read_ids, read_redshifts, read_spectroscopic
 from helper_functions.job.fits_windows import Mosaic, find_segments, open_mosaic, read_window
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
@@ -101,6 +101,7 @@ def open_survey(folder, ids, survey=None):
 
     catalog_ids = read_ids(super_catalog, files.id_column)
     redshifts = read_redshifts(sps_catalog, ids, files.id_column, files.z_columns) if files.z_columns else {}
+    redshifts |= read_spectroscopic(sps_catalog, files.id_column, files.z_spec)
 
     cache = data_paths.cache_folder()
     segmap = open_mosaic(segmap_path, cache)._replace(header=None)

@@ -124,6 +124,18 @@ def test_a_given_redshift_is_the_galaxy_s_and_chooses_its_neighbours(survey_fold
     assert survey.redshifts[7][1] != z
 
 
+def test_a_redshift_from_a_spectrum_comes_first(survey_folder):
+    path = survey_folder / data_paths.SPS_CATALOG
+    table = Table.read(path)
+    before = open_survey(survey_folder, IDS).redshifts
+    table["z_spec"] = np.where(table["id"] == 7, 1.25, -99.0)
+    table.write(path, overwrite=True)
+    after = open_survey(survey_folder, IDS).redshifts
+    assert after[7] == (1.25, 1.25, 1.25)
+    np.testing.assert_equal([after[id_dr3] for id_dr3 in IDS[1:]], [before[id_dr3] for id_dr3 in IDS[1:]])
+    assert cut_out(open_survey(survey_folder, IDS), 7, margin=12).redshift == 1.25
+
+
 def test_pixels_can_need_snr_in_single_bands(survey_folder):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
     snr = median_snr(cutout)

@@ -2,6 +2,7 @@
 
 import warnings
 import zlib
+from collections import Counter
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 
@@ -177,6 +178,31 @@ def _warn_of_impossible(path, z_columns, ids, found, impossible, asked_for):
             f"which counts as unknown: {_some(said, '; ')}",
             stacklevel=4,
         )
+
+
+def read_spectroscopic(path, id_column, name):
+    """Redshifts from spectra, of the galaxies of a FITS catalog that have one.
+
+    Parameters
+    ----------
+    path : Path
+    id_column : str
+    name : str
+        Of the column of redshifts: what is not above 0, such as -99, stands for none.
+
+    Returns
+    -------
+    redshifts : dict
+        id -> (z, z, z), as of `read_redshifts`; empty where there is no such column. An id whose rows differ is left
+        out.
+    """
+    if name.lower() not in column_names(path):
+        return {}
+    ids, values = read_columns(path, [id_column, name])
+    rows = _are_ids(ids) & (values > 0) & (values <= MOST_REDSHIFT)
+    pairs = set(zip(ids[rows].astype(np.int64).tolist(), values[rows].astype(float).tolist(), strict=True))
+    times = Counter(id_dr3 for id_dr3, _ in pairs)
+    return {id_dr3: (z, z, z) for id_dr3, z in pairs if times[id_dr3] == 1}
 
 
 def read_magnifications(path, name, asked_for, id_column=ID):
