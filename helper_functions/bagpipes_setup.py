@@ -2,13 +2,20 @@
 
 import contextlib
 import io
+from functools import cache
 
 import matplotlib
-from astropy.cosmology import FlatLambdaCDM
 
-COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)  # as bagpipes has it
 LOWEST_REDSHIFT, HIGHEST_REDSHIFT = 0.01, 10.0  # what bagpipes is set up for
 RESOLUTION = 300  # of bagpipes spectra: finer than the edges of any filter, coarser costs lines at these edges
+
+
+@cache
+def cosmology():
+    """The cosmology that bagpipes has."""
+    from astropy.cosmology import FlatLambdaCDM  # a tenth of the time that the start of a call takes
+
+    return FlatLambdaCDM(H0=70, Om0=0.3)
 
 
 def import_bagpipes():

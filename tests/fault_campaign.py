@@ -29,7 +29,7 @@ from conftest import write_survey  # noqa: E402
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 EXIT_STATUS = {"SIGKILL": -signal.SIGKILL, "SIGINT": 130, "SIGTERM": 143}
-CALL = "--ids 7 11 --methods kmeans dbscan --dpi 40 --criteria-shown bic".split()
+CALL = "--ids 7 11 --methods kmeans dbscan --dpi 40 --criteria-shown bic --pictures few".split()
 BEFORE, NOW = ["--n-clusters", "auto", "--criterion", "bic"], ["--n-clusters", "3"]
 PATIENCE = 120  # seconds for any call
 PROMPT = 2.0  # seconds within which a call that is interrupted ends

@@ -138,7 +138,7 @@ def test_an_interrupt_from_the_keyboard_ends_two_jobs_at_once(times, call, tmp_p
 
 @pytest.mark.parametrize("ids", [([7], [11]), ([7, 11], [7, 11])])
 def test_two_calls_at_once_lose_nothing(ids, call, job, tmp_path):
-    output, flags = tmp_path / "out", ["--methods", "kmeans", "dbscan", "--n-clusters", 2]
+    output, flags = tmp_path / "out", ["--methods", "kmeans", "dbscan", "--n-clusters", 2, "--pictures", "few"]
     calls = [call(output, "--ids", *each, *flags) for each in ids]
     for process in calls:
         told = process.communicate(timeout=120)
@@ -217,7 +217,7 @@ def test_a_picture_of_the_galaxy_that_fails_is_told_and_costs_no_run(job, tmp_pa
 
 
 def test_damaged_results_are_made_again(job, tmp_path):
-    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2]
+    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2, "--pictures", "few"]
     output, alone = tmp_path / "out", tmp_path / "alone"
     for folder in (output, alone):
         assert job(folder, *flags) == 0

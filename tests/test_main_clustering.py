@@ -297,7 +297,18 @@ def test_summary_keeps_earlier_galaxies(job):
 
 
 def test_jobs_give_the_same_as_one_process(job, tmp_path):
-    flags = ["--ids", 7, 11, "--methods", "blended_mixture", "gaussian_mixture", "--n-clusters", 3]
+    flags = [
+        "--ids",
+        7,
+        11,
+        "--methods",
+        "blended_mixture",
+        "gaussian_mixture",
+        "--n-clusters",
+        3,
+        "--pictures",
+        "none",
+    ]
     _, output = job(*flags)
     output.rename(tmp_path / "alone")
     status, output = job(*flags, "--jobs", 2)

@@ -7,10 +7,10 @@ from astropy import units as u
 from scipy.stats import loguniform, truncnorm, uniform
 
 from helper_functions.bagpipes_setup import (
-    COSMOLOGY,
     HIGHEST_REDSHIFT,
     LOWEST_REDSHIFT,
     RESOLUTION,
+    cosmology,
     import_bagpipes,
     wavelength_sampling,
 )
@@ -50,7 +50,7 @@ class Model(NamedTuple):
 
 def age_of_universe(redshift):
     """In Gyr."""
-    return OF_THE_UNIVERSE * COSMOLOGY.age(redshift).to_value(u.Gyr)
+    return OF_THE_UNIVERSE * cosmology().age(redshift).to_value(u.Gyr)
 
 
 def components(history, values, redshift):

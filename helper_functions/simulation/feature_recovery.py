@@ -12,11 +12,11 @@ import numpy as np
 from astropy import units as u
 from sedpy.observate import getSED
 
+from helper_functions.bagpipes_setup import cosmology
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.sed_features import BESSELL_U, BESSELL_V, SED_FEATURES, TWOMASS_J, measure_features
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise
 from helper_functions.simulation.stellar_populations import (
-    COSMOLOGY,
     FLUX_DENSITY,
     Population,
     make_spectrum,
@@ -100,7 +100,7 @@ def equivalent_width(wavelength, flux, line, blue, red):
 
 def draw_population(rng, redshift):
     """A stellar population from wide priors that can exist at this redshift."""
-    oldest = COSMOLOGY.age(redshift).to_value(u.Gyr)
+    oldest = cosmology().age(redshift).to_value(u.Gyr)
 
     def between(low, high):
         return np.exp(rng.uniform(np.log(low), np.log(high)))

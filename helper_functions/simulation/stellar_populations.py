@@ -10,10 +10,10 @@ from astropy import units as u
 from sedpy.observate import getSED
 
 from helper_functions.bagpipes_setup import (
-    COSMOLOGY,
     HIGHEST_REDSHIFT,
     LOWEST_REDSHIFT,
     RESOLUTION,
+    cosmology,
     import_bagpipes,
     wavelength_sampling,
 )
@@ -57,7 +57,7 @@ def check_population(population, redshift):
     if not LOWEST_REDSHIFT <= redshift <= HIGHEST_REDSHIFT:
         raise ValueError(f"redshift must be {LOWEST_REDSHIFT} to {HIGHEST_REDSHIFT}, found {redshift}")
     choose(HISTORIES, population.history, "history of a population")
-    oldest = COSMOLOGY.age(redshift).to_value(u.Gyr)
+    oldest = cosmology().age(redshift).to_value(u.Gyr)
     limits = {
         "age": (1e-3, oldest, f"the Universe is {oldest:.3g} Gyr old at redshift {redshift:g}"),
         "tau": (1e-3, np.inf, "Gyr"),
@@ -132,7 +132,7 @@ def fsps_spectrum(population, redshift, mass):
     for name, value in settings.items():
         model.params[name] = value
     wavelength, luminosity = model.get_spectrum(tage=population.age, peraa=True)  # L_sun / Angstrom for 1 M_sun
-    distance = COSMOLOGY.luminosity_distance(redshift)
+    distance = cosmology().luminosity_distance(redshift)
     flux = mass * luminosity * u.L_sun / u.AA / (4 * np.pi * distance**2 * (1 + redshift))
     return wavelength * (1 + redshift), flux.to_value(FLUX_DENSITY)
 

@@ -88,11 +88,11 @@ def test_drawn_populations_can_exist_and_differ():
 
 def test_a_campaign_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     truth = dict.fromkeys(JUDGED, 1e9)
-    found = [Target(name, np.ones(3), np.ones(3), truth, 1.0) for name in ("1", INTEGRATED)]
+    found = [Target(name, np.ones(3), np.ones(3), np.zeros((1, 3)), truth, 1.0) for name in ("1", INTEGRATED)]
     counts = {"n_pixels": 100, "n_true": 1, "n_found": 1, "seconds": 1.0}
     fitted = []
 
-    def fit(bands, flux, error, redshift, seed):
+    def fit(bands, flux, error, redshift, shared, seed):
         fitted.append(seed)
         samples = {name: np.linspace(0.8e9, 1.3e9, 50) for name in JUDGED}
         return type("Fit", (), {"samples": samples, "chi2": 1.0, "n_bands": 3, "note": ""})

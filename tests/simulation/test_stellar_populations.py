@@ -6,10 +6,11 @@ import pytest
 from astropy import units as u
 from astropy.constants import c
 
+from helper_functions.bagpipes_setup import cosmology
 from helper_functions.filters import load_filter, pivot_wavelength
 from helper_functions.simulation import stellar_populations
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
-from helper_functions.simulation.stellar_populations import COSMOLOGY, Population, make_spectrum, photometry
+from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
 YOUNG = Population(age=0.05, tau=5.0, a_v=0.1, log_u=-2.0)
 OLD = Population(age=3.0, tau=0.1)
@@ -128,7 +129,7 @@ def test_fsps_luminosities_become_observed_fluxes(monkeypatch):
     spectrum = make_spectrum(OLD._replace(a_v=1.086), 1.0, engine="fsps", mass=2e9)
     stellar_populations._fsps_model.cache_clear()
     assert spectrum.wavelength.value.tolist() == [2000, 4000]
-    distance = COSMOLOGY.luminosity_distance(1.0).to_value(u.cm)
+    distance = cosmology().luminosity_distance(1.0).to_value(u.cm)
     by_hand = 2e9 * 3.828e33 / (4 * np.pi * distance**2) / 2
     np.testing.assert_allclose(spectrum.flux.value, by_hand, rtol=1e-6)
 
