@@ -34,6 +34,8 @@ MIN_BANDS = 6
 MIN_SNR = 2.0  # of at least one band
 # These take a sixth of the time of the defaults of nautilus, and give the same 16, 50 and 84% to 0.1 of their spread.
 N_LIVE, N_NETWORKS, N_EFFECTIVE = 200, 1, 1000
+# Draws in a row that gave too few points: at most 300 in fits that end, and thousands in those that hardly do.
+MOST_IN_VAIN, ATTEMPTS, MORE_NETWORKS = 1500, 3, 4
 N_SAMPLES = 1000
 N_TIMES = 150  # of the grid of lookback times
 FIRST_TIME = 1e-3  # Gyr
@@ -225,26 +227,67 @@ def check_priors(priors):
 # ---- sampling ---------------------------------------------------------------
 
 
+class DrawnInVain(Exception):
+    """Hardly a point of many that the sampler drew was of use."""
+
+
+class Patience(np.random.Generator):
+    """Random numbers for nautilus, which end where it draws points in vain.
+
+    It draws from regions around the best points until enough of them lie in parts that it has not looked at. In a
+    posterior that is narrow and bent these can be so small that this takes hours.
+    """
+
+    in_vain = 0  # times that points were drawn since the last likelihood
+
+    def multinomial(self, *arguments, **options):  # which is how it begins each time
+        self.in_vain += 1
+        if self.in_vain > MOST_IN_VAIN:
+            raise DrawnInVain
+        return super().multinomial(*arguments, **options)
+
+
 def sample(model, has_data, data, log_mass_range, n_live, seed):
-    """Equally probable draws of the parameters, the mass aside, shape (N_SAMPLES, n_parameters)."""
+    """Equally probable draws of the parameters, the mass aside, shape (N_SAMPLES, n_parameters).
+
+    Raises
+    ------
+    ValueError
+        Where the sampler comes to no end, not even with more live points and neural networks.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            networks = N_NETWORKS if attempt == 0 else MORE_NETWORKS
+            return draws(model, has_data, data, log_mass_range, n_live * 2**attempt, networks, seed + attempt)
+        except DrawnInVain:
+            continue
+    raise ValueError(f"the sampler came to no end in {ATTEMPTS} attempts: the posterior is too narrow or too bent")
+
+
+def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
+    """As `sample`, in one attempt."""
     import nautilus  # which takes a while, and is not needed where nothing is fitted
 
     prior = nautilus.Prior()
     for name, distribution in model.distributions.items():
         prior.add_parameter(name, distribution)
 
+    patience = Patience(np.random.PCG64(seed))
+
     def log_likelihood(points):
+        patience.in_vain = 0
         return np.array([log_evidence(model, values, has_data, data, log_mass_range) for values in points])
 
     sampler = nautilus.Sampler(
         prior,
         log_likelihood,
         n_live=n_live,
-        n_networks=N_NETWORKS,
+        n_networks=n_networks,
         vectorized=True,
         pass_dict=False,
         seed=seed,
     )
+    sampler.rng = patience
     sampler.run(n_eff=N_EFFECTIVE)
     points, log_weight, _ = sampler.posterior()
     weight = np.exp(log_weight - logsumexp(log_weight))

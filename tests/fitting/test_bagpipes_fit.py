@@ -10,9 +10,11 @@ from helper_functions.bagpipes_setup import cosmology, import_bagpipes
 from helper_functions.fitting import bagpipes_fit
 from helper_functions.fitting.bagpipes_fit import (
     MIN_BANDS,
+    MOST_IN_VAIN,
     PRIORS,
     QUANTITIES,
     Data,
+    Patience,
     derived,
     draw_mass,
     fit_sed,
@@ -153,6 +155,21 @@ def test_masses_outside_the_prior_are_at_its_bound():
     log_mass, log_density = mass_posterior(np.full(6, 1e-9) / 0.01, np.full(6, 1.0) / 0.01, (4.0, 6.0))
     assert np.isfinite(log_density).all()
     np.testing.assert_allclose(np.exp(log_mass), 1e6, rtol=2e-3)
+
+
+def test_a_sampler_that_draws_in_vain_starts_again_and_gives_up_in_words(monkeypatch):
+    begun = []
+
+    def in_vain(*arguments):
+        begun.append(arguments[-3:])
+        patience = Patience(np.random.PCG64(0))
+        for _ in range(MOST_IN_VAIN + 1):
+            patience.multinomial(10, [0.5, 0.5])
+
+    monkeypatch.setattr(bagpipes_fit, "draws", in_vain)
+    with pytest.raises(ValueError, match="the sampler came to no end in 3 attempts"):
+        sample(None, None, None, None, 200, seed=5)
+    assert begun == [(200, 1, 5), (400, 4, 6), (800, 4, 7)]
 
 
 def test_draws_follow_the_weights():
