@@ -66,7 +66,7 @@ def costs(sizes, runs, settings):
     """Seconds on one core and MB on disk of galaxies with so many pixels, both of shape (n_galaxies,)."""
     found = settings.n_clusters == "auto"
     parts = [GALAXY_SECONDS, *(RUN_SECONDS.get(run.method, OTHER_RUN_SECONDS) for run in runs)]
-    parts += [CRITERIA_SECONDS] if found and settings.criteria_shown else []
+    parts += [CRITERIA_SECONDS] if found and settings.criteria_shown and settings.pictures == "all" else []
     return _of(parts, sizes), _of([GALAXY_MB, *[RUN_MB] * len(runs)], sizes)
 
 

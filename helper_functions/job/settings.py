@@ -182,7 +182,7 @@ SETTINGS = {
     ),
     "criteria_shown": Setting(
         several(one_of(CRITERIA, "criterion")),
-        "criteria that are drawn beside it for the first run of each galaxy",
+        "criteria that are drawn beside it for the first run of each galaxy, where all pictures are",
         names=CRITERIA,
         changes=NOTHING,  # a run's record says which it has
         metavar="NAME",

@@ -81,8 +81,9 @@ class GalaxyStore:
         self.asked, self.runs = asked.of(id_dr3, settings), runs
 
     def criteria(self, run):
-        """Criteria to be shown for a run besides the one that chooses the number of clusters."""
-        chooses = self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
+        """Criteria to be shown for a run besides the one that chooses the number of clusters: what a picture shows."""
+        drawn = self.settings.pictures == "all"
+        chooses = drawn and self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
         return self.settings.criteria_shown if chooses and run == self.runs[0] else []
 
     def is_done(self):

@@ -234,4 +234,5 @@ def test_criteria_are_shown_for_the_first_run_where_one_chooses(saved):
     store = store_with(runs=(RUN, other), n_clusters="auto", criteria_shown=["bic"])
     assert (store.criteria(RUN), store.criteria(other)) == (["bic"], [])
     assert store_with(criteria_shown=["bic"]).criteria(RUN) == []  # the number is given
+    assert store_with(n_clusters="auto", criteria_shown=["bic"], pictures="few").criteria(RUN) == []  # and not drawn
     assert store_with(runs=(other, RUN), n_clusters="auto").criteria(other) == []  # it finds the number by itself
