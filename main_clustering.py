@@ -101,7 +101,7 @@ MAGNIFICATION = None  # by lensing: a number, a column of the SPS catalog such a
 
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
-PIXEL_CUBES = True  # keep the fluxes of each galaxy's cutout, which most of the disk goes into
+PIXEL_CUBES = True  # keep the fluxes of each galaxy's cutout and its maps of features, half of the disk
 DPI = 130
 JOBS = 1  # galaxies, or regions to be fitted, worked on at a time
 MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it where it would take more

@@ -242,7 +242,7 @@ SETTINGS = {
         one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS, changes=NOTHING
     ),
     "pixel_cubes": Setting(
-        switch, "keep the fluxes of each galaxy's cutout, 200 bytes for each of its pixels", changes=NOTHING
+        switch, "keep the fluxes of each galaxy's cutout and its maps of features: half of the disk", changes=NOTHING
     ),
     "dpi": Setting(number(int, lowest=1), "pixels of a picture per inch", changes=NOTHING),
     "jobs": Setting(

@@ -156,7 +156,7 @@ class GalaxyStore:
         if self.settings.pixel_cubes:
             save_fits(pixels, cubes)
             saved.append(pixels)
-        if result.maps:
+        if result.maps and self.settings.pixel_cubes:
             save_fits(maps, feature_hdus(result.maps, result.cutout))
             saved.append(maps)
         if result.agreement is not None:
