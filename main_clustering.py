@@ -131,10 +131,11 @@ def main(arguments=None):
             remove_abandoned(settings.output)
             save_json(data_paths.settings_path(settings.output), settings_record(settings))
             at_the_end.enter_context(log_file(data_paths.log_path(settings.output)))
-            status = cluster_galaxies(survey, runs, refused, settings)
+            summary = Summary(settings.output)
+            status = cluster_galaxies(survey, runs, refused, settings, summary)
             if settings.fit:
                 status = max(status, fit_galaxies(known, runs, settings, fit_sed))
-            show_field(settings)
+            show_field(summary, settings)
             return status
         except (OSError, ValueError) as problem:
             say(f"error: {problem}", "stderr")
@@ -165,9 +166,8 @@ class MadeFrom(NamedTuple):
     files: str  # of the survey
 
 
-def cluster_galaxies(survey, runs, refused, settings):
+def cluster_galaxies(survey, runs, refused, settings, summary):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
-    summary = Summary(settings.output)
     made_from = MadeFrom(code_digest(), survey.digest)
     SURVEYS.clear()
     SURVEYS[settings.catalogs] = survey
@@ -203,11 +203,10 @@ def cluster_galaxies(survey, runs, refused, settings):
     return 1 if failed else 0
 
 
-def show_field(settings):
+def show_field(summary, settings):
     """Bring table and pictures of all galaxies up to date; what goes wrong there costs no galaxy anything."""
     try:
-        rows = Summary(settings.output).rows()
-        update_field(settings.output, rows, settings.figure_format, settings.dpi, settings.pictures)
+        update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi, settings.pictures)
     except Exception as problem:
         warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
@@ -323,7 +322,8 @@ def do_what_is_missing(store, survey, rows):
         raise no_pixels(cutout, snr, *needed)
 
     seds, made = extract_seds(cutout, mask), {}
-    maps = feature_maps(seds, mask.shape)
+    kept_or_drawn = settings.pixel_cubes or settings.pictures == "all"
+    maps = feature_maps(seds, mask.shape) if kept_or_drawn else None
     # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the same.
     staying = [run for run, _ in store.runs_that_hold() if run in rows or run not in store.runs]
     known = [in_regions(*store.clusters(run)) for run in staying]

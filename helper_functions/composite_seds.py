@@ -347,7 +347,7 @@ def composite_of_some(seds, some, composite, noise):
     if not some.any():
         return np.full(len(composite), np.nan), 0
     flux, _ = composite_sed(seds.flux[some], seds.error[some])
-    factor = best_fit_amplitude(flux[None], noise[None], composite)[0][0]
+    factor = scale_to(composite, flux, noise)
     return (flux / factor if factor > 0 else np.full(len(composite), np.nan)), int(some.sum())
 
 

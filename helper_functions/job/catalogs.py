@@ -2,7 +2,6 @@
 
 import warnings
 import zlib
-from collections import Counter
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 
@@ -200,9 +199,8 @@ def read_spectroscopic(path, id_column, name):
         return {}
     ids, values = read_columns(path, [id_column, name])
     rows = _are_ids(ids) & (values > 0) & (values <= MOST_REDSHIFT)
-    pairs = set(zip(ids[rows].astype(np.int64).tolist(), values[rows].astype(float).tolist(), strict=True))
-    times = Counter(id_dr3 for id_dr3, _ in pairs)
-    return {id_dr3: (z, z, z) for id_dr3, z in pairs if times[id_dr3] == 1}
+    own = _values_of(ids[rows].astype(np.int64), values[rows])
+    return {id_dr3: (found[0],) * 3 for id_dr3, found in own.items() if len(set(found)) == 1}
 
 
 def read_magnifications(path, name, asked_for, id_column=ID):
@@ -229,17 +227,24 @@ def read_magnifications(path, name, asked_for, id_column=ID):
         Where galaxies that are asked for have magnifications that cannot be.
     """
     ids, values = read_columns(path, [id_column, name])
-    possible = np.isfinite(values) & (values > 0)
-    found, wrong = {}, []
+    values_of, found, wrong = _values_of(ids, values), {}, []
     for id_dr3 in asked_for:
-        own = ids == id_dr3
-        if possible[own].all() and len(set(values[own].tolist())) == 1:
-            found[id_dr3] = float(values[own][0])
-        elif own.any():
-            wrong.append(f"id {id_dr3} {', '.join(f'{value:g}' for value in values[own])}")
+        own = values_of.get(id_dr3, [])
+        if len(set(own)) == 1 and np.isfinite(own[0]) and own[0] > 0:
+            found[id_dr3] = own[0]
+        elif own:
+            wrong.append(f"id {id_dr3} {', '.join(f'{value:g}' for value in own)}")
     if wrong:
         message = f"column {name} of {path} has no possible magnification, one number above 0, for {len(wrong)} of the"
         warnings.warn(f"{message} galaxies asked for, which counts as unknown: {_some(wrong, '; ')}", stacklevel=2)
+    return found
+
+
+def _values_of(ids, values):
+    """What a column has for each id, {id: list of float}: more than one number where an id has several rows."""
+    found = {}
+    for id_dr3, value in zip(ids.tolist(), values.astype(float).tolist(), strict=True):
+        found.setdefault(id_dr3, []).append(value)
     return found
 
 

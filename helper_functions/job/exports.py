@@ -69,7 +69,7 @@ def write_exports(output, run, id_dr3, codes, floor=None):
     ValueError
         For a band without a filter curve.
     """
-    for kind in [kind for kind, path in TABLES.items() if path(output, run, id_dr3).is_file()]:
+    for kind in [kind for kind, path in TABLES.items() if codes and path(output, run, id_dr3).is_file()]:
         photometry = read_photometry(output, run, id_dr3, kind, floor)
         for code in codes if len(photometry.clusters) else []:
             export = EXPORTS[code]

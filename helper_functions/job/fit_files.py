@@ -11,11 +11,10 @@ from astropy.utils.exceptions import AstropyWarning
 import data_paths
 from helper_functions.fitting.bagpipes_fit import QUANTITIES, Fit
 from helper_functions.job.painted_maps import is_sum
-from helper_functions.job.pictures import FIT_PICTURES
+from helper_functions.job.pictures import FIT_PICTURES, possible_pictures
 from helper_functions.job.records import code_digest
 from helper_functions.job.region_photometry import UNIT
 from helper_functions.job.save_results import described, table_hdu
-from helper_functions.job.settings import FIGURE_FORMATS
 
 PERCENTILES = (16, 50, 84)
 RANGE = ("p16", "p50", "p84")
@@ -178,11 +177,7 @@ def fit_paths(output, run, id_dr3):
 
     The latter are maps from tables of other codes, which have any name.
     """
-    pictures = [
-        data_paths.image_path(output, run, id_dr3, picture, figure_format)
-        for picture in FIT_PICTURES
-        for figure_format in FIGURE_FORMATS
-    ]
+    pictures = possible_pictures(output, run, id_dr3, FIT_PICTURES)
     paths = data_paths.fits_path, data_paths.posteriors_path, data_paths.fit_maps_path
     painted = data_paths.painted_path(output, run, id_dr3, "*")
     painted = [path for ending in (".fits", ".png") for path in painted.parent.glob(f"{painted.stem}{ending}")]

@@ -95,7 +95,7 @@ def chosen_ids(settings):
     asked = sorted(known) if wanted == ALL else wanted
     if expression is None:
         return asked
-    ids, columns = _columns_for(expression, *catalogs, id_column.lower())
+    ids, columns = _columns_for(expression, known, *catalogs, id_column.lower())
     true = frozenset(ids[select(expression, columns)].tolist()) & known
     chosen = [id_dr3 for id_dr3 in asked if id_dr3 in true]
     if not chosen:
@@ -103,7 +103,7 @@ def chosen_ids(settings):
     return chosen
 
 
-def _columns_for(expression, super_catalog, sps_catalog, segmap, id_column):
+def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):
     """Ids of the rows of the photometric catalog, and the columns that the expression names, as `select` takes them.
 
     Those of the catalog of redshifts are NaN where it has no row of that id.
@@ -129,6 +129,6 @@ def _columns_for(expression, super_catalog, sps_catalog, segmap, id_column):
             for name, column in zip(theirs, values, strict=True)
         }
     if SIZE in names:
-        segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), read_ids(super_catalog, id_column))
+        segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), known)
         columns[SIZE] = np.array([segments[id_dr3].n_pixels if id_dr3 in segments else 0 for id_dr3 in ids.tolist()])
     return ids, columns

@@ -8,6 +8,7 @@ where there is nothing to draw.
 import data_paths
 from helper_functions.choose import gather
 from helper_functions.job.save_results import save_figure
+from helper_functions.job.settings import FIGURE_FORMATS
 
 RUN_PICTURES = gather("plots", "RUN_PICTURES")
 GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
@@ -27,6 +28,15 @@ def save_galaxy_pictures(result, settings):
 def save_fit_pictures(result, settings):
     """Draw and save all pictures of what was fitted to a run, in the folder of the run; return {name: path}."""
     return _save_all(FIT_PICTURES, result, settings, result.id_dr3, lambda name: result.run)
+
+
+def possible_pictures(output, folder, id_dr3, pictures):
+    """Every file that pictures of these names may be in, whatever the format."""
+    return [
+        data_paths.image_path(output, folder, id_dr3, picture, figure_format)
+        for picture in pictures
+        for figure_format in FIGURE_FORMATS
+    ]
 
 
 def _save_all(pictures, result, settings, id_dr3, folder_of):

@@ -8,7 +8,13 @@ from helper_functions.job.exports import possible_exports
 from helper_functions.job.features import feature_hdus
 from helper_functions.job.fit_files import fit_paths
 from helper_functions.job.label_file import consensus_hdus, label_hdus, read_clusters
-from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES, save_galaxy_pictures, save_run_pictures
+from helper_functions.job.pictures import (
+    GALAXY_PICTURES,
+    RUN_PICTURES,
+    possible_pictures,
+    save_galaxy_pictures,
+    save_run_pictures,
+)
 from helper_functions.job.records import (
     GALAXY,
     code_digest,
@@ -24,7 +30,7 @@ from helper_functions.job.records import (
 from helper_functions.job.region_tables import sed_tables
 from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_fits, save_table
-from helper_functions.job.settings import AMOUNTS, FIGURE_FORMATS, LABELS, ONE_GALAXY, PIXELS, SETTINGS
+from helper_functions.job.settings import AMOUNTS, LABELS, ONE_GALAXY, PIXELS, SETTINGS
 from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
 from helper_functions.methods import METHODS
 
@@ -239,14 +245,8 @@ class GalaxyStore:
         """Every file that a run, or the galaxy itself, may leave, with what was fitted to the regions of the run."""
         output, id_dr3 = self.output, self.id_dr3
         if name == GALAXY:
-            pictures, files = [(each, each) for each in GALAXY_PICTURES], self._galaxy_files()
-        else:
-            pictures = [(name, each) for each in RUN_PICTURES]
-            files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
-            files += possible_exports(output, name, id_dr3)
-            files += fit_paths(output, name, id_dr3)
-        return files + [
-            data_paths.image_path(output, folder, id_dr3, picture, figure_format)
-            for folder, picture in pictures
-            for figure_format in FIGURE_FORMATS
-        ]
+            pictures = [path for each in GALAXY_PICTURES for path in possible_pictures(output, each, id_dr3, [each])]
+            return self._galaxy_files() + pictures
+        files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
+        pictures = possible_pictures(output, name, id_dr3, RUN_PICTURES)
+        return files + possible_exports(output, name, id_dr3) + fit_paths(output, name, id_dr3) + pictures
