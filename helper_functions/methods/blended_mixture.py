@@ -33,7 +33,7 @@ from helper_functions.normalize import normalize
 FIRST_POPULATIONS = 10  # that the fit starts with, or more where more are wanted
 MOST_POPULATIONS = 40  # every pair of them is fitted to every pixel, which takes time and memory as their square
 ITERATIONS = 30
-CONVERGED = 1e-3  # gain of the log likelihood in one iteration, per pixel
+CONVERGED = 5e-3  # gain of the log likelihood in one iteration, per pixel
 FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
@@ -120,17 +120,13 @@ def responsibilities(blends, prior, log_factor=0.0):
     return probability, (highest + np.log(total))[:, 0]
 
 
-def isolated_only(blends, prior, links):
-    """The same blends, where a pixel among others that none of them fits is not taken for something else.
+def in_patches(other, links):
+    """Where pixels lie among others that no blend fits: bool, (n_pixels,), from the probability of that, (n_pixels,).
 
     Bad pixels and cosmic rays are small. A patch of pixels that nothing fits is a population that is still missing, and
     would not be found if it were left out.
     """
-    other = responsibilities(blends, prior)[0][:, -1]
-    around = links @ other > PATCH * links.sum(axis=1)
-    log_likelihood = blends.log_likelihood.copy()
-    log_likelihood[around, -1] = -np.inf
-    return blends._replace(log_likelihood=log_likelihood)
+    return links @ other > PATCH * links.sum(axis=1)
 
 
 def first_prior(n_populations):
@@ -174,10 +170,11 @@ def fitted_templates(data, systematics, templates, blends, probability, band_wei
     shares, n_parts = blends.composition(light), n_populations + patterns.shape[1]
     parts = np.column_stack([shares, known * patterns])
     # Means of the products of each two parts.
-    products = parts[:, :, None] * np.column_stack([shares, patterns])[:, None, :]
-    products[:, n_populations:, :n_populations] = patterns[:, :, None] * shares[:, None, :]
+    products = np.empty((len(parts), n_parts, n_parts))
     squares = blends.share_products(light * blends.brightness)
     products[:, :n_populations, :n_populations] = squares.reshape(-1, n_populations, n_populations)
+    products[:, n_populations:] = patterns[:, :, None] * parts[:, None, :]
+    products[:, :n_populations, n_populations:] = shares[:, :, None] * patterns[:, None, :]
     matrix = (products.reshape(len(parts), -1).T @ data.weight).T.reshape(n_bands, n_parts, n_parts)
     # A population that hardly any pixel holds stays as it was; a pattern is held by its prior.
     held = 1e-9 * np.einsum("bii->b", matrix[:, :n_populations, :n_populations]) + TINY
@@ -218,8 +215,12 @@ def expected(data, systematics, links, mixture):
         Relative to no flux at all.
     """
     true = data.less(systematics.patterns @ mixture.amplitudes)
-    blends = isolated_only(fit_blends(true, mixture.templates), mixture.prior, links)
-    return true, blends, *responsibilities(blends, mixture.prior)
+    blends = fit_blends(true, mixture.templates)
+    probability, log_likelihood = responsibilities(blends, mixture.prior)
+    if (patch := in_patches(probability[:, -1], links)).any():
+        blends.log_likelihood[patch, -1] = -np.inf
+        probability, log_likelihood = responsibilities(blends, mixture.prior)
+    return true, blends, probability, log_likelihood
 
 
 def maximised(data, systematics, mixture, blends, probability, band_weight):
@@ -229,8 +230,8 @@ def maximised(data, systematics, mixture, blends, probability, band_weight):
     return Mixture(templates, fitted_prior(probability, len(templates)), amplitudes)
 
 
-def fit(data, systematics, links, templates, band_weight):
-    """Fit SEDs and prior by expectation maximisation.
+def fit(data, systematics, links, mixture, band_weight):
+    """Fit SEDs, prior and systematics by expectation maximisation.
 
     Parameters
     ----------
@@ -238,7 +239,7 @@ def fit(data, systematics, links, templates, band_weight):
     systematics : Systematics
     links : sparse array of shape (n_pixels, n_pixels)
         Of each pixel to its neighbours.
-    templates : ndarray of shape (n_populations, n_bands)
+    mixture : Mixture
         To start from.
     band_weight : ndarray of shape (n_bands,)
         How much each band counts for the brightness of an SED; sum 1.
@@ -249,13 +250,12 @@ def fit(data, systematics, links, templates, band_weight):
     blends : Blends
     probability : ndarray of shape (n_pixels, n_blends + 1)
     """
-    mixture = Mixture(templates, first_prior(len(templates)), np.zeros(systematics.precision.shape))
     before = -np.inf
     for iteration in range(ITERATIONS):
         true, blends, probability, log_likelihood = expected(data, systematics, links, mixture)
         now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(mixture.amplitudes)
         gain, before = now - before, now
-        if iteration == ITERATIONS - 1 or (gain < CONVERGED * len(data.flux) and iteration > 2):
+        if iteration == ITERATIONS - 1 or (gain < CONVERGED * len(data.flux) and iteration > 1):
             break
         mixture = maximised(data, systematics, mixture, blends, probability, band_weight)
     return mixture, blends, probability
@@ -274,15 +274,27 @@ def least_missed(mixture, blends, probability):
     return int(np.argmax(left.sum(axis=0)))
 
 
+def without_one(mixture, blends, gone):
+    """The mixture without a population, for a fit to start from.
+
+    Half of its prior is that of a first fit, so that blends come back that had died out beside those with the
+    population: else the fit would be caught where these are missing.
+    """
+    left = np.append(blends.absent[:, gone] > 0, [True, True])
+    prior = mixture.prior[left] / mixture.prior[left].sum()
+    prior = (prior + first_prior(len(mixture.templates) - 1)) / 2
+    return Mixture(np.delete(mixture.templates, gone, axis=0), prior, mixture.amplitudes)
+
+
 def search(data, systematics, links, templates, band_weight, least=1):
     """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}."""
-    found = {}
+    found, mixture = {}, Mixture(templates, first_prior(len(templates)), np.zeros(systematics.precision.shape))
     while True:
-        mixture, blends, probability = fit(data, systematics, links, templates, band_weight)
-        found[len(templates)] = mixture
-        if len(templates) <= least:
+        mixture, blends, probability = fit(data, systematics, links, mixture, band_weight)
+        found[len(mixture.templates)] = mixture
+        if len(mixture.templates) <= least:
             return found
-        templates = np.delete(mixture.templates, least_missed(mixture, blends, probability), axis=0)
+        mixture = without_one(mixture, blends, least_missed(mixture, blends, probability))
 
 
 # ---- labels -----------------------------------------------------------------

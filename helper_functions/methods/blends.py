@@ -49,7 +49,7 @@ class Blends(NamedTuple):
         (first, second), one = self.pairs, np.eye(self.n_populations)
         result = alone + self._both_halves(pairs * self.share) @ one[first]
         result += self._both_halves(pairs * (1 - self.share)) @ one[second]
-        np.add.at(result, (np.arange(len(weights))[:, None], self.members), triple[:, None] * self.shares)
+        result[np.arange(len(weights))[:, None], self.members] += triple[:, None] * self.shares
         return result
 
     def share_products(self, weights):
@@ -76,7 +76,7 @@ class Blends(NamedTuple):
         result[:, first, second] = result[:, second, first] = mixed
         products = self.shares[:, :, None] * self.shares[:, None, :] * triple[:, None, None]
         pixels = np.arange(len(weights))[:, None, None]
-        np.add.at(result, (pixels, self.members[:, :, None], self.members[:, None, :]), products)
+        result[pixels, self.members[:, :, None], self.members[:, None, :]] += products
         return result.reshape(len(weights), n * n)
 
     def dominated(self, weights):

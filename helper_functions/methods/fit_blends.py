@@ -100,9 +100,8 @@ def fit_blends(data, templates):
     n_pixels, n_populations = len(data.flux), len(templates)
     match = data.weighted @ templates.T
     product = np.empty((n_pixels, n_populations, n_populations))
-    for i, template in enumerate(templates):
-        product[:, i, i:] = data.weight @ (template * templates[i:]).T
-        product[:, i:, i] = product[:, i, i:]
+    i, j = np.triu_indices(n_populations)
+    product[:, i, j] = product[:, j, i] = data.weight @ (templates[i] * templates[j]).T
 
     alone = fit_alone(match, product)
     pairs = fit_pairs(match, product)
@@ -151,21 +150,21 @@ def fit_pairs(match, product):
     light_2 = np.maximum(length_1 * match_2 - overlap * match_1, 0)
     total = light_1 + light_2
     best = np.divide(light_1, total, out=np.full_like(total, 0.5), where=total > 0)
-    share = np.concatenate([np.maximum(best, 0.5), np.minimum(best, 0.5)], axis=1)
-    lowest = np.repeat([0.5, 0.0], len(i))  # the shares of a column are between this and 0.5 more
 
-    def twice(values):
-        return np.concatenate([values, values], axis=1)
+    def dominated(share, lowest):  # with shares of the first population between the lowest and 0.5 more
+        rest = 1 - share
+        along = share * match_1 + rest * match_2
+        length = share * (share * length_1 + rest * (2 * overlap)) + rest**2 * length_2
+        brightness = np.maximum(along, 0) / np.maximum(length, TINY)
+        fit = 0.5 * brightness * along
+        error = np.sqrt(length / determinant) / np.maximum(brightness, 1e-9)
+        inside = ndtr((lowest + 0.5 - share) / error) - ndtr((lowest - share) / error)
+        integral = np.sqrt(2 * np.pi) * error * inside
+        log_likelihood = fit + np.log(np.maximum(integral, TINY)) + over_brightness(length)
+        return fit, log_likelihood, brightness, share
 
-    along = share * twice(match_1) + (1 - share) * twice(match_2)
-    length = share**2 * twice(length_1) + (1 - share) ** 2 * twice(length_2) + 2 * share * (1 - share) * twice(overlap)
-    brightness = np.maximum(along, 0) / np.maximum(length, TINY)
-    fit = 0.5 * brightness * along
-    error = np.sqrt(length / twice(determinant)) / np.maximum(brightness, 1e-9)
-    inside = ndtr((lowest + 0.5 - share) / error) - ndtr((lowest - share) / error)
-    integral = np.sqrt(2 * np.pi) * error * inside
-    log_likelihood = fit + np.log(np.maximum(integral, TINY)) + over_brightness(length)
-    return Fitted(fit=fit, log_likelihood=log_likelihood, brightness=brightness, share=share)
+    halves = zip(dominated(np.maximum(best, 0.5), 0.5), dominated(np.minimum(best, 0.5), 0.0), strict=True)
+    return Fitted(*(np.concatenate(half, axis=1) for half in halves))
 
 
 def fit_triple(match, product, pairs):
