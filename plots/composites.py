@@ -69,7 +69,7 @@ def composites_page(result):
     title = result.title if n_clusters == len(composites.flux) else f"{result.title}, the {n_clusters} largest"
     rest_frame = np.isfinite(cutout.redshift)
     top, bottom = 0.75 + (HEADER + 0.35 if rest_frame else 0), FOOTER + 0.5
-    height = ROW_HEIGHT * n_clusters + top + bottom
+    height = ROW_HEIGHT * (n_clusters - 1) + TALL + top + bottom
     figure = new_figure(10.5, height)
     page = page_of(figure)
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")

@@ -26,6 +26,7 @@ from plots.style import (
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
 NAMED = 30  # pixels of a segment that is not taken in, and yet named, so that it can be
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 ROOM = 0.27  # inches, between rows of panels, for their titles
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
@@ -113,9 +114,10 @@ def draw_noise(ax, cutout):
     for x, band in zip(place, cutout.bands, strict=True):
         below = {"xytext": (0, -6), "textcoords": "offset points", "xycoords": ax.get_xaxis_transform()}
         ax.annotate(band.upper(), (x, 0), **below, size=7, rotation=90, ha="center", va="top")
-    decades = 10.0 ** np.arange(np.floor(np.log10(ax.get_ylim()[0])), np.ceil(np.log10(ax.get_ylim()[1])) + 1)
-    quick_ticks(ax, "left", np.outer(decades, np.arange(2, 10)).ravel(), named=False, length=2)
-    quick_ticks(ax, "left", decades, size=7)
+    lowest, highest = np.log10(ax.get_ylim())
+    powers = np.arange(np.floor(lowest), np.ceil(highest) + 1)
+    quick_ticks(ax, "left", np.outer(10.0**powers, np.arange(2, 10)).ravel(), named=False, length=2)
+    quick_ticks(ax, "left", 10.0**powers, ["10" + f"{power:.0f}".translate(SUPERSCRIPTS) for power in powers], size=7)
     ax.set_ylabel(FLUX_LABEL, size=8)
     ax.set_title("noise of a pixel; the numbers are scatter of the sky / stated error", size=8, pad=3, y=1)
     ax.legend(loc="lower right", fontsize=7, ncols=3, framealpha=0.9, borderpad=0.3, handletextpad=0.3, columnspacing=1)

@@ -21,6 +21,7 @@ def page_of(figure):
     page = figure.add_axes([0, 0, 1, 1], xlim=(0, 1), ylim=(0, 1))
     page.set_axis_off()
     page.set_title("", y=1)  # not to look for room for a title
+    page.panels = []  # in the order in which they were made
     return page
 
 
@@ -39,9 +40,11 @@ class Panel:
     logarithmic : bool
         Whether the x axis is.
     facecolor : colour
+    frame : bool
+        Whether it has one.
     """
 
-    def __init__(self, page, place, logarithmic=False, facecolor="none"):
+    def __init__(self, page, place, logarithmic=False, facecolor="none", frame=True):
         self.page, self.figure, self.place, self.logarithmic = page, page.figure, place, logarithmic
         self.bbox = TransformedBbox(Bbox.from_bounds(*place), self.figure.dpi_scale_trans)
         self.view = Bbox.unit()  # of the data, logarithms where the axis is logarithmic
@@ -49,10 +52,13 @@ class Panel:
         self.transAxes = BboxTransformTo(self.bbox)
         self.transData = scale + BboxTransformFrom(self.view) + self.transAxes
         self.pad = {"x": LABEL_PAD, "y": LABEL_PAD}  # points
-        frame = {"transform": self.transAxes, "clip_on": False}
+        self.artists = []  # what it shows, in the order in which it was added, titles and labels among them
+        page.panels.append(self)
+        style = {"transform": self.transAxes, "clip_on": False}
         if facecolor != "none":
-            page.add_artist(Rectangle((0, 0), 1, 1, facecolor=facecolor, zorder=-1, **frame))
-        page.add_artist(Rectangle((0, 0), 1, 1, facecolor="none", edgecolor="black", lw=0.8, zorder=2.5, **frame))
+            page.add_artist(Rectangle((0, 0), 1, 1, facecolor=facecolor, zorder=-1, **style))
+        if frame:
+            page.add_artist(Rectangle((0, 0), 1, 1, facecolor="none", edgecolor="black", lw=0.8, zorder=2.5, **style))
 
     def get_xaxis_transform(self):
         return blended_transform_factory(self.transData, self.transAxes)
@@ -80,24 +86,30 @@ class Panel:
         """Add what matplotlib draws, in data coordinates unless it has its own, cut off at the frame."""
         if not artist.is_transform_set():
             artist.set_transform(self.transData)
-        return self._cut_off(self.page.add_artist(artist))
+        return self._shown(self.page.add_artist(artist))
 
-    def _cut_off(self, artist):
+    def _shown(self, artist):
         artist.set_clip_box(self.bbox)
+        self.artists.append(artist)
         return artist
 
     def imshow(self, image, **options):
         """As of `Axes`, with its origin below."""
         drawn = self.page.imshow(image, **{"origin": "lower", "aspect": "auto", "transform": self.transData} | options)
-        return self._cut_off(drawn)
+        return self._shown(drawn)
 
     def scatter(self, x, y, **options):
         """As of `Axes`."""
-        return self._cut_off(self.page.scatter(x, y, transform=self.transData, **options))
+        return self._shown(self.page.scatter(x, y, transform=self.transData, **options))
 
     def text(self, x, y, words, **options):
         """As of `Axes`."""
-        return self.page.text(x, y, words, **{"transform": self.transData} | options)
+        return self._shown(self.page.text(x, y, words, **{"transform": self.transData} | options))
+
+    def inset(self, left, bottom, width, height):
+        """Another panel, at a place in units of this one."""
+        x, y, wide, tall = self.place
+        return Panel(self.page, (x + left * wide, y + bottom * tall, width * wide, height * tall))
 
     def below(self, down, height, margin=0.0):
         """Another panel, so many inches below this one, and in from its sides by `margin`."""

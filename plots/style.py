@@ -1,5 +1,7 @@
 """What the pictures share: colours of clusters, images, scale bars, axes of wavelength."""
 
+from itertools import compress
+
 import matplotlib
 import numpy as np
 from astropy.visualization import make_lupton_rgb
@@ -182,11 +184,10 @@ def compass(ax, wcs):
     in_box(ax, "lower right", area)
 
 
-def probability_bar(ax, place):
+def probability_bar(panel, place):
     """Draw what the colours of a map of probabilities mean, at a place in the panel (left, bottom, width, height)."""
-    bar = ax.inset_axes(place)
-    bar.imshow(np.linspace(0, 1, 256)[None], cmap="cividis", aspect="auto", extent=(0, 1, 0, 1))
-    bar.set_yticks([])
+    bar = panel.inset(*place)
+    bar.imshow(np.linspace(0, 1, 256)[None], cmap="cividis", extent=(0, 1, 0, 1))
     quick_ticks(bar, "top", [0, 0.5, 1], size=7)
 
 
@@ -259,8 +260,8 @@ def quick_ticks(ax, side, places, named=True, size=8, length=TICK):
     side : "bottom", "top" or "left"
     places : array_like of shape (n_ticks,)
         Those beyond the limits are not drawn.
-    named : bool
-        Whether to write the numbers.
+    named : bool or sequence of str
+        Whether to write the numbers, or what to write.
     size : float
         Of the numbers, points.
     length : float
@@ -269,7 +270,9 @@ def quick_ticks(ax, side, places, named=True, size=8, length=TICK):
     across = side != "left"
     limits = ax.get_xlim() if across else ax.get_ylim()
     slack = 1e-9 * abs(limits[1] - limits[0])
-    places = [place for place in places if min(limits) - slack <= place <= max(limits) + slack]
+    names = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places] if named is True else named
+    seen = [min(limits) - slack <= place <= max(limits) + slack for place in places]
+    places = list(compress(places, seen))
     transform = ax.get_xaxis_transform() if across else ax.get_yaxis_transform()
     edge = [float(side == "top")] * len(places)
     x, y = (places, edge) if across else (edge, places)
@@ -277,8 +280,8 @@ def quick_ticks(ax, side, places, named=True, size=8, length=TICK):
     marks = {"marker": marker, "ms": length, "mew": 0.8, "ls": "none", "color": "black", "gid": TICK_ID}
     ax.add_artist(Line2D(x, y, **marks, transform=transform, clip_on=False))
     pad = TICK + 5
-    if named:
-        names = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places]
+    if names:
+        names = list(compress(names, seen))
         away = (TICK + 3) / 72
         beside = transform + ScaledTranslation(right * away, up * away, ax.figure.dpi_scale_trans)
         for name, *at in zip(names, x, y, strict=True):
