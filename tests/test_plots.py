@@ -33,6 +33,7 @@ from plots.fit_maps import fit_maps
 from plots.fits import fits_page
 from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
+from plots.panel import Panel, page_of
 from plots.recovery import criteria_matrix
 from plots.scaling import scaling
 from plots.style import (
@@ -44,6 +45,7 @@ from plots.style import (
     east_and_north,
     label_image,
     new_figure,
+    segments,
     spread,
 )
 
@@ -282,7 +284,7 @@ def test_composites_of_any_galaxy_lie_inside_their_panels(n_clusters, n_bands, f
     low, high = np.sort(factor * np.array([composites.low, composites.high]), axis=0)
     run.composites = composites._replace(flux=factor * composites.flux, low=low, high=high)
     page = composites_page(run)
-    seds = panels_of(page)[1 : 3 * n_clusters : 3]
+    seds = panels_of(page)[1 : 3 * len(run.composites.flux) : 3]
     for panel, flux in zip(seds, run.composites.flux, strict=True):
         bottom, top = panel.get_ylim()
         assert bottom < np.min(flux, initial=0, where=np.isfinite(flux))
@@ -325,6 +327,21 @@ def test_north_and_east_are_those_of_the_wcs():
     np.testing.assert_allclose(
         east_and_north(wcs)[1], np.array([x1 - x0, y1 - y0]) / np.hypot(x1 - x0, y1 - y0), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_a_panel_has_data_where_axes_of_the_same_place_have_them(scale):
+    figure = new_figure(4, 3)
+    panel = Panel(page_of(figure), (1, 0.5, 2, 1.5), logarithmic=scale == "log")
+    ax = figure.add_axes([1 / 4, 0.5 / 3, 2 / 4, 1.5 / 3], xscale=scale)
+    for each in (panel, ax):
+        each.set(xlim=(0.5, 5), ylim=(3, -1))
+    points = [(0.5, 3), (5, -1), (1, 0)]
+    for name in ("transData", "transAxes"):
+        np.testing.assert_allclose(getattr(panel, name).transform(points), getattr(ax, name).transform(points))
+    np.testing.assert_allclose([panel.get_xlim(), panel.get_ylim()], [ax.get_xlim(), ax.get_ylim()])
+    line = segments(panel, [points])
+    np.testing.assert_allclose(line.get_clip_box().extents, ax.bbox.extents)  # and is cut off at its frame
 
 
 def test_no_figure_stays_open():
