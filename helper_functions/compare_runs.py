@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score
 
 # Pixels in common / pixels in either. Two clusters of one size that reach 1/3 have half of their pixels in common; of
 # two that do not, the larger part of at least one lies elsewhere, and one colour for both would mislead.
@@ -104,6 +103,8 @@ def agreement(runs, maps):
     -------
     Agreement
     """
+    from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
+
     selected = maps[0] != 0
     groups = [each[selected] for each in maps]
     rand_index = np.eye(len(maps))

@@ -6,9 +6,10 @@ of 0, 1, 2, ... pixels, to which distances are rounded, and is 1 at 0.
 
 import numpy as np
 from scipy.fft import fft2, ifft2, next_fast_len
-from scipy.signal import fftconvolve
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
+
+from helper_functions.psf import convolve
 
 CORRELATION_REACH = 15  # pixels: about the size of the regions of a galaxy, whose summed errors are wanted
 AREA_REACH = 6  # pixels: beyond it neither drizzling nor PSF matching correlates noise, what remains is background
@@ -90,7 +91,7 @@ def error_of_sum(error, weights, positions, correlation):
     variance = np.empty(each.shape[1])
     for band, values in enumerate(each.T):
         image[tuple(places.T)] = values
-        shared = fftconvolve(image, correlation_image(correlation[band]), mode="same")
+        shared = convolve(image, correlation_image(correlation[band]))
         # Measured correlations need not be those of any noise: no less than a tenth of independent noise is left.
         variance[band] = max(np.sum(image * shared), 0.1 * np.sum(image**2))
     return np.sqrt(variance)

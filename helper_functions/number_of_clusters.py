@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import silhouette_samples
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
 from helper_functions.noise import area_of_residuals, draw_noise
@@ -190,6 +189,8 @@ def penalised_likelihood(penalty, task):
 
 def silhouette(task):
     """Mean silhouette (Rousseeuw 1987) in the run's metric, which has no meaning for 1 cluster."""
+    from sklearn.metrics import silhouette_samples  # loaded late, as by `fit_kmeans`
+
     chosen = task.sample(SILHOUETTE_PIXELS)
     matrix, each = None, {}
     for k, found in task.candidates.items():

@@ -3,7 +3,6 @@
 from functools import cached_property
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from distances import DEFAULTS, METRICS, euclidean_between
 from helper_functions.choose import choose
@@ -150,6 +149,8 @@ class PixelDistances:
 
     def _search(self, k):
         """Let scikit-learn search, in single precision where pixels are many; distances are worked out in double."""
+        from sklearn.neighbors import NearestNeighbors  # loaded late, as by `fit_kmeans`
+
         rows = self._rows
         points = np.concatenate([rows, -rows]) if self._metric.mirrored else rows - rows.mean(axis=0)
         fast = points.astype(np.float32 if self.too_large else np.float64, copy=False)

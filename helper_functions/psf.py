@@ -1,7 +1,7 @@
 """The PSF that all images are matched to, F444W's, and how it blends the light of neighbouring regions."""
 
 import numpy as np
-from scipy.signal import fftconvolve
+from scipy.fft import irfft2, next_fast_len, rfft2
 
 PIXEL = 0.04  # arcsec, of the survey
 # A Gaussian core and Moffat wings, which together enclose 0.55, 0.85 and 0.91 of the light within 0.1, 0.3 and 0.5
@@ -29,7 +29,18 @@ def psf_pixels(pixel, fwhm=PSF_FWHM):
 def blur(image, psf):
     """Image seen through a PSF."""
     # The Fourier transform leaves rounding noise of either sign where there is no light.
-    return np.maximum(fftconvolve(image, psf, mode="same"), 0)
+    return np.maximum(convolve(image, psf), 0)
+
+
+def convolve(image, kernel):
+    """An image convolved with another one, in the size of the first, beyond which there is nothing.
+
+    This is what `scipy.signal.fftconvolve` does, which takes a third of a second to load.
+    """
+    sizes = list(zip(image.shape, kernel.shape, strict=True))
+    shape = [next_fast_len(ours + theirs - 1, real=True) for ours, theirs in sizes]
+    whole = irfft2(rfft2(image, shape) * rfft2(kernel, shape), shape)
+    return whole[tuple(slice((theirs - 1) // 2, (theirs - 1) // 2 + ours) for ours, theirs in sizes)]
 
 
 def blended_light(seds, labels):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
 from helper_functions.noise import with_noise_on_top
@@ -217,6 +216,8 @@ def stability_of(seds, found, again, seed):
     dict
         Number of clusters -> index with each of REDRAWS draws, an array; NaN where `again` found no such number.
     """
+    from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
+
     rng = np.random.default_rng(seed)
     redone = [again(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
     return {

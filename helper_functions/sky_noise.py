@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import distance_transform_edt
-from scipy.signal import fftconvolve
 
 from helper_functions.choose import choose
 from helper_functions.noise import CORRELATION_REACH, correlated_area, lags
@@ -140,8 +140,10 @@ def correlation_in(noise, sky):
 
 def _of_all_pairs(image):
     """Sum of the products of all pixels a lag apart, by the lag's rows and columns up to CORRELATION_REACH."""
-    padded = np.pad(image, CORRELATION_REACH)
-    return fftconvolve(padded, image[::-1, ::-1], mode="valid")
+    shape = [next_fast_len(size + CORRELATION_REACH, real=True) for size in image.shape]
+    products = irfft2(np.abs(rfft2(image, shape)) ** 2, shape)  # the Wiener-Khinchin theorem
+    reach = np.arange(-CORRELATION_REACH, CORRELATION_REACH + 1)
+    return products[np.ix_(reach, reach)]
 
 
 # ---- using ------------------------------------------------------------------

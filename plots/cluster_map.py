@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.patches import Patch
 
+from plots.panel import Panel, page_of
 from plots.picture import Picture
 from plots.recovery import match_colours
 from plots.style import (
@@ -23,6 +24,8 @@ from plots.style import (
     zoom,
 )
 
+MAP, PITCH = 2.95, 3.12  # inches, the side of a map, and from one to the next
+
 
 def cluster_map(result):
     """Draw the cluster map of one run.
@@ -40,22 +43,22 @@ def cluster_map(result):
     more = {"probability of the cluster": result.confidence, "true regions": cutout.truth}
     more = {name: image for name, image in more.items() if image is not None}
     names = ["three-colour image (dotted: segment)", "outlines of the clusters", "clusters", *more]
-    width = 3.1 * len(names) + 2.2
-    figure = new_figure(width, 4.3)
-    axes = figure.subplots(1, len(names), sharex=True, sharey=True)
-    figure.subplots_adjust(left=0.75 / width, right=1 - 1.4 / width, bottom=0.12, top=0.86, wspace=0.06)
+    width = PITCH * len(names) + 2.2
+    figure = new_figure(width, 4.1)
     figure.suptitle(result.title, size=11)
+    page = page_of(figure)
+    axes = [Panel(page, (0.75 + PITCH * number, 0.55, MAP, MAP)) for number in range(len(names))]
     image, colours = colour_image(cutout, labels != 0), cluster_colours(result.regions)
-    axes[0].imshow(image, origin="lower")
-    axes[1].imshow(image, origin="lower")
-    axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
-    zoom(axes[0], labels)
     for ax, name in zip(axes, names, strict=True):
-        ax.set_title(name, size=9)
-        ax.set_xlabel("column [pixels]")
+        zoom(ax, labels)
+        ax.set_title(name, size=9, pad=6)
         round_ticks(ax, "bottom", 8, size=9)
         round_ticks(ax, "left", 8, named=ax is axes[0], size=9)
-    axes[0].set_ylabel("row [pixels]")
+        ax.set_xlabel("column [pixels]", size=10)
+    axes[0].set_ylabel("row [pixels]", size=10)
+    axes[0].imshow(image)
+    axes[1].imshow(image)
+    axes[2].imshow(label_image(labels, result.regions), interpolation="none")
     segment = np.isin(cutout.segmap, cutout.members)
     for where, style in ((segment, ":"), (labels != 0, "-")):
         if not where.all():
@@ -68,7 +71,7 @@ def cluster_map(result):
         if name == "true regions":
             regions = np.where(labels > 0, np.take([*result.regions, 0], labels - 1, mode="clip"), 0)
             matched = match_colours(np.where(labels != 0, values, 0), regions)
-            ax.imshow(label_image(matched), origin="lower", interpolation="none")
+            ax.imshow(label_image(matched), interpolation="none")
         else:
             draw_confidence(ax, values)
 
@@ -84,7 +87,7 @@ def cluster_map(result):
 
 def draw_confidence(ax, confidence):
     """Draw the probability of each label, and a bar that tells what its colours mean."""
-    ax.imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    ax.imshow(confidence, interpolation="none", cmap="cividis", vmin=0, vmax=1)
     probability_bar(ax, [0.05, 0.04, 0.5, 0.035])
 
 

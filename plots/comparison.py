@@ -3,11 +3,10 @@
 from textwrap import fill
 
 import numpy as np
-from matplotlib.collections import LineCollection
 
+from plots.panel import Panel, page_of
 from plots.picture import Picture
 from plots.style import (
-    bare,
     cluster_colours,
     colour_image,
     galaxy_name,
@@ -15,8 +14,10 @@ from plots.style import (
     label_image,
     new_figure,
     probability_bar,
+    quick_ticks,
     round_ticks,
     scale_bar,
+    segments,
     wavelength_axis,
     zoom,
 )
@@ -27,6 +28,7 @@ MAP, SEDS, TITLE, MAP_TO_SEDS, BELOW, BESIDE, RIM = 2.6, 1.5, 0.62, 0.1, 0.5, 0.
 HEAD, ROW = TITLE + MAP + BELOW / 2, TITLE + MAP + MAP_TO_SEDS + SEDS + BELOW
 TOP = 0.2  # added to what is kept free for titles, of which those of the images that come first are one line
 TITLE_WIDTH = 50  # letters in a line
+UNSELECTED = "0.93"
 FIGURES_A_LINE = 3  # of quality
 
 
@@ -54,35 +56,36 @@ def comparison(result):
     width = min(COLUMNS, n_head + len(panels)) * (BESIDE + MAP) + RIM
     height = TOP + (HEAD + (n_rows - 1) * ROW if len(panels) > 1 else ROW)
     figure = new_figure(width, height)
+    page = page_of(figure)
     figure.suptitle(f"{galaxy_name(cutout)}: all runs", size=12, y=1 - 0.1 / height, va="top")
 
-    def place(cell, panel_height=MAP, below=0.0):
-        """Axes in a cell, `below` inches under the top of its map."""
+    def place(cell, panel_height=MAP, below=0.0, **options):
+        """Panel in a cell, `below` inches under the top of its map."""
         row, column = divmod(cell, COLUMNS)
         top = height - TOP - TITLE - below - (row > 0) * HEAD - max(row - 1, 0) * ROW
         left = column * (BESIDE + MAP) + BESIDE
-        return figure.add_axes([left / width, (top - panel_height) / height, MAP / width, panel_height / height])
+        return Panel(page, (left, top - panel_height, MAP, panel_height), **options)
 
     selected = panels[0].labels
     image = place(0)
-    image.imshow(colour_image(cutout, selected != 0), origin="lower")
+    image.imshow(colour_image(cutout, selected != 0))
     zoom(image, selected)
     scale_bar(image, cutout.wcs)
-    bare(image, "three-colour image")
+    image.set_title("three-colour image")
     if len(panels) > 1:
-        draw_map(place(1), result.agreement.region, "most frequent region")
-        draw_share(place(2), result.agreement)
-        draw_agreement(place(3), result.agreement.rand_index)
+        draw_map(place(1, facecolor=UNSELECTED), result.agreement.region, "most frequent region")
+        draw_share(place(2, facecolor=UNSELECTED), result.agreement)
+        draw_agreement(place(3, frame=False), result.agreement.rand_index)
 
     microns, wavelength_label = in_rest_frame(result.wavelengths, cutout.redshift)
     for cell, panel in enumerate(panels, start=n_head):
-        ax = place(cell)
+        ax = place(cell, facecolor=UNSELECTED)
         title = f"{cell - n_head + 1}: {panel.title}".replace(" cluster", "\u00a0cluster")  # stays with its number
         draw_map(ax, panel.labels, "", panel.regions)
-        ax.set_title(fill(title, TITLE_WIDTH), size=8, pad=21 if panel.judged else 3)
+        ax.set_title(fill(title, TITLE_WIDTH), pad=21 if panel.judged else 3)
         where = {"transform": ax.transAxes, "ha": "center", "va": "bottom", "linespacing": 1.1}
         ax.text(0.5, 1.01, in_lines(panel.judged), **where, size=6.5, color="0.3")
-        ax = place(cell, SEDS, MAP + MAP_TO_SEDS)
+        ax = place(cell, SEDS, MAP + MAP_TO_SEDS, logarithmic=True)
         draw_composites(ax, microns, result.edges, panel)
         ax.set_xlabel(wavelength_label, size=7)
         if cell % COLUMNS == 0 or cell == n_head:
@@ -92,18 +95,16 @@ def comparison(result):
 
 def draw_map(ax, labels, title, regions=None):
     """Draw a label map in the colours of its regions."""
-    ax.set_facecolor("0.93")
-    ax.imshow(label_image(labels, regions), origin="lower", interpolation="none")
+    ax.imshow(label_image(labels, regions), interpolation="none")
     zoom(ax, labels)
-    bare(ax, title)
+    ax.set_title(title)
 
 
 def draw_share(ax, agreement):
     """Draw the share of the runs that put each pixel into its most frequent region."""
-    ax.set_facecolor("0.93")
-    ax.imshow(agreement.share, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    ax.imshow(agreement.share, interpolation="none", cmap="cividis", vmin=0, vmax=1)
     zoom(ax, agreement.region)
-    bare(ax, f"share of the runs with that region (median {np.nanmedian(agreement.share):.2f})")
+    ax.set_title(f"share of the runs with that region (median {np.nanmedian(agreement.share):.2f})")
     probability_bar(ax, [0.05, 0.02, 0.4, 0.03])
 
 
@@ -113,19 +114,18 @@ def draw_agreement(ax, rand_index):
     rows, columns = np.tril_indices(n_runs, -1)
     shown = np.full(rand_index.shape, np.nan)
     shown[rows, columns] = rand_index[rows, columns]
-    ax.imshow(shown, cmap="cividis", vmin=0, vmax=1)
+    ax.set(xlim=(-0.5, n_runs - 1.5), ylim=(n_runs - 0.5, 0.5))
+    ax.imshow(shown, cmap="cividis", vmin=0, vmax=1, interpolation="none")
     size = min(8, 0.45 * 72 * MAP / n_runs)
     for row, column in zip(rows, columns, strict=True):
         value = rand_index[row, column]
         colour = "black" if value > 0.5 else "white"
         ax.text(column, row, f"{round(100 * value)}", size=size, color=colour, ha="center", va="center")
     names = [str(number) for number in range(1, n_runs + 1)]
-    ax.set_xticks(range(n_runs - 1), names[:-1])
-    ax.set_yticks(range(1, n_runs), names[1:])
-    ax.set(xlim=(-0.5, n_runs - 1.5), ylim=(n_runs - 0.5, 0.5))
-    ax.tick_params(labelsize=min(7, 1.6 * size), length=0, pad=2)
-    ax.spines[:].set_visible(False)
-    ax.set_title("adjusted Rand index of each pair of runs × 100", size=8, pad=3)
+    style = {"size": min(7, 1.6 * size), "length": 0}
+    quick_ticks(ax, "bottom", range(n_runs - 1), names[:-1], **style)
+    quick_ticks(ax, "left", range(1, n_runs), names[1:], **style)
+    ax.set_title("adjusted Rand index of each pair of runs × 100")
 
 
 def draw_composites(ax, microns, edges, panel):
@@ -134,11 +134,11 @@ def draw_composites(ax, microns, edges, panel):
     Lines are faint where two neighbouring bands overlap in wavelength: both see much the same light, and a step between
     them is of the instruments or the noise rather than of the spectrum.
     """
-    ax.axhline(0, color="0.6", lw=0.6, zorder=0)
+    segments(ax, [[(0, 0), (1, 0)]], colors="0.6", linewidths=0.6, zorder=0, transform=ax.get_yaxis_transform())
     wavelength_axis(ax, microns, size=7)
     n_clusters, n_bands = panel.composites.shape
     if not n_clusters:
-        ax.set_ylim(-0.1, 2)
+        ax.set(ylim=(-0.1, 2))
         round_ticks(ax, "left", 5, size=7)
         ax.text(0.5, 0.5, "no cluster", transform=ax.transAxes, ha="center", size=8)
         return
@@ -157,10 +157,10 @@ def draw_composites(ax, microns, edges, panel):
         (bars, {"linewidths": 0.8}),
     ):
         each = np.repeat(colours, lines.shape[1], axis=0)
-        ax.add_collection(LineCollection(lines.reshape(-1, 2, 2), colors=each, **style), autolim=False)
+        segments(ax, lines.reshape(-1, 2, 2), colors=each, **style)
     ax.scatter(*points.reshape(-1, 2).T, s=5, c=np.repeat(colours, n_bands, axis=0), linewidths=0)
     low, high = min(np.nanmin(flux), 0), np.nanmax(flux)
-    ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+    ax.set(ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low)))
     round_ticks(ax, "left", 5, size=7)
 
 

@@ -7,10 +7,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 
+from plots.panel import Panel, page_of
 from plots.picture import Picture
 from plots.style import (
     FLUX_LABEL,
-    bare,
     cluster_colours,
     far_axis,
     grey_image,
@@ -19,6 +19,7 @@ from plots.style import (
     round_ticks,
     segments,
     spread_labels,
+    upright,
     wavelength_axis,
     zoom,
 )
@@ -38,7 +39,8 @@ FEATURES = {
 }
 CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
 SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with that opacity
-ROW_HEIGHT = 2.0  # inches
+ROW_HEIGHT, TALL = 2.0, 1.82  # inches, with the room between rows and without
+LEFT, WIDTHS = (0.45, 2.85, 8.48), (1.7, 4.9, 1.86)  # inches: of pixels, SEDs and similarities
 HEADER, FOOTER = 0.85, 0.52  # inches, for names of features and of bands
 BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
 BARS = {"linewidths": 0.9, "zorder": 4}
@@ -67,12 +69,9 @@ def composites_page(result):
     title = result.title if n_clusters == len(composites.flux) else f"{result.title}, the {n_clusters} largest"
     rest_frame = np.isfinite(cutout.redshift)
     top, bottom = 0.75 + (HEADER + 0.35 if rest_frame else 0), FOOTER + 0.5
-    height = ROW_HEIGHT * n_clusters + top + bottom
+    height = ROW_HEIGHT * (n_clusters - 1) + TALL + top + bottom
     figure = new_figure(10.5, height)
-    axes = figure.subplots(n_clusters, 3, squeeze=False, width_ratios=[1, 2.9, 1.1])
-    figure.subplots_adjust(
-        left=0.04, right=0.985, bottom=bottom / height, top=1 - top / height, wspace=0.26, hspace=0.1
-    )
+    page = page_of(figure)
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
     figure.legend(
         handles=keys(result.populations is not None),
@@ -88,32 +87,35 @@ def composites_page(result):
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
 
     microns, edges = seds.wavelengths / 1e4, seds.edges / 1e4
-    marks = features_within(edges, cutout.redshift)
-    for k, (row, colour) in enumerate(zip(axes, cluster_colours(result.regions[:n_clusters]), strict=True)):
+    marks, first = features_within(edges, cutout.redshift), None
+    places = np.array([place for feature in marks.values() for place in feature])
+    for k, colour in enumerate(cluster_colours(result.regions[:n_clusters])):
+        low = bottom + (n_clusters - 1 - k) * ROW_HEIGHT
+        pixels = Panel(page, (LEFT[0], low + (TALL - WIDTHS[0]) / 2, WIDTHS[0], WIDTHS[0]))
+        seds_panel = Panel(page, (LEFT[1], low, WIDTHS[1], TALL), logarithmic=True)
+        histogram = Panel(page, (LEFT[2], low, WIDTHS[2], TALL))
+        first = first or seds_panel
         n_members = np.sum(composites.labels == k + 1)
-        grey_image(row[0], cutout.sci[-1])
+        zoom(pixels, labels)
+        grey_image(pixels, cutout.sci[-1])
         own = np.where(labels == k + 1, labels, 0)
-        row[0].imshow(label_image(own, result.regions, 0.8), origin="lower", interpolation="none")
-        zoom(row[0], labels)
-        bare(row[0], "")
+        pixels.imshow(label_image(own, result.regions, 0.8), interpolation="none")
         size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
         size += ", below the PSF" if result.small[k] else ""
-        row[0].set_ylabel(f"cluster {k + 1}\n{size}", size=9)
-        wavelength_axis(row[1], edges, named=False)
-        draw_seds(row[1], microns, edges, composites, result.populations, k, colour)
-        places = np.array([place for feature in marks.values() for place in feature])
+        pixels.set_ylabel(f"cluster {k + 1}\n{size}", size=9)
+        wavelength_axis(seds_panel, edges, named=False)
+        draw_seds(seds_panel, microns, edges, composites, result.populations, k, colour)
         style = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
-        segments(row[1], upright(places, 0 * places, 1 + 0 * places), transform=row[1].get_xaxis_transform(), **style)
-        draw_similarity(row[2], composites, k, bins, colour, last=k == n_clusters - 1)
-    axes[-1, 2].set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
+        lines = upright(places, 0 * places, 1 + 0 * places)
+        segments(seds_panel, lines, transform=seds_panel.get_xaxis_transform(), **style)
+        draw_similarity(histogram, composites, k, bins, colour, last=k == n_clusters - 1)
+    histogram.set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
 
-    panels = axes[:, 1]
-    panel = ROW_HEIGHT * n_clusters / (1.1 * n_clusters - 0.1)  # inches, its height
-    spread_labels(panels[-1], microns, [band.upper() for band in seds.bands], -FOOTER / panel)
-    far_axis(panels[-1], -FOOTER / panel, 1, "observed wavelength [µm]")
+    spread_labels(seds_panel, microns, [band.upper() for band in seds.bands], -FOOTER / TALL)
+    far_axis(seds_panel, -FOOTER / TALL, 1, "observed wavelength [µm]")
     if rest_frame:
-        spread_labels(panels[0], [np.mean(feature) for feature in marks.values()], list(marks), HEADER / panel)
-        far_axis(panels[0], 1 + HEADER / panel, 1 + cutout.redshift, "rest-frame wavelength [µm]")
+        spread_labels(first, [np.mean(feature) for feature in marks.values()], list(marks), HEADER / TALL)
+        far_axis(first, 1 + HEADER / TALL, 1 + cutout.redshift, "rest-frame wavelength [µm]")
     return figure
 
 
@@ -155,15 +157,10 @@ def draw_seds(ax, microns, edges, composites, populations, k, colour):
         draw_points(ax, microns * BESIDE, population, its_error, color=colour, **POPULATION)
         lowest, highest = limits(population, its_error, population, population)
         bottom, top = min(bottom, lowest), max(top, highest)
-    ax.set_ylim(bottom, top)
+    ax.set(ylim=(bottom, top))
     segments(ax, [[(0, 0), (1, 0)]], colors="0.6", linewidths=0.6, zorder=0, transform=ax.get_yaxis_transform())
     round_ticks(ax, "left")
     ax.set_ylabel(FLUX_LABEL, size=8)
-
-
-def upright(x, low, high):
-    """Vertical lines, (n_lines, 2 ends, 2 coordinates)."""
-    return np.stack([np.stack([x, x], axis=1), np.stack([low, high], axis=1)], axis=2)
 
 
 def draw_points(ax, microns, flux, error, *, color, marker, ms, mec="none", mew=0):
@@ -196,7 +193,7 @@ def draw_similarity(ax, composites, k, bins, colour, last):
     """Draw the histogram of similarities to composite `k` with its median and the value that all but 2.3% exceed."""
     median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
     counts, _ = np.histogram(composites.similarity[composites.labels == k + 1], bins=bins)
-    ax.add_patch(StepPatch(counts, bins, facecolor=colour, edgecolor="none"))
+    ax.add_artist(StepPatch(counts, bins, facecolor=colour, edgecolor="none"))
     ax.set(xlim=(2 * bins[0] - bins[1], 2 * bins[-1] - bins[-2]), ylim=(0, 1.45 * max(counts.max(), 1)))
     lines = [[(median, 0), (median, 1)], [(low, 0), (low, 1)]]
     style = {"colors": "black", "linewidths": (1.2, 1), "linestyles": ["-", "--"]}

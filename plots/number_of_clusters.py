@@ -52,7 +52,7 @@ def number_of_clusters_page(result):
     for ax, (name, each) in zip(axes, scores.items(), strict=True):
         draw_scores(ax, each)
         ax.axvline(scores[k_choice].chosen, color="0.6", lw=1.5, ls=":", zorder=0.5)
-        ax.set_title(f"{name}: {each.chosen}", size=9, weight="bold" if name == k_choice else "normal")
+        ax.set_title(f"{name}: {each.chosen}", size=9, weight="bold" if name == k_choice else "normal", y=1)
     return figure
 
 
@@ -86,7 +86,8 @@ def draw_scores(ax, scores):
     ax.plot(ks[known], values[known], marker="o", ms=3.5, lw=1, color=PALETTE[0])
     if scores.error is not None:
         bars = known & (scores.error > 0)
-        ax.errorbar(ks[bars], values[bars], scores.error[bars], fmt="none", ecolor=PALETTE[0], elinewidth=1)
+        ends = (values - scores.error)[bars], (values + scores.error)[bars]
+        ax.vlines(ks[bars], *ends, colors=PALETTE[0], linewidths=1)
     if known.any() and known[chosen - 1]:
         ax.plot(chosen, values[chosen - 1], marker="o", ms=9, mfc="none", mec=PALETTE[1], mew=1.6, ls="none")
     ax.set_xlim(0.5, len(ks) + 0.5)

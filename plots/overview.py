@@ -4,25 +4,30 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 
+from plots.panel import Panel, page_of
 from plots.picture import Picture
 from plots.style import (
     CONTOUR_COLOUR,
     FLUX_LABEL,
     PALETTE,
     PANEL,
-    bare,
+    colour_bar,
     galaxy_name,
     grey_image,
-    grid,
     new_figure,
     outline,
+    quick_ticks,
+    round_ticks,
     scale_bar,
     segments,
+    upright,
 )
 
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
 NAMED = 30  # pixels of a segment that is not taken in, and yet named, so that it can be
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+ROOM = 0.27  # inches, between rows of panels, for their titles
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
 
@@ -42,34 +47,39 @@ def overview(result):
     n_panels = len(cutout.bands) + 2
     n_columns = min(n_panels, min(COLUMNS, key=lambda number: -n_panels % number))
     n_rows = -(-n_panels // n_columns)
-    width, top, bottom = n_columns * PANEL, 0.6, 0.4 if cutout.noise is None else 3.6
-    height = n_rows * (PANEL * mask.shape[0] / mask.shape[1] + 0.25) + top + bottom
+    width, top, bottom = n_columns * PANEL, 0.6, 0.45 if cutout.noise is None else 3.6
+    side, tall = 0.96 * PANEL, 0.96 * PANEL * mask.shape[0] / mask.shape[1]
+    height = n_rows * (tall + ROOM) - ROOM + top + bottom
     figure = new_figure(width, height)
-    axes = grid(figure, n_panels, n_columns)
-    figure.subplots_adjust(
-        left=0.01, right=0.99, bottom=bottom / height, top=1 - top / height, wspace=0.04, hspace=0.12
-    )
+    page = page_of(figure)
+
+    def panel(number):
+        row, column = divmod(number, n_columns)
+        ax = Panel(page, (column * PANEL + 0.02 * PANEL, height - top - tall - row * (tall + ROOM), side, tall))
+        ax.set(xlim=(-0.5, mask.shape[1] - 0.5), ylim=(-0.5, mask.shape[0] - 0.5))
+        return ax
+
+    axes = [panel(number) for number in range(n_panels)]
     neighbours = ", ".join(map(str, cutout.members[1:])) or "none"
     title = f"{galaxy_name(cutout)}: {mask.sum()} pixels selected; neighbours taken in: {neighbours}"
     figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
 
     for ax, band, image in zip(axes, cutout.bands, cutout.sci, strict=False):
         grey_image(ax, image)
-        bare(ax, f"{band.upper()}" if np.isfinite(image).any() else f"{band.upper()} (no data)")
+        ax.set_title(f"{band.upper()}" if np.isfinite(image).any() else f"{band.upper()} (no data)")
     scale_bar(axes[0], cutout.wcs)
 
     kind = np.where(np.isin(cutout.segmap, cutout.members), 2, (cutout.segmap > 0).astype(int))
-    axes[-2].imshow(kind, origin="lower", cmap=ListedColormap(["white", ELSEWHERE, MEMBER]), vmin=0, vmax=2)
+    axes[-2].imshow(kind, cmap=ListedColormap(["white", ELSEWHERE, MEMBER]), vmin=0, vmax=2)
     for source, size in zip(*np.unique(cutout.segmap[cutout.segmap > 0], return_counts=True), strict=True):
         rows, cols = np.nonzero(cutout.segmap == source)
         if size >= NAMED or source in cutout.members:
             axes[-2].text(cols.mean(), rows.mean(), str(source), size=7, ha="center", va="center")
-    bare(axes[-2], "segments (blue: taken in)")
-    drawn = axes[-1].imshow(snr, origin="lower", cmap="cividis", vmin=0, vmax=3 * snr_thresh)
+    axes[-2].set_title("segments (blue: taken in)")
+    axes[-1].imshow(snr, cmap="cividis", vmin=0, vmax=3 * snr_thresh)
     besides = "".join(f", {band.upper()} > {least:g}" for band, least in (result.snr_bands or {}).items())
-    bare(axes[-1], f"median SNR (line: > {snr_thresh:g}{besides})")
-    bar = figure.colorbar(drawn, cax=axes[-1].inset_axes([0, -0.07, 1, 0.05]), orientation="horizontal")
-    bar.ax.tick_params(labelsize=7)
+    axes[-1].set_title(f"median SNR (line: > {snr_thresh:g}{besides})")
+    colour_bar(axes[-1].below(0.14, 0.1), "cividis", 0, 3 * snr_thresh)
 
     if mask.any():
         selected = outline(mask)
@@ -89,8 +99,9 @@ def draw_noise(ax, cutout):
         place, noise.scatter / noise.scale, marker="_", ms=11, mew=1.6, ls="none", color=STATED, label="stated error"
     )
     ax.plot(place, noise.scatter, marker="o", ms=4.5, ls="none", color=MEASURED, label="scatter of the sky")
-    background = {"yerr": noise.background_err, "marker": "x", "ms": 4.5, "ls": "none", "lw": 0.8, "color": BACKGROUND}
-    ax.errorbar(place, np.abs(noise.background), **background, label="|background| of the sky")
+    background, error = np.abs(noise.background), noise.background_err
+    ax.plot(place, background, marker="x", ms=4.5, ls="none", color=BACKGROUND, label="|background| of the sky")
+    segments(ax, upright(place, background - error, background + error), colors=BACKGROUND, linewidths=0.8)
     ax.set_yscale("log")
     known = np.concatenate([noise.scatter[noise.known], (noise.scatter / noise.scale)[noise.known]])
     if known.size:
@@ -98,11 +109,17 @@ def draw_noise(ax, cutout):
     for x, scale in zip(place, noise.scale, strict=True):
         text = f"{scale:.2g}" if np.isfinite(scale) else "no\nsky"
         ax.text(x, 0.985, text, size=6.5, ha="center", va="top", transform=ax.get_xaxis_transform())
-    ax.set_xticks(place, [band.upper() for band in cutout.bands], rotation=90, size=7)
     ax.set_xlim(-0.7, len(place) - 0.3)
+    quick_ticks(ax, "bottom", place, named=False)
+    for x, band in zip(place, cutout.bands, strict=True):
+        below = {"xytext": (0, -6), "textcoords": "offset points", "xycoords": ax.get_xaxis_transform()}
+        ax.annotate(band.upper(), (x, 0), **below, size=7, rotation=90, ha="center", va="top")
+    lowest, highest = np.log10(ax.get_ylim())
+    powers = np.arange(np.floor(lowest), np.ceil(highest) + 1)
+    quick_ticks(ax, "left", np.outer(10.0**powers, np.arange(2, 10)).ravel(), named=False, length=2)
+    quick_ticks(ax, "left", 10.0**powers, ["10" + f"{power:.0f}".translate(SUPERSCRIPTS) for power in powers], size=7)
     ax.set_ylabel(FLUX_LABEL, size=8)
-    ax.tick_params(axis="y", labelsize=7)
-    ax.set_title("noise of a pixel; the numbers are scatter of the sky / stated error", size=8, pad=3)
+    ax.set_title("noise of a pixel; the numbers are scatter of the sky / stated error", size=8, pad=3, y=1)
     ax.legend(loc="lower right", fontsize=7, ncols=3, framealpha=0.9, borderpad=0.3, handletextpad=0.3, columnspacing=1)
 
 
@@ -110,17 +127,18 @@ def draw_correlation(ax, cutout):
     """Draw how the noise of two pixels is correlated, by their distance; bands from blue to red."""
     noise = cutout.noise
     colours = colormaps["cividis"](np.linspace(0, 0.95, len(cutout.bands)))
-    for correlation, colour in zip(noise.correlation, colours, strict=True):
-        ax.plot(np.arange(len(correlation)), correlation, color=colour, lw=0.8)
+    lines = [np.column_stack([np.arange(len(each)), each]) for each in noise.correlation]
+    segments(ax, lines, colors=colours, linewidths=0.8)
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     areas = noise.area[noise.known]
     if areas.size:
         words = f"correlated over {areas.min():.0f} to {areas.max():.0f} pixels\n(dark: blue bands, bright: red)"
         ax.text(0.97, 0.95, words, size=7, ha="right", va="top", transform=ax.transAxes)
     ax.set(xlim=(0, noise.correlation.shape[1] - 1), ylim=(-0.3, 1.05))
-    ax.set_xlabel("distance [pixels]", size=8, labelpad=1)
-    ax.set_title("correlation of the noise of two pixels", size=8, pad=3)
-    ax.tick_params(labelsize=7)
+    round_ticks(ax, "bottom", 8, size=7)
+    round_ticks(ax, "left", 8, size=7)
+    ax.set_xlabel("distance [pixels]", size=8)
+    ax.set_title("correlation of the noise of two pixels", size=8, pad=3, y=1)
 
 
 GALAXY_PICTURES = {

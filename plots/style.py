@@ -1,20 +1,25 @@
 """What the pictures share: colours of clusters, images, scale bars, axes of wavelength."""
 
+from itertools import compress
+
 import matplotlib
 import numpy as np
 from astropy.visualization import make_lupton_rgb
 from astropy.wcs.utils import proj_plane_pixel_scales
 from contourpy import contour_generator
+from matplotlib import colormaps
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import TICKDOWN, TICKLEFT, TICKUP
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, DrawingArea, TextArea, VPacker
-from matplotlib.patches import FancyArrow, Rectangle
+from matplotlib.patches import FancyArrow, Polygon, Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
+
+from plots.panel import Panel
 
 # Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270), greys last.
 PALETTE = [matplotlib.color_sequences["petroff10"][n] for n in (0, 1, 2, 4, 9, 5, 6, 7, 8, 3)]
@@ -87,7 +92,7 @@ def grey_image(ax, image, **options):
     finite = image[np.isfinite(image)]
     middle, high = np.percentile(finite, [25, 99.5]) if finite.size else (0, 1)
     soft = max((high - middle) / 10, np.finfo(float).tiny)
-    return ax.imshow(np.arcsinh((image - middle) / soft), origin="lower", cmap=GREY_MAP, vmin=-0.5, vmax=3, **options)
+    return ax.imshow(np.arcsinh((image - middle) / soft), cmap=GREY_MAP, vmin=-0.5, vmax=3, **options)
 
 
 def thirds(bands):
@@ -146,7 +151,7 @@ def zoom(ax, labels):
 
 def in_box(ax, corner, content):
     """Put something white into a corner of a panel, on a dark box: it is read on sky, galaxy and missing data alike."""
-    box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4, frameon=True)
+    box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4, frameon=True, bbox_to_anchor=ax.bbox)
     box.patch.set(facecolor="black", alpha=0.6, edgecolor="none")
     ax.add_artist(box)
 
@@ -179,12 +184,24 @@ def compass(ax, wcs):
     in_box(ax, "lower right", area)
 
 
-def probability_bar(ax, place):
+def probability_bar(panel, place):
     """Draw what the colours of a map of probabilities mean, at a place in the panel (left, bottom, width, height)."""
-    bar = ax.inset_axes(place)
-    bar.imshow(np.linspace(0, 1, 256)[None], cmap="cividis", aspect="auto", extent=(0, 1, 0, 1))
-    bar.set_yticks([])
+    bar = panel.inset(*place)
+    bar.imshow(np.linspace(0, 1, 256)[None], cmap="cividis", extent=(0, 1, 0, 1))
     quick_ticks(bar, "top", [0, 0.5, 1], size=7)
+
+
+def colour_bar(panel, colour_map, low, high, open_ends=False):
+    """Fill a panel with the colours from `low` to `high`; with tips of the colours beyond where ends are open."""
+    panel.set(xlim=(low, high), ylim=(0, 1))
+    colours = colormaps[colour_map](np.linspace(0, 1, 256))
+    panel.imshow(colours[None], extent=(low, high, 0, 1), interpolation="bilinear")
+    round_ticks(panel, "bottom", 5, size=7)
+    if open_ends:
+        for end, out, colour in ((0, -0.05, colours[0]), (1, 1.05, colours[-1])):
+            tip = Polygon([(end, 0), (out, 0.5), (end, 1)], facecolor=colour, edgecolor="black", lw=0.8, zorder=2.6)
+            tip.set(transform=panel.transAxes, clip_on=False)
+            panel.add_artist(tip)
 
 
 def bare(ax, title):
@@ -212,8 +229,9 @@ def in_rest_frame(wavelengths, redshift):
 
 def wavelength_axis(ax, microns, named=True, size=8):
     """Make the x axis logarithmic, with plain numbers in micron unless they are not to be `named`."""
-    ax.set_xscale("log")
-    ax.set_xlim(microns.min() * 0.93, microns.max() * 1.07)
+    if not isinstance(ax, Panel):  # a panel is made with its scale
+        ax.set_xscale("log")
+    ax.set(xlim=(microns.min() * 0.93, microns.max() * 1.07))
     logarithmic_ticks(ax, "bottom", named, size)
 
 
@@ -230,62 +248,74 @@ def round_ticks(ax, side, most=4, named=True, size=8):
     quick_ticks(ax, side, MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), named, size)
 
 
-def quick_ticks(ax, side, places, named=True, size=8):
+def quick_ticks(ax, side, places, named=True, size=8, length=TICK):
     """Draw the ticks of an axis as one line of marks, and their numbers as texts.
 
     Matplotlib's own are five objects for each tick, which take most of the time of a page with many panels.
 
     Parameters
     ----------
-    ax : Axes
+    ax : Axes or Panel
         With its final limits.
     side : "bottom", "top" or "left"
     places : array_like of shape (n_ticks,)
         Those beyond the limits are not drawn.
-    named : bool
-        Whether to write the numbers.
+    named : bool or sequence of str
+        Whether to write the numbers, or what to write.
     size : float
         Of the numbers, points.
+    length : float
+        Of the marks, points.
     """
     across = side != "left"
-    axis, limits = (ax.xaxis, ax.get_xlim()) if across else (ax.yaxis, ax.get_ylim())
-    axis.set_ticks([])
-    axis.set_ticks([], minor=True)
+    limits = ax.get_xlim() if across else ax.get_ylim()
     slack = 1e-9 * abs(limits[1] - limits[0])
-    places = [place for place in places if min(limits) - slack <= place <= max(limits) + slack]
+    names = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places] if named is True else named
+    seen = [min(limits) - slack <= place <= max(limits) + slack for place in places]
+    places = list(compress(places, seen))
     transform = ax.get_xaxis_transform() if across else ax.get_yaxis_transform()
     edge = [float(side == "top")] * len(places)
     x, y = (places, edge) if across else (edge, places)
     marker, (right, up), alignment = SIDES[side]
-    marks = {"marker": marker, "ms": TICK, "mew": 0.8, "ls": "none", "color": "black", "gid": TICK_ID}
+    marks = {"marker": marker, "ms": length, "mew": 0.8, "ls": "none", "color": "black", "gid": TICK_ID}
     ax.add_artist(Line2D(x, y, **marks, transform=transform, clip_on=False))
-    axis.labelpad = TICK + 5
-    if named:
-        names = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places]
+    pad = TICK + 5
+    if names:
+        names = list(compress(names, seen))
         away = (TICK + 3) / 72
         beside = transform + ScaledTranslation(right * away, up * away, ax.figure.dpi_scale_trans)
         for name, *at in zip(names, x, y, strict=True):
             ax.text(*at, name, size=size, transform=beside, gid=TICK_ID, **alignment)
         # The label of the axis stands beyond the numbers.
         wide = max((sum(WIDTHS.get(sign, DIGIT) for sign in name) for name in names), default=0)
-        axis.labelpad += size * (1.3 if across else wide)
+        pad += size * (1.3 if across else wide)
+    if isinstance(ax, Panel):
+        ax.pad["x" if across else "y"] = pad
+    else:
+        axis = ax.xaxis if across else ax.yaxis
+        axis.set_ticks([])
+        axis.set_ticks([], minor=True)
+        axis.labelpad = pad
 
 
-def far_axis(ax, place, factor, label):
+def far_axis(panel, place, factor, label):
     """Draw the wavelength axis again, divided by `factor`, at a height in units of the panel's."""
+    left, bottom, width, height = panel.place
+    far = Panel(panel.page, (left, bottom + place * height, width, 0), logarithmic=True)
+    far.set(xlim=np.array(panel.get_xlim()) / factor)
     side = "top" if place > 0 else "bottom"
-    far = ax.inset_axes([0, place, 1, 1e-10], facecolor="none")
-    far.set_xscale("log")
-    far.set_xlim(np.array(ax.get_xlim()) / factor)
-    far.set_yticks([])
     logarithmic_ticks(far, side)
-    far.xaxis.set_label_position(side)
-    far.set_xlabel(label, size=9)
+    far.set_xlabel(label, size=9, side=side)
 
 
 def segments(ax, lines, **style):
     """Draw lines, each (n_points, 2), which do not change the limits of the axes."""
-    return ax.add_collection(LineCollection(lines, **style), autolim=False)
+    return ax.add_artist(LineCollection(lines, **style))
+
+
+def upright(x, low, high):
+    """Vertical lines, (n_lines, 2 ends, 2 coordinates)."""
+    return np.stack([np.stack([x, x], axis=1), np.stack([low, high], axis=1)], axis=2)
 
 
 def spread_labels(ax, places, names, height, size=6.5):

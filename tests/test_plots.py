@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
-from matplotlib.container import ErrorbarContainer
+from matplotlib.image import AxesImage
+from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from sklearn.metrics import adjusted_rand_score
@@ -32,6 +33,7 @@ from plots.fit_maps import fit_maps
 from plots.fits import fits_page
 from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
+from plots.panel import Panel, page_of
 from plots.recovery import criteria_matrix
 from plots.scaling import scaling
 from plots.style import (
@@ -43,8 +45,11 @@ from plots.style import (
     east_and_north,
     label_image,
     new_figure,
+    segments,
     spread,
 )
+
+PAIRS = "adjusted Rand index of each pair of runs × 100"
 
 
 def galaxy(n_bands, redshift=2.0):
@@ -96,11 +101,28 @@ def comparison_of(*runs, judged=(), title="run", edges=None):
     )
 
 
+def panels_of(figure):
+    return figure.axes[0].panels
+
+
+def shown(panel, kind):
+    """What of that kind a panel shows, but marks and numbers of ticks."""
+    return but_ticks(artist for artist in panel.artists if isinstance(artist, kind))
+
+
+def words_on(panel):
+    return [text.get_text() for text in shown(panel, Text)]
+
+
+def panel_with(figure, words):
+    return next(panel for panel in panels_of(figure) if words in words_on(panel))
+
+
 @pytest.mark.parametrize("n_bands", [1, 3, 19, 27])
 def test_overview_has_a_panel_for_every_band_and_two_more(n_bands):
     cutout = galaxy(n_bands)
     figure = overview_of(cutout, cutout.segmap == 7)
-    titles = [ax.get_title() for ax in figure.axes]
+    titles = [words for panel in panels_of(figure) for words in words_on(panel)]
     assert [title for title in titles if title.startswith("F")] == [band.upper() for band in cutout.bands]
     assert "segments (blue: taken in)" in titles
     assert "median SNR (line: > 3)" in titles
@@ -111,7 +133,7 @@ def test_overview_of_a_band_without_data_and_an_empty_mask():
     cutout = galaxy(3)
     cutout.sci[1] = cutout.err[1] = np.nan
     figure = overview_of(cutout, np.zeros((20, 24), dtype=bool))
-    assert figure.axes[1].get_title() == "F182M (no data)"
+    assert words_on(panels_of(figure)[1]) == ["F182M (no data)"]
 
 
 def test_a_cluster_has_the_colour_of_its_region_everywhere():
@@ -122,16 +144,17 @@ def test_a_cluster_has_the_colour_of_its_region_everywhere():
     second = to_rgba(PALETTE[6])
     where = tuple(np.argwhere(run.labels == 2)[0])
     figure = cluster_map(run)
-    assert tuple(figure.axes[2].images[0].get_array()[where]) == second
+    assert tuple(shown(panels_of(figure)[2], AxesImage)[0].get_array()[where]) == second
     assert figure.legends[0].get_patches()[1].get_facecolor() == second
     page = composites_page(run)
-    assert tuple(page.axes[4].collections[0].get_colors()[0][:3]) == second[:3]
-    assert page.axes[5].patches[0].get_facecolor() == second
-    _, label_map, seds = comparison_of(run).axes
-    assert tuple(label_map.images[0].get_array()[where]) == second
+    assert tuple(shown(panels_of(page)[4], LineCollection)[0].get_colors()[0][:3]) == second[:3]
+    assert shown(panels_of(page)[5], StepPatch)[0].get_facecolor() == second
+    _, label_map, seds = panels_of(comparison_of(run))
+    assert tuple(shown(label_map, AxesImage)[0].get_array()[where]) == second
     # A marker for each cluster and band, and of lines and error bars those of the first cluster come first.
-    assert tuple(seds.collections[-1].get_facecolor()[6]) == second
-    assert [tuple(seds.collections[part].get_colors()[n]) for part, n in ((0, 5), (2, 6))] == [second, second]
+    [marks], [_, lines, _, bars] = (shown(seds, kind) for kind in (PathCollection, LineCollection))
+    assert tuple(marks.get_facecolor()[6]) == second
+    assert [tuple(each.get_colors()[n]) for each, n in ((lines, 5), (bars, 6))] == [second, second]
 
 
 def test_unassigned_is_grey_and_sky_transparent():
@@ -158,7 +181,12 @@ def but_ticks(artists):
 
 
 def far_axes(page):
-    return {child.get_xlabel(): child for ax in page.axes for child in ax.child_axes}
+    return {words[0]: panel for panel in panels_of(page) if len(words := words_on(panel)) == 1}
+
+
+def extent(panel):
+    """Box around what a panel shows beside it: words; and its frame."""
+    return Bbox.union([panel.bbox, *(text.get_window_extent() for text in panel.artists if isinstance(text, Text))])
 
 
 def apart(texts):
@@ -170,30 +198,32 @@ def apart(texts):
 def test_composites_show_observed_and_rest_frame_wavelengths():
     page = drawn(composites_page(run_of(galaxy(6, redshift=2.0), 2)))
     observed, rest = (far_axes(page)[f"{name} wavelength [µm]"] for name in ("observed", "rest-frame"))
-    np.testing.assert_allclose(observed.get_xlim(), page.axes[1].get_xlim())
-    np.testing.assert_allclose(rest.get_xlim(), np.array(page.axes[1].get_xlim()) / 3)
-    assert page.axes[4].get_ylabel() == "flux [10 nJy / pixel]"
-    lines = [mark for mark in page.axes[1].collections if isinstance(mark, LineCollection)]
+    first, second = panels_of(page)[1], panels_of(page)[4]
+    np.testing.assert_allclose(observed.get_xlim(), first.get_xlim())
+    np.testing.assert_allclose(rest.get_xlim(), np.array(first.get_xlim()) / 3)
+    assert words_on(second)[0] == "flux [10 nJy / pixel]"
+    lines = shown(first, LineCollection)
     places = np.concatenate([line[:, 0] for mark in lines for line in mark.get_segments()])
     assert np.isclose(places, 3 * 0.6565).any()  # Hα
-    names = [text.get_text() for text in but_ticks(page.axes[1].texts)]
-    assert names == ["Balmer break", "[OII]", "Hβ, [OIII]", "Hα", "[SIII]", "Paβ"]
+    assert words_on(first)[1:] == ["Balmer break", "[OII]", "Hβ, [OIII]", "Hα", "[SIII]", "Paβ"]
 
 
 def test_without_redshift_wavelengths_are_observed_only():
     page = composites_page(run_of(galaxy(6, redshift=np.nan), 2))
-    assert list(far_axes(page)) == ["observed wavelength [µm]"]
-    assert not but_ticks(page.axes[1].texts)
+    assert "observed wavelength [µm]" in far_axes(page)
+    assert "rest-frame wavelength [µm]" not in far_axes(page)
+    assert words_on(panels_of(page)[1]) == ["flux [10 nJy / pixel]"]
 
 
 @pytest.mark.parametrize("redshift", [0.1, 2.0, 7.0])
 def test_names_of_bands_and_features_do_not_touch(redshift):
     page = drawn(composites_page(run_of(galaxy(27, redshift), 1)))
-    texts = but_ticks(page.axes[1].texts)
+    texts = shown(panels_of(page)[1], Text)[1:]
     assert len(texts) > 27
     assert apart(texts)
     rest = far_axes(page)["rest-frame wavelength [µm]"]
-    assert max(text.get_window_extent().y1 for text in texts) < rest.get_window_extent().y0
+    lowest = min(text.get_window_extent().y0 for text in rest.artists if isinstance(text, Text))
+    assert max(text.get_window_extent().y1 for text in texts) < min(lowest, rest.bbox.y0)
 
 
 def test_places_are_moved_as_little_as_possible():
@@ -207,21 +237,18 @@ def test_only_bands_that_do_not_overlap_are_joined():
     bands = ("f606w", "f090w", "f850lp", "f115w")  # F850LP lies inside F090W
     wavelengths = np.array([pivot_wavelength(band) for band in bands])
     run.seds = run.seds._replace(bands=bands, wavelengths=wavelengths)
-    lines = next(
-        each for each in composites_page(run).axes[1].collections if type(each) is LineCollection and each.zorder == 2
-    )
+    lines = next(each for each in shown(panels_of(composites_page(run))[1], LineCollection) if each.zorder == 2)
     microns = wavelengths / 1e4
     joined = np.array([line[:, 0] for line in lines.get_segments()])
     np.testing.assert_allclose(joined, [microns[:2], microns[2:]])
 
 
-def points(ax):
+def points(panel):
     """The points of the SEDs: {(colour, opacity): fluxes}."""
     found = {}
-    for marks in ax.collections:
-        if isinstance(marks, PathCollection):
-            for (_, flux), (*colour, opacity) in zip(marks.get_offsets(), marks.get_facecolors(), strict=True):
-                found.setdefault((to_rgba(colour), opacity), []).append(float(flux))
+    for marks in shown(panel, PathCollection):
+        for (_, flux), (*colour, opacity) in zip(marks.get_offsets(), marks.get_facecolors(), strict=True):
+            found.setdefault((to_rgba(colour), opacity), []).append(float(flux))
     return found
 
 
@@ -229,7 +256,7 @@ def test_faint_bands_are_pale():
     run = run_of(galaxy(3), 1)
     flux = run.composites.flux
     run.composites = run.composites._replace(error=np.abs(flux) * [[0.1, 0.6, 0.1]])
-    assert points(composites_page(run).axes[1]) == {
+    assert points(panels_of(composites_page(run))[1]) == {
         (to_rgba("black"), 1): flux[0, [0, 2]].tolist(),
         (to_rgba("black"), 0.3): flux[0, [1]].tolist(),
     }
@@ -240,8 +267,8 @@ def test_populations_are_drawn_in_the_colour_of_the_cluster():
     flux = np.array([[1.0, 2, 3], [4, 5, 6]])
     run.populations = SimpleNamespace(flux=flux, error=flux / 10)
     page = composites_page(run)
-    assert points(page.axes[4])[to_rgba(PALETTE[1]), 1] == [4, 5, 6]
-    assert page.axes[4].get_ylim()[1] > 6.6
+    assert points(panels_of(page)[4])[to_rgba(PALETTE[1]), 1] == [4, 5, 6]
+    assert panels_of(page)[4].get_ylim()[1] > 6.6
     assert "population, taken out of the blends" in [text.get_text() for text in page.legends[0].get_texts()]
 
 
@@ -257,8 +284,9 @@ def test_composites_of_any_galaxy_lie_inside_their_panels(n_clusters, n_bands, f
     low, high = np.sort(factor * np.array([composites.low, composites.high]), axis=0)
     run.composites = composites._replace(flux=factor * composites.flux, low=low, high=high)
     page = composites_page(run)
-    for ax, flux in zip(page.axes[1::3], run.composites.flux, strict=False):
-        bottom, top = ax.get_ylim()
+    seds = panels_of(page)[1 : 3 * len(run.composites.flux) : 3]
+    for panel, flux in zip(seds, run.composites.flux, strict=True):
+        bottom, top = panel.get_ylim()
         assert bottom < np.min(flux, initial=0, where=np.isfinite(flux))
         assert top > np.max(flux, initial=0, where=np.isfinite(flux))
 
@@ -270,12 +298,12 @@ def test_cluster_map_shows_the_truth_in_the_colours_of_the_clusters():
     truth = np.where(run.labels > 0, 3 - run.labels, 0)  # the same regions, in another order
     truth[6, 6:8] = 3
     run.cutout = run.cutout._replace(truth=truth)
-    ax = next(ax for ax in cluster_map(run).axes if ax.get_title() == "true regions")
-    shown, found = ax.images[0].get_array(), run.labels * (truth != 3) > 0
-    np.testing.assert_array_equal(shown[found], label_image(run.labels, run.regions)[found])
-    assert tuple(shown[6, 6]) not in {to_rgba(PALETTE[1]), to_rgba(PALETTE[4])}
+    [image] = shown(panel_with(cluster_map(run), "true regions"), AxesImage)
+    image, found = image.get_array(), run.labels * (truth != 3) > 0
+    np.testing.assert_array_equal(image[found], label_image(run.labels, run.regions)[found])
+    assert tuple(image[6, 6]) not in {to_rgba(PALETTE[1]), to_rgba(PALETTE[4])}
     run.labels[run.labels > 0], run.regions = -1, np.array([], dtype=int)
-    assert "true regions" in [ax.get_title() for ax in cluster_map(run).axes]  # where no cluster was found
+    assert panel_with(cluster_map(run), "true regions")  # where no cluster was found
 
 
 def test_three_colour_image_names_its_bands_and_heeds_the_selected_pixels_only():
@@ -299,6 +327,21 @@ def test_north_and_east_are_those_of_the_wcs():
     np.testing.assert_allclose(
         east_and_north(wcs)[1], np.array([x1 - x0, y1 - y0]) / np.hypot(x1 - x0, y1 - y0), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_a_panel_has_data_where_axes_of_the_same_place_have_them(scale):
+    figure = new_figure(4, 3)
+    panel = Panel(page_of(figure), (1, 0.5, 2, 1.5), logarithmic=scale == "log")
+    ax = figure.add_axes([1 / 4, 0.5 / 3, 2 / 4, 1.5 / 3], xscale=scale)
+    for each in (panel, ax):
+        each.set(xlim=(0.5, 5), ylim=(3, -1))
+    points = [(0.5, 3), (5, -1), (1, 0)]
+    for name in ("transData", "transAxes"):
+        np.testing.assert_allclose(getattr(panel, name).transform(points), getattr(ax, name).transform(points))
+    np.testing.assert_allclose([panel.get_xlim(), panel.get_ylim()], [ax.get_xlim(), ax.get_ylim()])
+    line = segments(panel, [points])
+    np.testing.assert_allclose(line.get_clip_box().extents, ax.bbox.extents)  # and is cut off at its frame
 
 
 def test_no_figure_stays_open():
@@ -339,10 +382,10 @@ def test_cluster_map_shows_the_confidence_that_it_is_given():
     labels = labels_of(cutout, 2)
     confidence = np.where(labels != 0, 0.75, np.nan)
     with_it, without = cluster_map(run_of(cutout, 2, confidence)), cluster_map(run_of(cutout, 2))
-    panel = next(ax for ax in with_it.axes if ax.get_title() == "probability of the cluster")
-    np.testing.assert_array_equal(panel.images[0].get_array().filled(np.nan), confidence)
-    assert panel.images[0].get_clim() == (0, 1)
-    assert "probability of the cluster" not in [ax.get_title() for ax in without.axes]
+    [image] = shown(panel_with(with_it, "probability of the cluster"), AxesImage)
+    np.testing.assert_array_equal(image.get_array().filled(np.nan), confidence)
+    assert image.get_clim() == (0, 1)
+    assert "probability of the cluster" not in texts_of(without)
 
 
 def test_comparison_says_how_good_a_run_is():
@@ -358,8 +401,7 @@ def test_composites_are_shapes_with_errors_and_no_line_to_a_band_that_overlaps()
     run.composites = run.composites._replace(flux=np.array([[2.0, 4, 6]]), error=np.array([[0.4, 0.8, 1.2]]))
     microns = run.seds.wavelengths / 3 / 1e4
     edges = np.array([[4000, 23000], [22000, 23000], [38000, 42000.0]])  # the first two overlap
-    ax = comparison_of(run, edges=edges).axes[2]
-    apart, overlap, bars, _ = ax.collections
+    _, apart, overlap, bars = shown(panels_of(comparison_of(run, edges=edges))[2], LineCollection)
     # Over the mean of 4 the composite is 0.5, 1, 1.5, with errors of a fifth of that.
     np.testing.assert_allclose(apart.get_segments(), [[[microns[1], 1], [microns[2], 1.5]]])
     np.testing.assert_allclose(overlap.get_segments(), [[[microns[0], 0.5], [microns[1], 1]]])
@@ -371,14 +413,14 @@ def test_the_page_shows_how_far_runs_agree():
     cutout = galaxy(3)
     thirds, halves = run_of(cutout, 3), run_of(cutout, 2)
     page = comparison_of(thirds, halves, thirds)
-    titles = [ax.get_title() for ax in page.axes]
-    pairs = page.axes[3]
+    titles = texts_of(page)
+    frequent, pairs = (panel_with(page, title) for title in ("most frequent region", PAIRS))
+    share = next(panel for panel in panels_of(page) if words_on(panel)[:1] and words_on(panel)[0].startswith("share"))
     index = adjusted_rand_score(thirds.labels[5:15, 5:15].ravel(), halves.labels[5:15, 5:15].ravel())
-    assert [text.get_text() for text in pairs.texts] == [f"{round(100 * index)}", "100", f"{round(100 * index)}"]
-    assert titles[1] == "most frequent region"
-    drawn = page.axes[1].images[0].get_array()
+    assert words_on(pairs)[:3] == [f"{round(100 * index)}", "100", f"{round(100 * index)}"]
+    drawn = shown(frequent, AxesImage)[0].get_array()
     np.testing.assert_array_equal(drawn, label_image(thirds.labels))  # two of three runs
-    share = page.axes[2].images[0].get_array()
+    share = shown(share, AxesImage)[0].get_array()
     assert set(share[5:15, 5:15].compressed().round(3)) == {0.667, 1}
     assert [title[:2] for title in titles if title.endswith("run")] == ["1:", "2:", "3:"]
 
@@ -395,7 +437,7 @@ def test_nothing_on_the_page_is_cut_off_or_overlaps_whatever_the_runs_are_like(n
         page = comparison_of(*runs, judged=judged, title=title)
         renderer = FigureCanvasAgg(page).get_renderer()
         page.draw(renderer)
-        boxes = [ax.get_tightbbox(renderer) for ax in page.axes]
+        boxes = [extent(panel) for panel in panels_of(page) if panel.artists[-1].get_gid() != TICK_ID]  # but bars
         assert all(page.bbox.x0 <= box.x0 and box.x1 <= page.bbox.x1 for box in boxes)
         assert all(page.bbox.y0 <= box.y0 and box.y1 <= page.bbox.y1 for box in boxes)
         boxes.append(page._suptitle.get_window_extent(renderer))
@@ -472,7 +514,7 @@ def test_what_is_not_there_is_not_drawn():
 def test_composites_say_which_clusters_are_below_the_psf():
     run = run_of(galaxy(3), 3)
     run.small = np.array([False, True, False])
-    labels = [ax.get_ylabel() for ax in composites_page(run).axes if ax.get_ylabel().startswith("cluster")]
+    labels = [words for words in texts_of(composites_page(run)) if words.startswith("cluster")]
     assert ["below the PSF" in label for label in labels] == [False, True, False]
 
 
@@ -490,13 +532,18 @@ def test_features_are_drawn_where_they_are_known():
     known, unknown = features_of([1.0, 1.5, 0.5], [0.5, np.nan, 1.0]), features_of([np.nan] * 3, [np.nan] * 3)
     run.features = {"population": known, "composite": unknown}
     figure = drawn(features_page(run))
-    panels = [ax for ax in figure.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == ["clusters", "Hα + [NII]", "colours of the clusters"]
-    points = [each for each in panels[2].containers if isinstance(each, ErrorbarContainer)]
-    assert [tuple(each.lines[0].get_xydata()[0]) for each in points] == [(0.5, 1.0), (1.0, 0.5)]
-    assert [to_rgba(each.lines[0].get_color()) for each in points] == [to_rgba(PALETTE[n]) for n in (0, 2)]
+    names = ["clusters", "Hα + [NII]", "colours of the clusters"]
+    assert [words for words in texts_of(figure) if words in names] == names
+    diagram = panel_with(figure, names[2])
+    *caps, marks = shown(diagram, PathCollection)[:3]
+    np.testing.assert_allclose(marks.get_offsets(), [(0.5, 1.0), (1.0, 0.5)])
+    np.testing.assert_allclose(marks.get_facecolors(), [to_rgba(PALETTE[n]) for n in (0, 2)])
+    along, up = (bars.get_segments() for bars in shown(diagram, LineCollection)[:2])
+    np.testing.assert_allclose(along, [[(0.4, 1.0), (0.6, 1.0)], [(0.9, 0.5), (1.1, 0.5)]])
+    np.testing.assert_allclose(up, [[(0.5, 0.9), (0.5, 1.1)], [(1.0, 0.4), (1.0, 0.6)]])
+    np.testing.assert_allclose(caps[0].get_offsets(), np.concatenate(along))
     run.features = {"composite": unknown}
-    assert len([ax for ax in features_page(run).axes if ax.get_title()]) == 2
+    assert [words for words in texts_of(features_page(run)) if words in names] == names[:2]
     run.maps = None
     assert features_page(run) is None
 
@@ -506,7 +553,7 @@ def test_the_wedge_of_quiescent_galaxies_is_that_of_the_paper():
     figure = new_figure(3, 3)
     ax = figure.subplots()
     draw_wedge(ax, 1.5)
-    np.testing.assert_allclose(ax.lines[0].get_xydata()[1:3], [(0.81 / 0.88, 1.3), (1.6, 0.88 * 1.6 + 0.49)])
+    np.testing.assert_allclose(ax.collections[0].get_segments()[0][1:3], [(0.81 / 0.88, 1.3), (1.6, 0.88 * 1.6 + 0.49)])
 
 
 def fitted_run(n_regions, unknown=()):

@@ -12,8 +12,8 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose `stats`, which takes long to load, comes with its first use
 from scipy.special import logsumexp
-from scipy.stats import chi2 as chi2_distribution
 
 from helper_functions.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
 from helper_functions.choose import choose
@@ -433,6 +433,6 @@ def notes(model, points, samples, priors, chi2, n_bands):
         for which, share in (("lower", np.mean(place < EDGE)), ("upper", np.mean(place > 1 - EDGE))):
             if share > EDGE_SHARE:
                 found.append(f"{name} runs into the {which} bound of its prior")
-    if n_bands > MIN_BANDS and chi2_distribution.sf(chi2, n_bands - MIN_BANDS) < POOR:
+    if n_bands > MIN_BANDS and scipy.stats.chi2.sf(chi2, n_bands - MIN_BANDS) < POOR:
         found.append(f"poor fit: chi2 of {chi2:.0f} for {n_bands} bands")
     return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import loguniform, t
+import scipy  # whose `stats`, which takes long to load, comes with its first use
 
 # Leja et al. (2019, ApJ 876, 3): seven bins, of which the first two are 30 and 70 Myr long, the oldest is the first 15%
 # of the age of the Universe, and the others are equally long in log(lookback time). Logarithms of the ratio of the
@@ -12,7 +12,7 @@ from scipy.stats import loguniform, t
 RECENT_BINS = (0.0, 0.03, 0.1)  # Gyr
 OLDEST_BIN = 0.85  # of the age of the Universe
 N_BINS = 7
-CHANGE = t(df=2, scale=0.3)
+CHANGE = {"df": 2, "scale": 0.3}
 
 
 class SFH(NamedTuple):
@@ -31,7 +31,8 @@ def delayed_distributions(priors, oldest):
         raise ValueError(
             f"prior of age: {youngest:g} Gyr or more, but the Universe is {oldest:.3g} Gyr old at this redshift"
         )
-    return {"age": loguniform(youngest, min(highest, oldest)), "tau": loguniform(*priors["tau"])}
+    ages, taus = (youngest, min(highest, oldest)), priors["tau"]
+    return {name: scipy.stats.loguniform(*each) for name, each in (("age", ages), ("tau", taus))}
 
 
 def bin_edges(oldest):
@@ -49,7 +50,7 @@ SFHS = {
     ),
     "nonparametric": SFH(
         "continuity",
-        lambda priors, oldest: {f"dsfr{n}": CHANGE for n in range(1, N_BINS)},
+        lambda priors, oldest: {f"dsfr{n}": scipy.stats.t(**CHANGE) for n in range(1, N_BINS)},
         lambda oldest: {"bin_edges": list(1e3 * bin_edges(oldest))},  # bagpipes wants Myr
         f"constant rate in {N_BINS} bins of lookback time, which are likely to be alike (Leja et al. 2019)",
     ),

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose `stats`, which takes long to load, comes with its first use
 from astropy import units as u
-from scipy.stats import loguniform, truncnorm, uniform
 
 from helper_functions.bagpipes_setup import (
     HIGHEST_REDSHIFT,
@@ -107,7 +107,7 @@ def redshift_prior(redshift, error):
     """Gaussian, within a few standard deviations and what bagpipes is set up for."""
     reach = REDSHIFT_REACH * error
     edges = np.array([max(redshift - reach, LOWEST_REDSHIFT), min(redshift + reach, HIGHEST_REDSHIFT)])
-    return truncnorm(*(edges - redshift) / error, loc=redshift, scale=error)
+    return scipy.stats.truncnorm(*(edges - redshift) / error, loc=redshift, scale=error)
 
 
 def set_up(bands, redshift, redshift_error, history, priors):
@@ -132,9 +132,9 @@ def set_up(bands, redshift, redshift_error, history, priors):
     nearest, farthest = free["redshift"].support() if free else (redshift, redshift)
     distributions = {
         **history.distributions(priors, age_of_universe(nearest)),
-        "metallicity": loguniform(*priors["metallicity"]),
-        "a_v": uniform(priors["a_v"][0], np.ptp(priors["a_v"])),
-        "log_u": uniform(priors["log_u"][0], np.ptp(priors["log_u"])),
+        "metallicity": scipy.stats.loguniform(*priors["metallicity"]),
+        "a_v": scipy.stats.uniform(priors["a_v"][0], np.ptp(priors["a_v"])),
+        "log_u": scipy.stats.uniform(priors["log_u"][0], np.ptp(priors["log_u"])),
         **free,
     }
     start = {name: prior.median() for name, prior in distributions.items()}

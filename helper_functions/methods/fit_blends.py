@@ -29,8 +29,7 @@ pixel: the best pair with the population that is most like what the pair leaves 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import chi2
+from scipy.special import chdtri, ndtr
 
 from helper_functions.methods.blends import Blends
 
@@ -220,6 +219,6 @@ def nothing_fits(data, best, product):
     even typical pixels fit badly, as with understated errors, it is so much lower.
     """
     n_free = max(data.flux.shape[1] - 1, 1)
-    typical = max(np.median(data.chi2_of_zero - 2 * best) / chi2.median(n_free), 1)
-    fit = 0.5 * (data.chi2_of_zero - typical * chi2.isf(CHANCE, n_free))
+    typical = max(np.median(data.chi2_of_zero - 2 * best) / chdtri(n_free, 0.5), 1)  # the median of chi2
+    fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, CHANCE))
     return fit + over_brightness(of_itself(product).mean(axis=1))

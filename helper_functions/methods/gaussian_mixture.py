@@ -3,8 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from helper_functions.methods.method import Found, Method, TooFewPixels
 
@@ -21,6 +19,9 @@ def gaussian_mixture(distances, n_clusters, seed):
 
     The Gaussians are fitted to at most FIT_PIXELS pixels, drawn at random, which is plenty for their few parameters.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture  # loaded late, as by `fit_kmeans`
+
     points = principal_axes(distances.coordinates, most=AXES)
     sample = points[np.random.default_rng(seed).permutation(len(points))[:FIT_PIXELS]]
     best, lowest = None, np.inf

@@ -2,9 +2,6 @@
 
 import warnings
 
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-
 from helper_functions.methods.method import Found, Method
 
 STARTS = 5
@@ -17,6 +14,9 @@ def kmeans(distances, n_clusters, seed):
 
 def fit_kmeans(points, n_clusters, seed, **options):
     """scikit-learn's `KMeans`, fitted; where there are fewer distinct points than clusters, some clusters are empty."""
+    from sklearn.cluster import KMeans  # scikit-learn and what it brings take as long to load as all the rest
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # which tells of fewer distinct points
         return KMeans(n_clusters, random_state=seed, **options).fit(points)

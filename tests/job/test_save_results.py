@@ -5,9 +5,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
-from helper_functions.job.save_results import check_writable, remove_abandoned, written_beside
+from helper_functions.job.save_results import check_writable, remove_abandoned, save_figure, written_beside
+
+
+def test_a_png_has_the_pixels_that_matplotlib_draws(tmp_path):
+    """Two routes to one picture: Pillow reads what was written, and matplotlib saves the figure by itself."""
+    figure = Figure(figsize=(2.3, 1.7))
+    figure.subplots().imshow(np.random.default_rng(0).normal(size=(9, 11)))
+    save_figure(tmp_path / "ours.png", figure, 130)
+    figure.savefig(tmp_path / "theirs.png", dpi=130)
+    with Image.open(tmp_path / "ours.png") as ours, Image.open(tmp_path / "theirs.png") as theirs:
+        assert ours.mode == "RGB"
+        assert ours.info["dpi"] == pytest.approx((130, 130), abs=0.02)  # the file has whole pixels per metre
+        np.testing.assert_array_equal(ours, theirs.convert("RGB"))
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
