@@ -34,6 +34,7 @@ FIRST_POPULATIONS = 10  # that the fit starts with, or more where more are wante
 MOST_POPULATIONS = 40  # every pair of them is fitted to every pixel, which takes time and memory as their square
 ITERATIONS = 30
 CONVERGED = 5e-3  # gain of the log likelihood in one iteration, per pixel
+ON_THE_WAY = 0.1  # the same for numbers of populations that are not wanted
 FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
@@ -230,7 +231,7 @@ def maximised(data, systematics, mixture, blends, probability, band_weight):
     return Mixture(templates, fitted_prior(probability, len(templates)), amplitudes)
 
 
-def fit(data, systematics, links, mixture, band_weight):
+def fit(data, systematics, links, mixture, band_weight, converged):
     """Fit SEDs, prior and systematics by expectation maximisation.
 
     Parameters
@@ -243,6 +244,8 @@ def fit(data, systematics, links, mixture, band_weight):
         To start from.
     band_weight : ndarray of shape (n_bands,)
         How much each band counts for the brightness of an SED; sum 1.
+    converged : float
+        Gain of the log likelihood in one iteration, per pixel, at which the fit ends.
 
     Returns
     -------
@@ -255,7 +258,7 @@ def fit(data, systematics, links, mixture, band_weight):
         true, blends, probability, log_likelihood = expected(data, systematics, links, mixture)
         now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(mixture.amplitudes)
         gain, before = now - before, now
-        if iteration == ITERATIONS - 1 or (gain < CONVERGED * len(data.flux) and iteration > 1):
+        if iteration == ITERATIONS - 1 or (gain < converged * len(data.flux) and iteration > 1):
             break
         mixture = maximised(data, systematics, mixture, blends, probability, band_weight)
     return mixture, blends, probability
@@ -286,13 +289,18 @@ def without_one(mixture, blends, gone):
     return Mixture(np.delete(mixture.templates, gone, axis=0), prior, mixture.amplitudes)
 
 
-def search(data, systematics, links, templates, band_weight, least=1):
-    """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}."""
+def search(data, systematics, links, templates, band_weight, wanted):
+    """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}.
+
+    Fits of numbers that are not `wanted` are on the way to those, and not finished.
+    """
     found, mixture = {}, Mixture(templates, first_prior(len(templates)), np.zeros(systematics.precision.shape))
     while True:
-        mixture, blends, probability = fit(data, systematics, links, mixture, band_weight)
-        found[len(mixture.templates)] = mixture
-        if len(mixture.templates) <= least:
+        number = len(mixture.templates)
+        converged = CONVERGED if number in wanted or number <= min(wanted) else ON_THE_WAY
+        mixture, blends, probability = fit(data, systematics, links, mixture, band_weight, converged)
+        found[number] = mixture
+        if number <= min(wanted):
             return found
         mixture = without_one(mixture, blends, least_missed(mixture, blends, probability))
 
@@ -426,7 +434,7 @@ def populations(distances, ks, seed):
     drawn = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
     data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
     some = weighted_fluxes(seds.flux[drawn], seds.error[drawn])
-    mixtures = search(some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, least=min(ks))
+    mixtures = search(some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, wanted=ks)
     return {k: assign(data, systematics, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
 
 

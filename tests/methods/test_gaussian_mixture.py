@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from conftest import pixel_seds
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 
 from helper_functions.methods import gaussian_mixture as room
 from helper_functions.methods.gaussian_mixture import gaussian_mixture, principal_axes
@@ -21,10 +22,8 @@ def test_principal_axes_keep_distances_and_drop_empty_axes():
 def test_mixture_of_many_pixels_is_fitted_to_some_of_them(cloud, monkeypatch):
     monkeypatch.setattr(room, "FIT_PIXELS", 300)
     fitted = []
-    fit = room.GaussianMixture.fit
-    monkeypatch.setattr(
-        room.GaussianMixture, "fit", lambda self, points: fitted.append(len(points)) or fit(self, points)
-    )
+    fit = GaussianMixture.fit
+    monkeypatch.setattr(GaussianMixture, "fit", lambda self, points: fitted.append(len(points)) or fit(self, points))
     labels = gaussian_mixture(PixelDistances(cloud.seds, "euclidean"), 3, 0).labels
     assert set(fitted) == {300}
     assert len(labels) == 2500
@@ -45,9 +44,9 @@ def test_the_covariance_type_is_the_one_that_the_clouds_have(name, spreads, monk
         clouds.append(rng.normal(0, [long, short], (400, 2)) @ turned.T + centre)
     points = np.concatenate(clouds)
     chosen = []
-    predict = room.GaussianMixture.predict
+    predict = GaussianMixture.predict
     monkeypatch.setattr(
-        room.GaussianMixture, "predict", lambda self, x: chosen.append(self.covariance_type) or predict(self, x)
+        GaussianMixture, "predict", lambda self, x: chosen.append(self.covariance_type) or predict(self, x)
     )
     found = gaussian_mixture(PixelDistances(pixel_seds(points, np.ones_like(points)), "euclidean"), 2, 0)
     assert chosen == [name]
