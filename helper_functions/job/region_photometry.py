@@ -92,7 +92,7 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
     clusters, bands = np.unique(np.array(table["cluster"])), list(dict.fromkeys(table["band"].tolist()))
 
     def column(name):
-        return table[name].quantity.to_value(UNIT).reshape(len(clusters), len(bands))
+        return table[name].quantity.astype(float).to_value(UNIT).reshape(len(clusters), len(bands))
 
     flux, total = column("flux"), column("flux_total")
     relative = np.divide(column("flux_sys"), np.abs(flux), out=np.full(flux.shape, np.nan), where=flux != 0)
