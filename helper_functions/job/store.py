@@ -109,6 +109,11 @@ class GalaxyStore:
         )
         return record["row"] if done else None
 
+    def n_clusters(self, run):
+        """Clusters that a run has found, be it with other settings; None where there is no record of that."""
+        row = self._record(run.name).get("row", {})
+        return row["n_clusters"] if row.get("status") == OK else None
+
     def is_complete(self):
         """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
         record, content = self._record(GALAXY), self._galaxy_content()
