@@ -59,7 +59,7 @@ NEIGHBOURS_ADDED = {}  # segments that are taken in whatever their redshift: {36
 NEIGHBOURS_EXCLUDED = {}  # and those that are not
 REDSHIFTS = {}  # of galaxies that have another one than in the catalog: {36: 4.13}
 SNR_BANDS = {}  # SNR that a pixel must exceed in single bands, too: {"f444w": 5}
-MARGIN = 25  # pixels around the segment that are cut out with it
+MARGIN = 25  # pixels, of whatever size, around the segment that are cut out with it
 
 # blended_mixture is the recommended one; with the others it is run for comparison.
 METHODS_TO_RUN = [
