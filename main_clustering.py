@@ -13,11 +13,9 @@ if __name__ == "__main__":  # an interrupt while the libraries are loaded ends t
 gc.disable()
 
 import time
-import traceback
 import warnings
 from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
 
 import data_paths
 from distances import Options
@@ -29,20 +27,21 @@ from helper_functions.job.check_survey import check_survey
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.exports import write_exports
 from helper_functions.job.features import feature_maps
-from helper_functions.job.field import update_field
+from helper_functions.job.field import show_field
 from helper_functions.job.fit_regions import fit_galaxies
 from helper_functions.job.fit_tasks import what_is_known
-from helper_functions.job.galaxies import chosen_ids
-from helper_functions.job.interrupts import Terminated, calm, listen
-from helper_functions.job.records import Busy, begun_last, code_digest, galaxy_lock
+from helper_functions.job.galaxies import chosen_ids, in_good_order
+from helper_functions.job.interrupts import calm, interrupted, listen
+from helper_functions.job.records import galaxy_lock
 from helper_functions.job.results import GalaxyResult, run_panel, run_result
-from helper_functions.job.run_galaxies import WorkerDiffers, run_galaxies
+from helper_functions.job.run_galaxies import galaxies_in_turn
 from helper_functions.job.runs import plan_runs
 from helper_functions.job.save_results import DiskFull, check_writable, remove_abandoned, save_json
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
 from helper_functions.job.store import GalaxyStore, what_is_asked
-from helper_functions.job.summary import EXPECTED, FAILED, OK, Summary, one_line
+from helper_functions.job.summary import EXPECTED, OK, Summary, one_line
 from helper_functions.job.tell import log_file, progress_bar, replace_what_cannot_be_written, say
+from helper_functions.job.workers import WorkerDiffers, share_survey, survey_here
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.population_seds import population_seds
@@ -68,7 +67,7 @@ NEIGHBOURS_ADDED = {}  # segments that are taken in whatever their redshift: {36
 NEIGHBOURS_EXCLUDED = {}  # and those that are not
 REDSHIFTS = {}  # of galaxies that have another one than in the catalog: {36: 4.13}
 SNR_BANDS = {}  # SNR that a pixel must exceed in single bands, too: {"f444w": 5}
-MARGIN = 25  # pixels around the segment that are cut out with it
+MARGIN = 25  # pixels, of whatever size, around the segment that are cut out with it
 
 # blended_mixture is the recommended one; with the others it is run for comparison.
 METHODS_TO_RUN = [
@@ -116,9 +115,6 @@ MEMORY_LIMIT = 2.0  # GB that a distance matrix may take; methods do without it 
 # -----------------------------------------------------------------------------
 
 
-INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
-
-
 def main(arguments=None):
     """Do all galaxies; return the exit status: 1 where a galaxy or run failed, 2 where nothing could start, else 0."""
     with ExitStack() as at_the_end:
@@ -149,9 +145,7 @@ def main(arguments=None):
             say(f"error: {problem}", "stderr")
             return 2
         except KeyboardInterrupt as interrupt:
-            calm()
-            say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
-            return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+            return interrupted(interrupt)
 
 
 def settings_block():
@@ -167,36 +161,24 @@ def demo_catalogs():
     return str(demo_field(data_paths.cache_folder()))
 
 
-class MadeFrom(NamedTuple):
-    """What results are made from besides the settings, as digests."""
-
-    code: str
-    files: str  # of the survey
-
-
 def cluster_galaxies(survey, runs, refused, settings, summary):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
-    made_from = MadeFrom(code_digest(), survey.digest)
-    SURVEYS.clear()
-    SURVEYS[settings.catalogs] = survey
+    made_from = share_survey(survey, settings)
     each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
     work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, made_from=made_from)
-    ids = settings.id_dr3_list
-    if settings.jobs > 1:  # the largest first, so that no process is left alone with one in the end
-        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
-        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
+    ids = in_good_order(survey, settings)
     failed, total = 0, len(ids)
     say(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
-            every = galaxies_in_turn(work, begun_last(settings.output, ids), settings)
+            every = galaxies_in_turn(work, ids, jobs=settings.jobs, scheduler=settings.scheduler)
             for number, (id_dr3, done) in enumerate(every, start=1):
                 if isinstance(done, DiskFull | WorkerDiffers):  # as would be all galaxies that follow
                     raise done
                 if isinstance(done, Exception):  # its process ended before it could say why
                     with galaxy_lock(settings.output, id_dr3):
                         asked = what_is_asked(survey.digest, settings, runs)
-                        done = failed_runs(GalaxyStore(id_dr3, settings, asked, runs), runs, done), True
+                        done = GalaxyStore(id_dr3, settings, asked, runs).save_failures(runs, done), True
                 rows, is_new = done
                 failed += any(row["status"] not in EXPECTED for row in rows)
                 summary.write_now_and_then()
@@ -209,59 +191,6 @@ def cluster_galaxies(survey, runs, refused, settings, summary):
             summary.write()
     say(f"{total} galaxies are done, {failed} of them failed")
     return 1 if failed else 0
-
-
-def show_field(summary, settings):
-    """Bring table and pictures of all galaxies up to date; what goes wrong there costs no galaxy anything."""
-    try:
-        update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi, settings.pictures)
-    except Exception as problem:
-        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
-
-
-def galaxies_in_turn(work, ids, settings):
-    """Yield (id_dr3, result) of every galaxy as soon as it is done; those that another call is at come last."""
-    waiting = ids
-    for wait in (False, True):
-        results = run_galaxies(partial(work, wait=wait), waiting, jobs=settings.jobs, scheduler=settings.scheduler)
-        waiting = []
-        for id_dr3, result in results:
-            if isinstance(result, Busy):
-                waiting.append(id_dr3)
-            else:
-                yield id_dr3, result
-        if not waiting:
-            return
-
-
-SURVEYS = {}  # of this process, one at most: folder -> Survey
-
-
-def survey_here(settings, made_from):
-    """The survey as this process sees it.
-
-    Raises
-    ------
-    WorkerDiffers
-        Where its files, its output folder or the project are not what the call sees that sent the work.
-    """
-    if code_digest() != made_from.code:
-        raise WorkerDiffers("a worker has another version of the project than the call: start it again with this one")
-    survey = SURVEYS.get(settings.catalogs)
-    if survey is None or survey.digest != made_from.files:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the call has said it
-                survey = open_survey(settings.catalogs, (), settings.survey)
-        except (OSError, ValueError) as problem:
-            raise WorkerDiffers(f"a worker cannot read the survey that the call reads ({problem})") from problem
-        SURVEYS.clear()
-        SURVEYS[settings.catalogs] = survey
-    if survey.digest != made_from.files:
-        raise WorkerDiffers(f"a worker sees other files in {settings.catalogs} than the call, or of another time")
-    if not data_paths.settings_path(settings.output).is_file():
-        raise WorkerDiffers(f"a worker does not see the output folder {settings.output} of the call")
-    return survey
 
 
 def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
@@ -286,7 +215,7 @@ def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
     is_new : bool
         Whether anything was made: not where all was done before.
     """
-    survey = survey_here(settings, made_from)
+    survey = survey_here(open_survey, settings, made_from)
     asked = what_is_asked(survey.digest, settings, [*runs, *refused])
     with galaxy_lock(settings.output, id_dr3, wait):
         store = GalaxyStore(id_dr3, settings, asked, runs)
@@ -300,7 +229,7 @@ def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
                 write_exports(settings.output, run.name, id_dr3, settings.export, settings.error_floor)
         except Exception as problem:  # it ends this galaxy, and no other
             missing = [run for run in runs if run not in rows] or runs
-            rows |= dict(zip(missing, failed_runs(store, missing, problem), strict=True))
+            rows |= dict(zip(missing, store.save_failures(missing, problem), strict=True))
         return [rows[run] for run in (*runs, *refused)], is_new
 
 
@@ -345,7 +274,7 @@ def do_what_is_missing(store, survey, rows):
                 made[run] = result.labels, result.regions, result.composites
                 known.append(in_regions(result.labels, result.regions))
             except Exception as problem:  # it ends this run; the results of the others stand
-                [rows[run]] = failed_runs(store, [run], problem)
+                [rows[run]] = store.save_failures([run], problem)
 
     galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges, maps=maps)
     if holding := store.runs_that_hold():
@@ -397,14 +326,6 @@ def cluster_run(run, seds, cutout, settings, criteria):
 
     quality = judge(Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed))
     return run_result(run, cutout, seds, clustering, composites, populations, quality, settings)
-
-
-def failed_runs(store, runs, problem):
-    """Rows of runs that an exception ended; one that nobody foresaw is shown whole."""
-    rows = [store.save_failure(run, problem) for run in runs]
-    if any(row["status"] == FAILED for row in rows) and not isinstance(problem, OSError | ValueError):
-        traceback.print_exception(problem)
-    return rows
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
 from helper_functions.job.save_results import described, image_hdu, table_hdu
 from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
-from helper_functions.pixel_seds import Cutout, in_segments
-from helper_functions.psf import PSF_FWHM
-from helper_functions.sky_noise import ENOUGH_SKY, SkyNoise, in_words, measure_sky, noise_notes
+from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
+from helper_functions.psf import PSF_FWHM, in_pixels
+from helper_functions.sky_noise import SkyNoise, in_words, measure_sky, noise_notes
 
-SKY_MARGINS = (30, 60, 120, 240)  # pixels around the segment whose sky is measured: the first with enough of it
+SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment whose sky is measured: the first with enough of it
 
 NOISE_COLUMNS = {  # of the noise table: unit, and what it holds
     "band": (None, ""),
@@ -176,8 +176,8 @@ def cut_out(
         raise NotInSurvey(f"id {id_dr3} is not in the catalog")
     if id_dr3 not in survey.segments:
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
-    box, shape = survey.segments[id_dr3][:2], survey.segmap.shape
-    window, sky_window = widened(box, margin, shape), widened(box, SKY_MARGINS[0], shape)
+    box, shape, pixel = survey.segments[id_dr3][:2], survey.segmap.shape, pixel_of(survey.segmap.wcs)
+    window, sky_window = (widened(box, each, shape) for each in (margin, round(in_pixels(SKY_MARGINS[0], pixel))))
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
     images = [read_band(survey, band, both) for band in range(len(survey.bands))]
@@ -206,7 +206,8 @@ def cut_out(
         psf_fwhm=survey.psf_fwhm,
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
-    noise = measure_sky(*(each[inside(sky_window, both)] for each in planes), everything[inside(sky_window, both)])
+    nearest = [each[inside(sky_window, both)] for each in (*planes, everything)]
+    noise = measure_sky(*nearest, pixel)
     noise, notes = with_more_sky(noise, survey, cutout)
     if away:
         notes = (f"not in the cutout, and so not added: {', '.join(map(str, away))} (a larger MARGIN?)", *notes)
@@ -250,16 +251,17 @@ def with_more_sky(noise, survey, cutout):
         What is to be said of the noise.
     """
     wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
-    without, notes = np.flatnonzero(wanted & (noise.n_sky < ENOUGH_SKY)), []
-    for margin in SKY_MARGINS[1:]:
+    without, notes = np.flatnonzero(wanted & np.isnan(noise.background)), []
+    for margin in (round(in_pixels(each, cutout.pixel)) for each in SKY_MARGINS[1:]):
         if not without.size:
             break
         wide = widened(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide)
-            noise = noise.filled_with(measure_sky(sci[None], err[None], segmap), [band])
-        found, without = (without[noise.n_sky[without] >= ENOUGH_SKY], without[noise.n_sky[without] < ENOUGH_SKY])
+            noise = noise.filled_with(measure_sky(sci[None], err[None], segmap, cutout.pixel), [band])
+        still = np.isnan(noise.background[without])
+        found, without = without[~still], without[still]
         if found.size:
             some = np.isin(np.arange(len(wanted)), found)
             notes.append(

@@ -6,13 +6,13 @@ import numpy as np
 
 from distances import cross_correlation
 from helper_functions.noise import error_of_sum, known_correlation
-from helper_functions.psf import blended_light
+from helper_functions.psf import blended_light, in_pixels
 
 ITERATIONS = 50
 CONVERGED = 1e-8  # largest change of a scaled composite, in units of its error
 TWO_SIGMA = 2.275  # percentile: share of a Gaussian below its mean by more than 2 sigma
 ONE_SIGMA = 0.15865  # share of a Gaussian below its mean by more than 1 sigma
-BLOCK = 4  # pixels, side of the squares that are drawn again: the PSF is 3.5 pixels wide, and its noise as correlated
+BLOCK = 0.16  # arcsec, side of the squares that are drawn again: the PSF is 0.14 wide, and its noise as correlated
 DRAWS = 200  # which give an error to 5%
 LEAST_BLOCKS = 4  # fewer say nothing of how members differ
 # Of the flux: zero points of HST and JWST agree to about 2%. It is the same for all clusters of a survey.
@@ -252,7 +252,7 @@ def sum_of(seds):
 def error_by_blocks(seds, amplitude, composite, noise, rng):
     """Error of a composite from how its members differ: its scatter over members drawn again, block by block.
 
-    Neighbouring pixels share light and noise, so that squares of BLOCK pixels a side are drawn (Efron & Tibshirani
+    Neighbouring pixels share light and noise, so that squares of BLOCK a side are drawn (Efron & Tibshirani
     1993). Each drawn composite is scaled to the composite, as only shapes count.
 
     Returns
@@ -260,7 +260,8 @@ def error_by_blocks(seds, amplitude, composite, noise, rng):
     ndarray of shape (n_bands,)
         NaN with less than LEAST_BLOCKS blocks.
     """
-    _, block = np.unique(seds.rows // BLOCK + 1j * (seds.cols // BLOCK), return_inverse=True)
+    side = max(round(in_pixels(BLOCK, seds.pixel)), 1)
+    _, block = np.unique(seds.rows // side + 1j * (seds.cols // side), return_inverse=True)
     n_blocks = block.max() + 1
     if n_blocks < LEAST_BLOCKS:
         return np.full(len(composite), np.nan)

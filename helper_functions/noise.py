@@ -9,10 +9,10 @@ from scipy.fft import fft2, ifft2, next_fast_len
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 
-from helper_functions.psf import convolve
+from helper_functions.psf import PIXEL, convolve, in_pixels
 
-CORRELATION_REACH = 15  # pixels: about the size of the regions of a galaxy, whose summed errors are wanted
-AREA_REACH = 6  # pixels: beyond it neither drizzling nor PSF matching correlates noise, what remains is background
+CORRELATION_REACH = 0.6  # arcsec: about the size of the regions of a galaxy, whose summed errors are wanted
+AREA_REACH = 0.24  # arcsec: beyond it neither drizzling nor PSF matching correlates noise, what remains is background
 
 
 def lags(reach):
@@ -43,19 +43,21 @@ def known_correlation(seds):
     return np.where(np.isfinite(seds.correlation).all(axis=1, keepdims=True), seds.correlation, alone)
 
 
-def correlated_area(correlation):
+def correlated_area(correlation, pixel=PIXEL):
     """Area over which noise is correlated: the sum of its correlation with all pixels within AREA_REACH.
 
     Parameters
     ----------
     correlation : ndarray of shape (n_bands, n_lags)
+    pixel : float
+        Arcsec, side.
 
     Returns
     -------
     ndarray of shape (n_bands,)
         Pixels: the variance of a mean over many pixels is their error^2 times this over their number.
     """
-    reach = min(AREA_REACH, correlation.shape[1] - 1)
+    reach = min(round(in_pixels(AREA_REACH, pixel)), correlation.shape[1] - 1)
     lag = lags(reach)
     return correlation[:, : reach + 1] @ np.bincount(lag[lag <= reach])
 
@@ -166,7 +168,7 @@ def links_within(positions, reach, weight=np.ones_like):
     return coo_array((np.tile(value, 2), (np.append(i, j), np.append(j, i))), shape=shape).tocsr()
 
 
-def area_of_residuals(residual, positions):
+def area_of_residuals(residual, positions, pixel=PIXEL):
     """Area over which residuals are correlated: mean of their products with those of all pixels around.
 
     Parameters
@@ -174,10 +176,13 @@ def area_of_residuals(residual, positions):
     residual : ndarray of shape (n_pixels, n_bands)
         In units of the errors.
     positions : ndarray of shape (n_pixels, 2)
+    pixel : float
+        Arcsec, side.
 
     Returns
     -------
     area : ndarray of shape (n_bands,)
         Pixels, as `correlated_area`.
     """
-    return np.mean(residual * (residual + links_within(positions, AREA_REACH) @ residual), axis=0)
+    links = links_within(positions, round(in_pixels(AREA_REACH, pixel)))
+    return np.mean(residual * (residual + links @ residual), axis=0)

@@ -94,7 +94,8 @@ class Task:
         if not np.isfinite(known).all():
             rich = max(2, len(self.seds.flux) // PIXELS_PER_SED)
             residual = self.residual[min(max(self.residual), rich)]
-            known = np.where(np.isfinite(known), known, area_of_residuals(residual, self.seds.positions))
+            measured = area_of_residuals(residual, self.seds.positions, self.seds.pixel)
+            known = np.where(np.isfinite(known), known, measured)
         return np.maximum(known, 1)
 
     def effective_parameters(self, k):

@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_laplace
 from helper_functions.choose import choose
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
-from helper_functions.psf import PIXEL, PSF_FWHM
+from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
 from helper_functions.sky_noise import SkyNoise
 
-LAPLACIAN_SMOOTHING = 1.0  # pixels, standard deviation: less than that of the PSF, 1.5
+LAPLACIAN_SMOOTHING = 0.04  # arcsec, standard deviation: less than that of the PSF, 0.06
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
 
 
@@ -33,6 +33,16 @@ class Cutout(NamedTuple):
     notes: tuple = ()  # sentences on what is to be known of the cutout
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
+
+    @property
+    def pixel(self):
+        """Side of a pixel, arcsec."""
+        return pixel_of(self.wcs)
+
+
+def pixel_of(wcs):
+    """Side of a pixel, arcsec."""
+    return float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
 
 
 class PixelSEDs(NamedTuple):
@@ -60,7 +70,7 @@ class PixelSEDs(NamedTuple):
     @property
     def noise_area(self):
         """Pixels over which noise is correlated, (n_bands,), NaN where not measured; None where it is for no band."""
-        return None if self.correlation is None else correlated_area(self.correlation)
+        return None if self.correlation is None else correlated_area(self.correlation, self.pixel)
 
     @property
     def edges(self):
@@ -155,7 +165,7 @@ def extract_seds(cutout, mask):
         rows=rows,
         cols=cols,
         redshift=cutout.redshift,
-        pixel=float(np.mean(proj_plane_pixel_scales(cutout.wcs))) * 3600,
+        pixel=cutout.pixel,
         psf_fwhm=cutout.psf_fwhm,
         curvature=curvature_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
@@ -167,8 +177,8 @@ def curvature_of_light(cutout, mask):
     """Laplacian of a galaxy's brightness: what its image changes by if the PSF is a little wider or narrower.
 
     The brightness of a pixel is that of the galaxy's mean SED where it is scaled to fit the pixel best, relative to the
-    mean brightness of the selected pixels. A PSF of which the variance is larger by d in a direction, pixels^2, changes
-    the brightness by d/2 times its Laplacian to first order.
+    mean brightness of the selected pixels. A PSF of which the variance is larger by d in a direction changes the
+    brightness by d/2 times its Laplacian to first order, d in the unit of the Laplacian.
 
     Parameters
     ----------
@@ -179,7 +189,8 @@ def curvature_of_light(cutout, mask):
     Returns
     -------
     ndarray of shape (ny, nx)
-        Per pixel^2, of the image smoothed by LAPLACIAN_SMOOTHING, as the second derivative raises noise.
+        Per (0.04 arcsec)^2, whatever the pixels, of the image smoothed by LAPLACIAN_SMOOTHING, as the second derivative
+        raises noise.
     """
     data = np.isfinite(cutout.sci)
     count = np.maximum(data[:, mask].sum(axis=1), 1)
@@ -188,7 +199,8 @@ def curvature_of_light(cutout, mask):
     norm = np.einsum("b,byx->yx", mean, weighted)
     match = np.einsum("byx,byx->yx", np.where(data, cutout.sci, 0), weighted)
     brightness = np.divide(match, norm, out=np.zeros(norm.shape), where=norm > 0)
-    return gaussian_laplace(brightness, LAPLACIAN_SMOOTHING, mode="nearest")
+    laplacian = gaussian_laplace(brightness, in_pixels(LAPLACIAN_SMOOTHING, cutout.pixel), mode="nearest")
+    return laplacian * in_pixels(PIXEL, cutout.pixel) ** 2
 
 
 def fill_image(shape, seds, values, elsewhere):

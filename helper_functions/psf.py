@@ -11,6 +11,14 @@ WINGS_FWHM, WINGS_INDEX = 0.25, 1.6
 PSF_REACH = 1.5  # arcsec
 
 
+def in_pixels(arcsec, pixel):
+    """A length on the sky in pixels of this size, both in arcsec.
+
+    To four digits: pixels that are the same but for the rounding of headers give exactly the same.
+    """
+    return arcsec * round(1 / pixel, 2)
+
+
 def make_psf(width=1.0, pixel=PIXEL):
     """PSF like that of F444W on pixels of this size in arcsec, sum 1; all its widths are multiplied by `width`."""
     half = round(PSF_REACH / pixel)

@@ -11,8 +11,9 @@ import numpy as np
 from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
 from helper_functions.noise import with_noise_on_top
 from helper_functions.pixel_seds import PixelSEDs, complete_block
+from helper_functions.psf import in_pixels
 
-HALF_BLOCK = 4  # pixels, side of the squares that are predicted from each other: beyond it noise is hardly correlated
+HALF_BLOCK = 0.16  # arcsec, side of the squares that are predicted from each other: noise is hardly shared beyond
 REDRAWS = 2
 
 
@@ -52,10 +53,11 @@ def held_out_error(judged):
     """How well composites predict pixels that they are not made of: 68th percentile of `band_errors`, mean over bands.
 
     Composites of one half of the pixels are tried on the other half, and the other way round. The halves are squares of
-    HALF_BLOCK pixels a side like the fields of a chessboard, as noise is correlated between neighbours.
+    HALF_BLOCK a side like the fields of a chessboard, as noise is correlated between neighbours.
     """
     seds, labels = judged.seds, judged.labels
-    half = (seds.rows // HALF_BLOCK + seds.cols // HALF_BLOCK) % 2
+    side = max(round(in_pixels(HALF_BLOCK, seds.pixel)), 1)
+    half = (seds.rows // side + seds.cols // side) % 2
     errors = [np.empty((0, seds.flux.shape[1]))]
     for seen, unseen in ((half == 0, half == 1), (half == 1, half == 0)):
         if seen.any() and unseen.any():

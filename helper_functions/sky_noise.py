@@ -8,16 +8,17 @@ from scipy.ndimage import distance_transform_edt
 
 from helper_functions.choose import choose
 from helper_functions.noise import CORRELATION_REACH, correlated_area, lags
+from helper_functions.psf import PIXEL, in_pixels
 
-FAR_FROM_SOURCES = 8  # pixels from all segments: nearer, the wings of sources are brighter than what is to be measured
-ENOUGH_SKY = 1000  # pixels: with noise correlated over 40 of them, 25 are independent, which give a scatter to 14%
+FAR_FROM_SOURCES = 0.32  # arcsec from all segments: nearer, wings of sources are brighter than what is measured
+ENOUGH_SKY = 1.6  # arcsec^2, 1,000 pixels of 40 mas: noise correlated over 40 has 25 parts, that give a scatter to 14%
 CLIP = 4.0  # standard deviations: sky beyond is a source that was not detected, or a bad pixel
 GAUSSIAN_MAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 MISSTATED = 1.5  # factor by which stated errors are off before it is worth a word
 UNIT_MISTAKE = 30.0  # factor that neither depth nor smoothing explains
-STRIPES = range(4, 11)  # pixels apart, at which rows and columns are compared
+STRIPES = (0.16, 0.4)  # arcsec apart, at which rows and columns are compared: the nearest and the farthest
 STRIPED = 0.5  # difference of their correlations
-FAR_LAGS = slice(12, None)  # the last lags, at which noise of drizzled images has no correlation left
+FAR_LAGS = 0.8  # of the largest lag: beyond it noise of drizzled images has no correlation left
 STRUCTURED = 0.3  # correlation there
 
 
@@ -40,7 +41,12 @@ class SkyNoise(NamedTuple):
     @property
     def area(self):
         """Pixels over which the noise of each band is correlated, (n_bands,)."""
-        return correlated_area(self.correlation)
+        return correlated_area(self.correlation, CORRELATION_REACH / max(self.reach, 1))
+
+    @property
+    def reach(self):
+        """The largest lag, CORRELATION_REACH in pixels."""
+        return self.correlation.shape[1] - 1
 
     @property
     def misstated(self):
@@ -58,7 +64,7 @@ class SkyNoise(NamedTuple):
 # ---- measuring --------------------------------------------------------------
 
 
-def measure_sky(sci, err, segmap):
+def measure_sky(sci, err, segmap, pixel=PIXEL):
     """Background and noise of each band, where there is no source.
 
     Parameters
@@ -67,26 +73,35 @@ def measure_sky(sci, err, segmap):
         10 nJy per pixel; NaN where there is no data.
     segmap : int ndarray of shape (ny, nx)
         0 for sky.
+    pixel : float
+        Arcsec, side.
 
     Returns
     -------
     SkyNoise
-        NaN in bands with less than ENOUGH_SKY pixels of sky; of a sky that does not vary, the background is known.
+        NaN in bands with less sky than ENOUGH_SKY; of a sky that does not vary, the background is known.
     """
-    far = sky_of(segmap)
-    columns = [_measure_band(image, error, far) for image, error in zip(sci, err, strict=True)]
+    far = sky_of(segmap, pixel)
+    columns = [_measure_band(image, error, far, pixel) for image, error in zip(sci, err, strict=True)]
     return SkyNoise(*(np.array(values) for values in zip(*columns, strict=True)))
 
 
-def sky_of(segmap):
-    """Which pixels of a segmap are sky, far from all sources."""
-    return distance_transform_edt(segmap == 0) > FAR_FROM_SOURCES if segmap.any() else np.ones(segmap.shape, dtype=bool)
+def sky_of(segmap, pixel=PIXEL):
+    """Which pixels of a segmap are sky, far from all sources; their side is `pixel` in arcsec."""
+    if not segmap.any():
+        return np.ones(segmap.shape, dtype=bool)
+    return distance_transform_edt(segmap == 0) > in_pixels(FAR_FROM_SOURCES, pixel)
 
 
-def _measure_band(image, error, far):
-    sky = far & np.isfinite(image) & np.isfinite(error)
-    unknown = sky.sum(), *4 * [np.nan], np.full(CORRELATION_REACH + 1, np.nan), np.nan
-    if sky.sum() < ENOUGH_SKY:
+def enough_sky(pixel=PIXEL):
+    """Pixels of sky that noise is measured in at least."""
+    return round(ENOUGH_SKY * in_pixels(1, pixel) ** 2)
+
+
+def _measure_band(image, error, far, pixel):
+    sky, reach = far & np.isfinite(image) & np.isfinite(error), round(in_pixels(CORRELATION_REACH, pixel))
+    unknown = sky.sum(), *4 * [np.nan], np.full(reach + 1, np.nan), np.nan
+    if sky.sum() < enough_sky(pixel):
         return unknown
     background, scatter = middle_and_scatter(image[sky])
     relative = np.where(sky, image.astype(float) - background, 0) / np.where(sky, error, 1)
@@ -94,7 +109,7 @@ def _measure_band(image, error, far):
     if not (scatter > 0 and scale > 0):
         return sky.sum(), background, 0.0, *unknown[3:]
     noise = np.where(np.abs(relative) < CLIP * scale, relative, 0)
-    correlation, striped = correlation_in(noise, sky & (np.abs(relative) < CLIP * scale))
+    correlation, striped = correlation_in(noise, sky & (np.abs(relative) < CLIP * scale), pixel)
     return sky.sum(), background, _background_error(image, sky), scatter, scale, correlation, striped
 
 
@@ -112,7 +127,7 @@ def _background_error(image, sky):
     return float(np.std(medians, ddof=1) / np.sqrt(len(medians))) if len(medians) > 1 else np.nan
 
 
-def correlation_in(noise, sky):
+def correlation_in(noise, sky, pixel=PIXEL):
     """Correlation of noise by distance, and how much more there is along rows than along columns.
 
     Parameters
@@ -120,30 +135,34 @@ def correlation_in(noise, sky):
     noise : ndarray of shape (ny, nx)
         0 outside of the sky.
     sky : bool ndarray of shape (ny, nx)
+    pixel : float
+        Arcsec, side.
 
     Returns
     -------
-    correlation : ndarray of shape (CORRELATION_REACH + 1,)
+    correlation : ndarray of shape (n_lags,)
+        At 0, 1, 2, ... pixels, up to CORRELATION_REACH.
     striped : float
     """
     noise = np.where(sky, noise - noise[sky].mean(), 0)
-    products, pairs = (_of_all_pairs(each) for each in (noise, sky.astype(float)))
-    middle, lag = CORRELATION_REACH, lags(CORRELATION_REACH)
-    inside = lag <= CORRELATION_REACH
+    middle, nearest, farthest = (round(in_pixels(each, pixel)) for each in (CORRELATION_REACH, *STRIPES))
+    products, pairs = (_of_all_pairs(each, middle) for each in (noise, sky.astype(float)))
+    lag = lags(middle)
+    inside = lag <= middle
     by_lag = [np.bincount(lag[inside], each[inside]) for each in (products, pairs)]
     correlation = np.divide(*by_lag, out=np.zeros(middle + 1), where=by_lag[1] > 0.5)
-    apart = middle + np.array(STRIPES)
+    apart = middle + np.arange(nearest, farthest + 1)
     along, across = (each.sum() for each in (products[middle, apart], products[apart, middle]))
     n_along, n_across = (max(each.sum(), 1) for each in (pairs[middle, apart], pairs[apart, middle]))
     return correlation / correlation[0], float((along / n_along - across / n_across) / correlation[0])
 
 
-def _of_all_pairs(image):
-    """Sum of the products of all pixels a lag apart, by the lag's rows and columns up to CORRELATION_REACH."""
-    shape = [next_fast_len(size + CORRELATION_REACH, real=True) for size in image.shape]
+def _of_all_pairs(image, reach):
+    """Sum of the products of all pixels a lag apart, by the lag's rows and columns up to `reach`."""
+    shape = [next_fast_len(size + reach, real=True) for size in image.shape]
     products = irfft2(np.abs(rfft2(image, shape)) ** 2, shape)  # the Wiener-Khinchin theorem
-    reach = np.arange(-CORRELATION_REACH, CORRELATION_REACH + 1)
-    return products[np.ix_(reach, reach)]
+    lag = np.arange(-reach, reach + 1)
+    return products[np.ix_(lag, lag)]
 
 
 # ---- using ------------------------------------------------------------------
@@ -197,7 +216,7 @@ def with_sky_noise(cutout, *, errors="measured", background="local"):
     Cutout
     """
     if cutout.noise is None:
-        cutout = cutout._replace(noise=measure_sky(cutout.sci, cutout.err, cutout.segmap))
+        cutout = cutout._replace(noise=measure_sky(cutout.sci, cutout.err, cutout.segmap, cutout.pixel))
     error = choose(ERRORS, errors, "errors")(cutout)
     level = choose(BACKGROUNDS, background, "background")(cutout)[:, None, None]
     return cutout._replace(sci=(cutout.sci - level).astype(cutout.sci.dtype), err=error)
@@ -217,7 +236,7 @@ def noise_notes(noise, bands, wanted):
         Bands with data in the galaxy.
     """
     scale = noise.scale
-    far = noise.correlation[:, FAR_LAGS].mean(axis=1)
+    far = noise.correlation[:, round(FAR_LAGS * noise.reach) :].mean(axis=1)
     with np.errstate(invalid="ignore"):
         mistaken = (scale > UNIT_MISTAKE) | (scale < 1 / UNIT_MISTAKE)
         findings = [
@@ -225,10 +244,10 @@ def noise_notes(noise, bands, wanted):
             (mistaken, "stated errors are off by more than a factor of {unit:g}, as by a mistake of units, in {names}"),
             (np.abs(noise.striped) > STRIPED, "noise is striped in {names}"),
             (far > STRUCTURED, "the sky has structure larger than {reach} pixels in {names}: sums are less certain"),
-            (~noise.known & (noise.n_sky >= ENOUGH_SKY), "the sky does not vary in {names}: stated errors are kept"),
-            (~noise.known & (noise.n_sky < ENOUGH_SKY), "too little sky in {names}: stated errors are kept"),
+            (~noise.known & np.isfinite(noise.background), "the sky does not vary in {names}: stated errors are kept"),
+            (np.isnan(noise.background), "too little sky in {names}: stated errors are kept"),
         ]
-    words = {"factor": MISSTATED, "unit": UNIT_MISTAKE, "reach": CORRELATION_REACH}
+    words = {"factor": MISSTATED, "unit": UNIT_MISTAKE, "reach": noise.reach}
     return tuple(
         sentence.format(names=in_words(bands, found & wanted, wanted), **words)
         for found, sentence in findings

@@ -2,11 +2,13 @@
 
 Each trial starts one call or two at once on an output folder, fresh or with the results of other settings, in one
 process, in two, or on a Dask cluster of this machine; ends it at a random time by SIGKILL, SIGINT or SIGTERM; and then
-lets the same call run to its end. What is there then must be, file by file and bit by bit, what a call leaves that
-nobody disturbed; no temporary file may be left, and no process.
+lets the same call run to its end. On Dask, it may be the scheduler that is killed and started again with its workers:
+then the call itself must run to its end. What is there then must be, file by file and bit by bit, what a call leaves
+that nobody disturbed; no temporary file may be left, and no process.
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import cycle, product
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 from conftest import write_survey  # noqa: E402
 
+SCHEDULER = "SIGKILL of the scheduler"
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 EXIT_STATUS = {"SIGKILL": -signal.SIGKILL, "SIGINT": 130, "SIGTERM": 143}
 CALL = "--ids 7 11 --methods kmeans dbscan --dpi 40 --criteria-shown bic --pictures few".split()
@@ -42,14 +46,15 @@ class Trial(NamedTuple):
     start: str  # "fresh", or "changed": the folder has results of other settings
     how: str  # "1 job", "2 jobs" or "dask"
     how_many: int  # calls at once
-    by: str  # a key of SIGNALS
+    by: str  # a key of SIGNALS, or SCHEDULER
 
 
 def all_trials(dask):
     """Every kind of trial; the two calls at once are ended by SIGKILL, which is the worst."""
     hows = ("1 job", "2 jobs", *(["dask"] if dask else []))
     alone = [Trial(start, how, 1, by) for start, how, by in product(("fresh", "changed"), hows, SIGNALS)]
-    return alone + [Trial(start, "1 job", 2, "SIGKILL") for start in ("fresh", "changed")]
+    without = [Trial(start, "dask", 1, SCHEDULER) for start in ("fresh", "changed") if dask]
+    return alone + without + [Trial(start, "1 job", 2, "SIGKILL") for start in ("fresh", "changed")]
 
 
 class Folders(NamedTuple):
@@ -59,6 +64,14 @@ class Folders(NamedTuple):
     reference: Path  # what a call leaves that nobody disturbed
     earlier: Path  # results of other settings
     scratch: Path
+
+
+class Cluster(NamedTuple):
+    """A Dask cluster of this machine."""
+
+    folder: Path  # where it works
+    address: str  # of its scheduler
+    processes: list  # the scheduler and its workers
 
 
 def command(folders, output, settings, how, scheduler):
@@ -82,6 +95,11 @@ def begin(line, folders):
 def run(line, folders):
     """Let a call run to its end; return its exit status."""
     return begin(line, folders).wait(PATIENCE)
+
+
+def last_words(folders):
+    """The last line that a call told."""
+    return ["", *(folders.scratch / "out.txt").read_text().splitlines()][-1]
 
 
 def processes_of(session):
@@ -140,17 +158,21 @@ def differences(output, reference):
     return found
 
 
-def attempt(trial, folders, seconds, scheduler, dice, prompt):
+def attempt(trial, folders, seconds, cluster, dice, prompt):
     """Do one trial; return what went wrong, a list of sentences."""
     output = folders.scratch / "out"
     shutil.rmtree(output, ignore_errors=True)
     if trial.start == "changed":
         shutil.copytree(folders.earlier, output)
-    line = command(folders, output, NOW, trial.how, scheduler)
+    line = command(folders, output, NOW, trial.how, cluster and cluster.address)
     calls = [begin(line, folders) for _ in range(trial.how_many)]
     time.sleep(dice.uniform(0.05, 1.0) * seconds)
     wrong = []
-    if calls[0].poll() is None:
+    if calls[0].poll() is None and trial.by == SCHEDULER:
+        start_again(cluster)
+        if (status := calls[0].wait(PATIENCE)) != 0:
+            wrong.append(f"exit status {status} of a call that lost its scheduler ({last_words(folders)})")
+    elif calls[0].poll() is None:
         asked = time.monotonic()
         # From the keyboard an interrupt goes to all processes of a call; the others are for its first one.
         (os.killpg if trial.by == "SIGINT" else os.kill)(calls[0].pid, SIGNALS[trial.by])
@@ -165,7 +187,7 @@ def attempt(trial, folders, seconds, scheduler, dice, prompt):
             wrong.append(f"exit status {status} of the call that was not ended")
     wrong += [f"{len(left)} processes were left" for call in calls if (left := leftovers(call.pid))]
     if (status := run(line, folders)) != 0:
-        wrong.append(f"exit status {status} of the call that follows")
+        wrong.append(f"exit status {status} of the call that follows ({last_words(folders)})")
     return wrong + differences(output, folders.reference)
 
 
@@ -182,26 +204,57 @@ def prepare(scratch):
 
 
 @contextmanager
-def dask_cluster():
-    """Address of a Dask scheduler with two workers on this machine; None where dask is not installed."""
-    try:
-        from distributed import LocalCluster
-    except ImportError:
+def dask_cluster(folder, wanted):
+    """A `Cluster` with two workers; None where it is not wanted, or dask is not installed."""
+    if not wanted or find_spec("distributed") is None:
         yield None
         return
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        yield cluster.scheduler_address
+    folder.mkdir()
+    processes = start_cluster(folder)
+    try:
+        yield Cluster(folder, json.loads((folder / "scheduler.json").read_text())["address"], processes)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
-def campaign(n_trials, seed, with_dask=True, prompt=PROMPT, tell=print):
+def start_cluster(folder, port="0"):
+    """Start a scheduler at this port, any if 0, and two workers of one thread each; return their processes."""
+    file = folder / "scheduler.json"
+    file.unlink(missing_ok=True)
+
+    def start(what, *flags):
+        line = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--scheduler-file", str(file), "--no-dashboard"]
+        with open(folder / "told.txt", "ab") as told:
+            return subprocess.Popen([*line, *flags], cwd=folder, stdout=told, stderr=told)
+
+    scheduler, end = start("scheduler", "--host", "127.0.0.1", "--port", port), time.monotonic() + PATIENCE
+    while not file.exists():
+        if time.monotonic() > end or scheduler.poll() is not None:
+            raise RuntimeError(f"the scheduler did not start: {(folder / 'told.txt').read_text()}")
+        time.sleep(0.05)
+    return [scheduler, *(start("worker", "--nthreads", "1", "--no-nanny") for _ in range(2))]
+
+
+def start_again(cluster):
+    """Kill the scheduler of a cluster, with which its workers end, and start all of them at the same address."""
+    cluster.processes[0].kill()
+    for process in cluster.processes:
+        process.wait(PATIENCE)
+    cluster.processes[:] = start_cluster(cluster.folder, cluster.address.rpartition(":")[2])
+
+
+def campaign(n_trials, seed, with_dask=True, prompt=PROMPT, tell=print, only=None):
     """Do so many trials, of every kind in turn; return how many went wrong."""
     dice, failed = random.Random(seed), 0
     os.environ["PYTHONPATH"] = str(ROOT)
-    with tempfile.TemporaryDirectory() as scratch, dask_cluster() as scheduler:
+    with tempfile.TemporaryDirectory() as scratch, dask_cluster(Path(scratch) / "dask", with_dask) as cluster:
         folders, seconds = prepare(Path(scratch))
-        kinds = all_trials(dask=with_dask and scheduler is not None)
+        kinds = all_trials(dask=cluster is not None)
+        kinds = [trial for trial in kinds if not only or only in ", ".join(map(str, trial))]
         for number, trial in zip(range(1, n_trials + 1), cycle(kinds), strict=False):
-            wrong = attempt(trial, folders, seconds, scheduler, dice, prompt)
+            wrong = attempt(trial, folders, seconds, cluster, dice, prompt)
             failed += bool(wrong)
             tell(f"{number}: {', '.join(map(str, trial))}: {'; '.join(wrong) or 'as undisturbed'}", flush=True)
     tell(f"{n_trials - failed} of {n_trials} as undisturbed, seed {seed}", flush=True)
@@ -212,6 +265,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=100, help="number of trials (default 100)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="only trials whose description holds this, such as scheduler")
     parser.add_argument("--no-dask", action="store_true", help="leave out the trials on a Dask cluster")
     given = parser.parse_args()
-    sys.exit(campaign(given.n, given.seed, not given.no_dask) > 0)
+    sys.exit(campaign(given.n, given.seed, not given.no_dask, only=given.only) > 0)

@@ -18,8 +18,10 @@ from conftest import NOISE, edit, image_path
 
 import data_paths
 import main_clustering
+from helper_functions.job import workers
 from helper_functions.job.interrupts import Terminated
-from helper_functions.job.run_galaxies import WorkerDiffers
+from helper_functions.job.records import Busy
+from helper_functions.job.workers import WorkerDiffers
 from helper_functions.methods import METHODS
 from main_clustering import main
 from prepare_images import open_survey
@@ -154,7 +156,7 @@ def test_a_galaxy_that_another_call_is_at_comes_last(job, tmp_path, monkeypatch)
     def seldom_free(folder, id_dr3, wait=True):
         order.append((id_dr3, wait))
         if id_dr3 == 7 and not wait:
-            raise main_clustering.Busy
+            raise Busy
         return lock(folder, id_dr3, wait)
 
     monkeypatch.setattr(main_clustering, "galaxy_lock", seldom_free)
@@ -344,15 +346,15 @@ def test_the_log_has_a_line_for_each_galaxy_that_was_worked_on(job, tmp_path):
 @pytest.mark.parametrize("differs", ["the project", "the files", "the output", "nothing"])
 def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp_path, monkeypatch):
     settings = main_clustering.settings_block()._replace(catalogs=str(survey_folder), output=str(tmp_path))
-    made_from = main_clustering.MadeFrom(main_clustering.code_digest(), open_survey(survey_folder, ()).digest)
+    made_from = workers.share_survey(open_survey(survey_folder, ()), settings)
     (tmp_path / "settings.json").write_text("{}")
-    monkeypatch.setattr(main_clustering, "SURVEYS", {})
-    look = partial(main_clustering.survey_here, settings, made_from)
+    monkeypatch.setattr(workers, "SURVEYS", {})
+    look = partial(workers.survey_here, open_survey, settings, made_from)
     if differs == "nothing":
         assert look() is look()
         return
     if differs == "the project":
-        monkeypatch.setattr(main_clustering, "code_digest", lambda: "edited")
+        monkeypatch.setattr(workers, "code_digest", lambda: "edited")
     elif differs == "the files":
         edit(image_path(survey_folder, "f444w"), lambda pixels: pixels)
     else:
@@ -370,7 +372,7 @@ def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp
 
 
 def test_a_worker_that_dies_leaves_a_row_with_the_reason_and_good_rows_of_before(job, tmp_path, monkeypatch):
-    from helper_functions.job.run_galaxies import WorkerDied
+    from helper_functions.job.workers import WorkerDied
 
     output, flags = tmp_path / "out", ["--ids", 7, 11, "--methods", "kmeans"]
     assert job(output, "--ids", 7, "--methods", "kmeans", "--n-clusters", 2) == 0
@@ -378,7 +380,7 @@ def test_a_worker_that_dies_leaves_a_row_with_the_reason_and_good_rows_of_before
     def died(work, ids, **_):
         yield from ((id_dr3, WorkerDied("its worker process ended (killed by signal 9)")) for id_dr3 in ids)
 
-    monkeypatch.setattr(main_clustering, "run_galaxies", died)
+    monkeypatch.setattr(main_clustering, "galaxies_in_turn", died)
     assert job(output, *flags, "--n-clusters", 3) == 1
     rows = {row["id_dr3"]: row for row in summary_of(output)}
     assert (rows[7]["status"], rows[7]["n_asked"]) == ("ok", "2")

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
-from conftest import edit, image_path, pixel_seds
+from conftest import celestial_wcs, edit, image_path, pixel_seds
 
 from helper_functions.pixel_seds import (
+    Cutout,
     NoPixels,
     complete_block,
+    curvature_of_light,
     extract_seds,
     fill_image,
     median_snr,
@@ -85,3 +87,21 @@ def test_no_pixels_says_how_far_from_the_threshold_they_are(survey_folder):
 def test_images_are_filled_where_the_pixels_are():
     seds = pixel_seds(np.ones((2, 1)), np.ones((2, 1)), rows=np.array([0, 1]), cols=np.array([2, 0]))
     assert fill_image((2, 3), seds, np.array([5, 6]), 0).tolist() == [[0, 0, 5], [6, 0, 0]]
+
+
+@pytest.mark.parametrize("pixel", [0.02, 0.04])
+def test_curvature_is_that_of_the_sky_whatever_the_pixels(pixel):
+    """A Gaussian galaxy of one shape; smoothed, it is a wider Gaussian, whose Laplacian is known in the middle."""
+    width, wcs = 0.3, celestial_wcs()
+    wcs.wcs.cdelt = [-pixel / 3600, pixel / 3600]
+    half = round(1.5 / pixel)
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] * pixel
+    light = np.exp(-(x**2 + y**2) / (2 * width**2))
+    sci = np.array([1.0, 2.0])[:, None, None] * light
+    bands, segmap = ("f200w", "f444w"), np.ones(light.shape, dtype=int)
+    cutout = Cutout(1, 1.0, bands, np.array([2e4, 4e4]), sci, np.ones_like(sci), segmap, (1,), wcs)
+    mask = light > 0.5
+    found = curvature_of_light(cutout, mask)[half, half]
+    wide = width**2 + 0.04**2  # after smoothing
+    truth = -2 / wide * (width**2 / wide) / light[mask].mean() * 0.04**2
+    assert found == pytest.approx(truth, rel=0.02)  # of pixels that sample the Gaussian

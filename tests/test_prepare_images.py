@@ -291,7 +291,7 @@ def test_noise_is_measured_around_a_galaxy_without_sky(survey_folder):
 def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     """One band has no data where the sky is, another none at all, which nobody will miss."""
     crowd(survey_folder, np.s_[:, :65])
-    monkeypatch.setattr("prepare_images.SKY_MARGINS", (3, 5, 100))
+    monkeypatch.setattr("prepare_images.SKY_MARGINS", (0.12, 0.2, 4.0))
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
     assert cutout.noise.known.all()
     assert cutout.notes[0].endswith("measured up to 100 pixels around it")

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 
 from helper_functions.noise import error_of_sum
 from helper_functions.pixel_seds import Cutout
-from helper_functions.sky_noise import in_words, measure_sky, noise_notes, with_sky_noise
+from helper_functions.sky_noise import in_words, measure_sky, noise_notes, sky_of, with_sky_noise
 
 SIDE, SIGMA = 180, 1.2
 AREA = 4 * np.pi * SIGMA**2  # of white noise after a Gaussian filter
@@ -179,3 +179,39 @@ def test_the_unit_of_the_fluxes_does_not_matter(factor):
     np.testing.assert_allclose(other.scale, one.scale, rtol=1e-9)
     np.testing.assert_allclose(other.correlation, one.correlation, atol=1e-9)
     np.testing.assert_allclose(other.background, factor * one.background, rtol=1e-9)
+
+
+# ---- pixels of another size -------------------------------------------------
+
+
+def test_the_same_sky_in_pixels_of_half_the_size_is_measured_as_far_in_arcsec():
+    """Noise correlated over the same area on the sky, and a source of the same size."""
+    fine, coarse = 0.02, 0.04
+    white = np.random.default_rng(2).standard_normal((6, 2 * SIDE, 2 * SIDE))
+    width = 2 * SIGMA  # of the correlation, in the small pixels
+    small = gaussian_filter(white, (0, width, width), mode="wrap") * np.sqrt(4 * np.pi) * width
+    large = small[:, ::2, ::2]
+    source = np.zeros((2 * SIDE, 2 * SIDE), dtype=int)
+    source[100:140, 100:140] = 1
+    found = {
+        pixel: measure_sky(sci, np.ones_like(sci), segmap, pixel)
+        for pixel, sci, segmap in ((fine, small, source), (coarse, large, source[::2, ::2]))
+    }
+    assert {pixel: noise.reach * pixel for pixel, noise in found.items()} == {fine: 0.6, coarse: 0.6}
+    # Distances are rounded to pixels, the large ones by more: the areas of 4 pi SIGMA^2 hold to 15% and to 5%.
+    areas = [noise.area.mean() * pixel**2 for pixel, noise in found.items()]
+    assert areas[0] == pytest.approx(AREA * coarse**2, rel=0.15)
+    assert areas[0] == pytest.approx(areas[1], rel=0.15)
+    # The control: with a reach in pixels, the area would be cut off.
+    assert measure_sky(small, np.ones_like(small), source, coarse).area.mean() * fine**2 < 0.9 * areas[0]
+    # Every second of the small pixels has the middle of a large one: a few at just that distance are told apart.
+    differ, without = (
+        (sky_of(source, pixel)[::2, ::2] != sky_of(source[::2, ::2], coarse)).sum() for pixel in (fine, coarse)
+    )
+    assert differ < 0.1 * without
+
+
+def test_what_is_enough_sky_is_an_area_on_the_sky():
+    noise = smoothed(1)[:, :50, :50]
+    for pixel, known in ((0.04, True), (0.02, False)):
+        assert measure_sky(noise, np.ones_like(noise), NO_SOURCES[:50, :50], pixel).known[0] == known

@@ -18,11 +18,13 @@ from helper_functions.job.survey_images import (
     read_pixels,
 )
 from helper_functions.job.tell import say
-from helper_functions.sky_noise import ENOUGH_SKY, MISSTATED, UNIT_MISTAKE, middle_and_scatter, sky_of
+from helper_functions.pixel_seds import pixel_of
+from helper_functions.psf import PIXEL
+from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, middle_and_scatter, sky_of
 
 WINDOW = 128  # pixels, side of a window whose sky is looked at
 WINDOWS = 5  # as many along each side of the mosaic
-SKY = 4 * ENOUGH_SKY  # pixels that are enough for a noise scale, to a few percent where noise is correlated
+PLENTY = 4  # times the sky that is enough: gives a noise scale to a few percent where noise is correlated
 COLUMNS = ("band", "image", "weight", "unit", "pixel", "WCS", "filter curve", "noise scale", "what will be used")
 
 
@@ -84,7 +86,7 @@ def check_band(folder, survey, name, segmap, windows):
         return {"image": "none", "what will be used": "no: left out"}
     files = data_paths.SURVEYS[survey]
     sci, error = open_band(*paths, survey, data_paths.cache_folder(), segmap)
-    scale = noise_scale(sci, error, files.error_map, windows)
+    scale = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
     return {
         "image": _file_in_words(sci),
         "weight": f"{files.error_map}: {_file_in_words(error, sci)}",
@@ -114,11 +116,11 @@ def sky_windows(segmap):
     sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), WINDOWS).astype(int)) for size in segmap.shape]
     windows = [(slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in sides[0] for col in sides[1]]
     windows = [tuple(slice(s.start, min(s.stop, n)) for s, n in zip(w, segmap.shape, strict=True)) for w in windows]
-    known = [(window, sky_of(read_window(segmap, window))) for window in windows]
+    known = [(window, sky_of(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
     return sorted(known, key=lambda each: -each[1].sum())
 
 
-def noise_scale(sci, error, error_map, windows):
+def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
     """Scatter of the sky over its stated errors, NaN where there is too little sky.
 
     Parameters
@@ -128,16 +130,18 @@ def noise_scale(sci, error, error_map, windows):
         A key of ERROR_MAPS.
     windows : list of (window, sky)
         From `sky_windows`; only as many of them are read as are needed.
+    pixel : float
+        Arcsec, side.
     """
-    found = np.empty(0)
+    found, enough = np.empty(0), enough_sky(pixel)
     for window, sky in windows:
-        if found.size >= SKY:
+        if found.size >= PLENTY * enough:
             break
         flux, err = mask_missing(*read_pixels(sci, error, window), error_map)
         data = sky & np.isfinite(flux)
         if data.any():
             found = np.append(found, (flux[data] - np.median(flux[data])) / err[data])
-    return middle_and_scatter(found)[1] if found.size >= ENOUGH_SKY else np.nan
+    return middle_and_scatter(found)[1] if found.size >= enough else np.nan
 
 
 # ---- in words ---------------------------------------------------------------

@@ -80,6 +80,14 @@ def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
         warnings.warn(f"{runs} missing in {path}, as tables could not be read: {problems[0]}", stacklevel=2)
 
 
+def show_field(summary, settings):
+    """`update_field` for the main job: what goes wrong there is a warning, and costs no galaxy anything."""
+    try:
+        update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi, settings.pictures)
+    except Exception as problem:
+        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
+
+
 def _update_pictures(output, rows, figure_format, dpi):
     paths = {name: data_paths.field_picture_path(output, name, figure_format) for name in FIELD_PICTURES}
     record_path = data_paths.field_record_path(output).with_name(".field_pictures.json")

@@ -32,9 +32,10 @@ from helper_functions.job.records import (
     load_record,
     save_record,
 )
-from helper_functions.job.run_galaxies import WorkerDied, run_galaxies
+from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.save_results import save_fits, save_table
 from helper_functions.job.tell import progress_bar, say
+from helper_functions.job.workers import WorkerDied
 
 CHANGED = "its photometry or redshift changed meanwhile: call again"
 

@@ -206,18 +206,40 @@ def find_segments(segmap, ids):
     with opened(segmap.path, segmap.source) as hdus:
         for top in range(0, ny, height):
             stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
-            rows, cols = np.nonzero(stripe)  # most of a survey is sky, which need not be looked up
-            found = stripe[rows, cols]
+            found, rows, starts, ends = runs_of(stripe)
             number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             mine = wanted[number] == found
-            number = number[mine]
-            for axis, place in enumerate((rows[mine] + top, cols[mine])):
-                np.minimum.at(low[axis], number, place)
-                np.maximum.at(high[axis], number, place)
-            n_pixels += np.bincount(number, minlength=len(wanted))
-    every = zip(wanted.tolist(), *low.tolist(), *(high + 1).tolist(), n_pixels.tolist(), strict=True)
+            number, rows, starts, ends = number[mine], rows[mine] + top, starts[mine], ends[mine]
+            for axis, first, end in ((0, rows, rows + 1), (1, starts, ends)):
+                np.minimum.at(low[axis], number, first)
+                np.maximum.at(high[axis], number, end)
+            np.add.at(n_pixels, number, ends - starts)
+    every = zip(wanted.tolist(), *low.tolist(), *high.tolist(), n_pixels.tolist(), strict=True)
     return {
         id_dr3: Segment(slice(top, bottom), slice(left, right), size)
         for id_dr3, top, left, bottom, right, size in every
         if size
     }
+
+
+def runs_of(image):
+    """Runs of the same value along the rows of an image, other than 0: a tenth as many as pixels in a segmap, or less.
+
+    Parameters
+    ----------
+    image : ndarray of shape (ny, nx)
+
+    Returns
+    -------
+    values, rows, starts, ends : ndarray of shape (n_runs,)
+        A run goes from column `starts` to the one before `ends`.
+    """
+    ny, nx = image.shape
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    begins = np.ones(image.shape, dtype=bool)
+    np.not_equal(image[:, 1:], image[:, :-1], out=begins[:, 1:])
+    first = np.flatnonzero(begins)
+    values, ends = image.ravel()[first], np.append(first[1:], ny * nx)
+    source = values != 0
+    rows, starts = np.divmod(first[source], nx)
+    return values[source], rows, starts, ends[source] - rows * nx

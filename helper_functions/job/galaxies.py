@@ -10,6 +10,7 @@ import numpy as np
 import data_paths
 from helper_functions.job.catalogs import column_names, read_columns, read_ids
 from helper_functions.job.fits_windows import find_segments, open_mosaic
+from helper_functions.job.records import begun
 from helper_functions.job.selection import names_in, select
 from helper_functions.job.survey_images import find_catalogs
 
@@ -101,6 +102,19 @@ def chosen_ids(settings):
     if not chosen:
         raise ValueError(f"the selection {expression!r} holds for none of {len(asked)} galaxies")
     return chosen
+
+
+def in_good_order(survey, settings):
+    """The ids asked for in the order in which they are best done.
+
+    Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,
+    so that no process is left alone with one in the end.
+    """
+    ids, known = settings.id_dr3_list, begun(settings.output)
+    if settings.jobs > 1:
+        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
+        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
+    return sorted(ids, key=lambda id_dr3: str(id_dr3) in known)
 
 
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):

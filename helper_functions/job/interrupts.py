@@ -2,6 +2,9 @@
 
 import signal
 
+from helper_functions.job.tell import say
+
+INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
 AGAIN = 0.5  # seconds after which an interrupt that had no effect is raised once more
 
 
@@ -34,3 +37,10 @@ def _raise(kind):
 def calm():
     """Let what follows an interrupt, such as saving what there is, take its time."""
     signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def interrupted(interrupt):
+    """Say what becomes of a call that an interrupt ended; return its exit status."""
+    calm()
+    say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
+    return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED

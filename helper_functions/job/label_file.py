@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 
 from helper_functions.job.records import code_digest
-from helper_functions.job.save_results import image_hdu, table_hdu
+from helper_functions.job.save_results import STEP, image_hdu, small_labels, table_hdu, to_steps
 
 
 def label_hdus(result, settings, fingerprint):
@@ -47,20 +47,21 @@ def label_hdus(result, settings, fingerprint):
     header["SEED"] = (settings.seed, "seed of everything random")
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     header["CONFIG"] = (fingerprint, "digest of survey files and settings")
-
     header["CODE"] = (code_digest(), "digest of the code that made this")
+    stepped = header.copy()
+    stepped["STEP"] = (STEP, "values are rounded to multiples of it")
 
-    hdus = [fits.PrimaryHDU(result.labels, header)]
-    hdus.append(image_hdu("SIMILARITY", result.image(result.composites.similarity), header))
+    hdus = [fits.PrimaryHDU(small_labels(result.labels), header)]
+    hdus.append(image_hdu("SIMILARITY", to_steps(result.image(result.composites.similarity)), stepped))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
     hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
-        hdus.append(image_hdu("CONFIDENCE", result.confidence, header))
-        hdus.append(image_hdu("PROBABILITY", cube.reshape(-1, *result.labels.shape), header))
+        hdus.append(image_hdu("CONFIDENCE", to_steps(result.confidence), stepped))
+        hdus.append(image_hdu("PROBABILITY", to_steps(cube.reshape(-1, *result.labels.shape)), stepped))
     if result.populations is not None:
-        hdus += light_hdus(result, header)
+        hdus += light_hdus(result, header, stepped)
     if clustering.scores:
         most = max(len(scores.values) for scores in clustering.scores.values())
         columns = {name: scores.values for name, scores in clustering.scores.items()}
@@ -69,7 +70,7 @@ def label_hdus(result, settings, fingerprint):
     return fits.HDUList(hdus)
 
 
-def light_hdus(result, header):
+def light_hdus(result, header, stepped):
     """Light of each population in each pixel, as two cubes in the order of the labels.
 
     FRACTION is the share of a population in the brightness of a pixel, LIGHT its flux in the band whose pixels have the
@@ -79,10 +80,11 @@ def light_hdus(result, header):
     total = populations.light.sum(axis=1, keepdims=True)
     fraction = np.divide(populations.light, total, out=np.full(populations.light.shape, np.nan), where=total > 0)
     band = int(np.nanargmax(np.nanmedian(seds.flux / seds.error, axis=0)))
-    hdus = []
-    for name, values in (("FRACTION", fraction), ("LIGHT", populations.light * populations.flux[:, band])):
-        cube = np.array([result.image(each) for each in values.T])
-        hdus.append(image_hdu(name, cube.reshape(-1, *result.labels.shape), header))
+    cubes = [
+        np.array([result.image(each) for each in values.T]).reshape(-1, *result.labels.shape)
+        for values in (fraction, populations.light * populations.flux[:, band])
+    ]
+    hdus = [image_hdu("FRACTION", to_steps(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
     hdus[1].header["BUNIT"] = "10 nJy"
     hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
     return hdus
@@ -120,4 +122,4 @@ def consensus_hdus(cutout, agreement):
     header["COMMENT"] = "Share of the runs that put the pixel into this region, 0 to 1."
     header["COMMENT"] = "NaN: the pixel is not selected."
     share = image_hdu("SHARE", agreement.share.astype(np.float32), header)
-    return fits.HDUList([fits.PrimaryHDU(agreement.region.astype(np.int16), regions), share])
+    return fits.HDUList([fits.PrimaryHDU(small_labels(agreement.region), regions), share])

@@ -100,11 +100,10 @@ def recorded_runs(output, id_dr3):
     return sorted(path.stem for path in folder.glob("*.json") if path.stem != GALAXY)
 
 
-def begun_last(output, ids):
-    """The ids in their order, but those that have a folder for records after the others."""
+def begun(output):
+    """The galaxies that have a folder for records, a set of their ids as strings."""
     folder = data_paths.record_path(output, "", GALAXY).parent
-    begun = set(os.listdir(folder)) if folder.is_dir() else set()
-    return sorted(ids, key=lambda id_dr3: str(id_dr3) in begun)
+    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def drop_record(output, id_dr3, name):

@@ -88,11 +88,15 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
     path = TABLES[kind](output, run, id_dr3)
     if not path.is_file():
         raise FileNotFoundError(f"there is no table of {kind} of run {run} of galaxy {id_dr3} ({path}): run it first")
-    table = Table.read(path)
+    return photometry_of(Table.read(path), id_dr3, run, kind, floor)
+
+
+def photometry_of(table, id_dr3, run, kind="populations", floor=None):
+    """`RegionPhotometry` from a table of SEDs, see `region_tables`; the rest as in `read_photometry`."""
     clusters, bands = np.unique(np.array(table["cluster"])), list(dict.fromkeys(table["band"].tolist()))
 
     def column(name):
-        return table[name].quantity.to_value(UNIT).reshape(len(clusters), len(bands))
+        return table[name].quantity.astype(float).to_value(UNIT).reshape(len(clusters), len(bands))
 
     flux, total = column("flux"), column("flux_total")
     relative = np.divide(column("flux_sys"), np.abs(flux), out=np.full(flux.shape, np.nan), where=flux != 0)

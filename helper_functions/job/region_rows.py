@@ -9,10 +9,10 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.job import region_tables
-from helper_functions.job.region_photometry import UNIT
+from helper_functions.job.region_photometry import TABLES, UNIT
 from helper_functions.job.summary import COLUMNS as SUMMARY
 
-KINDS = {"population": data_paths.populations_path, "composite": data_paths.composites_path}
+KINDS = {name.removesuffix("s"): path_of for name, path_of in TABLES.items()}  # a row is one of these
 EXTRAS = {
     "features": data_paths.region_features_path,
     "fits": data_paths.fits_path,

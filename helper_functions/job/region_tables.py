@@ -8,7 +8,7 @@ from helper_functions.filters import sedpy_name
 from helper_functions.job.features import feature_table
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import code_digest
-from helper_functions.job.save_results import described
+from helper_functions.job.save_results import described, in_single
 from helper_functions.pixel_seds import in_segments
 from helper_functions.population_seds import flux_budget
 from helper_functions.psf import psf_pixels
@@ -72,7 +72,7 @@ def sed_tables(result):
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)
-    return tables
+    return {name: in_single(table, but=("ra", "dec")) for name, table in tables.items()}
 
 
 def composite_table(composites, seds, wcs, psf_area):

@@ -20,6 +20,7 @@ ENDING = ".partial"
 ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
 BLOCK = 2**20  # bytes
 SMALL = 20_000  # bytes of an image: the table that a compressed one is kept in has a header of 9,000
+STEP = 2.0**-13  # of probabilities and shares on disk, which are less certain than that
 PNG_LEVEL = 3  # of compression: half the time of the usual 6, and files that are hardly larger
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
 
@@ -133,7 +134,7 @@ def save_fits(path, hdus):
 
 
 def image_hdu(name, data, header):
-    """An image as an extension of this name, compressed without loss (gzip) where that pays.
+    """An image as an extension of this name, compressed without loss where that pays: bytes of like weight, then gzip.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def image_hdu(name, data, header):
     if data.nbytes < SMALL:
         return fits.ImageHDU(data, header, name)
     tile = (1,) * (data.ndim - 2) + data.shape[-2:]
-    return fits.CompImageHDU(data, header, name, compression_type="GZIP_1", quantize_level=0.0, tile_shape=tile)
+    return fits.CompImageHDU(data, header, name, compression_type="GZIP_2", quantize_level=0.0, tile_shape=tile)
 
 
 def save_table(path, table):
@@ -179,7 +180,26 @@ def save_figure(path, figure, dpi):
             figure.savefig(partial, format=kind, dpi=dpi)
 
 
+def to_steps(values):
+    """Values rounded to whole multiples of STEP, of which most bits are zero: they take half of the room."""
+    return (np.round(np.asarray(values, dtype=float) / STEP) * STEP).astype(np.float32)
+
+
+def small_labels(labels):
+    """Labels in the smallest signed integers that hold them."""
+    smallest = np.int8 if labels.max(initial=0) <= np.iinfo(np.int8).max else np.int16
+    return labels.astype(smallest)
+
+
 # ---- tables -----------------------------------------------------------------
+
+
+def in_single(table, but=()):
+    """The table with its floats in single precision, which is that of the images; not those of the columns `but`."""
+    for name in table.colnames:
+        if table[name].dtype == float and name not in but:
+            table[name] = table[name].astype(np.float32)
+    return table
 
 
 def described(table, columns):

@@ -1,5 +1,6 @@
 """The files and records of one galaxy: what is done already, what no longer holds, and saving what is new."""
 
+import traceback
 from typing import NamedTuple
 
 import data_paths
@@ -31,7 +32,7 @@ from helper_functions.job.region_tables import sed_tables
 from helper_functions.job.runs import Run
 from helper_functions.job.save_results import save_fits, save_table
 from helper_functions.job.settings import AMOUNTS, LABELS, ONE_GALAXY, PIXELS, SETTINGS
-from helper_functions.job.summary import OK, failed_row, ok_row, settings_columns
+from helper_functions.job.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.methods import METHODS
 
 TABLES = {  # of a run: what `sed_tables` calls them, and where they go
@@ -107,6 +108,11 @@ class GalaxyStore:
             and self._stands(record)
         )
         return record["row"] if done else None
+
+    def n_clusters(self, run):
+        """Clusters that a run has found, be it with other settings; None where there is no record of that."""
+        row = self._record(run.name).get("row", {})
+        return row["n_clusters"] if row.get("status") == OK else None
 
     def is_complete(self):
         """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
@@ -197,6 +203,13 @@ class GalaxyStore:
             self._clear(run.name)
             self._save_run_record(run, row)
         return row
+
+    def save_failures(self, runs, problem):
+        """`save_failure` of several runs that one exception ended, which is shown whole where nobody foresaw it."""
+        rows = [self.save_failure(run, problem) for run in runs]
+        if any(row["status"] == FAILED for row in rows) and not isinstance(problem, OSError | ValueError):
+            traceback.print_exception(problem)
+        return rows
 
     def _save_run_record(self, run, row, files=None, criteria=()):
         save_record(

@@ -16,7 +16,7 @@ import numpy as np
 from helper_functions.noise import correlated_area, known_correlation
 
 BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
-PSF_MISMATCH = 0.2  # pixels^2: variance of a PSF of 3.5 pixels FWHM, matched to 4 or 5% in width
+PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: variance of a PSF of 0.14 arcsec FWHM, matched to 4 or 5% in width
 
 
 class Systematics(NamedTuple):
@@ -54,5 +54,5 @@ def systematics_of(seds):
     if seds.curvature is not None:
         prior.append(np.maximum(PSF_MISMATCH * np.abs(seds.flux.mean(axis=0)), 1e-3 * prior[0]))
         patterns.append(seds.curvature / 2)
-    area = np.maximum(correlated_area(known_correlation(seds)), 1)
+    area = np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
     return Systematics(np.column_stack(patterns), area / np.array(prior) ** 2)

@@ -24,13 +24,14 @@ from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived, fit_sed
 from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.sed_model import set_up
-from helper_functions.job.region_photometry import RegionPhotometry
+from helper_functions.job.region_photometry import photometry_of
+from helper_functions.job.region_tables import population_table
 from helper_functions.job.run_galaxies import run_galaxies
 from helper_functions.job.save_results import check_writable, save_figure, save_json, save_table
 from helper_functions.methods import METHODS
 from helper_functions.noise import error_of_sum, known_correlation
 from helper_functions.population_seds import population_seds
-from helper_functions.psf import blur, make_psf
+from helper_functions.psf import blur, make_psf, psf_pixels
 from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise, simulate_galaxy
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
@@ -139,16 +140,8 @@ def targets(seed):
         true_quantities(each, redshift, total, galaxy.bands)
         for each, total in zip(galaxy.populations, light.sum(axis=1), strict=True)
     ]
-    columns = (
-        populations.flux,
-        np.hypot(populations.error, populations.systematic),
-        populations.shared,
-        populations.total,
-        np.hypot(populations.total_error, SYSTEMATIC * populations.total),
-    )
-    clusters, in_microjansky = np.arange(1, clustering.n_clusters + 1), (TO_MICROJANSKY * each for each in columns)
-    known = RegionPhotometry(seed, METHOD, "populations", redshift, clusters, galaxy.bands, *in_microjansky)
-    seds_of_regions = known.as_bright_as_totals()
+    table = population_table(populations, seds, psf_pixels(seds.pixel, seds.psf_fwhm))
+    seds_of_regions = photometry_of(table, seed, METHOD).as_bright_as_totals()
     found, taken = [], set()
     for k in range(clustering.n_clusters):
         of_each = light[:, clustering.labels == k + 1].sum(axis=1)

@@ -10,15 +10,15 @@ independent, and as measured. Where errors are right the ratio is 1.
 import argparse
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 from scipy.signal import fftconvolve
 
 from helper_functions.clustering import cluster_pixels
 from helper_functions.noise import error_of_sum, independent
 from helper_functions.pixel_seds import extract_seds, fill_image, median_snr, select_pixels
-from helper_functions.sky_noise import FAR_FROM_SOURCES, with_sky_noise
-from prepare_images import SKY_MARGINS, cut_out, open_survey
+from helper_functions.sky_noise import sky_of, with_sky_noise
+from prepare_images import cut_out, open_survey
 
+MARGIN = 30  # pixels, in which there is sky
 SIZES = (12, 150)  # pixels: smaller clusters are hardly sums, larger ones do not fit into the sky
 PLACES = 20  # that an aperture must fit at to be used
 
@@ -58,12 +58,12 @@ def main(arguments=None):
     parser.add_argument("ids", nargs="+", type=int)
     given = parser.parse_args(arguments)
     survey = open_survey(given.folder, given.ids)
-    raw = [cut_out(survey, id_dr3, margin=SKY_MARGINS[0]) for id_dr3 in given.ids]
+    raw = [cut_out(survey, id_dr3, margin=MARGIN) for id_dr3 in given.ids]
     cutouts = [with_sky_noise(each) for each in raw]
     shapes = [shape for cutout in cutouts for shape in apertures(cutout)]
     ratios = np.zeros((len(survey.bands), 2, 0)).tolist()
     for before, cutout in zip(raw, cutouts, strict=True):
-        far = distance_transform_edt(cutout.segmap == 0) > FAR_FROM_SOURCES
+        far = sky_of(cutout.segmap, cutout.pixel)
         for band, image in enumerate(cutout.sci):
             if not cutout.noise.known[band]:
                 continue

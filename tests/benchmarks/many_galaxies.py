@@ -2,7 +2,8 @@
 
 `rate` simulates galaxies of 300 to 3,000 pixels and does them with `blended_mixture`, with one job and with two, fresh
 each time: galaxies a minute, memory of a worker, room on disk, and what --dry-run says of it. `resume` puts copies of
-one finished galaxy into a folder, and asks for one galaxy more: how long until that is begun, and all are done.
+one finished galaxy into a folder, and asks for one galaxy more: how long until that is begun, and all are done. `first`
+asks for a galaxy of a survey of full size, of which only galaxies take room on disk: how long until it is begun.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
@@ -25,25 +27,51 @@ from helper_functions.job.runs import Run
 from helper_functions.simulation.simulated_field import DEMO_IDS, demo_field, write_field
 from helper_functions.simulation.simulated_galaxy import RECIPES, simulate_galaxy
 from main_clustering import settings_block
+from tests.benchmarks.sparse_survey import write_sparse_survey
+from tests.fault_campaign import processes_of
 
 ROOT = Path(__file__).parents[2]
 DIFFERENT = 12  # galaxies that are simulated; more are these once more, with other noise
 RADII = (6.0, 26.0)  # pixels: of 300 and 3,000 pixels that are selected
 CALL = "--methods blended_mixture".split()
+SURVEY_SIDE, SURVEY_ROWS = 20000, 70000  # pixels of the mosaics, and galaxies of the catalogs, of `first`
+SAMPLED = 0.1  # seconds between two looks at the memory of processes
 COPIES = 600000  # the copies of a finished galaxy have this id and the next ones
 
 
+class Cost(NamedTuple):
+    """What a call took."""
+
+    seconds: float
+    megabytes: dict  # of memory: "call", and "worker", the largest of its workers; the call is one where it has none
+
+
 def call(catalogs, output, *flags):
-    """Run the main job in a process of its own; return its seconds."""
+    """Run the main job in a process of its own; return its `Cost`."""
     line = [sys.executable, "main_clustering.py", "--catalogs", catalogs, "--output", output, *CALL, *flags]
-    start = time.monotonic()
-    process = subprocess.Popen(
-        list(map(str, line)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    _, told = process.communicate()
-    if process.returncode != 0:
-        raise RuntimeError(told)
-    return time.monotonic() - start
+    start, highest = time.monotonic(), {}
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(
+            list(map(str, line)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=told, start_new_session=True
+        )
+        while process.poll() is None:
+            highest |= {pid: peak_memory(pid) or highest.get(pid, 0) for pid in processes_of(process.pid)}
+            time.sleep(SAMPLED)
+        seconds = time.monotonic() - start
+        if process.returncode != 0:
+            told.seek(0)
+            raise RuntimeError(told.read())
+    own = highest.pop(process.pid, np.nan)
+    return Cost(seconds, {"call": own, "worker": max(highest.values(), default=own)})
+
+
+def peak_memory(pid):
+    """Most memory that a process has had so far, MB; 0 where it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def field_of(folder, n_galaxies):
@@ -64,27 +92,52 @@ def size_of(folder, names="*"):
     return sum(path.stat().st_size for path in Path(folder).rglob(names) if path.is_file())
 
 
-def rate(folder, n_galaxies):
+def rate(folder, n_galaxies, pictures):
     """Galaxies a minute with one job and with two, in turn; and what else they cost."""
     ids = field_of(folder / f"field_{n_galaxies}", n_galaxies)
-    minutes = {}
+    rows = []
     for jobs in (1, 2):
         output = Path(tempfile.mkdtemp(dir=folder))
-        seconds = call(folder / f"field_{n_galaxies}", output, "--ids", *ids, "--jobs", jobs)
-        minutes[jobs] = seconds / 60
-        print(f"{jobs} jobs: {n_galaxies / minutes[jobs]:.1f} galaxies a minute ({seconds:.0f} s)", flush=True)
-    rows = Table.read(data_paths.summary_path(output))
-    pixels = np.array(rows["n_pixels"], dtype=float)
-    print(f"2 jobs do {minutes[1] / minutes[2]:.2f} times as many; load of the machine {os.getloadavg()[0]:.1f}")
-    print(f"{pixels.min():.0f} to {pixels.max():.0f} pixels, in all {pixels.sum():.0f}")
-    print(f"room on disk: {size_of(output) / n_galaxies / 1e6:.2f} MB a galaxy")
-    # The largest of all processes that have ended: the call with one job, or a worker of the one with two.
-    print(f"memory: at most {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB in a process")
-    settings = settings_block()._replace(n_clusters="auto")
+        flags = ["--ids", *ids, "--jobs", jobs, "--pictures", pictures]
+        cost = call(folder / f"field_{n_galaxies}", output, *flags)
+        rows.append(
+            {
+                "jobs": jobs,
+                "galaxies/min": 60 * n_galaxies / cost.seconds,
+                "seconds": cost.seconds,
+                "MB/worker": cost.megabytes["worker"],
+                "MB/call": cost.megabytes["call"],
+                "MB disk/galaxy": size_of(output) / n_galaxies / 1e6,
+            }
+        )
+    table = Table(rows)
+    for name in table.colnames[1:]:
+        table[name].format = ".2f" if "disk" in name else ".1f"
+    print("\n".join(table.pformat(max_width=-1)), flush=True)
+    pixels = np.array(Table.read(data_paths.summary_path(output))["n_pixels"], dtype=float)
+    ratio = rows[1]["galaxies/min"] / rows[0]["galaxies/min"]
+    print(f"2 jobs do {ratio:.2f} times as many; load of the machine {os.getloadavg()[0]:.1f}")
+    print(f"{n_galaxies} galaxies of {pixels.min():.0f} to {pixels.max():.0f} pixels, in all {pixels.sum():.0f}")
+    settings = settings_block()._replace(n_clusters="auto", pictures=pictures)
     seconds, megabytes = (cost.sum() for cost in costs(pixels, [Run(*CALL[1:], "none", "euclidean")], settings))
     print(
         f"costs of --dry-run for these pixels: {seconds:.0f} s with one job, {megabytes / n_galaxies:.2f} MB a galaxy"
     )
+
+
+def first(folder):
+    """Seconds until the first galaxy of a survey of full size is begun, and done; catalogs and segmap are full."""
+    survey, output = folder / "sparse", Path(tempfile.mkdtemp(dir=folder))
+    if not survey.exists():
+        survey.mkdir()
+        write_sparse_survey(survey, SURVEY_SIDE, SURVEY_SIDE, n_galaxies=3, n_sources=SURVEY_ROWS - 3)
+    began = time.time()
+    cost = call(survey, output, "--ids", 1, "--n-clusters", 2, "--pictures", "none")
+    lock = data_paths.record_path(output, 1, GALAXY).with_name(".lock")
+    print(f"{SURVEY_SIDE} x {SURVEY_SIDE} pixels, {SURVEY_ROWS} sources; load of the machine {os.getloadavg()[0]:.1f}:")
+    print(f"the first galaxy is begun after {lock.stat().st_mtime - began:.1f} s, and done after {cost.seconds:.1f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"processor time of the call: {used.ru_utime + used.ru_stime:.1f} s; memory: {cost.megabytes['call']:.0f} MB")
 
 
 def resume(folder, n_finished):
@@ -96,7 +149,7 @@ def resume(folder, n_finished):
     (folder / "ids.txt").write_text("\n".join(map(str, [*copies, done, new])))
     start = time.monotonic()
     began = time.time()
-    seconds = call(catalogs, output, "--ids", folder / "ids.txt")
+    seconds = call(catalogs, output, "--ids", folder / "ids.txt").seconds
     lock = data_paths.record_path(output, new, GALAXY).with_name(".lock")
     lines = (output / "log.txt").read_text().splitlines()
     print(f"{n_finished} finished galaxies, load of the machine {os.getloadavg()[0]:.1f}:")
@@ -121,14 +174,17 @@ def copy_of(output, id_dr3, other):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["rate", "resume"])
-    parser.add_argument("-n", type=int, help="number of galaxies (default 20, or 10000 finished ones)")
+    parser.add_argument("what", choices=["rate", "resume", "first"])
+    parser.add_argument("--galaxies", type=int, help="number of galaxies (default 200, or 10000 finished ones)")
+    parser.add_argument("--pictures", default="all", help="of `rate`: none, few or all")
     parser.add_argument("--folder", type=Path, help="where to work, and keep the field; default: a temporary one")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = given.folder or Path(temporary)
         place.mkdir(exist_ok=True)
         if given.what == "rate":
-            rate(place, given.n or 20)
+            rate(place, given.galaxies or 200, given.pictures)
+        elif given.what == "resume":
+            resume(place, given.galaxies or 10000)
         else:
-            resume(place, given.n or 10000)
+            first(place)

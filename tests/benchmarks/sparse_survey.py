@@ -9,26 +9,49 @@ from helper_functions.simulation.simulated_field import image_path
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, make_wcs
 
 SIDE = 50  # half the size of a galaxy, pixels
+OTHER_SIDE = 9  # half the size of a source that has no light in the images, pixels
+OTHER_COLUMNS = 100  # of each catalog, which nobody asks for: those of the survey have more
 
 
-def write_sparse_survey(folder, ny, nx, n_galaxies=10):
-    """Write a survey folder whose images are zero but for square galaxies; return their ids."""
+def write_sparse_survey(folder, ny, nx, n_galaxies=10, n_sources=0):
+    """Write a survey folder whose images are zero but for square galaxies; return their ids.
+
+    Besides the galaxies, which lie along the diagonal, the segmap and the catalogs have so many other sources: in a
+    grid, with the next ids.
+    """
     header = make_wcs((ny, nx)).to_header()
     ids = list(range(1, n_galaxies + 1))
     middles = np.linspace(100, min(nx, ny) - 100, n_galaxies).astype(int)
     (folder / "psf_matched").mkdir()
-    _sparse(folder / data_paths.SEGMAP, header, 32, (ny, nx), middles, ids)
+    galaxies = list(zip(middles, middles, ids, [SIDE] * n_galaxies, strict=True))
+    others = other_sources(ny, nx, n_galaxies, n_sources)
+    _sparse(folder / data_paths.SEGMAP, header, 32, (ny, nx), [*others, *galaxies])
     for band in SURVEY_BANDS:
         for kind in ("sci", "wht"):
-            _sparse(image_path(folder, band, kind), header, -32, (ny, nx), middles, [1] * n_galaxies)
-    catalog = Table({"id": ids} | {f"f_{band}": np.ones(n_galaxies) for band in SURVEY_BANDS})
+            bright = [(row, col, 1, SIDE) for row, col, *_ in galaxies]
+            _sparse(image_path(folder, band, kind), header, -32, (ny, nx), bright)
+    every = np.arange(1, n_galaxies + n_sources + 1)
+    more = {f"other_{number}": np.ones(len(every)) for number in range(OTHER_COLUMNS if n_sources else 0)}
+    catalog = Table({"id": every} | {f"f_{band}": np.ones(len(every)) for band in SURVEY_BANDS} | more)
     catalog.write(folder / data_paths.SUPER_CATALOG)
-    z = np.ones(n_galaxies)
-    Table({"id": ids, "z_16": z, "z_50": z, "z_84": z}).write(folder / data_paths.SPS_CATALOG)
+    z = np.ones(len(every))
+    Table({"id": every, "z_16": z, "z_50": z, "z_84": z} | more).write(folder / data_paths.SPS_CATALOG)
     return ids
 
 
-def _sparse(path, header, bitpix, shape, middles, values):
+def other_sources(ny, nx, n_galaxies, n_sources):
+    """Row, column, id and half size of so many sources in a grid."""
+    if not n_sources:
+        return []
+    n_cols = int(np.ceil(np.sqrt(n_sources * nx / ny)))
+    rows = np.linspace(OTHER_SIDE, ny - OTHER_SIDE, -(-n_sources // n_cols)).astype(int)
+    cols = np.linspace(OTHER_SIDE, nx - OTHER_SIDE, n_cols).astype(int)
+    places = [(row, col) for row in rows for col in cols][:n_sources]
+    return [(row, col, n_galaxies + 1 + number, OTHER_SIDE) for number, (row, col) in enumerate(places)]
+
+
+def _sparse(path, header, bitpix, shape, squares):
+    """Write an image of zeros but for squares: row and column of the middle, value, and half of the side."""
     card = fits.Header([("SIMPLE", True), ("BITPIX", bitpix), ("NAXIS", 2), ("NAXIS1", shape[1]), ("NAXIS2", shape[0])])
     card.update(header)
     text = card.tostring().encode()
@@ -36,8 +59,8 @@ def _sparse(path, header, bitpix, shape, middles, values):
     with open(path, "wb") as file:
         file.write(text)
         file.truncate(len(text) + -(-shape[0] * shape[1] * 4 // 2880) * 2880)
-        for middle, value in zip(middles, values, strict=True):
-            line = np.full(2 * SIDE, value, dtype=kind).tobytes()
-            for row in range(middle - SIDE, middle + SIDE):
-                file.seek(len(text) + 4 * (row * shape[1] + middle - SIDE))
+        for middle, column, value, half in squares:
+            line = np.full(2 * half, value, dtype=kind).tobytes()
+            for row in range(middle - half, middle + half):
+                file.seek(len(text) + 4 * (row * shape[1] + column - half))
                 file.write(line)

@@ -68,8 +68,7 @@ def test_everything_that_is_refused_is_told_at_once(check, survey_folder):
 
 def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
     monkeypatch.setattr(checked, "WINDOW", 20)
-    monkeypatch.setattr(checked, "SKY", 500)
-    monkeypatch.setattr(checked, "ENOUGH_SKY", 300)
+    monkeypatch.setattr(checked, "enough_sky", lambda pixel: 125)
     sizes = []
 
     def spy(mosaic, window, read=checked.read_window):

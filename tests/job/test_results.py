@@ -78,7 +78,7 @@ def test_the_consensus_file_says_what_it_holds_and_where(two_shapes):
     cutout = result_of(two_shapes, "kmeans", "euclidean").cutout
     found = Agreement(("one", "other"), np.eye(2), np.array([[0, -1, 2]]), np.array([[np.nan, 0.5, 1]]))
     region, share = consensus_hdus(cutout, found)
-    assert (region.data.tolist(), region.data.dtype) == ([[0, -1, 2]], np.int16)
+    assert (region.data.tolist(), region.data.dtype) == ([[0, -1, 2]], np.int8)
     np.testing.assert_array_equal(share.data, np.array([[np.nan, 0.5, 1]], dtype=np.float32))
     assert [region.header[name] for name in ("IDDR3", "NRUNS", "RUN1", "RUN2")] == [7, 2, "one", "other"]
     assert "0: the pixel is not selected" in str(region.header["COMMENT"])

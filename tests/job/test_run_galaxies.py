@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from helper_functions.job.run_galaxies import WorkerDied, connect, run_galaxies
+from helper_functions.job.on_dask import connect
+from helper_functions.job.run_galaxies import run_galaxies
+from helper_functions.job.workers import WorkerDied
 
 
 def square(number):

@@ -7,10 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.table import Table
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helper_functions.job.save_results import check_writable, remove_abandoned, save_figure, written_beside
+from helper_functions.job.save_results import (
+    STEP,
+    check_writable,
+    in_single,
+    remove_abandoned,
+    save_figure,
+    save_fits,
+    small_labels,
+    to_steps,
+    written_beside,
+)
 
 
 def test_a_png_has_the_pixels_that_matplotlib_draws(tmp_path):
@@ -89,3 +101,30 @@ with written_beside(sys.argv[1]) as partial:
         os.utime(elsewhere, (1, 1))
         remove_abandoned(tmp_path)
         assert not elsewhere.exists()
+
+
+def test_probabilities_in_steps_are_as_good_as_they_were_and_missing_ones_stay_missing():
+    values = np.random.default_rng(0).uniform(0, 1, 1000)
+    values[:3] = 0, 1, np.nan
+    stepped = to_steps(values)
+    assert np.nanmax(np.abs(stepped - values)) <= STEP / 2
+    assert stepped[:2].tolist() == [0, 1]
+    assert np.isnan(stepped).tolist() == np.isnan(values).tolist()
+
+
+@pytest.mark.parametrize(("highest", "kind"), [(0, np.int8), (127, np.int8), (128, np.int16)])
+def test_labels_come_back_from_the_smallest_integers_that_hold_them(highest, kind, tmp_path):
+    labels = np.array([[-1, 0, highest]])
+    assert small_labels(labels).dtype == kind
+    save_fits(tmp_path / "labels.fits", fits.HDUList([fits.PrimaryHDU(small_labels(labels))]))
+    read = fits.getdata(tmp_path / "labels.fits")
+    assert np.issubdtype(read.dtype, np.signedinteger)
+    assert (read == labels).all()
+
+
+def test_fluxes_of_tables_are_as_precise_as_images_and_positions_more_so():
+    values = np.random.default_rng(0).uniform(0, 100, 50)
+    table = in_single(Table({"flux": values, "ra": values, "n": np.arange(50)}), but=("ra",))
+    assert np.max(np.abs(table["flux"] / values - 1)) < 2.0**-24  # half a unit in the last place of 24 bits
+    assert (table["ra"] == values).all()
+    assert table["n"].dtype == int
