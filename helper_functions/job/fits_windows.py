@@ -34,6 +34,7 @@ class Mosaic(NamedTuple):
     extension: str  # name of the HDU; "" for the first
     bunit: str | None  # unit of the pixels as the header has it
     header: dict | None  # cards of the image, and those that it leaves to the header of the file
+    stored: tuple | None = None  # dtype and first byte of pixels that are neither compressed nor scaled
     unit_factor: float = 1.0  # that pixels are multiplied with when they are read
 
 
@@ -73,7 +74,19 @@ def open_mosaic(path, cache_folder, extension=None):
             raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
         cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in TEXT}
         wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
-        return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards)
+        return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards, _stored(hdu))
+
+
+def _stored(hdu):
+    """Dtype and first byte of the pixels of an image, by which a window is read without astropy's time for each row.
+
+    None where the file does not hold the pixels themselves: where they are compressed, scaled, or unsigned.
+    """
+    header, bits = hdu.header, hdu.header["BITPIX"]
+    scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0 or "BLANK" in header
+    if scaled or bits == 8 or not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU):
+        return None
+    return np.dtype(f">{'f' if bits < 0 else 'i'}{abs(bits) // 8}"), hdu.fileinfo()["datLoc"]
 
 
 def _is_plane(shape):
@@ -131,11 +144,26 @@ def read_window(mosaic, window):
 
     Pixels of an image whose unit is not the survey's are converted to it, and are 64-bit floats.
     """
-    with opened(mosaic.path, mosaic.source) as hdus:
-        pixels = _section(hdus, mosaic, window)
+    if mosaic.stored is None:
+        with opened(mosaic.path, mosaic.source) as hdus:
+            pixels = _section(hdus, mosaic, window)
+    else:
+        pixels = _stored_section(mosaic, window)
     if mosaic.unit_factor != 1:
         return pixels.astype(float) * mosaic.unit_factor
     return pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def _stored_section(mosaic, window):
+    """Pixels of a window of a mosaic whose file holds them as they are."""
+    try:
+        return np.asarray(np.memmap(mosaic.path, mosaic.stored[0], "r", mosaic.stored[1], mosaic.shape)[window])
+    except (OSError, ValueError) as problem:
+        raise _damaged(mosaic, problem) from problem
+
+
+def _damaged(mosaic, problem):
+    return OSError(f"pixels of {mosaic.source} cannot be read ({problem}): fetch the file again")
 
 
 def _section(hdus, mosaic, window):
@@ -144,7 +172,7 @@ def _section(hdus, mosaic, window):
     try:
         return hdu.section[(0,) * (len(hdu.shape) - 2) + tuple(window)]
     except (OSError, TypeError, ValueError, RuntimeError, zlib.error) as problem:
-        raise OSError(f"pixels of {mosaic.source} cannot be read ({problem}): fetch the file again") from problem
+        raise _damaged(mosaic, problem) from problem
 
 
 def is_same_image(one, other):
