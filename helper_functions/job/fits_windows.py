@@ -84,7 +84,7 @@ def _stored(hdu):
     """
     header, bits = hdu.header, hdu.header["BITPIX"]
     scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0 or "BLANK" in header
-    if scaled or bits == 8 or not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU):
+    if scaled or bits == 8 or isinstance(hdu, fits.CompImageHDU):
         return None
     return np.dtype(f">{'f' if bits < 0 else 'i'}{abs(bits) // 8}"), hdu.fileinfo()["datLoc"]
 
