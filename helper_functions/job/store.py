@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import data_paths
 from helper_functions.compare_runs import agreement_table
+from helper_functions.job.explorer_index import save_thumbnail
 from helper_functions.job.exports import possible_exports
 from helper_functions.job.features import feature_hdus
 from helper_functions.job.fit_files import fit_paths
@@ -121,7 +122,8 @@ class GalaxyStore:
 
     def _galaxy_content(self):
         panels = [[run.name, row["settings"]] for run, row in self.runs_that_hold()]
-        return {"pixels": self.asked.pixels, "panels": panels, "cubes": self.settings.pixel_cubes}
+        kept = {"cubes": self.settings.pixel_cubes, "explorer": self.settings.explorer}
+        return {"pixels": self.asked.pixels, "panels": panels, **kept}
 
     def _pictures_asked(self):
         return {"pictures": self.settings.pictures, "figure_format": self.settings.figure_format}
@@ -170,6 +172,8 @@ class GalaxyStore:
             save_fits(regions, consensus_hdus(result.cutout, result.agreement))
             saved += [table, regions]
         saved += save_galaxy_pictures(result, self.settings).values()
+        if self.settings.explorer and result.panels:
+            saved.append(save_thumbnail(self.output, result, [run.name for run, _ in self.runs_that_hold()]))
         files = describe_files(self.output, saved)
         content = self._galaxy_content() | self._pictures_asked()
         save_record(self.output, self.id_dr3, GALAXY, files=files, **content)
@@ -246,7 +250,7 @@ class GalaxyStore:
         output, id_dr3 = self.output, self.id_dr3
         if name == GALAXY:
             pictures = [path for each in GALAXY_PICTURES for path in possible_pictures(output, each, id_dr3, [each])]
-            return self._galaxy_files() + pictures
+            return [*self._galaxy_files(), data_paths.thumbnail_path(output, id_dr3), *pictures]
         files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
         pictures = possible_pictures(output, name, id_dr3, RUN_PICTURES)
         return files + possible_exports(output, name, id_dr3) + fit_paths(output, name, id_dr3) + pictures
