@@ -7,8 +7,11 @@ import numpy as np
 
 LENGTH = 50  # galaxies on a page of the list
 THUMBNAIL = 176, 88  # pixels on the screen, image and label map side by side
-WIDTHS = {"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58, "held_out_error": 100, "brightness_share": 88}
-WIDTH = 76  # pixels, of the other columns
+WIDTH = 76  # pixels, of a column
+WIDTHS = {  # of those that need another one
+    **{"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58},
+    **{"held_out_error": 114, "fragmentation": 86, "brightness_share": 90},
+}
 WHOLE_WIDTH = 1236  # with a scroll bar it fits in 1280
 RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns that can be narrowed, and in which steps
 
@@ -37,11 +40,14 @@ label, .bk-slider-title { color: var(--soft) !important; }
 """
 TITLES = """
 .bk-btn { background: none !important; border: none !important; color: var(--soft) !important; text-align: right;
-  font-weight: 600; padding: 6px 8px; white-space: nowrap; width: 100%; }
+  font-weight: 600; padding: 6px 8px; white-space: nowrap; width: 100%; position: relative; }
 .bk-btn:hover { color: var(--color) !important; text-decoration: underline; }
 :host(.rising) .bk-btn, :host(.falling) .bk-btn { color: var(--link) !important; }
-:host(.rising) .bk-btn::before { content: "▲ "; } :host(.falling) .bk-btn::before { content: "▼ "; }
+:host(.rising) .bk-btn::after, :host(.falling) .bk-btn::after { content: "▲"; position: absolute; right: 8px;
+  bottom: -4px; font-size: 8px; }
+:host(.falling) .bk-btn::after { content: "▼"; }
 """
+LEFT = ".bk-btn { text-align: left; } .bk-btn::after { right: auto !important; left: 8px; }"
 LIST = """
 table { border-collapse: collapse; table-layout: fixed; width: 1236px; font-size: 13px; line-height: 1.35;
   font-variant-numeric: tabular-nums; }
@@ -68,7 +74,7 @@ TEMPLATE = """
 <meta name="viewport" content="width=device-width">
 <style>
   html { background: #131518; color-scheme: dark; }
-  body { background: #131518; margin: 0 auto 40px; width: 1236px; }
+  body { background: #131518; margin: 0 auto 40px !important; width: 1236px; }
 </style>
 {% endblock %}
 """
@@ -95,7 +101,7 @@ def index_page(listed):
     from bokeh.document import Document
     from bokeh.embed import file_html
     from bokeh.layouts import column, row
-    from bokeh.models import Button, ColumnDataSource, CustomJS, Div, InlineStyleSheet, Select, Spinner, TextInput
+    from bokeh.models import ColumnDataSource, CustomJS, Div, InlineStyleSheet, Select, Spinner, TextInput
     from bokeh.resources import INLINE
 
     def styled(kind, *css, **options):
@@ -110,7 +116,7 @@ def index_page(listed):
     outcome.value = flag.value = "any"
     ranges = [_slider(name, step, listed, styled) for name, step in RANGES.items() if _is_known(name, listed)]
     page = styled(Spinner, CONTROLS, name="page", title="page", low=1, high=1, value=1, step=1, width=70)
-    turns = {sign: styled(Button, CONTROLS, label=sign, width=34, align="end") for sign in "‹›"}
+    turns = [_turn(name, sign, styled) for name, sign in (("back", "‹"), ("forward", "›"))]
     titles = [_title(name, *listed.columns[name], styled) for name in listed.columns]
     count = styled(Div, HEADLINE, name="count", text="", width=WHOLE_WIDTH, margin=0, disable_math=True)
     rows = styled(Div, LIST, name="list", text="", width=WHOLE_WIDTH, margin=0, disable_math=True)
@@ -127,13 +133,13 @@ def index_page(listed):
     sort = CustomJS(args={"galaxies": galaxies}, code=SORT)
     for title in titles:
         title.js_on_event("button_click", sort)
-    for step, button in zip((-1, 1), turns.values(), strict=True):
+    for step, button in zip((-1, 1), turns, strict=True):
         button.js_on_event("button_click", CustomJS(args={"page": page, "step": step}, code=TURN))
 
     sticky = {"position": "sticky", "top": "0", "z-index": "1", "background": "#131518", "padding-bottom": "2px"}
     sticky |= {"border-bottom": "1px solid #454b55"}
     head = row(styled(Div, width=THUMBNAIL[0] + 8, margin=0, text=""), *titles, spacing=0)
-    controls = row(search, outcome, flag, *ranges, page, *turns.values(), spacing=14)
+    controls = row(search, outcome, flag, *ranges, page, *turns, spacing=14)
     document = Document(title=f"galaxies of {listed.folder}")
     document.add_root(column(column(count, controls, head, styles=sticky), rows))
     document.js_on_event("document_ready", update)
@@ -162,10 +168,11 @@ def _row(galaxy, columns):
     words = {name: escape(galaxy.words[name]) for name in columns}
     words["id_dr3"] = f"{_linked(galaxy.page, f'<b>{galaxy.id_dr3}</b>')}<small>{escape(galaxy.run)}</small>"
     words["n_clusters"] = f"<b>{words['n_clusters']}</b><small>{escape(galaxy.k_range)}</small>"
-    status = "" if galaxy.is_ok else f'<i class="{"" if galaxy.is_expected else "wrong"}">{escape(galaxy.status)}</i>'
-    flags = "".join(f"<i>{escape(flag)}</i>" for flag in galaxy.flags)
+    flags = [f"<i>{escape(flag)}</i>" for flag in galaxy.flags]
+    if not galaxy.is_ok:
+        flags.insert(0, f'<i class="{"expected" if galaxy.is_expected else "wrong"}">{escape(galaxy.status)}</i>')
     notes = f"<p>{escape(galaxy.notes)}" if galaxy.notes else ""
-    cells = [_linked(galaxy.page, picture, "tabindex=-1"), *words.values(), status + flags + notes]
+    cells = [_linked(galaxy.page, picture, "tabindex=-1"), *words.values(), " ".join(flags) + notes]
     return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}"
 
 
@@ -184,9 +191,16 @@ def _head(listed):
 def _title(name, title, meaning, styled):
     from bokeh.models import Button
 
-    css = TITLES + (".bk-btn { text-align: left; }" if name == "id_dr3" else "")
+    css = TITLES + (LEFT if name == "id_dr3" else "")
     options = {"label": title, "width": WIDTHS.get(name, WIDTH), "html_attributes": {"title": meaning}}
     return styled(Button, css, name=name, margin=0, **options)
+
+
+def _turn(name, sign, styled):
+    from bokeh.models import Button
+
+    options = {"label": sign, "width": 34, "align": "end", "html_attributes": {"title": f"one page {name}"}}
+    return styled(Button, CONTROLS, name=name, **options)
 
 
 def _slider(name, step, listed, styled):
@@ -196,7 +210,8 @@ def _slider(name, step, listed, styled):
     low, high = np.floor(np.nanmin(values) / step) * step, np.ceil(np.nanmax(values) / step) * step
     limits = {"start": low, "end": max(high, low + step), "step": step, "value": (low, max(high, low + step))}
     options = {"format": "0" if step == 1 else "0.00", "bar_color": "#7fb3e6", "width": 142}
-    return styled(RangeSlider, CONTROLS, name=name, title=listed.columns[name][0], **limits, **options)
+    options |= {"name": f"range_{name}", "tags": [name], "title": listed.columns[name][0]}
+    return styled(RangeSlider, CONTROLS, **limits, **options)
 
 
 def _is_known(name, listed):
