@@ -22,6 +22,7 @@ from helper_functions.composite_seds import composite_seds
 from helper_functions.fitting.bagpipes_fit import fit_sed
 from helper_functions.job.check_survey import check_survey
 from helper_functions.job.dry_run import dry_run
+from helper_functions.job.explorer_index import update_index
 from helper_functions.job.exports import write_exports
 from helper_functions.job.features import feature_maps
 from helper_functions.job.field import update_field
@@ -99,6 +100,7 @@ FIT_PRIORS = {  # lowest and highest; uniform in the logarithm of age, tau, mass
 FIT_REDSHIFT = "fixed"  # to z_50, or "catalog": a Gaussian about it with half of the 16-84% range
 MAGNIFICATION = None  # by lensing: a number, a column of the SPS catalog such as "mu", or {id: number}
 
+EXPLORER = True  # a page for each galaxy, and a list of all of them, that open in a browser without a server
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
 PIXEL_CUBES = True  # keep the fluxes of each galaxy's cutout and its maps of features, half of the disk
@@ -209,6 +211,12 @@ def show_field(summary, settings):
         update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi, settings.pictures)
     except Exception as problem:
         warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
+    try:
+        if settings.explorer:
+            update_index(settings.output, summary.rows)
+            say(f"look at it in a browser: {data_paths.index_path(settings.output)}")
+    except Exception as problem:
+        warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
 
 def galaxies_in_turn(work, ids, settings):

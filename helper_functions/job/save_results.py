@@ -12,6 +12,7 @@ from pathlib import Path
 
 from astropy.io import fits
 from astropy.table import Table
+from matplotlib.image import imsave
 
 ENDING = ".partial"
 ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
@@ -168,6 +169,12 @@ def save_figure(path, figure, dpi):
     options = {"pil_kwargs": {"compress_level": PNG_LEVEL}} if kind == "png" else {}
     with written_beside(path) as partial:
         figure.savefig(partial, format=kind, dpi=dpi, **options)
+
+
+def save_image(path, pixels):
+    """Write an image (ny, nx, 3), uint8 with the first row at the top, as PNG."""
+    with written_beside(path) as partial:
+        imsave(partial, pixels, format="png")
 
 
 # ---- tables -----------------------------------------------------------------
