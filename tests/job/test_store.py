@@ -27,7 +27,7 @@ ELSE = {  # another value for each setting
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
     **{"select": "z_50 > 1", "dry_run": True},
     **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
-    **{"magnification": 2.0, "explorer": True},
+    **{"magnification": 2.0, "explorer": False},
     **{"survey": "jades", "check": True},
 }
 
