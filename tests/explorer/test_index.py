@@ -13,6 +13,7 @@ import data_paths
 from helper_functions.job.explorer_index import FLAGS, listed_galaxy, save_thumbnail, update_index
 from helper_functions.job.summary import EMPTY
 from helper_functions.pixel_seds import Cutout
+from main_clustering import main
 from plots.explorer.thumbnail import SIDE, resized, thumbnail
 from plots.style import PALETTE
 
@@ -40,9 +41,7 @@ ROWS = [
 def write(output, rows, pages=(), thumbnails=()):
     """Make the list of these rows, and open nothing; some galaxies have pages and thumbnails."""
     for id_dr3 in pages:
-        page = data_paths.index_path(output).with_name(f"{id_dr3}.html")
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(f"<!doctype html><title>galaxy {id_dr3}</title>")
+        empty_page(output, id_dr3).write_text(f"<!doctype html><title>galaxy {id_dr3}</title>")
     for id_dr3 in thumbnails:
         save_thumbnail(output, galaxy_result(id_dr3), ["kmeans", "blended_mixture"])
     update_index(output, lambda: rows)
@@ -245,6 +244,47 @@ def luminance(colour):
 
 
 # ---- without a browser ------------------------------------------------------
+
+
+def test_a_call_of_the_main_job_leaves_it_and_the_next_one_adds(survey_folder, tmp_path, monkeypatch):
+    path = data_paths.index_path(tmp_path / "out")
+    how = "--methods kmeans --n-clusters 2 --pictures none"
+    monkeypatch.setattr("helper_functions.job.store.page_or_warning", empty_page)
+
+    def call(*flags):
+        folders = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out")]
+        return main([*folders, *how.split(), *flags])
+
+    assert call("--ids", "10", "--no-explorer") == 0
+    assert not path.exists()
+    assert call("--ids", "10", "7", "--explorer") == 0
+    assert pictures_in(path) == {7}
+    assert "0 of 81 pixels exceed" in path.read_text()  # of 10
+    assert "./7.html" in path.read_text()
+    assert call("--ids", "8", "--explorer") == 0
+    assert pictures_in(path) == {7, 8}
+    thumbnails = data_paths.thumbnail_path(tmp_path / "out", 7), data_paths.thumbnail_path(tmp_path / "out", 8)
+    assert all(each.exists() for each in thumbnails)
+    assert call("--ids", "8", "--explorer", "--snr-thresh", "1000") == 0  # it has no pixels now: nothing stale is left
+    assert [each.exists() for each in thumbnails] == [True, False]
+    assert pictures_in(path) == {7}
+    monkeypatch.setattr("plots.explorer.index.index_page", lambda listed: 1 / 0)
+    path.unlink()
+    with pytest.warns(UserWarning, match=r"no list of all galaxies \(ZeroDivisionError"):
+        assert call("--ids", "7", "--explorer") == 0
+
+
+def empty_page(output, id_dr3):
+    """What stands for the page of a galaxy, which takes a second to make."""
+    path = data_paths.explorer_path(output, id_dr3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
+
+
+def pictures_in(path):
+    """Ids of the galaxies of which the list has a thumbnail."""
+    return {int(id_dr3) for id_dr3 in re.findall(r"thumbnails/(\d+)\.png", path.read_text())}
 
 
 def test_a_run_that_adds_galaxies_brings_it_up_to_date(tmp_path):
