@@ -33,6 +33,11 @@ function chip(label) {
   return `<span class="chip" style="background:${escaped(colour)}"></span>`;
 }
 
+// What must not be broken in two lines.
+function whole(html) {
+  return `<span class="whole">${html}</span>`;
+}
+
 // A colour such as #3f90da as [red, green, blue].
 function rgb(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));

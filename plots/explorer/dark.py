@@ -45,7 +45,7 @@ td.long, th.long {{ white-space: normal; min-width: 90px; max-width: 420px; }}
 .wide {{ overflow-x: auto; }}
 .chip {{ display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 4px;
          vertical-align: -1px; }}
-.legend {{ display: flex; flex-wrap: wrap; gap: 1px 14px; }} .readout {{ min-height: 40px; }}
+.legend {{ display: flex; flex-wrap: wrap; gap: 1px 14px; }} .readout {{ min-height: 76px; }} .whole {{ white-space: nowrap; }}
 """
 PAGE = f"""
 {{% block preamble %}}

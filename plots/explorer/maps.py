@@ -25,7 +25,7 @@ from bokeh.palettes import Cividis256
 
 from plots.explorer.dark import TEXT, panel, words
 
-SIDE = 400  # screen pixels, of both panels
+SIDE = 380  # screen pixels, of both panels
 BANDS_AT_FIRST = (0.85, 0.5, 0.15)  # places of red, green and blue among the bands
 
 
@@ -41,7 +41,7 @@ def maps(view, shared):
     Returns
     -------
     dict
-        `left`, what stands there from top to bottom; `figures`; `run_menu`; and `args`, names for callbacks.
+        `controls`, from top to bottom; `figures`; `run_menu`; and `args`, names for callbacks.
     """
     ny, nx = view.shape
     x_range, y_range = zoom_ranges(view)
@@ -81,24 +81,22 @@ def maps(view, shared):
     menus = colour_menus(view)
     runs = [(run.name, run.title) for run in view.runs]
     run_menu = Select(
-        name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=SIDE - 96, disabled=not runs
+        name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=304, disabled=not runs
     )
     layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=176)
     cluster = Select(name="cluster", title="highlight", options=[("", "all clusters")], value="", width=118)
     opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=0.75, width=90)
     outlines = Toggle(name="outlines", label="outlines", active=True, width=84, align="end")
-    legend = words("", name="legend", width=SIDE)
+    legend = words("", name="legend", width=400)
     args |= menus | {"mapper": mapper, "bar": bar, "layer_menu": layer, "cluster_menu": cluster, "opacity": opacity}
     args |= {"outlines": outlines, "legend": legend}
-    left = [
+    controls = [
         row(*menus.values(), spacing=6),
-        figures[0],
         row(run_menu, outlines, spacing=8),
         row(layer, cluster, opacity, spacing=6),
-        figures[1],
         legend,
     ]
-    return {"left": left, "figures": figures, "run_menu": run_menu, "args": args, "ranges": (x_range, y_range)}
+    return {"controls": controls, "figures": figures, "run_menu": run_menu, "args": args, "ranges": (x_range, y_range)}
 
 
 def zoom_ranges(view):

@@ -11,7 +11,7 @@ from bokeh.resources import INLINE
 from plots.explorer.dark import PAGE, THEME, callback, words
 from plots.explorer.maps import maps
 from plots.explorer.runs import runs_below
-from plots.explorer.seds import sed_panels
+from plots.explorer.seds import ERRORS, KEYBOARD, sed_panels
 from plots.explorer.sources import sources
 
 
@@ -36,8 +36,11 @@ def explorer_page(view):
     update = connect(shared, parts)
     document = Document()
     document.theme = THEME
-    left, right = column(parts["left"], spacing=6), column(parts["right"], spacing=6)
-    document.add_root(column(words(head(view, known)), row(left, right, spacing=18), *below))
+    top = row(*parts["figures"], column(parts["controls"], spacing=4), spacing=12)
+    hints = words(f"<p>{KEYBOARD} {ERRORS}</p>", width=1230)
+    document.add_root(
+        column(words(head(view, known), width=1230), top, row(parts["charts"], spacing=12), hints, *below)
+    )
     document.js_on_event("document_ready", *update)
     return file_html(document, INLINE, title=f"galaxy {view.id_dr3}", template=PAGE)
 
@@ -88,5 +91,5 @@ def head(view, known):
             "and the pointer shows the nearest. Maps have all pixels."
         )
     missing += [f"{run}: {reason}" for run, reason in view.without.items()] + list(view.notes)
-    notes = "".join(f"<p>{escape(each)}</p>" for each in missing)
-    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))}</div>{notes}"
+    notes = escape(" · ".join(missing))
+    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))}</div><p>{notes}</p>"

@@ -19,17 +19,17 @@ if (place === undefined) words.push("not selected: no SED");
 else {
   const label = run ? map.data[run.labels][place] : 0;
   if (run) {
-    words.push(label > 0 ? `${chip(label)}<b>cluster ${label}</b>` : `${chip(label)}in no cluster`);
+    words.push(whole(label > 0 ? `${chip(label)}<b>cluster ${label}</b>` : `${chip(label)}in no cluster`));
     if (run.confidence) words.push(`probability ${number(map.data[run.confidence][place], 2)}`);
     const blend = run.fraction.map((column, k) => [map.data[column][place], k + 1]).filter(([share]) => share >= 0.005);
     blend.sort((a, b) => b[0] - a[0]);
-    const parts = blend.map(([share, k]) => `${chip(k)}${Math.round(100 * share)}% population ${k}`);
+    const parts = blend.map(([share, k]) => whole(`${chip(k)}${Math.round(100 * share)}% population ${k}`));
     if (parts.length) words.push(`light: ${parts.join(" + ")}`);
   }
   const layer = [...(run?.layers ?? []), ...known.layers].find((each) => each.column === layer_menu.value);
   if (layer) {
     const error = layer.error ? ` ± ${number(map.data[layer.error][place], 2)}` : "";
-    words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error} ${escaped(layer.unit)}`);
+    words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error}${layer.unit ? ` [${escaped(layer.unit)}]` : ""}`);
   }
   if (pixel !== undefined && known.has_pixels) {
     const flux = spectrum("flux", pixel), error = spectrum("error", pixel);

@@ -29,12 +29,12 @@ from bokeh.models import (
 from plots.explorer.dark import BACKGROUND, FAINT, TEXT, chart, words
 from plots.style import FLUX_LABEL
 
-WIDTH = 800  # screen pixels
+WIDTH, HEIGHT, BESIDE = 612, 360, 400  # screen pixels, of a chart, and width of what stands beside the maps
 TOOLTIPS = [("band", "@band"), ("µm", "@x{0.000}"), ("flux", "@flux{0.0000}"), ("error", "@error{0.0000}")]
 POINT_COLUMNS = ("band", "x", "flux", "error", "low", "high")
 REGION = "#ff8ac4"  # of the mean of a box or lasso, which no cluster has
 TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)  # micron
-SHAPES = "SEDs of all clusters, each divided by its mean (populations where blends are taken apart)"
+SHAPES = "SEDs of all clusters of the run, each divided by its mean"
 KEYBOARD = (
     "Move over the image or the map; tap a pixel to hold it, again to let it go. With the keyboard: Tab to a control, "
     "arrow keys to change it; row and column move the pixel."
@@ -59,7 +59,7 @@ def sed_panels(view, shared, parts):
     Returns
     -------
     dict
-        `right`, what stands there from top to bottom, and buttons.
+        `controls`, to which these are added; `charts`; the menu of the frame, and buttons.
     """
     frame = RadioButtonGroup(
         name="frame",
@@ -74,12 +74,12 @@ def sed_panels(view, shared, parts):
         f"{name}_box": Spinner(name=name, title=title, low=0, high=max(size - 1, 0), step=1, value=int(value), width=76)
         for name, title, size, value in zip(("row", "col"), ("pixel row", "column"), view.shape, start, strict=True)
     }
-    hold = Toggle(name="hold", label="hold pixel", active=False, width=90, align="end")
-    readout, region_words = words("", name="readout", width=WIDTH), words("", name="region_words", width=360)
+    hold = Toggle(name="hold", label="hold", active=False, width=60, align="end")
+    readout, region_words = words("", name="readout", width=BESIDE), words("", name="region_words", width=BESIDE)
     buttons = {
-        "save_sed_button": Button(name="save_sed", label="save mean SED (ECSV)", width=160),
-        "clear_button": Button(name="clear", label="clear", width=60),
-        "save_regions_button": Button(name="save_regions", label="save map (DS9 regions)", width=170),
+        "save_sed_button": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
+        "clear_button": Button(name="clear", label="clear", width=56),
+        "save_regions_button": Button(name="save_regions", label="save map (DS9 regions)", width=166),
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
@@ -89,15 +89,14 @@ def sed_panels(view, shared, parts):
     args |= more | spinners | {"hold": hold, "readout": readout, "region_words": region_words, "lines": lines}
     args |= {"wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
     parts["args"].update(args)
-    right = [
+    controls = [
         row(*spinners.values(), hold, frame, spacing=8),
         readout,
-        pixel_figure,
-        row(region_words, *buttons.values(), spacing=8),
-        shapes_figure,
-        words(f"<p>{KEYBOARD}</p><p>{ERRORS}</p>", width=WIDTH),
+        region_words,
+        row(*buttons.values(), spacing=6),
     ]
-    return {"right": right, "frame_menu": frame, **buttons}
+    charts = [pixel_figure, shapes_figure]
+    return {"controls": [*parts["controls"], *controls], "charts": charts, "frame_menu": frame, **buttons}
 
 
 def brightest_pixel(view):
@@ -110,12 +109,12 @@ def brightest_pixel(view):
 
 def pixel_panel(wave_range, lines):
     """The SED of a pixel, those of its cluster scaled to it, and the mean of a box or lasso."""
-    made = sed_chart("sed_panel", wave_range, FLUX_LABEL, 400, lines)
+    made = sed_chart("sed_panel", wave_range, FLUX_LABEL, lines)
     names = ("pixel_sed", "composite_sed", "population_sed", "region_sed")
     own, composite, population, region = (
         ColumnDataSource({column: [] for column in POINT_COLUMNS}, name=name) for name in names
     )
-    line = made.add_glyph(composite, Line(x="x", y="flux", line_width=1.5, line_alpha=0.8))
+    line = made.add_glyph(composite, Line(x="x", y="flux", line_width=1.5, line_alpha=0.5))
     dashes = made.add_glyph(composite, Scatter(x="x", y="flux", marker="dash", size=16, line_width=3))
     diamonds = Scatter(x="x", y="flux", marker="diamond", size=12, line_color="#101010")
     diamonds = made.add_glyph(population, diamonds)
@@ -127,9 +126,9 @@ def pixel_panel(wave_range, lines):
     made.add_tools(HoverTool(renderers=[points, squares, diamonds], tooltips=TOOLTIPS))
     items = {
         "pixel": [points],
-        "composite of its cluster, scaled to it": [line, dashes],
+        "composite, scaled to it": [line, dashes],
         "population, scaled to it": [diamonds],
-        "mean of box or lasso": [squares],
+        "box or lasso": [squares],
     }
     legend = Legend(
         items=[LegendItem(label=label, renderers=each) for label, each in items.items()],
@@ -140,26 +139,27 @@ def pixel_panel(wave_range, lines):
         spacing=14,
     )
     made.add_layout(legend, "above")
+    made.y_range.renderers += [line, diamonds, squares, points]
     args = dict(zip(names, (own, composite, population, region), strict=True))
     return made, args | {"composite_line": line, "composite_dots": dashes, "population_dots": diamonds}
 
 
 def shapes_panel(wave_range, lines):
     """The SEDs of all clusters of the run, each divided by its mean flux."""
-    made = sed_chart("shapes_panel", wave_range, "flux / mean flux", 340, lines, title=SHAPES)
+    made = sed_chart("shapes_panel", wave_range, "flux / mean flux", lines, title=SHAPES)
     columns = ("xs", "ys", "colour", "alpha", "width", "name")
     shapes = ColumnDataSource({name: [] for name in columns}, name="shapes")
     points = ColumnDataSource(
         {name: [] for name in ("band", "x", "flux", "low", "high", "colour")}, name="shape_points"
     )
     curves = MultiLine(xs="xs", ys="ys", line_color="colour", line_alpha="alpha", line_width="width")
-    made.add_glyph(shapes, curves)
+    made.y_range.renderers.append(made.add_glyph(shapes, curves))
     error_bars(made, points, "colour")
     made.add_glyph(points, Scatter(x="x", y="flux", fill_color="colour", line_color=None, size=6))
     return made, {"shapes": shapes, "shape_points": points}
 
 
-def sed_chart(name, wave_range, label, height, lines, title=""):
+def sed_chart(name, wave_range, label, lines, title=""):
     """A panel of wavelength, logarithmic, with the lines of gas and the breaks of stars marked."""
     tools = [PanTool(dimensions="height"), WheelZoomTool(dimensions="height"), ResetTool()]
     made = chart(
@@ -168,9 +168,9 @@ def sed_chart(name, wave_range, label, height, lines, title=""):
         title=title,
         name=name,
         width=WIDTH,
-        height=height,
+        height=HEIGHT,
         x_range=wave_range,
-        y_range=DataRange1d(),
+        y_range=DataRange1d(range_padding=0.15),
         x_scale=LogScale(),
     )
     made.below[0].ticker = [*TICKS]
@@ -180,7 +180,7 @@ def sed_chart(name, wave_range, label, height, lines, title=""):
     names = Text(text="name", text_color=FAINT, text_font_size="11px", text_baseline="top", x_offset=3)
     made.add_glyph(lines, names, y_range_name="frame")
     zero = ColumnDataSource({"x": [wave_range.start / 10, wave_range.end], "y": [0, 0]})
-    made.add_glyph(zero, Line(line_color=FAINT))  # which is always within the panel
+    made.y_range.renderers = [made.add_glyph(zero, Line(line_color=FAINT))]  # which is always within the panel
     return made
 
 
