@@ -83,7 +83,7 @@ def update_index(output, rows):
         Gives the rows of the summary, a list of dict. It is asked once no other call is at the list, so that of two
         calls that end together the second writes what both have done.
     """
-    from plots.explorer.index import index_page  # it draws with Bokeh, which other calls need not load
+    from plots.explorer.index import index_page  # Bokeh takes half a second, which only who makes a page pays
 
     path = data_paths.index_path(output)
     record_path = data_paths.record_path(output, "", GALAXY).with_name(".index.json")

@@ -9,7 +9,7 @@ const is_asked = i =>
   (outcome.value == "any" || status[i] == outcome.value) &&
   (flag.value == "any" || (flag.value == "none" ? flags[i].length == 0 : flags[i].includes(flag.value))) &&
   // What is not known lies in no range.
-  narrowed.every(({name, value: [low, high]}) => low <= galaxies.data[name][i] && galaxies.data[name][i] <= high)
+  narrowed.every(({tags: [name], value: [low, high]}) => low <= galaxies.data[name][i] && galaxies.data[name][i] <= high)
 
 const order = Array.from(html.keys()).filter(is_asked)
 // What is not known comes last both ways; equals stay in the order of their ids.

@@ -1,76 +1,66 @@
-"""The list of all galaxies of an output folder: one page that opens in a browser, without a server."""
+"""The list of all galaxies of an output folder: one page that opens in any browser without a server or a network."""
 
+from collections import Counter
 from html import escape
-from pathlib import Path
 
 import numpy as np
+from bokeh.document import Document
+from bokeh.embed import file_html
+from bokeh.layouts import column, row
+from bokeh.models import Button, ColumnDataSource, CustomJS, Div, RangeSlider, Select, Spinner, TextInput
+from bokeh.resources import INLINE
+
+from plots.explorer.dark import BACKGROUND, CALLBACKS, FAINT, FONT, GRID, PAGE, PANEL, TEXT, THEME, WIDGETS
 
 LENGTH = 50  # galaxies on a page of the list
 THUMBNAIL = 176, 88  # pixels on the screen, image and label map side by side
-WIDTHS = {"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58, "held_out_error": 100, "brightness_share": 88}
-WIDTH = 76  # pixels, of the other columns
+WIDTH = 76  # pixels, of a column
+WIDTHS = {  # of those that need another one
+    **{"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58},
+    **{"held_out_error": 114, "fragmentation": 86, "brightness_share": 90},
+}
 WHOLE_WIDTH = 1236  # with a scroll bar it fits in 1280
 RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns that can be narrowed, and in which steps
+NOTHING = '<div class="nothing">No galaxy fits. Widen the ranges, or shorten the search.</div>'
 
-# Light grey on nearly black has a contrast of 13 to 1, the smaller words one of 7; what is wrong is told by words and
-# signs, and by orange and blue, which differ in all common kinds of colour blindness.
-DARK = """
-:host, :root {
-  --color: #d9dce1; --background-color: #1b1e23; --hover-color: #2a2f37; --border-color: #5a616d;
-  --divider-color: #30353d; --placeholder-color: #9aa2ae; --icon-color: #d9dce1; --highlight-color: #7fb3e6;
-  --surface-background-color: #1b1e23; --input-focus-border-color: #7fb3e6; --inactive-bg: #1b1e23;
-  --soft: #a4abb6; --wrong: #ffa552; --link: #8cc2f5; --bokeh-font-size: 13px;
-  color-scheme: dark; color: var(--color);
-}
-a { color: var(--link); }
-:focus-visible { outline: 2px solid var(--highlight-color) !important; outline-offset: 1px; }
+# What is wrong is told by a word in orange, which is apart from the blue of links in all kinds of colour blindness.
+LINK, WRONG = "#6cb0ec", "#ffa552"
+HEADLINE = f"""
+:host {{ color: {TEXT}; font: 18px {FONT}; }}
+span {{ color: {FAINT}; }}
 """
-HEADLINE = "div { font-size: 18px; padding: 12px 0 2px; } span { color: var(--soft); }"
-CONTROLS = """
-input, select { background-color: var(--background-color) !important; color: var(--color) !important; }
-label, .bk-slider-title { color: var(--soft) !important; }
-.bk-slider-value { color: var(--color); }
-.noUi-target { margin-top: 9px; background: #30353d; border-color: #5a616d; box-shadow: none; }
-.noUi-handle { background: #d9dce1; border-color: #d9dce1; box-shadow: none; }
-.bk-btn { background: #262a31 !important; color: var(--color) !important; border-color: #454b55 !important; }
-.bk-btn:hover { background: #343a44 !important; }
+TITLES = f"""
+.bk-btn {{ background: none !important; border: none !important; color: {FAINT} !important; text-align: right;
+  font-weight: 600; padding: 6px 8px; white-space: nowrap; width: 100%; position: relative; }}
+.bk-btn:hover {{ color: {TEXT} !important; text-decoration: underline; }}
+:host(.rising) .bk-btn, :host(.falling) .bk-btn {{ color: {LINK} !important; }}
+:host(.rising) .bk-btn::after, :host(.falling) .bk-btn::after {{ content: "▲"; position: absolute; right: 8px;
+  bottom: -4px; font-size: 8px; }}
+:host(.falling) .bk-btn::after {{ content: "▼"; }}
 """
-TITLES = """
-.bk-btn { background: none !important; border: none !important; color: var(--soft) !important; text-align: right;
-  font-weight: 600; padding: 6px 8px; white-space: nowrap; width: 100%; }
-.bk-btn:hover { color: var(--color) !important; text-decoration: underline; }
-:host(.rising) .bk-btn, :host(.falling) .bk-btn { color: var(--link) !important; }
-:host(.rising) .bk-btn::before { content: "▲ "; } :host(.falling) .bk-btn::before { content: "▼ "; }
-"""
-LIST = """
-table { border-collapse: collapse; table-layout: fixed; width: 1236px; font-size: 13px; line-height: 1.35;
-  font-variant-numeric: tabular-nums; }
-thead { position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden; }
-tr { border-bottom: 1px solid var(--divider-color); }
-tbody tr:hover { background: #22262c; }
-td { padding: 6px 8px; text-align: right; vertical-align: middle; overflow-wrap: anywhere; }
-td:first-child { padding-left: 0; text-align: left; }
-td:nth-child(2) { text-align: left; }
-td:last-child { text-align: left; padding: 6px 0 6px 16px; }
-img { display: block; background: #000; border-radius: 3px; }
-.none { width: 176px; height: 88px; border: 1px dashed #454b55; border-radius: 3px; display: grid; place-items: center;
-  color: var(--soft); box-sizing: border-box; }
-b { font-size: 15px; font-weight: 600; }
-small { display: block; color: var(--soft); font-size: 11.5px; }
-i { font-style: normal; display: inline-block; margin: 0 4px 3px 0; padding: 0 7px; border: 1px solid #5a616d;
-  border-radius: 9px; font-size: 11.5px; }
-i.wrong { border-color: var(--wrong); color: var(--wrong); font-weight: 600; }
-p { margin: 2px 0 0; color: var(--soft); font-size: 12px; max-height: 66px; overflow-y: auto; }
-.nothing { padding: 60px 0; color: var(--soft); font-size: 15px; }
-"""
-TEMPLATE = """
-{% block preamble %}
-<meta name="viewport" content="width=device-width">
-<style>
-  html { background: #131518; color-scheme: dark; }
-  body { background: #131518; margin: 0 auto 40px; width: 1236px; }
-</style>
-{% endblock %}
+LEFT = ".bk-btn { text-align: left; } .bk-btn::after { right: auto !important; left: 8px; }"
+LIST = f"""
+:host {{ color: {TEXT}; font-family: {FONT}; color-scheme: dark; }}
+table {{ border-collapse: collapse; table-layout: fixed; width: {WHOLE_WIDTH}px; font-size: 13px; line-height: 1.35;
+  font-variant-numeric: tabular-nums; }}
+thead {{ position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden; }}
+tr {{ border-bottom: 1px solid {GRID}; }}
+tbody tr:hover {{ background: {PANEL}; }}
+td {{ padding: 6px 8px; text-align: right; overflow-wrap: anywhere; }}
+td:first-child {{ padding-left: 0; }}
+td:nth-child(2) {{ text-align: left; }}
+td:last-child {{ padding: 6px 0 6px 16px; text-align: left; }}
+img, .none {{ display: block; width: {THUMBNAIL[0]}px; height: {THUMBNAIL[1]}px; border-radius: 3px; }}
+.none {{ border: 1px dashed {GRID}; box-sizing: border-box; color: {FAINT}; display: grid; place-items: center; }}
+a {{ color: {LINK}; }}
+a:focus-visible {{ outline: 2px solid #ffa90e; outline-offset: 2px; }}
+b {{ font-size: 15px; font-weight: 600; }}
+small {{ display: block; color: {FAINT}; font-size: 11.5px; }}
+i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid #5a616d;
+  border-radius: 9px; font-size: 11.5px; }}
+i.wrong {{ border-color: {WRONG}; color: {WRONG}; font-weight: 600; }}
+p {{ margin: 2px 0 0; color: {FAINT}; font-size: 12px; max-height: 66px; overflow-y: auto; }}
+.nothing {{ padding: 60px 0; color: {FAINT}; font-size: 15px; }}
 """
 SORT = """
 const [field, sign] = galaxies.tags
@@ -92,52 +82,41 @@ def index_page(listed):
     str
         HTML, with all scripts inside. Links and thumbnails are beside the page, where `listed` says.
     """
-    from bokeh.document import Document
-    from bokeh.embed import file_html
-    from bokeh.layouts import column, row
-    from bokeh.models import Button, ColumnDataSource, CustomJS, Div, InlineStyleSheet, Select, Spinner, TextInput
-    from bokeh.resources import INLINE
+    galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])  # sorted by it; -1: falling
+    hint = "id, flag, run, note …"
+    search = TextInput(name="search", title="search", placeholder=hint, width=180, margin=(5, 5, 5, 0))
+    outcomes = Counter(each.status for each in listed.galaxies)
+    flags = Counter(flag for each in listed.galaxies for flag in each.flags or ["none"])
+    outcome = Select(name="outcome", title="outcome", value="any", options=_options(outcomes), width=120)
+    flag = Select(name="flag", title="flag", value="any", options=_options(flags), width=170)
+    ranges = [slider for name, step in RANGES.items() if (slider := _slider(name, step, listed))]
+    page = Spinner(name="page", title="page", low=1, high=1, value=1, step=1, width=70)
+    turns = [_turn(step, page) for step in (-1, 1)]
+    titles = [_title(name, *title_and_meaning) for name, title_and_meaning in listed.columns.items()]
+    count = Div(name="count", width=WHOLE_WIDTH, margin=(6, 0, 0, 0), disable_math=True, stylesheets=[HEADLINE])
+    table = Div(name="list", width=WHOLE_WIDTH, margin=0, disable_math=True, stylesheets=[LIST])
 
-    def styled(kind, *css, **options):
-        return kind(stylesheets=[*sheets, *(InlineStyleSheet(css=each) for each in css)], **options)
-
-    sheets = [InlineStyleSheet(css=DARK)]
-    galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])
-    wanted = {"title": "search", "placeholder": "id, flag, run, note …"}
-    search = styled(TextInput, CONTROLS, name="search", width=180, margin=(5, 5, 5, 0), **wanted)
-    outcome = styled(Select, CONTROLS, name="outcome", title="outcome", options=_options(listed, _outcomes), width=120)
-    flag = styled(Select, CONTROLS, name="flag", title="flag", options=_options(listed, _flags), width=170)
-    outcome.value = flag.value = "any"
-    ranges = [_slider(name, step, listed, styled) for name, step in RANGES.items() if _is_known(name, listed)]
-    page = styled(Spinner, CONTROLS, name="page", title="page", low=1, high=1, value=1, step=1, width=70)
-    turns = {sign: styled(Button, CONTROLS, label=sign, width=34, align="end") for sign in "‹›"}
-    titles = [_title(name, *listed.columns[name], styled) for name in listed.columns]
-    count = styled(Div, HEADLINE, name="count", text="", width=WHOLE_WIDTH, margin=0, disable_math=True)
-    rows = styled(Div, LIST, name="list", text="", width=WHOLE_WIDTH, margin=0, disable_math=True)
-
-    shown = {"galaxies": galaxies, "search": search, "outcome": outcome, "flag": flag, "ranges": ranges}
-    shown |= {"page": page, "titles": titles, "count": count, "list": rows, "length": LENGTH, "head": _head(listed)}
-    shown["folder"] = f"<span>in {escape(listed.folder)}</span>"
-    nothing = '<div class="nothing">No galaxy fits. Widen the ranges, or shorten the search.</div>'
-    update = CustomJS(args=shown | {"nothing": nothing}, code=Path(__file__).with_suffix(".js").read_text())
+    known = {"galaxies": galaxies, "search": search, "outcome": outcome, "flag": flag, "ranges": ranges, "page": page}
+    known |= {"titles": titles, "count": count, "list": table, "length": LENGTH, "nothing": NOTHING}
+    known |= {"head": _head(listed), "folder": f"<span>in {escape(listed.folder)}</span>"}
+    update = CustomJS(args=known, code=(CALLBACKS / "index.js").read_text())
     search.js_on_change("value_input", update)
+    galaxies.js_on_change("tags", update)
     for model in (outcome, flag, page, *ranges):
         model.js_on_change("value", update)
-    galaxies.js_on_change("tags", update)
     sort = CustomJS(args={"galaxies": galaxies}, code=SORT)
     for title in titles:
         title.js_on_event("button_click", sort)
-    for step, button in zip((-1, 1), turns.values(), strict=True):
-        button.js_on_event("button_click", CustomJS(args={"page": page, "step": step}, code=TURN))
 
-    sticky = {"position": "sticky", "top": "0", "z-index": "1", "background": "#131518", "padding-bottom": "2px"}
-    sticky |= {"border-bottom": "1px solid #454b55"}
-    head = row(styled(Div, width=THUMBNAIL[0] + 8, margin=0, text=""), *titles, spacing=0)
-    controls = row(search, outcome, flag, *ranges, page, *turns.values(), spacing=14)
-    document = Document(title=f"galaxies of {listed.folder}")
-    document.add_root(column(column(count, controls, head, styles=sticky), rows))
+    sticky = {"position": "sticky", "top": "0", "z-index": "1", "background": BACKGROUND}
+    sticky |= {"padding-bottom": "3px", "border-bottom": f"1px solid {FAINT}"}
+    controls = row(search, outcome, flag, *ranges, page, *turns, spacing=14)
+    above = column(count, controls, row(Div(width=THUMBNAIL[0] + 8, margin=0), *titles, spacing=0), styles=sticky)
+    document = Document()
+    document.theme = THEME
+    document.add_root(column(above, table, margin=(0, 0, 40, 14)))
     document.js_on_event("document_ready", update)
-    return file_html(document, INLINE, template=TEMPLATE)
+    return file_html(document, INLINE, title=f"galaxies in {listed.folder}", template=PAGE)
 
 
 def _columns(listed):
@@ -156,16 +135,16 @@ def _row(galaxy, columns):
     """A row of the table, as HTML."""
     picture = '<div class="none">no picture</div>'
     if galaxy.thumbnail:
-        wide, high = THUMBNAIL
-        size = f'alt="galaxy {galaxy.id_dr3}: image and clusters" width={wide} height={high}'
-        picture = f'<img loading="lazy" src="{escape(galaxy.thumbnail)}" {size}>'
+        shows = f"galaxy {galaxy.id_dr3}: image and clusters"
+        picture = f'<img loading="lazy" src="{escape(galaxy.thumbnail)}" alt="{shows}">'
     words = {name: escape(galaxy.words[name]) for name in columns}
     words["id_dr3"] = f"{_linked(galaxy.page, f'<b>{galaxy.id_dr3}</b>')}<small>{escape(galaxy.run)}</small>"
     words["n_clusters"] = f"<b>{words['n_clusters']}</b><small>{escape(galaxy.k_range)}</small>"
-    status = "" if galaxy.is_ok else f'<i class="{"" if galaxy.is_expected else "wrong"}">{escape(galaxy.status)}</i>'
-    flags = "".join(f"<i>{escape(flag)}</i>" for flag in galaxy.flags)
+    flags = [f"<i>{escape(flag)}</i>" for flag in galaxy.flags]
+    if not galaxy.is_ok:
+        flags.insert(0, f'<i class="{"expected" if galaxy.is_expected else "wrong"}">{escape(galaxy.status)}</i>')
     notes = f"<p>{escape(galaxy.notes)}" if galaxy.notes else ""
-    cells = [_linked(galaxy.page, picture, "tabindex=-1"), *words.values(), status + flags + notes]
+    cells = [_linked(galaxy.page, picture, "tabindex=-1"), *words.values(), " ".join(flags) + notes]
     return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}"
 
 
@@ -181,41 +160,35 @@ def _head(listed):
     return f"<colgroup>{columns}</colgroup><thead><tr>{''.join(f'<th>{escape(name)}' for name in names)}</tr></thead>"
 
 
-def _title(name, title, meaning, styled):
-    from bokeh.models import Button
+def _title(name, title, meaning):
+    """The title of a column, a button that sorts by it."""
+    sheets = [WIDGETS, TITLES, *([LEFT] if name == "id_dr3" else [])]
+    options = {"width": WIDTHS.get(name, WIDTH), "margin": 0, "html_attributes": {"title": meaning}}
+    return Button(name=name, label=title, stylesheets=sheets, **options)
 
-    css = TITLES + (".bk-btn { text-align: left; }" if name == "id_dr3" else "")
-    options = {"label": title, "width": WIDTHS.get(name, WIDTH), "html_attributes": {"title": meaning}}
-    return styled(Button, css, name=name, margin=0, **options)
+
+def _turn(step, page):
+    """A button that turns to the next page of the list, or back."""
+    name, sign = ("back", "‹") if step < 0 else ("forward", "›")
+    options = {"width": 34, "align": "end", "html_attributes": {"title": f"one page {name}"}}
+    button = Button(name=name, label=sign, **options)
+    button.js_on_event("button_click", CustomJS(args={"page": page, "step": step}, code=TURN))
+    return button
 
 
-def _slider(name, step, listed, styled):
-    from bokeh.models import RangeSlider
-
-    values = [each.values[name] for each in listed.galaxies]
+def _slider(name, step, listed):
+    """What narrows a column, over the range of its values; None where none is known."""
+    values = np.array([each.values[name] for each in listed.galaxies])
+    if not np.isfinite(values).any():
+        return None
     low, high = np.floor(np.nanmin(values) / step) * step, np.ceil(np.nanmax(values) / step) * step
-    limits = {"start": low, "end": max(high, low + step), "step": step, "value": (low, max(high, low + step))}
-    options = {"format": "0" if step == 1 else "0.00", "bar_color": "#7fb3e6", "width": 142}
-    return styled(RangeSlider, CONTROLS, name=name, title=listed.columns[name][0], **limits, **options)
+    high = max(high, low + step)  # which is not drawn without a length
+    limits = {"start": low, "end": high, "step": step, "value": (low, high), "format": "0" if step == 1 else "0.00"}
+    options = {"name": f"range_{name}", "tags": [name], "title": listed.columns[name][0], "width": 142}
+    return RangeSlider(bar_color=LINK, **limits, **options)
 
 
-def _is_known(name, listed):
-    return any(np.isfinite(each.values[name]) for each in listed.galaxies)
-
-
-def _outcomes(galaxy):
-    return [galaxy.status]
-
-
-def _flags(galaxy):
-    return galaxy.flags or ["none"]
-
-
-def _options(listed, words_of):
-    """Choices of a menu: any, and each word that galaxies have with their number, most frequent first."""
-    counts = {}
-    for galaxy in listed.galaxies:
-        for word in words_of(galaxy):
-            counts[word] = counts.get(word, 0) + 1
+def _options(counts):
+    """Choices of a menu: any, and each word with the number of its galaxies, most frequent first."""
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
     return [("any", "any"), *((word, f"{word} ({counts[word]:,})") for word in ordered)]
