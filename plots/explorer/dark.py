@@ -41,11 +41,12 @@ p {{ margin: 2px 0; color: {FAINT}; }} small {{ color: {FAINT}; }} a {{ color: #
 table {{ border-collapse: collapse; font-size: 12px; font-variant-numeric: tabular-nums; }}
 th {{ text-align: left; color: {FAINT}; font-weight: 500; vertical-align: bottom; }}
 th, td {{ padding: 3px 10px 3px 0; border-bottom: 1px solid {GRID}; white-space: nowrap; }}
-td.long, th.long {{ white-space: normal; min-width: 90px; max-width: 420px; }}
-.wide {{ overflow-x: auto; }}
+td.long, th.long {{ white-space: normal; min-width: 200px; max-width: 420px; }}
+.wide {{ overflow-x: auto; max-width: 1228px; }}
 .chip {{ display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 4px;
          vertical-align: -1px; }}
-.legend {{ display: flex; flex-wrap: wrap; gap: 1px 14px; }} .readout {{ min-height: 76px; }} .whole {{ white-space: nowrap; }}
+.legend {{ display: flex; flex-wrap: wrap; gap: 1px 14px; }}
+.readout {{ min-height: 76px; }} .whole {{ white-space: nowrap; }}
 """
 PAGE = f"""
 {{% block preamble %}}
@@ -116,7 +117,7 @@ def table(columns):
     """HTML of a table, {head: list of str}, whose texts are escaped."""
     if not columns:
         return ""
-    long = {name: " class=long" if max(map(len, [*values, name])) > 24 else "" for name, values in columns.items()}
+    long = {name: " class=long" if max(map(len, [*values, name])) > 40 else "" for name, values in columns.items()}
     head = "".join(f"<th{long[name]} scope=col>{escape(name)}</th>" for name in columns)
     cells = zip(*([f"<td{long[name]}>{escape(each)}</td>" for each in columns[name]] for name in columns), strict=True)
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)

@@ -79,7 +79,8 @@ def connect(shared, parts):
 def head(view, known):
     """What the galaxy is and what is not to be seen, as HTML."""
     redshift = f"z = {view.redshift:.4g}" if np.isfinite(view.redshift) else "redshift not known: no rest frame"
-    facts = [redshift, f"{len(view.rows):,} pixels", f"{len(view.bands)} bands", f"{len(view.runs)} runs"]
+    counts = {"pixel": len(view.rows), "band": len(view.bands), "run": len(view.runs)}
+    facts = [redshift, *(f"{number:,} {name}{'s' * (number != 1)}" for name, number in counts.items())]
     missing = []
     if not len(view.rows):
         missing.append("No pixel of this galaxy is selected: there is nothing to cluster.")

@@ -29,7 +29,8 @@ else {
   const layer = [...(run?.layers ?? []), ...known.layers].find((each) => each.column === layer_menu.value);
   if (layer) {
     const error = layer.error ? ` ± ${number(map.data[layer.error][place], 2)}` : "";
-    words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error}${layer.unit ? ` [${escaped(layer.unit)}]` : ""}`);
+    words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error}${layer.unit ? ` [${escaped(layer.unit)}]` : ""}`
+               + (layer.meaning ? ` <small>(${escaped(layer.meaning)})</small>` : ""));
   }
   if (pixel !== undefined && known.has_pixels) {
     const flux = spectrum("flux", pixel), error = spectrum("error", pixel);

@@ -52,8 +52,7 @@ def runs_below(view, parts):
     most = max((len(values) for run in view.runs for values, _ in run.criteria.values()), default=0)
     curves = [column(number, curves_panel(shown, rings, most))] if most else []
     return [
-        heading("Runs side by side: one colour is one region"),
-        *small_maps(view, parts["ranges"]),
+        *beside_each_other(view, parts["ranges"]),
         row(*beside, *curves, spacing=24),
         heading("Quality of the runs"),
         words(table(quality_of(view.runs)), name="quality", width=1230),
@@ -62,8 +61,10 @@ def runs_below(view, parts):
     ]
 
 
-def small_maps(view, ranges):
-    """A small map for each run, and one of the most frequent regions, in rows; they zoom with the large ones."""
+def beside_each_other(view, ranges):
+    """A small map for each of several runs, and one of the most frequent regions, which zoom with the large ones."""
+    if len(view.runs) < 2:
+        return [heading("Number of clusters")]
     maps = [(f"{n}: {run.title}", run.labels, run.regions) for n, run in enumerate(view.runs, start=1)]
     if view.consensus is not None:
         maps.append(("most frequent region", view.consensus, None))
@@ -78,7 +79,8 @@ def small_maps(view, ranges):
         place = {"x": float(x) - 0.5, "y": float(y) - 0.5, "dw": image.shape[1], "dh": image.shape[0]}
         made.add_glyph(ColumnDataSource({"image": [image]}), ImageRGBA(image="image", **place))
         plots.append(made)
-    return [row(*plots[at : at + ACROSS], spacing=6) for at in range(0, len(plots), ACROSS)]
+    rows = [row(*plots[at : at + ACROSS], spacing=6) for at in range(0, len(plots), ACROSS)]
+    return [heading("Runs side by side: one colour is one region"), *rows]
 
 
 def matrix(view):
@@ -168,8 +170,18 @@ def quality_of(runs):
     return columns
 
 
+def turned(columns):
+    """The same table with a column for each row, as clusters are fewer than quantities."""
+    if not columns:
+        return {}
+    first, *others = columns
+    rows = {f"{first} {each}": [columns[name][at] for name in others] for at, each in enumerate(columns[first])}
+    return {"quantity": others} | rows
+
+
 def results_of(run):
     """Features and fits of a run as HTML."""
-    parts = [("Features of the SEDs", run.features), ("Stellar populations fitted, median and 16-84% range", run.fits)]
+    fits = "Stellar populations fitted, median and 16-84% range"
+    parts = [("Features of the SEDs", run.features), (fits, turned(run.fits))]
     there = [f"<p>{title}</p>{table(columns)}" for title, columns in parts if columns]
     return "".join(there) or "<p>This run has no features and no fits.</p>"

@@ -80,7 +80,7 @@ def add_layer(on_map, layer, name):
     if layer.error is not None:
         on_map[f"{name}_error"] = layer.error.astype(np.float32)
     error = None if layer.error is None else f"{name}_error"
-    return {"title": layer.title, "column": name, "error": error, "unit": layer.unit}
+    return {"title": layer.title, "column": name, "error": error, "unit": layer.unit, "meaning": layer.meaning}
 
 
 def add_run(on_map, seds, run, number):
