@@ -231,7 +231,9 @@ def test_five_thousand_galaxies(browser, tmp_path):
     assert browser.get("page", "value") == 100
     browser.press("back")
     assert browser.get("page", "value") == 99
-    browser.set("range_redshift", "value", [0, 0.05])  # the page that is left is the first one
+    browser.press("redshift")  # the other way round, from the first page on
+    assert shown(browser) == list(np.argsort(-redshifts)[:50] + 1)
+    browser.set("range_redshift", "value", [0, 0.05])
     assert (browser.get("page", "value"), browser.get("page", "high"), len(shown(browser))) == (1, 1, 26)
 
 
