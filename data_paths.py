@@ -251,6 +251,21 @@ def image_path(output, folder, id_dr3, picture, figure_format):
     return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"
 
 
+def explorer_path(output, id_dr3):
+    """HTML page of one galaxy that opens in a browser."""
+    return Path(output) / "explorer" / f"{id_dr3}.html"
+
+
+def index_path(output):
+    """Page that lists all galaxies, beside their pages."""
+    return Path(output) / "explorer" / "index.html"
+
+
+def thumbnail_path(output, id_dr3):
+    """Picture of a galaxy in that list: its image and its label map."""
+    return Path(output) / "explorer" / "thumbnails" / f"{id_dr3}.png"
+
+
 def export_path(output, code, folder, name):
     """File for another code; `folder` is the run's name, or that of the filter curves that all runs share."""
     return Path(output) / "exports" / code / folder / name

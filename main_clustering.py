@@ -106,6 +106,7 @@ FIT_PRIORS = {  # lowest and highest; uniform in the logarithm of age, tau, mass
 FIT_REDSHIFT = "fixed"  # to z_50, or "catalog": a Gaussian about it with half of the 16-84% range
 MAGNIFICATION = None  # by lensing: a number, a column of the SPS catalog such as "mu", or {id: number}
 
+EXPLORER = True  # a page for each galaxy, and a list of all of them, that open in a browser without a server
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
 PIXEL_CUBES = True  # keep the fluxes of each galaxy's cutout and its maps of features, half of the disk

@@ -27,6 +27,7 @@ def own_folders(monkeypatch, tmp_path):
     monkeypatch.delenv("UNCOVER_CATALOGS_FOLDER", raising=False)
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "made"))
     monkeypatch.setenv("UNCOVER_CACHE_FOLDER", str(tmp_path / "cache"))
+    monkeypatch.setattr("main_clustering.EXPLORER", False)  # pages take a second each: tests of pages ask for them
 
 
 def celestial_wcs():

@@ -13,10 +13,12 @@ import numpy as np
 
 import data_paths
 from helper_functions.choose import gather
+from helper_functions.job.explorer_index import update_index
 from helper_functions.job.field_table import update_regions
 from helper_functions.job.records import code_digest, digest, locked, read_record
 from helper_functions.job.save_results import save_figure, save_json
 from helper_functions.job.summary import EXPECTED, OK, Summary
+from helper_functions.job.tell import say
 from helper_functions.quality import QUALITY
 
 FIELD_PICTURES = gather("plots", "FIELD_PICTURES")
@@ -81,11 +83,20 @@ def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
 
 
 def show_field(summary, settings):
-    """`update_field` for the main job: what goes wrong there is a warning, and costs no galaxy anything."""
+    """Bring the field and the list of galaxies up to date, for the main job: a failure there costs no galaxy anything.
+
+    What goes wrong is a warning.
+    """
     try:
         update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi, settings.pictures)
     except Exception as problem:
         warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
+    try:
+        if settings.explorer:
+            update_index(settings.output, summary.rows)
+            say(f"look at it in a browser: {data_paths.index_path(settings.output)}")
+    except Exception as problem:
+        warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
 
 def _update_pictures(output, rows, figure_format, dpi):

@@ -11,6 +11,7 @@ from astropy.wcs import WCS
 import data_paths
 from helper_functions.filters import pivot_wavelength
 from helper_functions.fitting.bagpipes_fit import Fit
+from helper_functions.job.explorer import renew_page
 from helper_functions.job.fit_files import demagnified, fit_paths, fits_table, posterior_hdus
 from helper_functions.job.fit_tasks import (
     fit_of,
@@ -158,6 +159,8 @@ def finish_run(id_dr3, run, known, settings, problems):
             fits_of = {task: demagnified(fit, magnification) for task, fit in fits_of.items()}
             saved = save_fitted(tasks, fits_of, reasons, magnification, notes, settings)
             save_record(output, id_dr3, record, asked=asked, files=describe_files(output, saved))
+            if settings.explorer:
+                renew_page(output, id_dr3)
     found = f"{id_dr3}: {run}: {len(fits_of)} of {len(tasks)} regions fitted -> {output}"
     say("; ".join([found, *notes, *sorted({*reasons.values()})]))
 

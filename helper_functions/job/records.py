@@ -19,7 +19,7 @@ import data_paths
 from helper_functions.job.save_results import checksum, is_as_described, save_json
 
 # What the results depend on; not the two files that users edit, main_clustering.py and data_paths.py.
-CODE = ("distances.py", "prepare_images.py", "helper_functions/**/*.py", "plots/*.py")
+CODE = ("distances.py", "prepare_images.py", "helper_functions/**/*.py", "plots/**/*.py", "plots/**/*.js")
 GALAXY = "galaxy"  # name of the record of what a galaxy leaves besides its runs
 WAIT = 0.1  # seconds between two looks at a lock that another call holds
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that have none

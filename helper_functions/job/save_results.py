@@ -191,6 +191,12 @@ def small_labels(labels):
     return labels.astype(smallest)
 
 
+def save_image(path, pixels):
+    """Write an image (ny, nx, 3), uint8 with the first row at the top, as PNG."""
+    with written_beside(path) as partial:
+        Image.fromarray(pixels).save(partial, "png")
+
+
 # ---- tables -----------------------------------------------------------------
 
 

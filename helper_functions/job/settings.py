@@ -232,6 +232,11 @@ SETTINGS = {
         nargs="+",
         changes=NOTHING,
     ),
+    "explorer": Setting(
+        switch,
+        "make a page for each galaxy, and a list of all of them, that open in a browser without a server",
+        changes=NOTHING,  # a record says which there are
+    ),
     "pictures": Setting(
         one_of(AMOUNTS, "pictures"),
         "which are drawn: a map for each run and the comparison of runs are the few",

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import data_paths
 from helper_functions.compare_runs import agreement_table
+from helper_functions.job.explorer import explorer_paths, page_or_warning
+from helper_functions.job.explorer_index import save_thumbnail
 from helper_functions.job.exports import possible_exports
 from helper_functions.job.features import feature_hdus
 from helper_functions.job.fit_files import fit_paths
@@ -118,6 +120,7 @@ class GalaxyStore:
         """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
         record, content = self._record(GALAXY), self._galaxy_content()
         same = all(record.get(name) == value for name, value in content.items())
+        same = same and record.get("explorer", False) >= self.settings.explorer
         return same and self._shows_enough(record) and files_stand(self.output, record["files"])
 
     def _shows_enough(self, record):
@@ -176,9 +179,13 @@ class GalaxyStore:
             save_fits(regions, consensus_hdus(result.cutout, result.agreement))
             saved += [table, regions]
         saved += save_galaxy_pictures(result, self.settings).values()
+        if self.settings.explorer and result.panels:
+            saved.append(save_thumbnail(self.output, result, [run.name for run, _ in self.runs_that_hold()]))
+        page = page_or_warning(self.output, self.id_dr3) if self.settings.explorer else None
+        saved += [page] if page else []
         files = describe_files(self.output, saved)
         content = self._galaxy_content() | self._pictures_asked()
-        save_record(self.output, self.id_dr3, GALAXY, files=files, **content)
+        save_record(self.output, self.id_dr3, GALAXY, files=files, explorer=page is not None, **content)
 
     def save_run(self, result, seconds):
         """Save what a run gave; return its row of the summary."""
@@ -259,7 +266,7 @@ class GalaxyStore:
         output, id_dr3 = self.output, self.id_dr3
         if name == GALAXY:
             pictures = [path for each in GALAXY_PICTURES for path in possible_pictures(output, each, id_dr3, [each])]
-            return self._galaxy_files() + pictures
+            return [*self._galaxy_files(), *explorer_paths(output, id_dr3), *pictures]
         files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
         pictures = possible_pictures(output, name, id_dr3, RUN_PICTURES)
         return files + possible_exports(output, name, id_dr3) + fit_paths(output, name, id_dr3) + pictures

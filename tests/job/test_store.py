@@ -27,7 +27,7 @@ ELSE = {  # another value for each setting
     **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
     **{"select": "z_50 > 1", "dry_run": True},
     **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
-    **{"magnification": 2.0},
+    **{"magnification": 2.0, "explorer": False},
     **{"survey": "jades", "check": True},
 }
 
@@ -41,7 +41,7 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     harmless = (
         "id_dr3_list select methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs "
         "catalogs output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification "
-        "pictures pixel_cubes survey check dry_run"
+        "explorer pictures pixel_cubes survey check dry_run"
     )
     assert (first.runs == other.runs) == (name in harmless.split())
     of_pixels = (

@@ -1,0 +1,1 @@
+pixels.selected.indices = [];

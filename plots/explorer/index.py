@@ -1,0 +1,203 @@
+"""The list of all galaxies of an output folder: one page that opens in any browser without a server or a network."""
+
+from collections import Counter
+from html import escape
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.embed import file_html
+from bokeh.layouts import column, row
+from bokeh.models import Button, ColumnDataSource, CustomJS, Div, RangeSlider, Select, Spinner, TextInput
+from bokeh.resources import INLINE
+
+from plots.explorer.dark import BACKGROUND, CALLBACKS, FAINT, FONT, GRID, PAGE, PANEL, TEXT, THEME, WIDGETS
+
+LENGTH = 50  # galaxies on a page of the list
+THUMBNAIL = 176, 88  # pixels on the screen, image and label map side by side
+WIDTH = 76  # pixels, of a column
+WIDTHS = {  # of those that need another one
+    **{"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58},
+    **{"held_out_error": 114, "fragmentation": 86, "brightness_share": 90},
+}
+WHOLE_WIDTH = 1236  # with a scroll bar it fits in 1280
+RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns that can be narrowed, and in which steps
+NOTHING = '<div class="nothing">No galaxy fits. Widen the ranges, or shorten the search.</div>'
+
+# What is wrong is told by a word in orange, which is apart from the blue of links in all kinds of colour blindness.
+LINK, WRONG = "#6cb0ec", "#ffa552"
+HEADLINE = f"""
+:host {{ color: {TEXT}; font: 18px {FONT}; }}
+span {{ color: {FAINT}; }}
+"""
+TITLES = f"""
+.bk-btn {{ background: none !important; border: none !important; color: {FAINT} !important; text-align: right;
+  font-weight: 600; padding: 6px 8px; white-space: nowrap; width: 100%; position: relative; }}
+.bk-btn:hover {{ color: {TEXT} !important; text-decoration: underline; }}
+:host(.rising) .bk-btn, :host(.falling) .bk-btn {{ color: {LINK} !important; }}
+:host(.rising) .bk-btn::after, :host(.falling) .bk-btn::after {{ content: "▲"; position: absolute; right: 8px;
+  bottom: -4px; font-size: 8px; }}
+:host(.falling) .bk-btn::after {{ content: "▼"; }}
+"""
+LEFT = ".bk-btn { text-align: left; } .bk-btn::after { right: auto !important; left: 8px; }"
+LIST = f"""
+:host {{ color: {TEXT}; font-family: {FONT}; color-scheme: dark; }}
+table {{ border-collapse: collapse; table-layout: fixed; width: {WHOLE_WIDTH}px; font-size: 13px; line-height: 1.35;
+  font-variant-numeric: tabular-nums; }}
+thead {{ position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden; }}
+tr {{ border-bottom: 1px solid {GRID}; }}
+tbody tr:hover {{ background: {PANEL}; }}
+td {{ padding: 6px 8px; text-align: right; overflow-wrap: anywhere; }}
+td:first-child {{ padding-left: 0; }}
+td:nth-child(2) {{ text-align: left; }}
+td:last-child {{ padding: 6px 0 6px 16px; text-align: left; }}
+img, .none {{ display: block; width: {THUMBNAIL[0]}px; height: {THUMBNAIL[1]}px; border-radius: 3px; }}
+.none {{ border: 1px dashed {GRID}; box-sizing: border-box; color: {FAINT}; display: grid; place-items: center; }}
+a {{ color: {LINK}; }}
+a:focus-visible, summary:focus-visible {{ outline: 2px solid #ffa90e; outline-offset: 2px; }}
+b {{ font-size: 15px; font-weight: 600; }}
+small {{ display: block; color: {FAINT}; font-size: 11.5px; }}
+i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid #5a616d;
+  border-radius: 9px; font-size: 11.5px; }}
+i.wrong {{ border-color: {WRONG}; color: {WRONG}; font-weight: 600; }}
+p {{ margin: 2px 0 0; color: {FAINT}; font-size: 12px; max-height: 66px; overflow-y: auto; }}
+.nothing {{ padding: 60px 0; color: {FAINT}; font-size: 15px; }}
+"""
+MEANINGS = f"""
+summary {{ color: {FAINT}; font-size: 13px; cursor: pointer; }}
+b {{ font-size: 12px; color: {TEXT}; }}
+"""
+SORT = """
+const [field, sign] = galaxies.tags
+galaxies.tags = [cb_obj.origin.name, cb_obj.origin.name == field ? -sign : 1]
+"""
+TURN = "page.value = Math.min(Math.max((page.value ?? 1) + step, page.low), page.high); window.scrollTo(0, 0)"
+
+
+def index_page(listed):
+    """Draw the list of all galaxies.
+
+    Parameters
+    ----------
+    listed : GalaxyList
+        All of its text is shown as text, whatever it holds.
+
+    Returns
+    -------
+    str
+        HTML, with all scripts inside. Links and thumbnails are beside the page, where `listed` says.
+    """
+    galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])  # sorted by it; -1: falling
+    hint = "id, flag, run, note …"
+    search = TextInput(name="search", title="search", placeholder=hint, width=180, margin=(5, 5, 5, 0))
+    outcomes = Counter(each.status for each in listed.galaxies)
+    flags = Counter(flag for each in listed.galaxies for flag in each.flags or ["none"])
+    outcome = Select(name="outcome", title="outcome", value="any", options=_options(outcomes), width=120)
+    flag = Select(name="flag", title="flag", value="any", options=_options(flags), width=170)
+    ranges = [slider for name, step in RANGES.items() if (slider := _slider(name, step, listed))]
+    page = Spinner(name="page", title="page", low=1, high=1, value=1, step=1, width=70)
+    turns = [_turn(step, page) for step in (-1, 1)]
+    titles = [_title(name, title) for name, (title, _) in listed.columns.items()]
+    count = Div(name="count", width=WHOLE_WIDTH, margin=(6, 0, 0, 0), disable_math=True, stylesheets=[HEADLINE])
+    table = Div(name="list", width=WHOLE_WIDTH, margin=0, disable_math=True, stylesheets=[LIST])
+
+    known = {"galaxies": galaxies, "search": search, "outcome": outcome, "flag": flag, "ranges": ranges, "page": page}
+    known |= {"titles": titles, "count": count, "list": table, "length": LENGTH, "nothing": NOTHING}
+    known |= {"head": _head(listed), "folder": f"<span>in {escape(listed.folder)}</span>"}
+    update = CustomJS(args=known, code=(CALLBACKS / "index.js").read_text())
+    search.js_on_change("value_input", update)
+    galaxies.js_on_change("tags", update)
+    for model in (outcome, flag, page, *ranges):
+        model.js_on_change("value", update)
+    sort = CustomJS(args={"galaxies": galaxies}, code=SORT)
+    for title in titles:
+        title.js_on_event("button_click", sort)
+
+    sticky = {"position": "sticky", "top": "0", "z-index": "1", "background": BACKGROUND}
+    sticky |= {"padding-bottom": "3px", "border-bottom": f"1px solid {FAINT}"}
+    controls = row(search, outcome, flag, *ranges, page, *turns, spacing=14)
+    above = column(count, controls, row(Div(width=THUMBNAIL[0] + 8, margin=0), *titles, spacing=0), styles=sticky)
+    document = Document()
+    document.theme = THEME
+    document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 14)))
+    document.js_on_event("document_ready", update)
+    return file_html(document, INLINE, title=f"galaxies in {listed.folder}", template=PAGE)
+
+
+def _columns(listed):
+    """What scripts know of the galaxies: the row of each, what is searched in, and what is sorted and narrowed by."""
+    texts = [[each.id_dr3, each.run, each.status, *each.flags, each.notes] for each in listed.galaxies]
+    numbers = {name: np.array([each.values[name] for each in listed.galaxies], float) for name in listed.columns}
+    return numbers | {
+        "html": [_row(each, listed.columns) for each in listed.galaxies],
+        "text": [" ".join(map(str, each)).lower() for each in texts],
+        "status": [each.status for each in listed.galaxies],
+        "flags": [list(each.flags) for each in listed.galaxies],
+    }
+
+
+def _row(galaxy, columns):
+    """A row of the table, as HTML."""
+    picture = '<div class="none">no picture</div>'
+    if galaxy.thumbnail:
+        shows = f"galaxy {galaxy.id_dr3}: image and clusters"
+        picture = f'<img loading="lazy" src="{escape(galaxy.thumbnail)}" alt="{shows}">'
+    words = {name: escape(galaxy.words[name]) for name in columns}
+    words["id_dr3"] = f"{_linked(galaxy.page, f'<b>{galaxy.id_dr3}</b>')}<small>{escape(galaxy.run)}</small>"
+    words["n_clusters"] = f"<b>{words['n_clusters']}</b><small>{escape(galaxy.k_range)}</small>"
+    flags = [f"<i>{escape(flag)}</i>" for flag in galaxy.flags]
+    if not galaxy.is_ok:
+        flags.insert(0, f'<i class="{"expected" if galaxy.is_expected else "wrong"}">{escape(galaxy.status)}</i>')
+    notes = f"<p>{escape(galaxy.notes)}" if galaxy.notes else ""
+    cells = [_linked(galaxy.page, picture, "tabindex=-1"), *words.values(), " ".join(flags) + notes]
+    return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}"
+
+
+def _linked(page, content, more=""):
+    return f'<a href="{escape(page)}" {more}>{content}</a>' if page else content
+
+
+def _head(listed):
+    """Widths of the columns, and their titles for who listens to the page; others see the buttons above it."""
+    widths = [THUMBNAIL[0] + 8, *(WIDTHS.get(name, WIDTH) for name in listed.columns)]
+    names = ["picture", *(title for title, _ in listed.columns.values()), "flags and notes"]
+    columns = "".join(f'<col style="width:{width}px">' for width in widths) + "<col>"
+    return f"<colgroup>{columns}</colgroup><thead><tr>{''.join(f'<th>{escape(name)}' for name in names)}</tr></thead>"
+
+
+def _title(name, title):
+    """The title of a column, a button that sorts by it."""
+    sheets = [WIDGETS, TITLES, *([LEFT] if name == "id_dr3" else [])]
+    return Button(name=name, label=title, width=WIDTHS.get(name, WIDTH), margin=0, stylesheets=sheets)
+
+
+def _meanings(listed):
+    """What the columns are, to be opened below the table."""
+    lines = [f"<b>{escape(title)}</b> {escape(meaning)}" for title, meaning in listed.columns.values()]
+    text = f"<details><summary>what the columns are</summary><p>{'<p>'.join(lines)}</details>"
+    return Div(name="meanings", text=text, width=WHOLE_WIDTH, margin=(14, 0, 0, 0), stylesheets=[LIST, MEANINGS])
+
+
+def _turn(step, page):
+    """A button that turns to the next page of the list, or back."""
+    name, sign = ("back", "‹") if step < 0 else ("forward", "›")
+    button = Button(name=name, label=sign, width=34, align="end")
+    button.js_on_event("button_click", CustomJS(args={"page": page, "step": step}, code=TURN))
+    return button
+
+
+def _slider(name, step, listed):
+    """What narrows a column, over the range of its values; None where none is known."""
+    values = np.array([each.values[name] for each in listed.galaxies])
+    if not np.isfinite(values).any():
+        return None
+    low, high = np.floor(np.nanmin(values) / step) * step, np.ceil(np.nanmax(values) / step) * step
+    high = max(high, low + step)  # which is not drawn without a length
+    limits = {"start": low, "end": high, "step": step, "value": (low, high), "format": "0" if step == 1 else "0.00"}
+    options = {"name": f"range_{name}", "tags": [name], "title": listed.columns[name][0], "width": 142}
+    return RangeSlider(bar_color=LINK, **limits, **options)
+
+
+def _options(counts):
+    """Choices of a menu: any, and each word with the number of its galaxies, most frequent first."""
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))
+    return [("any", "any"), *((word, f"{word} ({counts[word]:,})") for word in ordered)]

@@ -1,0 +1,96 @@
+"""The page of one galaxy, a single file that opens in any browser without a server or a network."""
+
+from html import escape
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.embed import file_html
+from bokeh.layouts import column, row
+from bokeh.resources import INLINE
+
+from plots.explorer.dark import PAGE, THEME, callback, words
+from plots.explorer.maps import maps
+from plots.explorer.runs import runs_below
+from plots.explorer.seds import ERRORS, KEYBOARD, sed_panels
+from plots.explorer.sources import sources
+
+
+def explorer_page(view):
+    """Draw the page.
+
+    Parameters
+    ----------
+    view : GalaxyView
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    known, tables = sources(view)
+    shared = dict(tables)
+    parts = maps(view, shared)
+    parts |= sed_panels(view, shared, parts)
+    shared |= {"run_menu": parts["run_menu"], "frame_menu": parts["frame_menu"]}
+    below = runs_below(view, parts)
+    update = connect(shared, parts)
+    document = Document()
+    document.theme = THEME
+    top = row(*parts["figures"], column(parts["controls"], spacing=4), spacing=12)
+    hints = words(f"<p>{KEYBOARD} {ERRORS}</p>", width=1230)
+    document.add_root(
+        column(words(head(view, known), width=1230), top, row(parts["charts"], spacing=12), hints, *below)
+    )
+    document.js_on_event("document_ready", *update)
+    return file_html(document, INLINE, title=f"galaxy {view.id_dr3}", template=PAGE)
+
+
+def connect(shared, parts):
+    """Let the panels follow what is chosen; return the callbacks that draw the page at first, in their order."""
+    scripts = ("colour", "frame", "run", "layer", "clusters", "pixel", "region", "results")
+    draw = {name: callback(name, shared, **parts["args"]) for name in scripts}
+    pointer, lasso = (callback(name, shared, **parts["args"]) for name in ("pointer", "lasso"))
+    args = parts["args"]
+
+    def on(name, attribute, *after):
+        args[name].js_on_change(attribute, *(draw[each] for each in after))
+
+    for name in ("red_menu", "green_menu", "blue_menu", "stretch"):
+        on(name, "value", "colour")
+    parts["run_menu"].js_on_change("value", *(draw[name] for name in ("run", "layer", "clusters", "pixel", "results")))
+    for name in ("row_box", "col_box"):
+        on(name, "value", "pixel")
+    on("layer_menu", "value", "layer", "pixel")
+    on("cluster_menu", "value", "layer", "clusters")
+    on("opacity", "value", "layer")
+    on("outlines", "active", "layer")
+    parts["frame_menu"].js_on_change("active", *(draw[name] for name in ("frame", "clusters", "pixel", "region")))
+    shared["pixels"].selected.js_on_change("indices", draw["region"], draw["layer"])
+    for name in ("save_sed", "save_regions"):
+        parts[f"{name}_button"].js_on_event("button_click", callback(name, shared, **args))
+    parts["clear_button"].js_on_event("button_click", callback("clear", shared))
+    for figure in parts["figures"]:
+        figure.js_on_event("mousemove", pointer)
+        figure.js_on_event("tap", pointer)
+        figure.js_on_event("selectiongeometry", lasso)
+    return [draw[name] for name in scripts]
+
+
+def head(view, known):
+    """What the galaxy is and what is not to be seen, as HTML."""
+    redshift = f"z = {view.redshift:.4g}" if np.isfinite(view.redshift) else "redshift not known: no rest frame"
+    counts = {"pixel": len(view.rows), "band": len(view.bands), "run": len(view.runs)}
+    facts = [redshift, *(f"{number:,} {name}{'s' * (number != 1)}" for name, number in counts.items())]
+    missing = []
+    if not len(view.rows):
+        missing.append("No pixel of this galaxy is selected: there is nothing to cluster.")
+    elif view.flux is None:
+        missing.append("The cubes of this galaxy were not kept (PIXEL_CUBES): there are no images and SEDs of pixels.")
+    if known["step"] > 1 and view.flux is not None:
+        missing.append(
+            f"These are too many pixels for a page to hold all SEDs: one in {known['step']} rows and columns has them, "
+            "and the pointer shows the nearest. Maps have all pixels."
+        )
+    missing += [f"{run}: {reason}" for run, reason in view.without.items()] + list(view.notes)
+    notes = escape(" · ".join(missing))
+    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))}</div><p>{notes}</p>"

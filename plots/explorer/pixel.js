@@ -1,0 +1,55 @@
+// Show the SED of the pixel at the row and column that are set, with the SEDs of its cluster scaled to it.
+const nothing = { band: [], x: [], flux: [], error: [], low: [], high: [] };
+const [row, col] = [row_box.value, col_box.value];
+const pixel = pixel_at(row, col);
+const place = places(map).get(row * known.nx + col);
+const words = [`<b>pixel</b> row ${number(row, 6)}, column ${number(col, 6)}`];
+let own = nothing, composite = nothing, population = nothing;
+if (known.sky.centre) {
+  // The inverse of the gnomonic projection.
+  const { centre, matrix, origin } = known.sky, degree = Math.PI / 180;
+  const [east, north] = matrix.map((line) => (line[0] * (col - origin[0]) + line[1] * (row - origin[1])) * degree);
+  const declination = centre[1] * degree;
+  const beyond = Math.cos(declination) - north * Math.sin(declination);
+  const ra = centre[0] + Math.atan2(east, beyond) / degree;
+  const dec = Math.atan2(Math.sin(declination) + north * Math.cos(declination), Math.hypot(east, beyond)) / degree;
+  words.push(`${ra.toFixed(6)}°, ${dec.toFixed(6)}°`);
+}
+if (place === undefined) words.push("not selected: no SED");
+else {
+  const label = run ? map.data[run.labels][place] : 0;
+  if (run) {
+    words.push(whole(label > 0 ? `${chip(label)}<b>cluster ${label}</b>` : `${chip(label)}in no cluster`));
+    if (run.confidence) words.push(`probability ${number(map.data[run.confidence][place], 2)}`);
+    const blend = run.fraction.map((column, k) => [map.data[column][place], k + 1]).filter(([share]) => share >= 0.005);
+    blend.sort((a, b) => b[0] - a[0]);
+    const parts = blend.map(([share, k]) => whole(`${chip(k)}${Math.round(100 * share)}% population ${k}`));
+    if (parts.length) words.push(`light: ${parts.join(" + ")}`);
+  }
+  const layer = [...(run?.layers ?? []), ...known.layers].find((each) => each.column === layer_menu.value);
+  if (layer) {
+    const error = layer.error ? ` ± ${number(map.data[layer.error][place], 2)}` : "";
+    words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error}${layer.unit ? ` [${escaped(layer.unit)}]` : ""}`
+               + (layer.meaning ? ` <small>(${escaped(layer.meaning)})</small>` : ""));
+  }
+  if (pixel !== undefined && known.has_pixels) {
+    const flux = spectrum("flux", pixel), error = spectrum("error", pixel);
+    own = points(flux, error);
+    for (const kind of ["composite", "population"]) {
+      if (!run || label < 1 || run[kind] === null) continue;
+      const template = of_cluster(kind, "flux", label);
+      const scale = amplitude(flux, error, template);
+      const scaled = points(template.map((value) => scale * value),
+                            of_cluster(kind, "error", label).map((value) => scale * value));
+      if (kind === "composite") composite = scaled;
+      else population = scaled;
+    }
+    composite_line.glyph.line_color = composite_dots.glyph.line_color = label > 0 ? run.colours[label - 1] : "#888888";
+    population_dots.glyph.fill_color = composite_line.glyph.line_color;
+  }
+}
+pixel_sed.data = own;
+composite_sed.data = composite;
+population_sed.data = population;
+cursor.data = { x: [col], y: [row] };
+readout.text = `<div class="readout" role="status" aria-live="polite">${words.join(" · ")}</div>`;

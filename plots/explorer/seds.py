@@ -1,0 +1,189 @@
+"""The SEDs: of the pixel under the pointer, of the pixels in a box or lasso, and of all clusters of the run."""
+
+import numpy as np
+from bokeh.layouts import row
+from bokeh.models import (
+    Button,
+    ColumnDataSource,
+    DataRange1d,
+    HoverTool,
+    Legend,
+    LegendItem,
+    Line,
+    LinearScale,
+    LogScale,
+    MultiLine,
+    PanTool,
+    RadioButtonGroup,
+    Range1d,
+    ResetTool,
+    Scatter,
+    Segment,
+    Spinner,
+    Text,
+    Toggle,
+    VSpan,
+    WheelZoomTool,
+)
+
+from plots.explorer.dark import BACKGROUND, FAINT, TEXT, chart, words
+from plots.style import FLUX_LABEL
+
+WIDTH, HEIGHT, BESIDE = 612, 360, 400  # screen pixels, of a chart, and width of what stands beside the maps
+TOOLTIPS = [("band", "@band"), ("µm", "@x{0.000}"), ("flux", "@flux{0.0000}"), ("error", "@error{0.0000}")]
+POINT_COLUMNS = ("band", "x", "flux", "error", "low", "high")
+REGION = "#ff8ac4"  # of the mean of a box or lasso, which no cluster has
+TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)  # micron
+SHAPES = "SEDs of all clusters of the run, each divided by its mean"
+KEYBOARD = (
+    "Move over the image or the map; tap a pixel to hold it, again to let it go. With the keyboard: Tab to a control, "
+    "arrow keys to change it; row and column move the pixel."
+)
+ERRORS = (
+    "The error of a mean is that of its pixels' noise with its correlation, as measured in the sky around the galaxy, "
+    "and of the background."
+)
+
+
+def sed_panels(view, shared, parts):
+    """Both panels of SEDs with what is said of the pixel and of the pixels in a box or lasso.
+
+    Parameters
+    ----------
+    view : GalaxyView
+    shared : dict
+        What all callbacks know.
+    parts : dict
+        From `maps`, of which `args` get more names.
+
+    Returns
+    -------
+    dict
+        `controls`, to which these are added; `charts`; the menu of the frame, and buttons.
+    """
+    frame = RadioButtonGroup(
+        name="frame",
+        labels=["observed", "rest frame"],
+        active=0,
+        width=170,
+        align="end",
+        disabled=not np.isfinite(view.redshift),
+    )
+    start = brightest_pixel(view)
+    spinners = {
+        f"{name}_box": Spinner(name=name, title=title, low=0, high=max(size - 1, 0), step=1, value=int(value), width=76)
+        for name, title, size, value in zip(("row", "col"), ("pixel row", "column"), view.shape, start, strict=True)
+    }
+    hold = Toggle(name="hold", label="hold", active=False, width=60, align="end")
+    readout, region_words = words("", name="readout", width=BESIDE), words("", name="region_words", width=BESIDE)
+    buttons = {
+        "save_sed_button": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
+        "clear_button": Button(name="clear", label="clear", width=56),
+        "save_regions_button": Button(name="save_regions", label="save map (DS9 regions)", width=166),
+    }
+    waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
+    wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
+    lines = ColumnDataSource({"x": [], "y": [], "name": []}, name="lines")
+    pixel_figure, args = pixel_panel(wave_range, lines)
+    shapes_figure, more = shapes_panel(wave_range, lines)
+    args |= more | spinners | {"hold": hold, "readout": readout, "region_words": region_words, "lines": lines}
+    args |= {"wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
+    parts["args"].update(args)
+    controls = [
+        row(*spinners.values(), hold, frame, spacing=8),
+        readout,
+        region_words,
+        row(*buttons.values(), spacing=6),
+    ]
+    charts = [pixel_figure, shapes_figure]
+    return {"controls": [*parts["controls"], *controls], "charts": charts, "frame_menu": frame, **buttons}
+
+
+def brightest_pixel(view):
+    """Row and column of the pixel that the page opens with: the one of the highest flux over all bands."""
+    if not len(view.rows):
+        return 0, 0
+    place = 0 if view.flux is None else int(np.argmax(np.nansum(view.flux / np.nanmedian(view.error, axis=0), axis=1)))
+    return view.rows[place], view.cols[place]
+
+
+def pixel_panel(wave_range, lines):
+    """The SED of a pixel, those of its cluster scaled to it, and the mean of a box or lasso."""
+    made = sed_chart("sed_panel", wave_range, FLUX_LABEL, lines)
+    names = ("pixel_sed", "composite_sed", "population_sed", "region_sed")
+    own, composite, population, region = (
+        ColumnDataSource({column: [] for column in POINT_COLUMNS}, name=name) for name in names
+    )
+    line = made.add_glyph(composite, Line(x="x", y="flux", line_width=1.5, line_alpha=0.5))
+    dashes = made.add_glyph(composite, Scatter(x="x", y="flux", marker="dash", size=16, line_width=3))
+    diamonds = Scatter(x="x", y="flux", marker="diamond", size=12, line_color="#101010")
+    diamonds = made.add_glyph(population, diamonds)
+    error_bars(made, region, REGION)
+    squares = Scatter(x="x", y="flux", marker="square", size=8, fill_color=BACKGROUND, line_color=REGION, line_width=2)
+    squares = made.add_glyph(region, squares)
+    error_bars(made, own, TEXT)
+    points = made.add_glyph(own, Scatter(x="x", y="flux", size=7, fill_color=TEXT, line_color=None))
+    made.add_tools(HoverTool(renderers=[points, squares, diamonds], tooltips=TOOLTIPS))
+    items = {
+        "pixel": [points],
+        "composite, scaled to it": [line, dashes],
+        "population, scaled to it": [diamonds],
+        "box or lasso": [squares],
+    }
+    legend = Legend(
+        items=[LegendItem(label=label, renderers=each) for label, each in items.items()],
+        orientation="horizontal",
+        location="left",
+        padding=2,
+        margin=0,
+        spacing=14,
+    )
+    made.add_layout(legend, "above")
+    made.y_range.renderers += [line, diamonds, squares, points]
+    args = dict(zip(names, (own, composite, population, region), strict=True))
+    return made, args | {"composite_line": line, "composite_dots": dashes, "population_dots": diamonds}
+
+
+def shapes_panel(wave_range, lines):
+    """The SEDs of all clusters of the run, each divided by its mean flux."""
+    made = sed_chart("shapes_panel", wave_range, "flux / mean flux", lines, title=SHAPES)
+    columns = ("xs", "ys", "colour", "alpha", "width", "name")
+    shapes = ColumnDataSource({name: [] for name in columns}, name="shapes")
+    points = ColumnDataSource(
+        {name: [] for name in ("band", "x", "flux", "low", "high", "colour")}, name="shape_points"
+    )
+    curves = MultiLine(xs="xs", ys="ys", line_color="colour", line_alpha="alpha", line_width="width")
+    made.y_range.renderers.append(made.add_glyph(shapes, curves))
+    error_bars(made, points, "colour")
+    made.add_glyph(points, Scatter(x="x", y="flux", fill_color="colour", line_color=None, size=6))
+    return made, {"shapes": shapes, "shape_points": points}
+
+
+def sed_chart(name, wave_range, label, lines, title=""):
+    """A panel of wavelength, logarithmic, with the lines of gas and the breaks of stars marked."""
+    tools = [PanTool(dimensions="height"), WheelZoomTool(dimensions="height"), ResetTool()]
+    made = chart(
+        *("observed wavelength [µm]", label),
+        tools=tools,
+        title=title,
+        name=name,
+        width=WIDTH,
+        height=HEIGHT,
+        x_range=wave_range,
+        y_range=DataRange1d(range_padding=0.15),
+        x_scale=LogScale(),
+    )
+    made.below[0].ticker = [*TICKS]
+    made.extra_y_ranges = {"frame": Range1d(0, 1)}
+    made.extra_y_scales = {"frame": LinearScale()}
+    made.add_glyph(lines, VSpan(x="x", line_color=FAINT, line_alpha=0.5, line_dash="dotted"))
+    names = Text(text="name", text_color=FAINT, text_font_size="11px", text_baseline="top", x_offset=3)
+    made.add_glyph(lines, names, y_range_name="frame")
+    zero = ColumnDataSource({"x": [wave_range.start / 10, wave_range.end], "y": [0, 0]})
+    made.y_range.renderers = [made.add_glyph(zero, Line(line_color=FAINT))]  # which is always within the panel
+    return made
+
+
+def error_bars(plot, source, colour):
+    """Bars from low to high."""
+    plot.add_glyph(source, Segment(x0="x", y0="low", x1="x", y1="high", line_color=colour, line_width=1.3))
