@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
-from helper_functions.job.field import RECOMMENDED
 from helper_functions.job.records import GALAXY, code_digest, digest, locked, read_record
+from helper_functions.job.runs import RECOMMENDED
 from helper_functions.job.save_results import save_image, save_json, save_text
 from helper_functions.job.summary import EXPECTED, OK
 from helper_functions.quality import QUALITY

@@ -16,6 +16,7 @@ from helper_functions.choose import gather
 from helper_functions.job.explorer_index import update_index
 from helper_functions.job.field_table import update_regions
 from helper_functions.job.records import code_digest, digest, locked, read_record
+from helper_functions.job.runs import RECOMMENDED
 from helper_functions.job.save_results import save_figure, save_json
 from helper_functions.job.summary import EXPECTED, OK, Summary
 from helper_functions.job.tell import say
@@ -23,7 +24,6 @@ from helper_functions.quality import QUALITY
 
 FIELD_PICTURES = gather("plots", "FIELD_PICTURES")
 FEWEST = 3  # galaxies with clusters that pictures are drawn of
-RECOMMENDED = "blended_mixture"  # the run that is drawn against SNR, pixels and redshift, where it is there
 AGAINST = {"snr_median": "median SNR of the pixels", "n_pixels": "selected pixels", "redshift": "redshift"}
 DRAWN = ("id_dr3", "run", "status", "n_clusters", "k_low", "k_high", *AGAINST, *QUALITY)  # columns of the summary
 MOST = 15  # clusters that have a column of their own

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from helper_functions.clustering import NoMeaning, check_run
 from helper_functions.methods import METHODS
 
+RECOMMENDED = "blended_mixture"  # the run that stands for a galaxy where one has to, if it is there
+
 
 class Run(NamedTuple):
     """One (method, norm, metric)."""
