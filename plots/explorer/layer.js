@@ -16,10 +16,9 @@ if (run) {
     low = quantile(0.02);
     high = Math.max(quantile(0.98), low + 1e-6 * Math.abs(low), low + 1e-30);
   }
-  bar.visible = column != null;
-  if (bar.visible) {
-    mapper.low = low;
-    mapper.high = high;
+  if (column) {
+    mapper.setv({ low, high });
+    mapper.change.emit(); // else a bar that comes with the same range as before has no size
     bar.title = layer ? layer.title + (layer.unit ? ` [${layer.unit}]` : "") : "probability of the label";
   }
   const image = new Int16Array(nx * ny);

@@ -75,7 +75,6 @@ def maps(view, shared):
         width=220,
         height=8,
         padding=6,
-        visible=False,
     )
     figures[1].add_layout(bar)
     menus = colour_menus(view)
@@ -83,7 +82,7 @@ def maps(view, shared):
     run_menu = Select(
         name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=304, disabled=not runs
     )
-    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=176)
+    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=190)
     cluster = Select(name="cluster", title="highlight", options=[("", "all clusters")], value="", width=118)
     opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=0.75, width=90)
     outlines = Toggle(name="outlines", label="outlines", active=True, width=84, align="end")

@@ -93,4 +93,5 @@ def head(view, known):
         )
     missing += [f"{run}: {reason}" for run, reason in view.without.items()] + list(view.notes)
     notes = escape(" · ".join(missing))
-    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))}</div><p>{notes}</p>"
+    link = '<a href="index.html">all galaxies</a>'
+    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {link}</div><p>{notes}</p>"

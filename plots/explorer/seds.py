@@ -83,7 +83,7 @@ def sed_panels(view, shared, parts):
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
-    lines = ColumnDataSource({"x": [], "y": [], "name": []}, name="lines")
+    lines = ColumnDataSource({name: [] for name in ("x", "y", "name", "align", "offset")}, name="lines")
     pixel_figure, args = pixel_panel(wave_range, lines)
     shapes_figure, more = shapes_panel(wave_range, lines)
     args |= more | spinners | {"hold": hold, "readout": readout, "region_words": region_words, "lines": lines}
@@ -100,10 +100,10 @@ def sed_panels(view, shared, parts):
 
 
 def brightest_pixel(view):
-    """Row and column of the pixel that the page opens with: the one of the highest flux over all bands."""
+    """Row and column of the pixel that the page opens with: the one of the highest SNR, summed over bands."""
     if not len(view.rows):
         return 0, 0
-    place = 0 if view.flux is None else int(np.argmax(np.nansum(view.flux / np.nanmedian(view.error, axis=0), axis=1)))
+    place = 0 if view.flux is None else int(np.argmax(np.nansum(view.flux / view.error, axis=1)))
     return view.rows[place], view.cols[place]
 
 
@@ -177,7 +177,8 @@ def sed_chart(name, wave_range, label, lines, title=""):
     made.extra_y_ranges = {"frame": Range1d(0, 1)}
     made.extra_y_scales = {"frame": LinearScale()}
     made.add_glyph(lines, VSpan(x="x", line_color=FAINT, line_alpha=0.5, line_dash="dotted"))
-    names = Text(text="name", text_color=FAINT, text_font_size="11px", text_baseline="top", x_offset=3)
+    names = Text(text="name", text_color=FAINT, text_font_size="11px", text_baseline="top")
+    names.text_align, names.x_offset = "align", "offset"
     made.add_glyph(lines, names, y_range_name="frame")
     zero = ColumnDataSource({"x": [wave_range.start / 10, wave_range.end], "y": [0, 0]})
     made.y_range.renderers = [made.add_glyph(zero, Line(line_color=FAINT))]  # which is always within the panel

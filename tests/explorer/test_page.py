@@ -308,6 +308,10 @@ def test_galaxy_without_pixels_and_runs_in_two_bands(browser, tmp_path):
     text = browser.run("return all('div').map(each => each.innerText ?? '').join(' ')")
     assert "No pixel of this galaxy is selected" in text
     assert len(np.unique(image(browser, "colour_image", none.shape)[..., 0])) > 10  # the image is there
+    nothing = {"images": None, "flux": None, "error": None, "bands": (), "wavelengths": np.zeros(0), "layers": ()}
+    more = {"shape": (1, 1), "sky": {}, "correlation": np.ones((0, 1)), "background_error": np.zeros(0)}
+    browser.open(written(tmp_path, none._replace(**nothing, **more)))
+    assert "no memory" in browser.run("return all('div').map(each => each.innerText ?? '').join(' ')")
 
 
 def test_page_of_5000_pixels_in_27_bands_with_seven_runs_is_below_8_mb():

@@ -77,16 +77,7 @@ def test_every_galaxy_is_there_once_though_worker_and_scheduler_are_killed(start
 
     thread = threading.Thread(target=faults)
     thread.start()
-    flags = [
-        "--methods",
-        "dbscan",
-        "--pictures",
-        "none",
-        "--no-explorer",
-        "--criteria-shown",
-        "--scheduler",
-        str(start.file),
-    ]
+    flags = ["--methods", "dbscan", "--pictures", "none", "--criteria-shown", "--scheduler", str(start.file)]
     status = main(["--catalogs", str(survey_folder), "--output", str(output), "--ids", *map(str, IDS), *flags])
     thread.join()
     assert status == 0
