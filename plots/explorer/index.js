@@ -16,7 +16,8 @@ const order = Array.from(html.keys()).filter(is_asked)
 order.sort((i, j) => isNaN(by[i]) - isNaN(by[j]) || sign * (by[i] - by[j]) || i - j)
 
 page.high = Math.max(1, Math.ceil(order.length / length))
-page.value = Math.min(Math.max(1, Math.round(page.value ?? 1)), page.high)
+// Whatever else was changed, its answer begins on the first page.
+page.value = cb_obj === page ? Math.min(Math.max(1, Math.round(page.value ?? 1)), page.high) : 1
 const start = (page.value - 1) * length
 const shown = order.slice(start, start + length)
 list.text = shown.length ? `<table>${head}<tbody>${shown.map(i => html[i]).join("")}</tbody></table>` : nothing

@@ -53,7 +53,7 @@ td:last-child {{ padding: 6px 0 6px 16px; text-align: left; }}
 img, .none {{ display: block; width: {THUMBNAIL[0]}px; height: {THUMBNAIL[1]}px; border-radius: 3px; }}
 .none {{ border: 1px dashed {GRID}; box-sizing: border-box; color: {FAINT}; display: grid; place-items: center; }}
 a {{ color: {LINK}; }}
-a:focus-visible {{ outline: 2px solid #ffa90e; outline-offset: 2px; }}
+a:focus-visible, summary:focus-visible {{ outline: 2px solid #ffa90e; outline-offset: 2px; }}
 b {{ font-size: 15px; font-weight: 600; }}
 small {{ display: block; color: {FAINT}; font-size: 11.5px; }}
 i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid #5a616d;
@@ -61,6 +61,10 @@ i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px;
 i.wrong {{ border-color: {WRONG}; color: {WRONG}; font-weight: 600; }}
 p {{ margin: 2px 0 0; color: {FAINT}; font-size: 12px; max-height: 66px; overflow-y: auto; }}
 .nothing {{ padding: 60px 0; color: {FAINT}; font-size: 15px; }}
+"""
+MEANINGS = f"""
+summary {{ color: {FAINT}; font-size: 13px; cursor: pointer; }}
+b {{ font-size: 12px; color: {TEXT}; }}
 """
 SORT = """
 const [field, sign] = galaxies.tags
@@ -92,7 +96,7 @@ def index_page(listed):
     ranges = [slider for name, step in RANGES.items() if (slider := _slider(name, step, listed))]
     page = Spinner(name="page", title="page", low=1, high=1, value=1, step=1, width=70)
     turns = [_turn(step, page) for step in (-1, 1)]
-    titles = [_title(name, *title_and_meaning) for name, title_and_meaning in listed.columns.items()]
+    titles = [_title(name, title) for name, (title, _) in listed.columns.items()]
     count = Div(name="count", width=WHOLE_WIDTH, margin=(6, 0, 0, 0), disable_math=True, stylesheets=[HEADLINE])
     table = Div(name="list", width=WHOLE_WIDTH, margin=0, disable_math=True, stylesheets=[LIST])
 
@@ -114,7 +118,7 @@ def index_page(listed):
     above = column(count, controls, row(Div(width=THUMBNAIL[0] + 8, margin=0), *titles, spacing=0), styles=sticky)
     document = Document()
     document.theme = THEME
-    document.add_root(column(above, table, margin=(0, 0, 40, 14)))
+    document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 14)))
     document.js_on_event("document_ready", update)
     return file_html(document, INLINE, title=f"galaxies in {listed.folder}", template=PAGE)
 
@@ -160,18 +164,23 @@ def _head(listed):
     return f"<colgroup>{columns}</colgroup><thead><tr>{''.join(f'<th>{escape(name)}' for name in names)}</tr></thead>"
 
 
-def _title(name, title, meaning):
+def _title(name, title):
     """The title of a column, a button that sorts by it."""
     sheets = [WIDGETS, TITLES, *([LEFT] if name == "id_dr3" else [])]
-    options = {"width": WIDTHS.get(name, WIDTH), "margin": 0, "html_attributes": {"title": meaning}}
-    return Button(name=name, label=title, stylesheets=sheets, **options)
+    return Button(name=name, label=title, width=WIDTHS.get(name, WIDTH), margin=0, stylesheets=sheets)
+
+
+def _meanings(listed):
+    """What the columns are, to be opened below the table."""
+    lines = [f"<b>{escape(title)}</b> {escape(meaning)}" for title, meaning in listed.columns.values()]
+    text = f"<details><summary>what the columns are</summary><p>{'<p>'.join(lines)}</details>"
+    return Div(name="meanings", text=text, width=WHOLE_WIDTH, margin=(14, 0, 0, 0), stylesheets=[LIST, MEANINGS])
 
 
 def _turn(step, page):
     """A button that turns to the next page of the list, or back."""
     name, sign = ("back", "‹") if step < 0 else ("forward", "›")
-    options = {"width": 34, "align": "end", "html_attributes": {"title": f"one page {name}"}}
-    button = Button(name=name, label=sign, **options)
+    button = Button(name=name, label=sign, width=34, align="end")
     button.js_on_event("button_click", CustomJS(args={"page": page, "step": step}, code=TURN))
     return button
 

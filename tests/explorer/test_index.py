@@ -10,7 +10,7 @@ from conftest import BANDS, celestial_wcs
 from matplotlib.image import imread
 
 import data_paths
-from helper_functions.job.explorer_index import FLAGS, listed_galaxy, save_thumbnail, update_index
+from helper_functions.job.explorer_index import COLUMNS, FLAGS, listed_galaxy, save_thumbnail, update_index
 from helper_functions.job.summary import EMPTY
 from helper_functions.pixel_seds import Cutout
 from main_clustering import main
@@ -144,6 +144,14 @@ def test_narrowed(listing):
         listing.set(menu, "value", "any")
 
 
+def test_says_what_its_columns_are(listing):
+    assert not listing.find("details p")[0].is_displayed()
+    listing.find("summary")[0].click()
+    lines = [each.text for each in listing.find("details p")]
+    assert lines[2] == "pixels selected pixels"
+    assert len(lines) == len(COLUMNS)
+
+
 def test_links_lead_to_pages_that_there_are(listing):
     links = listing.run("return all('tbody a').map(each => each.getAttribute('href'))")
     assert links == ["./7.html"] * 2 + ["./8.html"] * 2
@@ -188,7 +196,7 @@ def test_text_runs_no_script(browser, tmp_path):
     """Whatever names and messages hold is shown as it is; the browser fails the test where any of it runs."""
     rows = [row(7, run=INJECTED, message=INJECTED, neighbours="8"), failed(8, INJECTED, INJECTED, INJECTED)]
     opened(browser, write(tmp_path / "a <b> 'c' \"d\" & <script>e", rows))
-    assert browser.run("return all('tbody p').map(each => each.textContent)") == [INJECTED] * 2
+    assert browser.run("return all('td p').map(each => each.textContent)") == [INJECTED] * 2
     assert browser.run("return all('tbody small').map(each => each.textContent)")[::2] == [INJECTED] * 2
     assert "a <b> 'c' \"d\" & <script>e" in browser.run("return all('span').map(each => each.textContent).join()")
     browser.set("outcome", "value", INJECTED)
@@ -223,7 +231,9 @@ def test_five_thousand_galaxies(browser, tmp_path):
     assert browser.get("page", "value") == 100
     browser.press("back")
     assert browser.get("page", "value") == 99
-    browser.set("range_redshift", "value", [0, 0.05])  # the page that is left is the first one
+    browser.press("redshift")  # the other way round, from the first page on
+    assert shown(browser) == list(np.argsort(-redshifts)[:50] + 1)
+    browser.set("range_redshift", "value", [0, 0.05])
     assert (browser.get("page", "value"), browser.get("page", "high"), len(shown(browser))) == (1, 1, 26)
 
 
