@@ -69,6 +69,7 @@ def maps(view, shared):
         scale_and_compass(made, view, x_range)
         figures.append(made)
     bar = ColorBar(
+        name="colour_bar",
         color_mapper=mapper,
         location="top_left",
         orientation="horizontal",

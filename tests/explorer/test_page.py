@@ -143,6 +143,14 @@ def test_layer_is_drawn_from_low_to_high_and_read_with_its_error(page, view):
     tap(page, view, pixel)
     assert f"{float(f'{view.layers[0].values[pixel]:.3g}'):g} ± 0.1 [Angstrom]" in page.get("readout", "text")
     drawn = image(page, "map_image", view.shape)[view.rows, view.cols, :3].sum(axis=1, dtype=int)
+    assert (page.get("colour_bar", "visible"), page.get("colour_bar", "title")) == (
+        True,
+        f"equivalent width{EVIL} [Angstrom]",
+    )
+    page.set("run", "value", view.runs[1].name)
+    assert page.get("layer", "value") == "layer0"  # which is of the galaxy, and stays
+    page.set("layer", "value", "labels")
+    assert not page.get("colour_bar", "visible")
     order = np.argsort(view.layers[0].values)
     assert drawn[order[0]] < drawn[order[len(order) // 2]] < drawn[order[-1]]  # cividis is brighter for more
 
