@@ -45,21 +45,19 @@ ERRORS = (
 )
 
 
-def sed_panels(view, shared, parts):
+def sed_panels(view, parts):
     """Both panels of SEDs with what is said of the pixel and of the pixels in a box or lasso.
 
     Parameters
     ----------
     view : GalaxyView
-    shared : dict
-        What all callbacks know.
     parts : dict
         From `maps`, of which `args` get more names.
 
     Returns
     -------
     dict
-        `controls`, to which these are added; `charts`; the menu of the frame, and buttons.
+        `controls`, to which these are added; `charts`; and `buttons`, by the names of their callbacks.
     """
     frame = RadioButtonGroup(
         name="frame",
@@ -77,9 +75,9 @@ def sed_panels(view, shared, parts):
     hold = Toggle(name="hold", label="hold", active=False, width=60, align="end")
     readout, region_words = words("", name="readout", width=BESIDE), words("", name="region_words", width=BESIDE)
     buttons = {
-        "save_sed_button": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
-        "clear_button": Button(name="clear", label="clear", width=56),
-        "save_regions_button": Button(name="save_regions", label="save map (DS9 regions)", width=166),
+        "save_sed": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
+        "clear": Button(name="clear", label="clear", width=56),
+        "save_regions": Button(name="save_regions", label="save map (DS9 regions)", width=166),
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
@@ -87,7 +85,7 @@ def sed_panels(view, shared, parts):
     pixel_figure, args = pixel_panel(wave_range, lines)
     shapes_figure, more = shapes_panel(wave_range, lines)
     args |= more | spinners | {"hold": hold, "readout": readout, "region_words": region_words, "lines": lines}
-    args |= {"wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
+    args |= {"frame_menu": frame, "wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
     parts["args"].update(args)
     controls = [
         row(*spinners.values(), hold, frame, spacing=8),
@@ -96,7 +94,7 @@ def sed_panels(view, shared, parts):
         row(*buttons.values(), spacing=6),
     ]
     charts = [pixel_figure, shapes_figure]
-    return {"controls": [*parts["controls"], *controls], "charts": charts, "frame_menu": frame, **buttons}
+    return {"controls": [*parts["controls"], *controls], "charts": charts, "buttons": buttons}
 
 
 def brightest_pixel(view):
