@@ -21,13 +21,20 @@ SHAPE = (90, 120)
 NOISE = 0.02  # 10 nJy per pixel
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_pages():
+    """Pages are made where a test asks for them: they take almost a second each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("main_clustering.EXPLORER", False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_folders(monkeypatch, tmp_path):
     """No test sees or touches the folders of this machine."""
     monkeypatch.delenv("UNCOVER_CATALOGS_FOLDER", raising=False)
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "made"))
     monkeypatch.setenv("UNCOVER_CACHE_FOLDER", str(tmp_path / "cache"))
-    monkeypatch.setattr("main_clustering.EXPLORER", False)  # pages take a second each: tests of pages ask for them
 
 
 def celestial_wcs():

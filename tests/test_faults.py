@@ -68,6 +68,7 @@ def summary_of(output):
 def test_a_call_ended_at_random_leaves_what_an_undisturbed_one_does(monkeypatch):
     trials = [fault_campaign.Trial("changed", "2 jobs", 1, "SIGKILL")]
     monkeypatch.setattr(fault_campaign, "all_trials", lambda dask: trials)
+    monkeypatch.setattr(fault_campaign, "CALL", [*fault_campaign.CALL, "--no-explorer"])  # for its time
     told = []
     failed = fault_campaign.campaign(1, seed=0, with_dask=False, prompt=60, tell=lambda line, **_: told.append(line))
     assert failed == 0, told

@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 
 import data_paths
 from helper_functions.job.explorer_runs import maps_of, read_agreement, read_run, read_table
-from helper_functions.job.records import load_record, recorded_runs
+from helper_functions.job.records import GALAXY, load_record, recorded_runs
 from helper_functions.job.summary import OK
 
 FIRST = "blended_mixture"  # the run that a page opens with, where it is there
@@ -63,7 +63,7 @@ def read_galaxy(output, id_dr3):
     if mask is None and names:
         with fits.open(labels[names[0]], memmap=False) as hdus:
             header, mask = hdus[0].header, hdus[0].data != 0
-    if mask is None and not rows:
+    if mask is None and not rows and not load_record(output, id_dr3, GALAXY):
         raise FileNotFoundError(f"{output} holds nothing of galaxy {id_dr3}: cluster it first")
     if mask is None:
         header, mask = fits.Header(), np.zeros((1, 1), dtype=bool)

@@ -1,1 +1,1 @@
-"""The page of a galaxy that opens in a browser, without a server; of its files only `page` is for others."""
+"""Pages that open in a browser without a server: `page` of a galaxy, `index` of all; the rest are parts of these."""

@@ -7,7 +7,7 @@ if (run && known.bands.length) {
     const kind = run.population === null ? "composite" : "population";
     const flux = of_cluster(kind, "flux", k + 1), error = of_cluster(kind, "error", k + 1);
     const finite = flux.filter(Number.isFinite);
-    const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
+    const mean = Math.abs(finite.reduce((sum, value) => sum + value, 0) / finite.length);
     const scaled = flux.map((value) => value / mean);
     drawn_lines.xs.push(microns());
     drawn_lines.ys.push(scaled);

@@ -142,7 +142,7 @@ def chart(x_label, y_label, **options):
     return made
 
 
-def callback(script, shared, **args):
-    """`CustomJS` of a file beside this one; names of `shared` and of `args` are known in it."""
+def callback(script, args):
+    """`CustomJS` of a file beside this one, in which the names of `args`, {name: model}, are known."""
     code = "\n".join((CALLBACKS / f"{name}.js").read_text() for name in ("common", script))
-    return CustomJS(args=shared | args, code=code)
+    return CustomJS(args=args, code=code)

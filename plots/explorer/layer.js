@@ -16,12 +16,12 @@ if (run) {
     low = quantile(0.02);
     high = Math.max(quantile(0.98), low + 1e-6 * Math.abs(low), low + 1e-30);
   }
-  bar.visible = column != null;
-  if (bar.visible) {
-    mapper.low = low;
-    mapper.high = high;
+  if (column) {
+    bar.visible = true;
+    mapper.setv({ low, high });
+    mapper.change.emit(); // else a bar that comes with the same range as before has no size
     bar.title = layer ? layer.title + (layer.unit ? ` [${layer.unit}]` : "") : "probability of the label";
-  }
+  } else bar.visible = false;
   const image = new Int16Array(nx * ny);
   for (let i = 0; i < labels.length; i++) {
     const at = row[i] * nx + col[i];

@@ -29,25 +29,23 @@ SIDE = 380  # screen pixels, of both panels
 BANDS_AT_FIRST = (0.85, 0.5, 0.15)  # places of red, green and blue among the bands
 
 
-def maps(view, shared):
+def maps(view):
     """Both panels with their controls.
 
     Parameters
     ----------
     view : GalaxyView
-    shared : dict
-        What all callbacks know.
 
     Returns
     -------
     dict
-        `controls`, from top to bottom; `figures`; `run_menu`; and `args`, names for callbacks.
+        `controls`, from top to bottom; `figures`; `ranges` of x and y; and `args`, names for callbacks.
     """
     ny, nx = view.shape
     x_range, y_range = zoom_ranges(view)
     blank = {"image": [np.zeros((ny, nx), dtype=np.uint32)], "x": [-0.5], "y": [-0.5], "dw": [nx], "dh": [ny]}
     shown, overlay = (ColumnDataSource(blank, name=name) for name in ("colour_image", "map_image"))
-    outline = ColumnDataSource({name: [] for name in ("x0", "y0", "x1", "y1", "colour")}, name="outlines")
+    outline = ColumnDataSource({name: [] for name in ("x0", "y0", "x1", "y1", "colour")}, name="outline_segments")
     marked, cursor = (ColumnDataSource({"x": [], "y": []}, name=name) for name in ("marked", "cursor"))
     mapper = LinearColorMapper(palette=Cividis256, low=0, high=1)
     args = {"shown": shown, "overlay": overlay, "outline": outline, "marked": marked, "cursor": cursor}
@@ -69,13 +67,13 @@ def maps(view, shared):
         scale_and_compass(made, view, x_range)
         figures.append(made)
     bar = ColorBar(
+        name="colour_bar",
         color_mapper=mapper,
         location="top_left",
         orientation="horizontal",
         width=220,
         height=8,
         padding=6,
-        visible=False,
     )
     figures[1].add_layout(bar)
     menus = colour_menus(view)
@@ -83,20 +81,20 @@ def maps(view, shared):
     run_menu = Select(
         name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=304, disabled=not runs
     )
-    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=176)
+    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=190)
     cluster = Select(name="cluster", title="highlight", options=[("", "all clusters")], value="", width=118)
     opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=0.75, width=90)
     outlines = Toggle(name="outlines", label="outlines", active=True, width=84, align="end")
     legend = words("", name="legend", width=400)
     args |= menus | {"mapper": mapper, "bar": bar, "layer_menu": layer, "cluster_menu": cluster, "opacity": opacity}
-    args |= {"outlines": outlines, "legend": legend}
+    args |= {"outlines": outlines, "legend": legend, "run_menu": run_menu}
     controls = [
         row(*menus.values(), spacing=6),
         row(run_menu, outlines, spacing=8),
         row(layer, cluster, opacity, spacing=6),
         legend,
     ]
-    return {"controls": controls, "figures": figures, "run_menu": run_menu, "args": args, "ranges": (x_range, y_range)}
+    return {"controls": controls, "figures": figures, "args": args, "ranges": (x_range, y_range)}
 
 
 def zoom_ranges(view):

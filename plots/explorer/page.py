@@ -28,12 +28,11 @@ def explorer_page(view):
         HTML.
     """
     known, tables = sources(view)
-    shared = dict(tables)
-    parts = maps(view, shared)
-    parts |= sed_panels(view, shared, parts)
-    shared |= {"run_menu": parts["run_menu"], "frame_menu": parts["frame_menu"]}
+    parts = maps(view)
+    parts |= sed_panels(view, parts)
     below = runs_below(view, parts)
-    update = connect(shared, parts)
+    args = tables | parts["args"]
+    update = connect(args, parts)
     document = Document()
     document.theme = THEME
     top = row(*parts["figures"], column(parts["controls"], spacing=4), spacing=12)
@@ -45,30 +44,36 @@ def explorer_page(view):
     return file_html(document, INLINE, title=f"galaxy {view.id_dr3}", template=PAGE)
 
 
-def connect(shared, parts):
-    """Let the panels follow what is chosen; return the callbacks that draw the page at first, in their order."""
+def connect(args, parts):
+    """Let the panels follow what is chosen; return the callbacks that draw the page at first, in their order.
+
+    Parameters
+    ----------
+    args : dict
+        Tables, widgets and sources by the names that they have in the callbacks.
+    parts : dict
+        From `maps` and `sed_panels`.
+    """
     scripts = ("colour", "frame", "run", "layer", "clusters", "pixel", "region", "results")
-    draw = {name: callback(name, shared, **parts["args"]) for name in scripts}
-    pointer, lasso = (callback(name, shared, **parts["args"]) for name in ("pointer", "lasso"))
-    args = parts["args"]
+    draw = {name: callback(name, args) for name in scripts}
+    pointer, lasso = (callback(name, args) for name in ("pointer", "lasso"))
 
     def on(name, attribute, *after):
         args[name].js_on_change(attribute, *(draw[each] for each in after))
 
     for name in ("red_menu", "green_menu", "blue_menu", "stretch"):
         on(name, "value", "colour")
-    parts["run_menu"].js_on_change("value", *(draw[name] for name in ("run", "layer", "clusters", "pixel", "results")))
+    on("run_menu", "value", "run", "layer", "clusters", "pixel", "results")
     for name in ("row_box", "col_box"):
         on(name, "value", "pixel")
     on("layer_menu", "value", "layer", "pixel")
     on("cluster_menu", "value", "layer", "clusters")
     on("opacity", "value", "layer")
     on("outlines", "active", "layer")
-    parts["frame_menu"].js_on_change("active", *(draw[name] for name in ("frame", "clusters", "pixel", "region")))
-    shared["pixels"].selected.js_on_change("indices", draw["region"], draw["layer"])
-    for name in ("save_sed", "save_regions"):
-        parts[f"{name}_button"].js_on_event("button_click", callback(name, shared, **args))
-    parts["clear_button"].js_on_event("button_click", callback("clear", shared))
+    on("frame_menu", "active", "frame", "clusters", "pixel", "region")
+    args["pixels"].selected.js_on_change("indices", draw["region"], draw["layer"])
+    for name, button in parts["buttons"].items():
+        button.js_on_event("button_click", callback(name, args))
     for figure in parts["figures"]:
         figure.js_on_event("mousemove", pointer)
         figure.js_on_event("tap", pointer)
@@ -93,4 +98,5 @@ def head(view, known):
         )
     missing += [f"{run}: {reason}" for run, reason in view.without.items()] + list(view.notes)
     notes = escape(" · ".join(missing))
-    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))}</div><p>{notes}</p>"
+    link = '<a href="index.html">all galaxies</a>'
+    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {link}</div><p>{notes}</p>"

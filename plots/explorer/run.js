@@ -1,7 +1,7 @@
 // Offer the clusters and the layers of the run that was chosen.
 if (run) {
   const layers = [["labels", "clusters"]];
-  if (run.confidence) layers.push(["confidence", "probability of the label"]);
+  if (run.confidence) layers.push(["confidence", "label probability"]);
   for (const layer of [...run.layers, ...known.layers]) layers.push([layer.column, layer.title]);
   const clusters = run.colours.map((_, k) => [`${k + 1}`, `cluster ${k + 1}`]);
   const keep = layers.some(([name]) => name === layer_menu.value) ? layer_menu.value : "labels";

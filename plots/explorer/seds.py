@@ -45,21 +45,19 @@ ERRORS = (
 )
 
 
-def sed_panels(view, shared, parts):
+def sed_panels(view, parts):
     """Both panels of SEDs with what is said of the pixel and of the pixels in a box or lasso.
 
     Parameters
     ----------
     view : GalaxyView
-    shared : dict
-        What all callbacks know.
     parts : dict
         From `maps`, of which `args` get more names.
 
     Returns
     -------
     dict
-        `controls`, to which these are added; `charts`; the menu of the frame, and buttons.
+        `controls`, to which these are added; `charts`; and `buttons`, by the names of their callbacks.
     """
     frame = RadioButtonGroup(
         name="frame",
@@ -77,17 +75,17 @@ def sed_panels(view, shared, parts):
     hold = Toggle(name="hold", label="hold", active=False, width=60, align="end")
     readout, region_words = words("", name="readout", width=BESIDE), words("", name="region_words", width=BESIDE)
     buttons = {
-        "save_sed_button": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
-        "clear_button": Button(name="clear", label="clear", width=56),
-        "save_regions_button": Button(name="save_regions", label="save map (DS9 regions)", width=166),
+        "save_sed": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
+        "clear": Button(name="clear", label="clear", width=56),
+        "save_regions": Button(name="save_regions", label="save map (DS9 regions)", width=166),
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
-    lines = ColumnDataSource({"x": [], "y": [], "name": []}, name="lines")
+    lines = ColumnDataSource({name: [] for name in ("x", "y", "name", "align", "offset")}, name="lines")
     pixel_figure, args = pixel_panel(wave_range, lines)
     shapes_figure, more = shapes_panel(wave_range, lines)
     args |= more | spinners | {"hold": hold, "readout": readout, "region_words": region_words, "lines": lines}
-    args |= {"wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
+    args |= {"frame_menu": frame, "wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
     parts["args"].update(args)
     controls = [
         row(*spinners.values(), hold, frame, spacing=8),
@@ -96,14 +94,14 @@ def sed_panels(view, shared, parts):
         row(*buttons.values(), spacing=6),
     ]
     charts = [pixel_figure, shapes_figure]
-    return {"controls": [*parts["controls"], *controls], "charts": charts, "frame_menu": frame, **buttons}
+    return {"controls": [*parts["controls"], *controls], "charts": charts, "buttons": buttons}
 
 
 def brightest_pixel(view):
-    """Row and column of the pixel that the page opens with: the one of the highest flux over all bands."""
+    """Row and column of the pixel that the page opens with: the one of the highest SNR, summed over bands."""
     if not len(view.rows):
         return 0, 0
-    place = 0 if view.flux is None else int(np.argmax(np.nansum(view.flux / np.nanmedian(view.error, axis=0), axis=1)))
+    place = 0 if view.flux is None else int(np.argmax(np.nansum(view.flux / view.error, axis=1)))
     return view.rows[place], view.cols[place]
 
 
@@ -177,7 +175,8 @@ def sed_chart(name, wave_range, label, lines, title=""):
     made.extra_y_ranges = {"frame": Range1d(0, 1)}
     made.extra_y_scales = {"frame": LinearScale()}
     made.add_glyph(lines, VSpan(x="x", line_color=FAINT, line_alpha=0.5, line_dash="dotted"))
-    names = Text(text="name", text_color=FAINT, text_font_size="11px", text_baseline="top", x_offset=3)
+    names = Text(text="name", text_color=FAINT, text_font_size="11px", text_baseline="top")
+    names.text_align, names.x_offset = "align", "offset"
     made.add_glyph(lines, names, y_range_name="frame")
     zero = ColumnDataSource({"x": [wave_range.start / 10, wave_range.end], "y": [0, 0]})
     made.y_range.renderers = [made.add_glyph(zero, Line(line_color=FAINT))]  # which is always within the panel

@@ -143,6 +143,14 @@ def test_layer_is_drawn_from_low_to_high_and_read_with_its_error(page, view):
     tap(page, view, pixel)
     assert f"{float(f'{view.layers[0].values[pixel]:.3g}'):g} ± 0.1 [Angstrom]" in page.get("readout", "text")
     drawn = image(page, "map_image", view.shape)[view.rows, view.cols, :3].sum(axis=1, dtype=int)
+    assert (page.get("colour_bar", "visible"), page.get("colour_bar", "title")) == (
+        True,
+        f"equivalent width{EVIL} [Angstrom]",
+    )
+    page.set("run", "value", view.runs[1].name)
+    assert page.get("layer", "value") == "layer0"  # which is of the galaxy, and stays
+    page.set("layer", "value", "labels")
+    assert not page.get("colour_bar", "visible")
     order = np.argsort(view.layers[0].values)
     assert drawn[order[0]] < drawn[order[len(order) // 2]] < drawn[order[-1]]  # cividis is brighter for more
 
@@ -308,6 +316,10 @@ def test_galaxy_without_pixels_and_runs_in_two_bands(browser, tmp_path):
     text = browser.run("return all('div').map(each => each.innerText ?? '').join(' ')")
     assert "No pixel of this galaxy is selected" in text
     assert len(np.unique(image(browser, "colour_image", none.shape)[..., 0])) > 10  # the image is there
+    nothing = {"images": None, "flux": None, "error": None, "bands": (), "wavelengths": np.zeros(0), "layers": ()}
+    more = {"shape": (1, 1), "sky": {}, "correlation": np.ones((0, 1)), "background_error": np.zeros(0)}
+    browser.open(written(tmp_path, none._replace(**nothing, **more)))
+    assert "no memory" in browser.run("return all('div').map(each => each.innerText ?? '').join(' ')")
 
 
 def test_page_of_5000_pixels_in_27_bands_with_seven_runs_is_below_8_mb():

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from helper_functions.job import on_dask
-from helper_functions.job.run_galaxies import run_galaxies
-from helper_functions.job.workers import WorkerDiffers
+from helper_functions.job import run_galaxies as job
+from helper_functions.job.run_galaxies import WorkerDiffers, run_galaxies
 from main_clustering import main
 
 pytest.importorskip("distributed", reason="needs the optional package: pip install distributed")
@@ -78,16 +77,7 @@ def test_every_galaxy_is_there_once_though_worker_and_scheduler_are_killed(start
 
     thread = threading.Thread(target=faults)
     thread.start()
-    flags = [
-        "--methods",
-        "dbscan",
-        "--pictures",
-        "none",
-        "--no-explorer",
-        "--criteria-shown",
-        "--scheduler",
-        str(start.file),
-    ]
+    flags = ["--methods", "dbscan", "--pictures", "none", "--criteria-shown", "--scheduler", str(start.file)]
     status = main(["--catalogs", str(survey_folder), "--output", str(output), "--ids", *map(str, IDS), *flags])
     thread.join()
     assert status == 0
@@ -105,7 +95,7 @@ def test_every_galaxy_is_there_once_though_worker_and_scheduler_are_killed(start
 
 
 def test_an_unreachable_scheduler_is_named(survey_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(on_dask, "DASK_PATIENCE", 0.2)
+    monkeypatch.setattr(job, "DASK_PATIENCE", 0.2)
     (tmp_path / "empty.json").write_text("{}")
     for scheduler in ("tcp://127.0.0.1:1", "nowhere.json", str(tmp_path / "empty.json")):
         flags = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out"), "--ids", "7"]
@@ -121,7 +111,7 @@ def test_workers_that_differ_are_told_to_end_and_not_for_ever(monkeypatch, capsy
     """This cluster starts another worker for each that ends, which differs as well."""
     from distributed import LocalCluster
 
-    monkeypatch.setattr(on_dask, "MOST_DIFFERING", 2)
+    monkeypatch.setattr(job, "MOST_DIFFERING", 2)
     cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=None)
     with cluster, pytest.raises(WorkerDiffers, match="it has another version"):
         list(run_galaxies(unfit, [1], scheduler=cluster.scheduler_address))

@@ -156,6 +156,9 @@ def test_galaxy_without_pixels_has_a_page_that_says_so(tmp_path):
     assert (len(view.rows), view.runs) == (0, ())
     assert "no pixels" in view.without["kmeans_contrast"]
     assert "No pixel of this galaxy is selected" in data_paths.explorer_path(output, 10).read_text()
+    flags += ["--no-pixel-cubes", "--overwrite"]
+    assert main(["--catalogs", str(survey), "--output", str(output / "bare"), *flags]) == 0
+    assert data_paths.explorer_path(output / "bare", 10).exists()
     with pytest.raises(FileNotFoundError, match="holds nothing of galaxy 11"):
         read_galaxy(output, 11)
 

@@ -20,6 +20,7 @@ from helper_functions.job.fit_regions import fit_galaxies
 from helper_functions.job.fit_tasks import Known, notes_of, region_tasks, what_is_known
 from helper_functions.job.painted_maps import LIGHT, PIXELS, paint_table, region_light
 from helper_functions.job.pictures import FIT_PICTURES
+from helper_functions.job.records import GALAXY, load_record
 from helper_functions.job.region_photometry import read_photometry
 from helper_functions.job.runs import Run
 from helper_functions.job.settings import SETTINGS
@@ -138,6 +139,19 @@ def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, caps
         assert maps["SSFR"].data[labels > 0] == pytest.approx((maps["SFR"].data / maps["MASS"].data)[labels > 0])
         assert maps["SSFR_ERR"].data[labels > 0].max() < 1e-12  # which is the same in all samples
         assert maps["A_V_ERR"].data[labels == 1] == pytest.approx(0.068, rel=0.5)
+
+
+def test_page_of_the_galaxy_is_made_again_with_the_fits_and_not_where_nothing_is_new(fit, monkeypatch):
+    shown = []
+    monkeypatch.setattr("plots.explorer.page.explorer_page", lambda view: shown.append(view.runs[0]) or "a page")
+    fit(PlantedFit(), explorer=True)
+    fit(PlantedFit(), explorer=True)
+    [run] = shown
+    assert run.fits["cluster"] == ["1", "2"]
+    assert "fitted mass" in [layer.title for layer in run.layers]
+    page = data_paths.explorer_path(fit.output, 7)
+    assert page.read_text() == "a page"
+    assert page.relative_to(fit.output).as_posix() in load_record(fit.output, 7, GALAXY)["files"]
 
 
 def test_the_fit_is_asked_for_what_the_settings_say(fit):
