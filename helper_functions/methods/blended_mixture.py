@@ -39,6 +39,7 @@ FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
 COUPLED_ITERATIONS = 15
+COUPLED = 1e-3  # change of a probability below which neighbours have nothing more to say
 REFIT_ITERATIONS = 3  # from what fits nearly as well: errors of populations are 0.99 of those of a converged fit
 PATCH = 0.5  # share of its neighbours that nothing fits, above which a pixel is no outlier
 # The model takes the fluxes of neighbouring pixels for independent, though they share noise and light, and so is too
@@ -331,7 +332,9 @@ def assign(data, systematics, mixture, links):
     for _ in range(COUPLED_ITERATIONS):
         around = links @ blends.composition(probability)
         log_factor = np.column_stack([COUPLING * blends.likeness(around), np.zeros(len(around))])
-        probability, _ = responsibilities(blends, mixture.prior, log_factor)
+        before, (probability, _) = probability, responsibilities(blends, mixture.prior, log_factor)
+        if np.abs(probability - before).max() < COUPLED:
+            break
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.templates)] = -1

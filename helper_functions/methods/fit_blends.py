@@ -37,6 +37,7 @@ CALIBRATION = 0.01  # of the flux: how well zero points and PSFs of different ba
 CHANCE = 1e-6  # a pixel that noise makes fit as badly less often than this is made of something else
 PARALLEL = 1e-10  # squared sine of the angle between SEDs that count as one
 TINY = np.finfo(float).tiny
+PAIRS_OF_3 = (0, 1), (0, 2), (1, 2)
 
 
 class WeightedFluxes(NamedTuple):
@@ -177,18 +178,21 @@ def fit_triple(match, product, pairs):
         shares, members = np.zeros((n_pixels, 3)), np.zeros((n_pixels, 3), dtype=int)
         return Fitted(fit=none, log_likelihood=none, brightness=0 * one, share=shares, members=members)
     members = third_member(match, product, pairs)
-    pixels = np.arange(n_pixels)[:, None, None]
-    matrix = product[pixels, members[:, :, None], members[:, None, :]]
-    # Scaled such that the diagonal is 1: fluxes of any unit are then as far from singular as their SEDs are alike.
-    scale = np.sqrt(np.maximum(of_itself(matrix), TINY))
-    matrix = matrix / (scale[:, :, None] * scale[:, None, :])
+    pixels = np.arange(n_pixels)
+    # Scaled such that products of a population with itself are 1: fluxes of any unit are then as far from singular as
+    # their SEDs are alike. The three equations for the light are solved with the cofactors of their matrix.
+    scale = np.sqrt(np.maximum(of_itself(product)[pixels[:, None], members], TINY))
+    ij, ik, jk = (product[pixels, members[:, p], members[:, q]] / (scale[:, p] * scale[:, q]) for p, q in PAIRS_OF_3)
     matches = np.take_along_axis(match, members, axis=1)
-    determinant = np.linalg.det(matrix)
-    usable = determinant > PARALLEL
-    light = np.zeros((n_pixels, 3))
-    light[usable] = np.linalg.solve(matrix[usable], (matches / scale)[usable, :, None])[..., 0]
-    light /= scale
-    usable &= (light > 0).all(axis=1)
+    one, two, three = (matches / scale).T
+    determinant = 1 + 2 * ij * ik * jk - ij**2 - ik**2 - jk**2
+    light = [
+        (1 - jk**2) * one + (ik * jk - ij) * two + (ij * jk - ik) * three,
+        (ik * jk - ij) * one + (1 - ik**2) * two + (ij * ik - jk) * three,
+        (ij * jk - ik) * one + (ij * ik - jk) * two + (1 - ij**2) * three,
+    ]
+    light = np.column_stack(light) / (scale * np.maximum(determinant, PARALLEL)[:, None])
+    usable = (determinant > PARALLEL) & (light > 0).all(axis=1)
     light[~usable] = 1
     brightness = light.sum(axis=1)
     fit = 0.5 * np.sum(light * matches, axis=1)
