@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from helper_functions.job import run_galaxies as job
-from helper_functions.job.run_galaxies import WorkerDiffers, run_galaxies
+from helper_functions.job import on_dask
+from helper_functions.job.run_galaxies import run_galaxies
+from helper_functions.job.workers import WorkerDiffers
 from main_clustering import main
 
 pytest.importorskip("distributed", reason="needs the optional package: pip install distributed")
@@ -95,7 +96,7 @@ def test_every_galaxy_is_there_once_though_worker_and_scheduler_are_killed(start
 
 
 def test_an_unreachable_scheduler_is_named(survey_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(job, "DASK_PATIENCE", 0.2)
+    monkeypatch.setattr(on_dask, "DASK_PATIENCE", 0.2)
     (tmp_path / "empty.json").write_text("{}")
     for scheduler in ("tcp://127.0.0.1:1", "nowhere.json", str(tmp_path / "empty.json")):
         flags = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out"), "--ids", "7"]
@@ -111,7 +112,7 @@ def test_workers_that_differ_are_told_to_end_and_not_for_ever(monkeypatch, capsy
     """This cluster starts another worker for each that ends, which differs as well."""
     from distributed import LocalCluster
 
-    monkeypatch.setattr(job, "MOST_DIFFERING", 2)
+    monkeypatch.setattr(on_dask, "MOST_DIFFERING", 2)
     cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=None)
     with cluster, pytest.raises(WorkerDiffers, match="it has another version"):
         list(run_galaxies(unfit, [1], scheduler=cluster.scheduler_address))
