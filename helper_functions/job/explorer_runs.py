@@ -38,7 +38,7 @@ class RunView(NamedTuple):
     layers: tuple  # of Layer, of this run alone
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
     number: tuple  # how the number of clusters was chosen, and the lowest and the highest that score like it
-    quality: dict  # what QUALITY says -> value
+    quality: dict  # figure and what it says -> value, in words
     features: dict  # column -> list of strings, a row for each SED; empty where there are none
     fits: dict  # the same of what was fitted
 
@@ -75,7 +75,7 @@ def read_run(output, id_dr3, name, row, where, bands):
         layers=tuple(layers),
         criteria=criteria,
         number=(row["k_choice"], row["k_low"], row["k_high"]),
-        quality={entry.meaning: row[each] for each, entry in QUALITY.items()},
+        quality=figures_of_quality(row),
         features=feature_words(read_table(data_paths.region_features_path(output, name, id_dr3))),
         fits=fit_words(fitted),
     )
@@ -125,6 +125,19 @@ def measured(value, error):
         return f"{value:.3g} ± {error:.2g}"
     digits = max(1 - int(np.floor(np.log10(error))), 0)
     return f"{value:z.{digits}f} ± {error:.{digits}f}"
+
+
+def figures_of_quality(row):
+    """The figures of quality of a row of the summary, {name and meaning: value}."""
+    return {
+        f"{name.replace('_', ' ')}: {figure.meaning}": figure.form.format(row[name]) if is_known(row[name]) else "–"
+        for name, figure in QUALITY.items()
+    }
+
+
+def is_known(value):
+    """Whether a value of the summary is a number; records have None for NaN."""
+    return value is not None and np.isfinite(value)
 
 
 def in_unit(name, unit):

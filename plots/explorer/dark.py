@@ -53,7 +53,7 @@ PAGE = f"""
 <meta name="viewport" content="width=1280">
 <style>
 html {{ background: {BACKGROUND}; color-scheme: dark; }}
-body {{ background: {BACKGROUND}; margin: 0 auto; padding: 8px 12px; width: 1240px; }}
+html > body {{ background: {BACKGROUND}; margin: 0 auto; padding: 8px 12px; width: 1264px; }}
 </style>
 {{% endblock %}}
 """

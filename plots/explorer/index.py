@@ -118,7 +118,7 @@ def index_page(listed):
     above = column(count, controls, row(Div(width=THUMBNAIL[0] + 8, margin=0), *titles, spacing=0), styles=sticky)
     document = Document()
     document.theme = THEME
-    document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 14)))
+    document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 0)))
     document.js_on_event("document_ready", update)
     return file_html(document, INLINE, title=f"galaxies in {listed.folder}", template=PAGE)
 

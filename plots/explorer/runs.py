@@ -164,9 +164,8 @@ def quality_of(runs):
     """The figures of quality as columns of a table, a row for each figure."""
     columns = {"figure": ["clusters", "pixels in none", *(runs[0].quality if runs else ())]}
     for number, run in enumerate(runs, start=1):
-        values = [f"{value:.3g}" if value is not None and np.isfinite(value) else "–" for value in run.quality.values()]
         counts = [str(len(run.regions)), str(int(np.sum(run.labels == -1)))]
-        columns[f"{number}: {run.name}"] = counts + values
+        columns[f"{number}: {run.name}"] = counts + list(run.quality.values())
     return columns
 
 

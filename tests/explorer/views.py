@@ -44,7 +44,7 @@ def galaxy_view(header, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_r
             layers=(Layer("light of population 1" + name, 0.7 * flux[:, -1], None, "10 nJy" + name),),
             criteria={"tic": np.array([[-900.0, -50, 0, -4, np.nan], [9, 5, 0, 2, np.nan]])},
             number=("tic", 3, 4),
-            quality={"similarity" + name: 0.9, "confidence" + name: np.nan},
+            quality={"similarity" + name: "0.90", "confidence" + name: "–"},
             features={"cluster": ["1", "2"], "kind": ["population" + name] * 2, "beta": ["-2 ± 1", "–"]},
             fits={"cluster": ["1"], "mass [solMass]": ["1e+08 +1e+07 −2e+07"], "note": ["a note" + name]},
         )
