@@ -27,6 +27,7 @@ COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
 NAMED = 30  # pixels of a segment that is not taken in, and yet named, so that it can be
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+HIGH_SNR = 10.0  # where the scale of the SNR ends if no threshold says it
 ROOM = 0.27  # inches, between rows of panels, for their titles
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
@@ -76,10 +77,11 @@ def overview(result):
         if size >= NAMED or source in cutout.members:
             axes[-2].text(cols.mean(), rows.mean(), str(source), size=7, ha="center", va="center")
     axes[-2].set_title("segments (blue: taken in)")
-    axes[-1].imshow(snr, cmap="cividis", vmin=0, vmax=3 * snr_thresh)
+    brightest = 3 * snr_thresh if snr_thresh > 0 else HIGH_SNR
+    axes[-1].imshow(snr, cmap="cividis", vmin=0, vmax=brightest)
     besides = "".join(f", {band.upper()} > {least:g}" for band, least in (result.snr_bands or {}).items())
     axes[-1].set_title(f"median SNR (line: > {snr_thresh:g}{besides})")
-    colour_bar(axes[-1].below(0.14, 0.1), "cividis", 0, 3 * snr_thresh)
+    colour_bar(axes[-1].below(0.14, 0.1), "cividis", 0, brightest)
 
     if mask.any():
         selected = outline(mask)
