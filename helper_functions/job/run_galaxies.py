@@ -79,6 +79,8 @@ def galaxies_in_turn(work, ids, *, jobs=1, scheduler=None):
 
 
 def _result(work, id_dr3):
+    import sklearn.cluster  # noqa: F401  # threads of libraries are limited only if these are loaded
+
     try:
         with _thread_pools(len(sys.modules)).limit(limits=THREADS):
             return work(id_dr3)
