@@ -33,6 +33,18 @@ function chip(label) {
   return `<span class="chip" style="background:${escaped(colour)}"></span>`;
 }
 
+// Where a place of the image is on the sky, right ascension and declination in degrees: the inverse of the gnomonic
+// projection.
+function to_sky(col, row) {
+  const { centre, matrix, origin } = known.sky, degree = Math.PI / 180;
+  const [east, north] = matrix.map((line) => (line[0] * (col - origin[0]) + line[1] * (row - origin[1])) * degree);
+  const declination = centre[1] * degree;
+  const beyond = Math.cos(declination) - north * Math.sin(declination);
+  const ra = centre[0] + Math.atan2(east, beyond) / degree;
+  const dec = Math.atan2(Math.sin(declination) + north * Math.cos(declination), Math.hypot(east, beyond)) / degree;
+  return [(ra + 360) % 360, dec];
+}
+
 // What must not be broken in two lines.
 function whole(html) {
   return `<span class="whole">${html}</span>`;

@@ -6,13 +6,7 @@ const place = places(map).get(row * known.nx + col);
 const words = [`<b>pixel</b> row ${number(row, 6)}, column ${number(col, 6)}`];
 let own = nothing, composite = nothing, population = nothing;
 if (known.sky.centre) {
-  // The inverse of the gnomonic projection.
-  const { centre, matrix, origin } = known.sky, degree = Math.PI / 180;
-  const [east, north] = matrix.map((line) => (line[0] * (col - origin[0]) + line[1] * (row - origin[1])) * degree);
-  const declination = centre[1] * degree;
-  const beyond = Math.cos(declination) - north * Math.sin(declination);
-  const ra = centre[0] + Math.atan2(east, beyond) / degree;
-  const dec = Math.atan2(Math.sin(declination) + north * Math.cos(declination), Math.hypot(east, beyond)) / degree;
+  const [ra, dec] = to_sky(col, row);
   words.push(`${ra.toFixed(6)}°, ${dec.toFixed(6)}°`);
 }
 if (place === undefined) words.push("not selected: no SED");

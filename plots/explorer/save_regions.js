@@ -4,15 +4,7 @@ if (run) {
   const image = new Int16Array((nx + 2) * (ny + 2)); // with a rim of nothing
   const wide = nx + 2;
   map.data.row.forEach((row, i) => { image[(row + 1) * wide + map.data.col[i] + 1] = map.data[run.labels][i]; });
-  const to_sky = (x, y) => {
-    const { centre, matrix, origin } = known.sky, degree = Math.PI / 180;
-    const [east, north] = matrix.map((line) => (line[0] * (x - origin[0]) + line[1] * (y - origin[1])) * degree);
-    const declination = centre[1] * degree;
-    const beyond = Math.cos(declination) - north * Math.sin(declination);
-    const ra = centre[0] + Math.atan2(east, beyond) / degree;
-    const dec = Math.atan2(Math.sin(declination) + north * Math.cos(declination), Math.hypot(east, beyond)) / degree;
-    return `${((ra + 360) % 360).toFixed(8)},${dec.toFixed(8)}`;
-  };
+  const in_words = ([ra, dec]) => `${ra.toFixed(8)},${dec.toFixed(8)}`;
   const words = ["# Region file format: DS9", `# galaxy ${known.id}, ${run.name}`, "global width=2", "icrs"];
   run.colours.forEach((colour, k) => {
     // Edges with the cluster on their left, from corner to corner; corner (x, y) is the lower left one of pixel (x, y).
@@ -50,7 +42,7 @@ if (run) {
           return (x - a[0]) * (b[1] - y) !== (y - a[1]) * (b[0] - x);
         });
         const area = bends.reduce((sum, [x, y], i) => sum + x * bends.at(i - 1)[1] - y * bends.at(i - 1)[0], 0);
-        const corners = bends.map(([x, y]) => to_sky(x - 1.5, y - 1.5)).join(",");
+        const corners = bends.map(([x, y]) => in_words(to_sky(x - 1.5, y - 1.5))).join(",");
         const note = `# color=${colour} text={${k + 1}} tag={cluster ${k + 1}}`;
         words.push(area < 0 ? `polygon(${corners}) ${note}` : `-polygon(${corners}) ${note}`);
       }
