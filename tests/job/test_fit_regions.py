@@ -19,7 +19,6 @@ from helper_functions.job.fit_files import RANGE, fit_paths
 from helper_functions.job.fit_regions import fit_galaxies
 from helper_functions.job.fit_tasks import Known, notes_of, region_tasks, what_is_known
 from helper_functions.job.painted_maps import LIGHT, PIXELS, paint_table, region_light
-from helper_functions.job.pictures import FIT_PICTURES
 from helper_functions.job.records import GALAXY, load_record
 from helper_functions.job.region_photometry import read_photometry
 from helper_functions.job.runs import Run
@@ -83,8 +82,7 @@ def clustered(tmp_path_factory):
 def fit(clustered, tmp_path, monkeypatch):
     """Fit the galaxies in a copy of that folder, without pictures: `fit(planted, **settings)` gives the exit status."""
     shutil.copytree(clustered / "out", tmp_path / "out")
-    for name in list(FIT_PICTURES):
-        monkeypatch.delitem(FIT_PICTURES, name)
+    monkeypatch.setattr("helper_functions.job.pictures.FIT_PICTURES", {})
     base = block_for(tmp_path / "out")
 
     def run(planted, redshifts=CALM, magnifications=None, **settings):
