@@ -14,10 +14,10 @@ from helper_functions.methods import METHODS
 # pixels of its segment more). Segments had 113 to 2,695 pixels, and what is below the threshold takes no time.
 # Seconds of processor time on one thread, with the number of clusters to be found. Good to a factor of 2, as machines
 # differ.
-GALAXY_SECONDS = (0.9, 0.3)  # cutout, sky, and saving
+GALAXY_SECONDS = (0.5, 0.3)  # cutout, sky, and saving
 RUN_SECONDS = {
     "agglomerative": (0.15, 0.1),
-    "blended_mixture": (0.7, 1.7),
+    "blended_mixture": (0.4, 0.4),
     "dbscan": (0.05, 0.07),
     "gaussian_mixture": (0.8, 0.25),
     "kmeans": (0.3, 0.15),
@@ -25,7 +25,8 @@ RUN_SECONDS = {
     "spectral_cross_cor": (0.15, 0.1),
 }
 OTHER_RUN_SECONDS = (0.5, 0.5)  # of a method that was not measured
-CRITERIA_SECONDS = (1.0, 1.8)  # of those that are shown for the first run
+CRITERIA_SECONDS = (1.0, 0.6)  # of those that are shown for the first run
+EXPLORER_SECONDS = (0.4, 0.1)  # of the page
 FIT_SECONDS = {"delayed": 22.0, "nonparametric": 29.0}  # of one region
 # Of pictures, each amount besides those before it.
 GALAXY_PICTURES_SECONDS = {"none": (0.0, 0.0), "few": (0.5, 0.0), "all": (1.0, 0.05)}
@@ -34,6 +35,7 @@ RUN_PICTURES_SECONDS = {"none": (0.0, 0.0), "few": (0.2, 0.0), "all": (0.7, 0.15
 GALAXY_MB = {"none": (0.03, 0.0), "few": (0.25, 0.05), "all": (0.5, 0.6)}  # shared by all runs
 RUN_MB = {"none": (0.1, 0.0), "few": (0.1, 0.03), "all": (0.25, 0.16)}  # of each
 CUBES_MB = (0.7, 0.25)  # fluxes, errors and features of the pixels
+EXPLORER_MB = (2.3, 0.4)
 FIT_MB, FIT_PICTURES_MB = 0.25, 0.15  # of each region, and its share of the pictures
 FITTED_RUN_MB = 0.4  # maps of all regions
 REGIONS = 3  # of a galaxy that is not clustered yet, where none is: the median of the demo field
@@ -87,8 +89,10 @@ def costs(sizes, runs, settings):
     parts = [GALAXY_SECONDS, *(RUN_SECONDS.get(run.method, OTHER_RUN_SECONDS) for run in runs)]
     parts += [CRITERIA_SECONDS] if found and settings.criteria_shown and settings.pictures == "all" else []
     parts += _with_pictures(GALAXY_PICTURES_SECONDS, RUN_PICTURES_SECONDS, runs, settings)
+    parts += [EXPLORER_SECONDS] if settings.explorer else []
     room = _with_pictures(GALAXY_MB, RUN_MB, runs, settings)
     room += [CUBES_MB] if settings.pixel_cubes else []
+    room += [EXPLORER_MB] if settings.explorer else []
     return _of(parts, sizes), _of(room, sizes)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import data_paths
-from helper_functions.job.dry_run import CUBES_MB, GALAXY_MB, REGIONS, RUN_MB, costs, fits_to_do
+from helper_functions.job.dry_run import CUBES_MB, EXPLORER_MB, GALAXY_MB, REGIONS, RUN_MB, costs, fits_to_do
 from helper_functions.job.runs import Run
 from main_clustering import settings_block
 
@@ -29,6 +29,7 @@ def test_room_on_disk_is_of_the_files_that_are_asked_for():
     bare = room(pictures="none", pixel_cubes=False)
     assert bare == pytest.approx(of(GALAXY_MB["none"]) + 2 * of(RUN_MB["none"]))
     assert room(pictures="none", pixel_cubes=True) == pytest.approx(bare + of(CUBES_MB))
+    assert room(pictures="none", pixel_cubes=False, explorer=True) == pytest.approx(bare + of(EXPLORER_MB))
     few = room(pictures="few", pixel_cubes=False)
     assert few == pytest.approx(bare + of(GALAXY_MB["few"]) + 2 * of(RUN_MB["few"]))
     assert (room(pictures="all", pixel_cubes=False) > few).all()
