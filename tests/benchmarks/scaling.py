@@ -70,7 +70,8 @@ def run_peer(method, flux):
 
 def measure(method, metric, n_pixels, n_bands, memory_limit, auto=False, keep=None):
     """Run one method; return its seconds and megabytes."""
-    import helper_functions.clustering  # noqa: F401  imports are not what is measured
+
+    import helper_functions.clustering  # noqa: F401
 
     flux, error = make_pixels(n_pixels, n_bands)
     seds = in_a_square(flux, error)
