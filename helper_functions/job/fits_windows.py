@@ -155,9 +155,19 @@ def read_window(mosaic, window):
 
 
 def _stored_section(mosaic, window):
-    """Pixels of a window of a mosaic whose file holds them as they are."""
+    """Pixels of a window of a mosaic whose file holds them as they are, read row by row.
+
+    The file is not mapped into memory, where a disk that fails would end the process and not just the galaxy.
+    """
+    dtype, start = mosaic.stored
+    rows, cols = (range(size)[each] for each, size in zip(window, mosaic.shape, strict=True))
+    read = []
     try:
-        return np.asarray(np.memmap(mosaic.path, mosaic.stored[0], "r", mosaic.stored[1], mosaic.shape)[window])
+        with open(mosaic.path, "rb", buffering=0) as file:
+            for row in rows:
+                file.seek(start + dtype.itemsize * (row * mosaic.shape[1] + cols.start))
+                read.append(file.read(dtype.itemsize * len(cols)))
+        return np.frombuffer(b"".join(read), dtype).reshape(len(rows), len(cols))
     except (OSError, ValueError) as problem:
         raise _damaged(mosaic, problem) from problem
 

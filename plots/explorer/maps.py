@@ -66,8 +66,10 @@ def maps(view):
             made.add_glyph(cursor, Rect(width=1.3, height=1.3, fill_alpha=0, line_color=colour, line_width=width))
         scale_and_compass(made, view, x_range)
         figures.append(made)
+    runs = [(run.name, run.title) for run in view.runs]
     bar = ColorBar(
         name="colour_bar",
+        visible=bool(runs),
         color_mapper=mapper,
         location="top_left",
         orientation="horizontal",
@@ -77,7 +79,6 @@ def maps(view):
     )
     figures[1].add_layout(bar)
     menus = colour_menus(view)
-    runs = [(run.name, run.title) for run in view.runs]
     run_menu = Select(
         name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=304, disabled=not runs
     )
