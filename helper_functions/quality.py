@@ -120,6 +120,10 @@ class QualityFigure(NamedTuple):
     symbol: str = ""  # on the comparison page; empty: it is not there
     form: str = "{:z.2f}"  # how its value is written there
 
+    def in_words(self, value):
+        """A value as it is written; a dash where it is no finite number, or None."""
+        return "–" if value is None or not np.isfinite(value) else self.form.format(value)
+
 
 QUALITY = {
     "similarity_median": QualityFigure(similarity_median, "1 − b12 of pixels to their composite, median"),

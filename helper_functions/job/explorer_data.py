@@ -9,9 +9,9 @@ from astropy.wcs import WCS
 import data_paths
 from helper_functions.job.explorer_runs import maps_of, read_agreement, read_run, read_table
 from helper_functions.job.records import GALAXY, load_record, recorded_runs
+from helper_functions.job.runs import shown_first
 from helper_functions.job.summary import OK
 
-FIRST = "blended_mixture"  # the run that a page opens with, where it is there
 WHOLE = ("redshift", "notes")  # of a galaxy, and not of a band
 
 
@@ -57,7 +57,7 @@ def read_galaxy(output, id_dr3):
     rows = {name: load_record(output, id_dr3, name).get("row", {}) for name in recorded_runs(output, id_dr3)}
     good = [name for name in rows if rows[name].get("status") == OK]
     labels = {name: data_paths.clusters_path(output, name, id_dr3) for name in good}
-    names = sorted((name for name in good if labels[name].is_file()), key=lambda name: (name != FIRST, name))
+    names = sorted((name for name in good if labels[name].is_file()), key=shown_first)
     without = {name: f"{row['status']}: {row['message']}" for name, row in rows.items() if row and name not in names}
     header, mask, cubes = read_pixels(data_paths.pixels_path(output, id_dr3))
     if mask is None and names:

@@ -7,7 +7,7 @@ import numpy as np
 
 import data_paths
 from helper_functions.job.records import GALAXY, code_digest, digest, locked, read_record
-from helper_functions.job.runs import RECOMMENDED
+from helper_functions.job.runs import shown_first
 from helper_functions.job.save_results import save_image, save_json, save_text
 from helper_functions.job.summary import EXPECTED, OK
 from helper_functions.quality import QUALITY
@@ -48,11 +48,6 @@ class GalaxyList(NamedTuple):
     folder: str  # name of the output folder
     columns: dict  # name -> title, what it is
     galaxies: list  # of ListedGalaxy, by id
-
-
-def shown_first(run):
-    """What runs of a galaxy are sorted by, by their names: the recommended one stands for the galaxy."""
-    return run != RECOMMENDED, run
 
 
 def save_thumbnail(output, result, runs):

@@ -130,14 +130,8 @@ def measured(value, error):
 def figures_of_quality(row):
     """The figures of quality of a row of the summary, {name and meaning: value}."""
     return {
-        f"{name.replace('_', ' ')}: {figure.meaning}": figure.form.format(row[name]) if is_known(row[name]) else "–"
-        for name, figure in QUALITY.items()
+        f"{name.replace('_', ' ')}: {figure.meaning}": figure.in_words(row[name]) for name, figure in QUALITY.items()
     }
-
-
-def is_known(value):
-    """Whether a value of the summary is a number; records have None for NaN."""
-    return value is not None and np.isfinite(value)
 
 
 def in_unit(name, unit):

@@ -16,7 +16,7 @@ from helper_functions.choose import gather
 from helper_functions.job.explorer_index import update_index
 from helper_functions.job.field_table import update_regions
 from helper_functions.job.records import code_digest, digest, locked, read_record
-from helper_functions.job.runs import RECOMMENDED
+from helper_functions.job.runs import RECOMMENDED, shown_first
 from helper_functions.job.save_results import save_figure, save_json
 from helper_functions.job.summary import EXPECTED, OK, Summary
 from helper_functions.job.tell import say
@@ -118,7 +118,7 @@ def field_of(rows):
     by_run = {}
     for row in rows:
         by_run.setdefault(row["run"], []).append(row)
-    runs = sorted(by_run, key=lambda run: (run != RECOMMENDED, run))
+    runs = sorted(by_run, key=shown_first)
     good = {run: [row for row in by_run[run] if row["status"] == OK] for run in runs}
     counts = [Counter(row["status"] for row in by_run[run]) for run in runs]
     expected = [status for status in EXPECTED if any(status in count for count in counts)]

@@ -106,8 +106,4 @@ def run_panel(run, row, labels, regions, composites):
 
 def quality_words(figures):
     """The figures of quality, {name: value}, as they are written on a picture."""
-    return tuple(
-        f"{entry.symbol} {entry.form.format(figures[name]) if np.isfinite(figures[name]) else '–'}"
-        for name, entry in QUALITY.items()
-        if entry.symbol
-    )
+    return tuple(f"{entry.symbol} {entry.in_words(figures[name])}" for name, entry in QUALITY.items() if entry.symbol)

@@ -31,6 +31,11 @@ class Run(NamedTuple):
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
 
 
+def shown_first(run):
+    """What runs of a galaxy are sorted by, by their names: the recommended one stands for the galaxy."""
+    return run != RECOMMENDED, run
+
+
 def plan_runs(settings):
     """Which runs to do, and which are refused with what reason.
 

@@ -167,7 +167,7 @@ class GalaxyStore:
             From `cutout_to_fits`.
         """
         pixels, table, regions, maps = self._galaxy_files()
-        saved = []
+        content, saved = self._galaxy_content() | self._pictures_asked(), []
         if self.settings.pixel_cubes:
             save_fits(pixels, cubes)
             saved.append(pixels)
@@ -180,11 +180,10 @@ class GalaxyStore:
             saved += [table, regions]
         saved += save_galaxy_pictures(result, self.settings).values()
         if self.settings.explorer and result.panels:
-            saved.append(save_thumbnail(self.output, result, [run.name for run, _ in self.runs_that_hold()]))
+            saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
         page = page_or_warning(self.output, self.id_dr3) if self.settings.explorer else None
         saved += [page] if page else []
         files = describe_files(self.output, saved)
-        content = self._galaxy_content() | self._pictures_asked()
         save_record(self.output, self.id_dr3, GALAXY, files=files, explorer=page is not None, **content)
 
     def save_run(self, result, seconds):

@@ -2,6 +2,10 @@
 const known = map.tags[0];
 const run = known.runs[known.runs.findIndex((each) => each.name === run_menu.value)] ?? null;
 
+// What can be drawn as a map besides clusters and their probability, and which of these is chosen.
+const layers = [...(run?.layers ?? []), ...known.layers];
+const layer = layers.find((each) => each.column === layer_menu.value);
+
 // Place of each pixel of a table in the image, from row * known.nx + column; looked up once.
 function places(table) {
   if (!table.places) {

@@ -6,7 +6,6 @@ const segments = { x0: [], y0: [], x1: [], y1: [], colour: [] };
 if (run) {
   const labels = map.data[run.labels], { row, col } = map.data;
   const cluster = Number(cluster_menu.value);
-  const layer = [...run.layers, ...known.layers].find((each) => each.column === layer_menu.value);
   const column = layer_menu.value === "confidence" ? run.confidence : layer?.column;
   const values = column ? map.data[column] : null;
   let low = 0, high = 1;

@@ -20,7 +20,6 @@ else {
     const parts = blend.map(([share, k]) => whole(`${chip(k)}${Math.round(100 * share)}% population ${k}`));
     if (parts.length) words.push(`light: ${parts.join(" + ")}`);
   }
-  const layer = [...(run?.layers ?? []), ...known.layers].find((each) => each.column === layer_menu.value);
   if (layer) {
     const error = layer.error ? ` ± ${number(map.data[layer.error][place], 2)}` : "";
     words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error}${layer.unit ? ` [${escaped(layer.unit)}]` : ""}`

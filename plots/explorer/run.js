@@ -1,11 +1,11 @@
 // Offer the clusters and the layers of the run that was chosen.
 if (run) {
-  const layers = [["labels", "clusters"]];
-  if (run.confidence) layers.push(["confidence", "label probability"]);
-  for (const layer of [...run.layers, ...known.layers]) layers.push([layer.column, layer.title]);
+  const options = [["labels", "clusters"]];
+  if (run.confidence) options.push(["confidence", "label probability"]);
+  for (const each of layers) options.push([each.column, each.title]);
   const clusters = run.colours.map((_, k) => [`${k + 1}`, `cluster ${k + 1}`]);
-  const keep = layers.some(([name]) => name === layer_menu.value) ? layer_menu.value : "labels";
-  layer_menu.options = layers;
+  const keep = options.some(([name]) => name === layer_menu.value) ? layer_menu.value : "labels";
+  layer_menu.options = options;
   layer_menu.value = keep;
   cluster_menu.options = [["", "all clusters"], ...clusters];
   cluster_menu.value = "";
