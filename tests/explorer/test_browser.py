@@ -1,6 +1,8 @@
 """The browser that pages are tested with: it must see what is wrong, and drive what is right."""
 
 import json
+import sys
+from types import ModuleType
 
 import pytest
 from bokeh.embed import file_html
@@ -107,6 +109,9 @@ def test_download_and_screenshot(drawn):
         drawn.wait("return false", seconds=0.1)
 
 
-def test_missing_parts_are_named(monkeypatch):
+@pytest.mark.parametrize(("selenium", "missing"), [(ModuleType("selenium"), []), (None, ["selenium"])])
+def test_missing_parts_are_named(monkeypatch, selenium, missing):
+    """Whatever this machine has: `None` in `sys.modules` is a module that cannot be imported."""
     monkeypatch.setattr(harness.shutil, "which", lambda name: None)
-    assert harness.what_is_missing() == ["chromium", "chromedriver"]
+    monkeypatch.setitem(sys.modules, "selenium", selenium)
+    assert harness.what_is_missing() == ["chromium", "chromedriver", *missing]
