@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
-from scipy.ndimage import gaussian_laplace
+from scipy.ndimage import gaussian_filter, gaussian_laplace
 
 from helper_functions.choose import choose
 from helper_functions.filters import band_edges
@@ -13,7 +13,7 @@ from helper_functions.noise import correlated_area
 from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
 from helper_functions.sky_noise import SkyNoise
 
-LAPLACIAN_SMOOTHING = 0.04  # arcsec, standard deviation: less than that of the PSF, 0.06
+DERIVATIVE_SMOOTHING = 0.04, 0.024  # arcsec, standard deviation, of the Laplacian and the slopes: the PSF has 0.06
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
 
 
@@ -57,9 +57,10 @@ class PixelSEDs(NamedTuple):
     redshift: float = np.nan  # NaN where it is not known
     pixel: float = PIXEL  # arcsec, side
     psf_fwhm: float = PSF_FWHM  # arcsec
-    curvature: np.ndarray | None = None  # (n_pixels,), Laplacian of brightness, see `curvature_of_light`; None: unknown
+    # (n_pixels, 3), of brightness, see `derivatives_of_light`; None: unknown.
+    derivatives: np.ndarray | None = None
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
-
+    registration_error: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns; None: not measured
     background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, the same in all pixels; None: unknown
 
     @property
@@ -86,10 +87,12 @@ class PixelSEDs(NamedTuple):
             wavelengths=self.wavelengths[bands],
             rows=self.rows[pixels],
             cols=self.cols[pixels],
-            curvature=None if self.curvature is None else self.curvature[pixels],
-            correlation=None if self.correlation is None else self.correlation[bands],
-            background_error=None if self.background_error is None else self.background_error[bands],
+            derivatives=None if self.derivatives is None else self.derivatives[pixels],
+            **{name: values[bands] for name in PER_BAND if (values := getattr(self, name)) is not None},
         )
+
+
+PER_BAND = "correlation", "registration_error", "background_error"  # fields of PixelSEDs that may be None
 
 
 class NoPixels(ValueError):
@@ -167,30 +170,51 @@ def extract_seds(cutout, mask):
         redshift=cutout.redshift,
         pixel=cutout.pixel,
         psf_fwhm=cutout.psf_fwhm,
-        curvature=curvature_of_light(cutout, mask)[rows, cols],
+        derivatives=derivatives_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
         background_error=None if cutout.noise is None else np.nan_to_num(cutout.noise.background_err[present]),
     )
 
 
-def curvature_of_light(cutout, mask):
-    """Laplacian of a galaxy's brightness: what its image changes by if the PSF is a little wider or narrower.
+def derivatives_of_light(cutout, mask):
+    """Slopes and Laplacian of a galaxy's brightness: how its image changes if it is moved, or its PSF a little wider.
 
-    The brightness of a pixel is that of the galaxy's mean SED where it is scaled to fit the pixel best, relative to the
-    mean brightness of the selected pixels. A PSF of which the variance is larger by d in a direction changes the
-    brightness by d/2 times its Laplacian to first order, d in the unit of the Laplacian.
+    An image that is moved by a small s along an axis changes by -s times its slope. A PSF of which the variance is
+    larger by d in a direction changes the image by d/2 times its Laplacian. Both hold to first order, in the units of
+    the derivatives.
 
     Parameters
     ----------
     cutout : Cutout
     mask : bool ndarray of shape (ny, nx)
-        The selected pixels, which give the mean SED.
+        The selected pixels, see `brightness_of_light`.
+
+    Returns
+    -------
+    ndarray of shape (ny, nx, 3)
+        Slope along rows and along columns per pixel, and Laplacian per (0.04 arcsec)^2, whatever the pixels; of the
+        image smoothed by DERIVATIVE_SMOOTHING, as derivatives raise noise.
+    """
+    brightness = brightness_of_light(cutout, mask)
+    for_laplacian, for_slope = (in_pixels(each, cutout.pixel) for each in DERIVATIVE_SMOOTHING)
+    laplacian = gaussian_laplace(brightness, for_laplacian, mode="nearest") * in_pixels(PIXEL, cutout.pixel) ** 2
+    slopes = [gaussian_filter(brightness, for_slope, order, mode="nearest") for order in ((1, 0), (0, 1))]
+    return np.stack([*slopes, laplacian], axis=-1)
+
+
+def brightness_of_light(cutout, mask):
+    """Brightness of each pixel: that of the galaxy's mean SED where it is scaled to fit the pixel best.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    mask : bool ndarray of shape (ny, nx)
+        The selected pixels, which give the mean SED, and have a mean brightness of about 1.
 
     Returns
     -------
     ndarray of shape (ny, nx)
-        Per (0.04 arcsec)^2, whatever the pixels, of the image smoothed by LAPLACIAN_SMOOTHING, as the second derivative
-        raises noise.
+        0 where there is no data.
     """
     data = np.isfinite(cutout.sci)
     count = np.maximum(data[:, mask].sum(axis=1), 1)
@@ -198,9 +222,7 @@ def curvature_of_light(cutout, mask):
     weighted = mean[:, None, None] / np.where(data, cutout.err, np.inf) ** 2
     norm = np.einsum("b,byx->yx", mean, weighted)
     match = np.einsum("byx,byx->yx", np.where(data, cutout.sci, 0), weighted)
-    brightness = np.divide(match, norm, out=np.zeros(norm.shape), where=norm > 0)
-    laplacian = gaussian_laplace(brightness, in_pixels(LAPLACIAN_SMOOTHING, cutout.pixel), mode="nearest")
-    return laplacian * in_pixels(PIXEL, cutout.pixel) ** 2
+    return np.divide(match, norm, out=np.zeros(norm.shape), where=norm > 0)
 
 
 def fill_image(shape, seds, values, elsewhere):

@@ -1,14 +1,16 @@
-"""Errors that all pixels of a band share: background that is left over, and a PSF that is not quite matched.
+"""Errors that all pixels of a band share: background that is left over, a PSF not quite matched, a shift of the image.
 
-Both make false colours that change smoothly over a galaxy, and which no noise explains where pixels are bright. In each
-band they are taken for patterns s over the pixels times amplitudes c, which are fitted together with the SEDs:
+All of them make false colours that change smoothly over a galaxy, and which no noise explains where pixels are bright.
+In each band they are taken for patterns s over the pixels times amplitudes c, which are fitted together with the SEDs:
 
     flux = brightness of the pixel times SED + sum_s c_s pattern_s + noise,    c_s = 0 +- prior_s
 
 Of background the pattern is constant. A PSF of which the variance differs by v in a direction changes the image by v/2
-times its Laplacian, to first order: of the mean SED times the brightness, which is the curvature of the pixels.
+times its Laplacian, and a shift by x changes it by -x times its slope, both to first order: of the mean SED times the
+brightness of the pixels.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,8 @@ from helper_functions.noise import correlated_area, known_correlation
 
 BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
 PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: variance of a PSF of 0.14 arcsec FWHM, matched to 4 or 5% in width
+SHIFT_UNKNOWN = 0.3  # pixels: registration of mosaics, where nobody measured it
+SHIFT_LEFT = 0.05  # pixels: the least that is left where it was measured, as PSFs differ in shape from place to place
 
 
 class Systematics(NamedTuple):
@@ -34,6 +38,56 @@ class Systematics(NamedTuple):
         return -0.5 * float(np.sum(self.precision * amplitudes**2))
 
 
+# ---- the patterns -----------------------------------------------------------
+
+
+def background(seds):
+    """The same in all pixels."""
+    return np.ones(len(seds.flux)), BACKGROUND_LEFT * np.median(seds.error, axis=0)
+
+
+def psf(seds):
+    """What a PSF of a slightly different width changes."""
+    return seds.derivatives[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
+
+
+def shift_along(axis):
+    """What a shift along an axis, 0 for rows and 1 for columns, changes: its amplitude is pixels times mean flux."""
+
+    def pattern(seds):
+        known = seds.registration_error
+        left = SHIFT_UNKNOWN if known is None else np.maximum(known[:, axis], SHIFT_LEFT)
+        return -seds.derivatives[:, axis], left * mean_flux(seds)
+
+    return pattern
+
+
+def mean_flux(seds):
+    """Mean flux of the pixels in each band, without its sign, shape (n_bands,)."""
+    return np.abs(seds.flux.mean(axis=0))
+
+
+class Pattern(NamedTuple):
+    """One kind of error that pixels share."""
+
+    of: Callable  # PixelSEDs -> pattern (n_pixels,), prior (n_bands,) of its amplitude
+    needs_derivatives: bool = True  # of the brightness
+
+
+PATTERNS = {
+    "background": Pattern(background, needs_derivatives=False),
+    "psf": Pattern(psf),
+    "shift along rows": Pattern(shift_along(0)),
+    "shift along columns": Pattern(shift_along(1)),
+}
+SHIFTS = "shift along rows", "shift along columns"
+
+
+def patterns_known(seds):
+    """Names of the patterns that can be made for these pixels, in the order of `Systematics`."""
+    return [name for name, each in PATTERNS.items() if seds.derivatives is not None or not each.needs_derivatives]
+
+
 def systematics_of(seds):
     """The patterns of a galaxy's pixels.
 
@@ -43,16 +97,13 @@ def systematics_of(seds):
     Parameters
     ----------
     seds : PixelSEDs
-        Without missing data. Where the curvature is not known, there is background only.
+        Without missing data. Where the derivatives are not known, there is background only.
 
     Returns
     -------
     Systematics
     """
-    prior = [BACKGROUND_LEFT * np.median(seds.error, axis=0)]
-    patterns = [np.ones(len(seds.flux))]
-    if seds.curvature is not None:
-        prior.append(np.maximum(PSF_MISMATCH * np.abs(seds.flux.mean(axis=0)), 1e-3 * prior[0]))
-        patterns.append(seds.curvature / 2)
+    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in patterns_known(seds)), strict=True)
+    least = 1e-3 * priors[0]  # a band without flux has no shift to speak of
     area = np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
-    return Systematics(np.column_stack(patterns), area / np.array(prior) ** 2)
+    return Systematics(np.column_stack(patterns), area / np.maximum(priors, least) ** 2)

@@ -1,4 +1,4 @@
-"""Flaws of real mosaics in the images of a simulated galaxy: PSF, zero points, background, noise and stated errors.
+"""Flaws of real mosaics in the images of a simulated galaxy: PSF, registration, zero points, background and noise.
 
 Each band has flaws of its own, drawn at random and kept, so that they are part of what is known of the galaxy.
 """
@@ -15,6 +15,7 @@ from helper_functions.simulation.simulated_galaxy import (
     pixel_noise,
     smoothed_noise,
 )
+from helper_functions.simulation.star_psfs import MatchedPSFs, matched_psfs, shifted
 
 PSF_WIDTH = 0.03  # standard deviation of the factor: matching leaves a few percent between the PSFs of the bands
 ZERO_POINT = 0.02  # likewise: flux calibrations of HST and JWST agree to about 2%
@@ -38,15 +39,24 @@ class Flaws(NamedTuple):
     gradient: np.ndarray  # (n_bands, 2), background at the last row and the last column, less the constant; same units
     noise_area: np.ndarray  # (n_bands,), pixels: sum of the correlation of a pixel's noise with that of all others
     scatter_over_error: np.ndarray  # (n_bands,), true standard deviation of the noise over the stated error
+    shift: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns by which images lie off; None: none
+    psfs: MatchedPSFs | None = None  # of stars; None: the model, as wide as `psf_width` says
+
+    def psf(self, band):
+        """PSF of the band of that number, where it lies off moved with the image."""
+        psf = make_psf(self.psf_width[band]) if self.psfs is None else self.psfs.bands[band]
+        return psf if self.shift is None else shifted(psf, self.shift[band])
 
 
-def draw_flaws(bands, rng):
-    """Draw the flaws of every band.
+def draw_flaws(bands, rng, stars=None):
+    """Draw the flaws of every band, which are registered: shifts, that galaxies of a field share, see `draw_shifts`.
 
     Parameters
     ----------
     bands : sequence of str
     rng : numpy.random.Generator
+    stars : dict or None
+        PSFs of stars (see `read_star_psfs`); None: PSFs are the model of F444W, wider or narrower.
 
     Returns
     -------
@@ -60,7 +70,13 @@ def draw_flaws(bands, rng):
         gradient=BACKGROUND * rng.standard_normal((n_bands, 2)),
         noise_area=np.exp(rng.uniform(*np.log(NOISE_AREA), n_bands)),
         scatter_over_error=np.exp(rng.uniform(*np.log(SCATTER_OVER_ERROR), n_bands)),
+        psfs=None if stars is None else matched_psfs(stars, bands, rng),
     )
+
+
+def draw_shifts(bands, rms, rng):
+    """Shifts of the bands of a field in pixels, along rows and columns, Gaussian with that rms, (n_bands, 2)."""
+    return rms * rng.standard_normal((len(bands), 2))
 
 
 def observed_seds(galaxy, flaws):
@@ -83,7 +99,7 @@ def observed_flux(galaxy, flaws):
         10 nJy per pixel.
     """
     sharp = np.einsum("kb,kyx->byx", galaxy.region_seds * flaws.zero_point, galaxy.light)
-    return np.array([blur(image, make_psf(width)) for image, width in zip(sharp, flaws.psf_width, strict=True)])
+    return np.array([blur(image, flaws.psf(band)) for band, image in enumerate(sharp)])
 
 
 def background_left(flaws, shape):

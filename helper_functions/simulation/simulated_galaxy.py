@@ -263,22 +263,45 @@ def simulate_galaxy(
     region_seds /= region_seds.mean(axis=1, keepdims=True)
 
     light = entry.maps(radius, len(populations), np.random.default_rng(seed))
-    psf = make_psf()
-    maps = np.array([blur(map_, psf) for map_ in light])
+    region, share, maps = seen_regions(light, make_psf())
     flux = np.einsum("kb,kyx->byx", region_seds, maps)
     snr = clean_snr(flux, bands)
-    total = maps.sum(axis=0)
-    share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
     return SimulatedGalaxy(
         redshift=redshift,
         bands=bands,
         flux=flux * peak_snr / snr.max(),
-        region=np.argmax(share, axis=0) + 1,
-        share=share.max(axis=0),
+        region=region,
+        share=share,
         region_seds=region_seds,
         populations=populations,
         light=light * peak_snr / snr.max(),
     )
+
+
+def seen_regions(light, psf):
+    """Which population gives most of the light of each pixel, and how much of it; and their light; after the PSF.
+
+    Parameters
+    ----------
+    light : ndarray of shape (n_regions, ny, nx)
+    psf : ndarray of shape (size, size)
+
+    Returns
+    -------
+    region : int ndarray of shape (ny, nx)
+    share : ndarray of shape (ny, nx)
+    maps : ndarray of shape (n_regions, ny, nx)
+    """
+    maps = np.array([blur(each, psf) for each in light])
+    total = maps.sum(axis=0)
+    share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
+    return np.argmax(share, axis=0) + 1, share.max(axis=0), maps
+
+
+def through_psf(galaxy, psf):
+    """The same galaxy seen through another PSF, shape (size, size): its flux and regions."""
+    region, share, maps = seen_regions(galaxy.light, psf)
+    return galaxy._replace(flux=np.einsum("kb,kyx->byx", galaxy.region_seds, maps), region=region, share=share)
 
 
 def draw_noise(bands, shape, rng):

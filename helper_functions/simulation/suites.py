@@ -6,9 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.noise import independent
-from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
-from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws, observed_seds
-from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
+from helper_functions.pixel_seds import Cutout, PixelSEDs, extract_seds, median_snr, select_pixels
+from helper_functions.simulation.flaws import draw_flaws, draw_shifts, observe_with_flaws, observed_seds
+from helper_functions.simulation.simulated_galaxy import (
+    SURVEY_BANDS,
+    SimulatedGalaxy,
+    observe,
+    simulate_galaxy,
+    through_psf,
+)
 from helper_functions.sky_noise import with_sky_noise
 
 SNR_THRESH = 3.0
@@ -85,7 +91,7 @@ def suite_galaxy(number, first_seed):
     return with_truth(name, galaxy, observe(galaxy, seed), galaxy.region_seds)
 
 
-def realistic_galaxy(number, first_seed):
+def realistic_galaxy(number, first_seed, stars=None):
     """Galaxy `number` of the suite with the flaws of real mosaics: the kinds in turn, then again with other seeds.
 
     The regions are those of the nominal PSF, their SEDs those that the zero points of the images make of them.
@@ -95,11 +101,51 @@ def realistic_galaxy(number, first_seed):
     number : int
     first_seed : int
         Seeds count up from here.
+    stars : dict or None
+        PSFs of stars, see `draw_flaws`.
 
     Returns
     -------
     Galaxy
     """
+    return with_truth(*realistic_images(number, first_seed, stars))
+
+
+def realistic_field(dozen, first_seed, rms, stars=None):
+    """The kinds of the realistic suite, one each, in a field in which all galaxies share the shifts of the bands.
+
+    Parameters
+    ----------
+    dozen : int
+        Which of the fields.
+    first_seed : int
+    rms : float
+        Of the shifts along each axis, pixels.
+    stars : dict or None
+        PSFs of stars, see `draw_flaws`.
+
+    Returns
+    -------
+    images : list of RealisticImages
+    shift : ndarray of shape (n_bands, 2)
+        Along rows and columns, pixels: the truth.
+    """
+    shift = draw_shifts(SURVEY_BANDS, rms, np.random.default_rng([first_seed, dozen, 2]))
+    numbers = range(dozen * len(REALISTIC_KINDS), (dozen + 1) * len(REALISTIC_KINDS))
+    return [realistic_images(number, first_seed, stars, shift) for number in numbers], shift
+
+
+class RealisticImages(NamedTuple):
+    """A galaxy of the realistic suite before its pixels are selected."""
+
+    name: str
+    galaxy: SimulatedGalaxy  # with the regions that the PSF of its images makes
+    cutout: Cutout
+    region_seds: np.ndarray  # (n_regions, n_bands), as observed
+
+
+def realistic_images(number, first_seed, stars=None, shift=None):
+    """`RealisticImages` of galaxy `number`, see `realistic_galaxy`; `shift` of (n_bands, 2) is that of its field."""
     kind, again = REALISTIC_KINDS[number % len(REALISTIC_KINDS)], number // len(REALISTIC_KINDS)
     seed = first_seed + number
     galaxy = simulate_galaxy(
@@ -111,10 +157,13 @@ def realistic_galaxy(number, first_seed):
         n_regions=kind.n_regions,
         contrast=kind.contrast,
     )
-    flaws = draw_flaws(galaxy.bands, np.random.default_rng([seed, 1]))  # not the random numbers that the noise gets
+    rng = np.random.default_rng([seed, 1])  # not the random numbers that the noise gets
+    flaws = draw_flaws(galaxy.bands, rng, stars)._replace(shift=shift)
+    if stars is not None:
+        galaxy = through_psf(galaxy, flaws.psfs.target)
     regions = f"{kind.n_regions} region{'s' * (kind.n_regions != 1)}"
     name = f"{kind.recipe}, {kind.contrast}, {regions}, SNR {kind.peak_snr:g}, seed {seed}"
-    return with_truth(name, galaxy, observe_with_flaws(galaxy, flaws, seed), observed_seds(galaxy, flaws))
+    return RealisticImages(name, galaxy, observe_with_flaws(galaxy, flaws, seed), observed_seds(galaxy, flaws))
 
 
 def with_truth(name, galaxy, cutout, region_seds):
@@ -141,5 +190,5 @@ def decouple(galaxy, seed):
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
     clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
     flux, alone = clean + rng.normal(0, galaxy.seds.error), independent(len(galaxy.seds.bands))
-    seds = galaxy.seds._replace(flux=flux, correlation=alone, curvature=None)
+    seds = galaxy.seds._replace(flux=flux, correlation=alone, derivatives=None)
     return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")
