@@ -158,6 +158,13 @@ def find_image(folder, band, kind, survey="uncover"):
     return find_survey_file(folder, pattern, setting_name(survey, "image_pattern"), band)
 
 
+def registration_path(cache_folder, survey_digest):
+    """FITS table in the cache of what was measured of the registration of a survey's bands; OSError without a cache."""
+    if cache_folder is None:
+        raise OSError("no folder to keep it: set CACHE_FOLDER in data_paths.py, or UNCOVER_CACHE_FOLDER")
+    return cache_folder / "registration" / f"{survey_digest}.fits"
+
+
 # ---- output files -----------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ from helper_functions.job.save_results import described, image_hdu, table_hdu
 from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
 from helper_functions.psf import PSF_FWHM, in_pixels
+from helper_functions.registration import Registration, registration_notes
+from helper_functions.resampling import moved, reach_of
 from helper_functions.sky_noise import SkyNoise, in_words, measure_sky, noise_notes
 
 SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment whose sky is measured: the first with enough of it
@@ -34,6 +36,15 @@ NOISE_COLUMNS = {  # of the noise table: unit, and what it holds
     "correlation": (None, "of the noise of two pixels 0, 1, 2, ... pixels apart"),
     "striped": (None, "correlation along rows less that along columns"),
     "noise_area": ("pix", "over which noise is correlated: variance of a mean = error^2 times this / number"),
+}
+
+REGISTRATION_COLUMNS = {  # of the table of registration: unit, and what it holds
+    "band": (None, ""),
+    "shift_rows": ("pix", "by which the image lies off the others along rows, before it is corrected"),
+    "shift_cols": ("pix", "the same along columns"),
+    "error_rows": ("pix", "standard error of the shift along rows"),
+    "error_cols": ("pix", "the same along columns"),
+    "corrected": (None, "whether SCI and ERR were moved back by the shift"),
 }
 
 
@@ -139,11 +150,12 @@ def cut_out(
     redshift=None,
     added=(),
     excluded=(),
+    registration=None,
 ):
     """Read the cutout of one galaxy: its segment, whatever its extent, and a margin around it.
 
-    Fluxes and errors are those of the survey. What the sky says of them is measured in the same pixels whatever the
-    margin is.
+    Fluxes and errors are those of the survey, moved by a part of a pixel in bands that lie off the others. What the sky
+    says of them is measured afterwards, and in the same pixels whatever the margin is.
 
     Parameters
     ----------
@@ -162,6 +174,8 @@ def cut_out(
         Segments to take in whatever their redshift; a note says which of them are not in the cutout.
     excluded : sequence of int
         Segments not to take in, whatever their redshift.
+    registration : Registration or None
+        By how much bands lie off each other here, which is corrected; None: images are taken as they are.
 
     Returns
     -------
@@ -180,7 +194,9 @@ def cut_out(
     window, sky_window = (widened(box, each, shape) for each in (margin, round(in_pixels(SKY_MARGINS[0], pixel))))
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
-    images = [read_band(survey, band, both) for band in range(len(survey.bands))]
+    still = np.zeros((len(survey.bands), 2))
+    moves = still if registration is None else -registration.correction
+    images = [read_band(survey, band, both, moves[band]) for band in range(len(survey.bands))]
     planes = [np.array(each) for each in zip(*images, strict=True)]
     segmap, sci, err = (each[inside(window, both)] for each in (everything, *planes))
 
@@ -204,11 +220,14 @@ def cut_out(
         members=(id_dr3, *sorted(neighbours - set(excluded))),
         wcs=survey.segmap.wcs[window],
         psf_fwhm=survey.psf_fwhm,
+        registration=registration,
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     nearest = [each[inside(sky_window, both)] for each in (*planes, everything)]
     noise = measure_sky(*nearest, pixel)
-    noise, notes = with_more_sky(noise, survey, cutout)
+    noise, notes = with_more_sky(noise, survey, cutout, moves)
+    if registration is not None:
+        notes = (*registration_notes(registration, survey.bands), *notes)
     if away:
         notes = (f"not in the cutout, and so not added: {', '.join(map(str, away))} (a larger MARGIN?)", *notes)
     return cutout._replace(noise=noise, notes=notes)
@@ -228,12 +247,17 @@ def inside(window, larger):
     return (..., *(slice(side.start - around.start, side.stop - around.start) for side, around in sides))
 
 
-def read_band(survey, band, window):
-    """Flux and error in a window of the band of that number; see `mask_missing`."""
-    return mask_missing(*read_pixels(survey.sci[band], survey.wht[band], window), survey.error_map)
+def read_band(survey, band, window, move=(0, 0)):
+    """Flux and error in a window of the band of that number, see `mask_missing`, moved by (rows, columns) pixels."""
+    reach = reach_of(move) if np.any(move) else 0
+    wide = widened(window, reach, survey.segmap.shape)
+    flux, error = mask_missing(*read_pixels(survey.sci[band], survey.wht[band], wide), survey.error_map)
+    if reach:
+        flux, error = moved(flux, error, move)
+    return flux[inside(window, wide)], error[inside(window, wide)]
 
 
-def with_more_sky(noise, survey, cutout):
+def with_more_sky(noise, survey, cutout, moves):
     """Measure bands with too little sky near the galaxy in wider windows of the mosaic.
 
     Parameters
@@ -242,6 +266,8 @@ def with_more_sky(noise, survey, cutout):
         Of the nearest sky.
     survey : Survey
     cutout : Cutout
+    moves : ndarray of shape (n_bands, 2)
+        By which the bands of the cutout were moved, pixels.
 
     Returns
     -------
@@ -258,7 +284,7 @@ def with_more_sky(noise, survey, cutout):
         wide = widened(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
-            sci, err = read_band(survey, band, wide)
+            sci, err = read_band(survey, band, wide, moves[band])
             noise = noise.filled_with(measure_sky(sci[None], err[None], segmap, cutout.pixel), [band])
         still = np.isnan(noise.background[without])
         found, without = without[~still], without[still]
@@ -304,10 +330,10 @@ def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
 
 
 def cutout_to_fits(cutout, mask, settings):
-    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS and NOISE, enough to cluster again.
+    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS, NOISE and REGISTRATION, to cluster again.
 
     SCI and ERR are what is clustered: NOISE has the background that was taken off the survey's fluxes, and by what the
-    survey's errors were multiplied.
+    survey's errors were multiplied; REGISTRATION by how much bands lay off, and which of them were moved back.
 
     Parameters
     ----------
@@ -322,6 +348,8 @@ def cutout_to_fits(cutout, mask, settings):
     primary.header["Z50"] = (cutout.redshift if np.isfinite(cutout.redshift) else None, "redshift, median")
     primary.header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
     primary.header["ERRORS"] = (settings.errors, "errors in ERR: measured in the sky or stated")
+    registered = "none" if cutout.registration is None else "measured"
+    primary.header["REGISTR"] = (registered, "registration, see REGISTRATION, or none")
     primary.header["BACKGND"] = (settings.background, "background taken off SCI: local or none")
     primary.header["PSFFWHM"] = (cutout.psf_fwhm, "arcsec, of the PSF that images are matched to")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
@@ -342,6 +370,8 @@ def cutout_to_fits(cutout, mask, settings):
     ]
     if cutout.noise is not None:
         hdus.append(table_hdu("NOISE", noise_table(cutout.noise, cutout.bands)))
+    if cutout.registration is not None:
+        hdus.append(table_hdu("REGISTRATION", registration_table(cutout.registration, cutout.bands)))
     return fits.HDUList(hdus)
 
 
@@ -350,12 +380,20 @@ def noise_table(noise, bands):
     return described(Table({"band": list(bands), **noise._asdict(), "noise_area": noise.area}), NOISE_COLUMNS)
 
 
+def registration_table(registration, bands):
+    """By how much bands lie off as a `Table`, a row for each band, with units and descriptions."""
+    columns = [*registration.shift.T, *registration.error.T, registration.to_correct]
+    names = [name for name in REGISTRATION_COLUMNS if name != "band"]
+    table = Table({"band": list(bands)} | dict(zip(names, columns, strict=True)))
+    return described(table, REGISTRATION_COLUMNS)
+
+
 def read_cutout(path):
     """Read back what `cutout_to_fits` gave: the cutout and the mask of its selected pixels."""
     with fits.open(path, memmap=False) as hdus:
         header, bands = hdus[0].header, hdus["BANDS"].data
         redshift = header["Z50"]
-        noise = hdus["NOISE"].data if "NOISE" in hdus else None
+        noise, shifts = (hdus[name].data if name in hdus else None for name in ("NOISE", "REGISTRATION"))
         cutout = Cutout(
             id_dr3=header["IDDR3"],
             redshift=redshift if isinstance(redshift, float) else np.nan,
@@ -368,9 +406,15 @@ def read_cutout(path):
             wcs=WCS(hdus["SEGMAP"].header),
             psf_fwhm=header.get("PSFFWHM", PSF_FWHM),
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
+            registration=None if shifts is None else Registration(*_shift_and_error(shifts)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )
         return cutout, hdus["MASK"].data.astype(bool)
+
+
+def _shift_and_error(table):
+    kinds = ("shift", "error")
+    return (np.column_stack([native(table[f"{kind}_{axis}"]) for axis in ("rows", "cols")]) for kind in kinds)
 
 
 def native(values):

@@ -11,6 +11,7 @@ from helper_functions.choose import choose
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
 from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
+from helper_functions.registration import Registration
 from helper_functions.sky_noise import SkyNoise
 
 DERIVATIVE_SMOOTHING = 0.04, 0.024  # arcsec, standard deviation, of the Laplacian and the slopes: the PSF has 0.06
@@ -30,6 +31,7 @@ class Cutout(NamedTuple):
     members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
     wcs: WCS  # celestial, of the cutout
     noise: SkyNoise | None = None  # as measured in the sky; None where it was not looked for
+    registration: Registration | None = None  # of the images before they were aligned; None: not measured, nor aligned
     notes: tuple = ()  # sentences on what is to be known of the cutout
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
@@ -172,6 +174,7 @@ def extract_seds(cutout, mask):
         psf_fwhm=cutout.psf_fwhm,
         derivatives=derivatives_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
+        registration_error=None if cutout.registration is None else cutout.registration.left[present],
         background_error=None if cutout.noise is None else np.nan_to_num(cutout.noise.background_err[present]),
     )
 

@@ -1,4 +1,4 @@
-"""Every band of a galaxy with the outline of its selected pixels; the segments, SNR, and noise of the sky."""
+"""Every band of a galaxy with the outline of its selected pixels; segments, SNR, noise of the sky, registration."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -29,6 +29,8 @@ ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 HIGH_SNR = 10.0  # where the scale of the SNR ends if no threshold says it
 ROOM = 0.27  # inches, between rows of panels, for their titles
+BELOW = 2.0  # inches, for the panel of the registration
+SHIFT_SHOWN = 0.3  # pixels: the scale of shifts reaches at least as far
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
 
@@ -48,7 +50,9 @@ def overview(result):
     n_panels = len(cutout.bands) + 2
     n_columns = min(n_panels, min(COLUMNS, key=lambda number: -n_panels % number))
     n_rows = -(-n_panels // n_columns)
-    width, top, bottom = n_columns * PANEL, 0.6, 0.45 if cutout.noise is None else 3.6
+    width, top = n_columns * PANEL, 0.6
+    below = 0.0 if cutout.registration is None else BELOW  # room below the panel of the noise
+    bottom = 0.45 if cutout.noise is None else 3.6 + below
     side, tall = 0.96 * PANEL, 0.96 * PANEL * mask.shape[0] / mask.shape[1]
     height = n_rows * (tall + ROOM) - ROOM + top + bottom
     figure = new_figure(width, height)
@@ -88,9 +92,11 @@ def overview(result):
         for ax in axes:
             segments(ax, selected, colors="black" if ax is axes[-2] else CONTOUR_COLOUR, linewidths=0.7)
     if cutout.noise is not None:
-        low, tall = 0.75 / height, 2.1 / height
-        draw_noise(figure.add_axes([0.75 / width, low, 0.62 - 0.75 / width, tall]), cutout)
+        low, tall, left = (0.75 + below) / height, 2.1 / height, 0.75 / width
+        draw_noise(figure.add_axes([left, low, 0.62 - left, tall]), cutout)
         draw_correlation(figure.add_axes([0.69, low, 0.3, tall]), cutout)
+        if cutout.registration is not None:
+            draw_registration(figure.add_axes([left, 0.75 / height, 0.62 - left, 1.1 / height]), cutout)
     return figure
 
 
@@ -111,11 +117,7 @@ def draw_noise(ax, cutout):
     for x, scale in zip(place, noise.scale, strict=True):
         text = f"{scale:.2g}" if np.isfinite(scale) else "no\nsky"
         ax.text(x, 0.985, text, size=6.5, ha="center", va="top", transform=ax.get_xaxis_transform())
-    ax.set_xlim(-0.7, len(place) - 0.3)
-    quick_ticks(ax, "bottom", place, named=False)
-    for x, band in zip(place, cutout.bands, strict=True):
-        below = {"xytext": (0, -6), "textcoords": "offset points", "xycoords": ax.get_xaxis_transform()}
-        ax.annotate(band.upper(), (x, 0), **below, size=7, rotation=90, ha="center", va="top")
+    name_bands(ax, cutout.bands)
     lowest, highest = np.log10(ax.get_ylim())
     powers = np.arange(np.floor(lowest), np.ceil(highest) + 1)
     quick_ticks(ax, "left", np.outer(10.0**powers, np.arange(2, 10)).ravel(), named=False, length=2)
@@ -123,6 +125,37 @@ def draw_noise(ax, cutout):
     ax.set_ylabel(FLUX_LABEL, size=8)
     ax.set_title("noise of a pixel; the numbers are scatter of the sky / stated error", size=8, pad=3, y=1)
     ax.legend(loc="lower right", fontsize=7, ncols=3, framealpha=0.9, borderpad=0.3, handletextpad=0.3, columnspacing=1)
+
+
+def name_bands(ax, bands):
+    """Write the names of the bands below an axis that has a band at each whole number."""
+    ax.set_xlim(-0.7, len(bands) - 0.3)
+    quick_ticks(ax, "bottom", np.arange(len(bands)), named=False)
+    for x, band in enumerate(bands):
+        below = {"xytext": (0, -6), "textcoords": "offset points", "xycoords": ax.get_xaxis_transform()}
+        ax.annotate(band.upper(), (x, 0), **below, size=7, rotation=90, ha="center", va="top")
+
+
+def draw_registration(ax, cutout):
+    """Draw by how much each band lies off the others, with errors; filled where it was moved back."""
+    registration = cutout.registration
+    moved = registration.to_correct
+    for axis, (along, aside, colour) in enumerate((("rows", -0.13, MEASURED), ("columns", 0.13, STATED))):
+        place, shift = np.arange(len(moved)) + aside, registration.shift[:, axis]
+        error = registration.error[:, axis]
+        segments(ax, upright(place, shift - error, shift + error), colors=colour, linewidths=0.8)
+        points = {"marker": "o", "ms": 4, "ls": "none", "color": colour}
+        ax.plot(place[moved], shift[moved], **points, label=f"along {along}")
+        ax.plot(place[~moved], shift[~moved], **points, mfc="white")
+    ax.axhline(0, color="0.6", lw=0.6, zorder=0)
+    largest = max(np.abs(registration.shift[moved]).max(initial=0), SHIFT_SHOWN) * 1.15
+    ax.set_ylim(-largest, largest)
+    round_ticks(ax, "left", 6, size=7)
+    name_bands(ax, cutout.bands)
+    ax.set_ylabel("shift [pixels]", size=8)
+    title = "registration: how far a band lies off the others (filled: it was moved back by that)"
+    ax.set_title(title, size=8, pad=3, y=1)
+    ax.legend(loc="lower right", fontsize=7, ncols=2, framealpha=0.9, borderpad=0.3, handletextpad=0.3)
 
 
 def draw_correlation(ax, cutout):
@@ -145,6 +178,7 @@ def draw_correlation(ax, cutout):
 
 GALAXY_PICTURES = {
     "overview": Picture(
-        overview, "every band, the segments, what was selected, and the noise of the sky beside the stated errors"
+        overview,
+        "every band, the segments, what was selected, the noise of the sky beside the stated errors, and registration",
     )
 }

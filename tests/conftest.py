@@ -22,10 +22,11 @@ NOISE = 0.02  # 10 nJy per pixel
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_pages():
-    """Pages are made where a test asks for them: they take almost a second each."""
+def only_what_is_asked_for():
+    """Pages are made, and registration is measured, where a test asks for them: they take almost a second each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("main_clustering.EXPLORER", False)
+        patch.setattr("main_clustering.REGISTRATION", "none")
         yield
 
 

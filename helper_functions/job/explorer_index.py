@@ -21,6 +21,7 @@ COLUMNS = {  # of the list, by the names of the summary: title, what it is, and 
     "n_clusters": ("clusters", "number of clusters, and below it the numbers that cannot be told from it", "{}"),
     **{name: (each.symbol, each.meaning, each.form) for name, each in QUALITY.items() if each.symbol},
 }
+BADLY_REGISTERED = 0.3  # pixels, beyond which it is worth a look what the correction has left
 REFUSED = "refused"  # of runs that have no meaning, whatever the galaxy
 UNKNOWN = "–"
 
@@ -135,6 +136,7 @@ def listed_galaxy(rows):
 FLAGS = {  # what a user should look at: word -> whether it is true of a row of the summary
     "number uncertain": lambda row: row["k_low"] < row["k_high"],
     "errors misstated": lambda row: row["misstated"],
+    "bands not registered": lambda row: row["registration_max"] > BADLY_REGISTERED,
     "neighbours taken in": lambda row: row["neighbours"],
     "unassigned pixels": lambda row: row["n_unassigned"],
     "incomplete pixels": lambda row: row["n_incomplete"],

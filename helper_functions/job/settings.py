@@ -31,6 +31,7 @@ from helper_functions.job.setting_values import (
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.registration import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 
 FIGURE_FORMATS = ("png", "pdf")
@@ -90,6 +91,12 @@ SETTINGS = {
         one_of(BACKGROUNDS, "background"),
         "what is taken off the fluxes: the median of that sky, or nothing",
         names=BACKGROUNDS,
+        changes=PIXELS,
+    ),
+    "registration": Setting(
+        one_of(REGISTRATIONS, "registration"),
+        "measured in sources of the survey, and bands that lie off the others moved back; or none, images as they are",
+        names=REGISTRATIONS,
         changes=PIXELS,
     ),
     "snr_thresh": Setting(

@@ -40,6 +40,10 @@ COLUMNS = {
     "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
     **{name: (np.nan, figure.meaning) for name, figure in QUALITY.items()},
     "misstated": ("", "bands whose stated errors are off by more than a factor of 1.5 from the scatter of the sky"),
+    "registration_max": (
+        np.nan,
+        "pixels that a band lay off the others, the largest that was corrected; 0: none was; NaN: not measured",
+    ),
     "neighbours": ("", "ids of neighbours that were taken in"),
     "pictures": ("", "pictures of the run that were saved"),
     "errors": ("", "measured in the sky around the galaxy, or as stated"),
@@ -88,6 +92,7 @@ def ok_row(result, pictures, seconds):
         n_incomplete=clustering.n_incomplete,
         **result.quality,
         misstated=" ".join(misstated_bands(cutout)),
+        registration_max=np.nan if cutout.registration is None else cutout.registration.largest,
         neighbours=" ".join(map(str, cutout.members[1:])),
         pictures=" ".join(pictures),
         seconds=round(seconds, 3),

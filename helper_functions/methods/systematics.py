@@ -19,7 +19,7 @@ from helper_functions.noise import correlated_area, known_correlation
 
 BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
 PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: variance of a PSF of 0.14 arcsec FWHM, matched to 4 or 5% in width
-SHIFT_UNKNOWN = 0.3  # pixels: registration of mosaics, where nobody measured it
+SHIFT_UNKNOWN = 0.3  # pixels: registration of mosaics, where nobody measured it; and the most that is of first order
 SHIFT_LEFT = 0.05  # pixels: the least that is left where it was measured, as PSFs differ in shape from place to place
 
 
@@ -56,7 +56,7 @@ def shift_along(axis):
 
     def pattern(seds):
         known = seds.registration_error
-        left = SHIFT_UNKNOWN if known is None else np.maximum(known[:, axis], SHIFT_LEFT)
+        left = SHIFT_UNKNOWN if known is None else np.clip(known[:, axis], SHIFT_LEFT, SHIFT_UNKNOWN)
         return -seds.derivatives[:, axis], left * mean_flux(seds)
 
     return pattern

@@ -1,0 +1,165 @@
+"""Registration of a survey: measured once in some of its sources, kept, and refined for single galaxies."""
+
+from contextlib import suppress
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+import data_paths
+from helper_functions.job.records import code_digest, digest
+from helper_functions.job.save_results import save_fits, table_hdu
+from helper_functions.job.tell import progress_bar, say
+from helper_functions.measure_shifts import WRONG_WCS, measure_sources
+from helper_functions.registration import SourceShifts, combined, nothing_known, refined, registration_at
+from helper_functions.sky_noise import with_sky_noise
+from prepare_images import cut_out
+
+SOURCES = 48  # of a survey that are measured: shifts are known to 0.02 pixels or better
+SMALLEST, LARGEST = 50, 6000  # pixels of the segments of these; in larger ones the sky is too far from the middle
+MARGIN = 25  # pixels around a segment
+WELL_KNOWN = 0.05  # pixels, typical error of the bands at a galaxy, above which its own images are asked, too
+CODE = (
+    "prepare_images.py",
+    "distances.py",
+    "helper_functions/*.py",
+    "helper_functions/methods/*.py",
+)  # that it rests on
+
+
+def survey_shifts(survey):
+    """Shifts measured in sources all over a survey, from the cache if they are there.
+
+    Parameters
+    ----------
+    survey : Survey
+
+    Returns
+    -------
+    SourceShifts
+        Without sources where none can be measured.
+
+    Raises
+    ------
+    ValueError
+        Where a band lies so far off that its WCS must be wrong.
+    """
+    path = data_paths.registration_path(data_paths.cache_folder(), digest(survey.digest, code_digest(CODE)))
+    sources = read_shifts(path)
+    if sources is None:
+        sources = measure_survey(survey, SOURCES)
+        with suppress(OSError):  # without a cache it is measured in every call
+            save_fits(path, shifts_to_fits(sources, survey.bands))
+    refuse_wrong_wcs(sources, survey.bands)
+    return sources
+
+
+def measure_survey(survey, most):
+    """`SourceShifts` of at most so many sources of a survey, measured anew."""
+    cutouts, places = [], []
+    ids = sample_of_sources(survey.segments, survey.segmap.shape, most)
+    with progress_bar(len(ids), "source to register bands by") as advance:
+        for id_dr3 in ids:
+            with suppress(OSError, ValueError):  # whatever it is, it is told where the galaxy itself is clustered
+                cutouts.append(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN)))
+                places.append(middle(survey.segments[id_dr3]))
+            advance()
+    if not cutouts:
+        return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(survey.bands), 2)))
+    return measure_sources(cutouts, np.array(places))
+
+
+def sample_of_sources(segments, shape, most):
+    """Ids of sources that shifts are measured in: the largest segments in each part of the mosaic.
+
+    Parameters
+    ----------
+    segments : dict
+        id -> Segment.
+    shape : tuple
+        (ny, nx) of the mosaic.
+    most : int
+
+    Returns
+    -------
+    list of int
+    """
+    sizes = {id_dr3: each.n_pixels for id_dr3, each in segments.items() if SMALLEST <= each.n_pixels <= LARGEST}
+    side = max(int(np.sqrt(most / 2)), 1)
+    parts = {}
+    for id_dr3 in sorted(sizes, key=lambda id_dr3: (-sizes[id_dr3], id_dr3)):
+        row, col = middle(segments[id_dr3])
+        parts.setdefault((int(side * row / shape[0]), int(side * col / shape[1])), []).append(id_dr3)
+    ranked = [(rank, -sizes[id_dr3], id_dr3) for ids in parts.values() for rank, id_dr3 in enumerate(ids)]
+    return [id_dr3 for *_, id_dr3 in sorted(ranked)[:most]]
+
+
+def middle(segment):
+    """Row and column of the middle of a segment's box."""
+    return tuple((side.start + side.stop - 1) / 2 for side in segment[:2])
+
+
+def refuse_wrong_wcs(sources, bands):
+    """Raise ValueError, naming them, where bands lie off by more than any mosaic is misregistered."""
+    if not len(sources.rows):
+        return
+    found = combined(sources)
+    wrong = np.flatnonzero(found.to_correct & (found.size > WRONG_WCS))
+    if wrong.size:
+        listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
+        raise ValueError(
+            f"bands lie off the others by more than {WRONG_WCS:g} pixels, in {len(sources.rows)} sources: {listed}. "
+            "The WCS of these images must be wrong: mend it or take them away, or take images as they are with "
+            "--registration none"
+        )
+
+
+def galaxy_registration(survey, id_dr3, sources):
+    """`Registration` of the bands at a galaxy: what the survey's sources say, and where that leaves much open, itself.
+
+    Parameters
+    ----------
+    survey : Survey
+    id_dr3 : int
+        Of a galaxy in the segmap; of another, nothing is known.
+    sources : SourceShifts
+    """
+    if id_dr3 not in survey.segments:
+        return nothing_known(len(survey.bands))
+    known = registration_at(sources, *middle(survey.segments[id_dr3]))
+    if np.median(known.error) <= WELL_KNOWN:
+        return known
+    cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))
+    own = measure_sources([cutout], np.zeros((1, 2)), known)
+    return refined(known, own.of(0)) if len(own.rows) else known
+
+
+# ---- on disk ----------------------------------------------------------------
+
+
+def shifts_to_fits(sources, bands):
+    """`SourceShifts` as an `HDUList`."""
+    columns = {"row": sources.rows, "col": sources.cols, "shift": sources.shift, "error": sources.error}
+    return fits.HDUList(
+        [fits.PrimaryHDU(), table_hdu("SHIFTS", Table(columns)), table_hdu("BANDS", {"band": list(bands)})]
+    )
+
+
+def read_shifts(path):
+    """Read back what `shifts_to_fits` gave; None where there is no such file that can be read."""
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            table = hdus["SHIFTS"].data
+            return SourceShifts(*(np.array(table[name], dtype=float) for name in ("row", "col", "shift", "error")))
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def tell_shifts(sources, bands):
+    """Say what the sources of a survey say of its registration."""
+    if not len(sources.rows):
+        say("registration of the bands: no source is bright enough to measure it")
+        return
+    found = combined(sources)
+    off = [f"{bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
+    say(f"registration of the bands, in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}")

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from helper_functions.registration import (
+    UNKNOWN,
+    Registration,
+    SourceShifts,
+    about_median,
+    combined,
+    neighbourhood,
+    nothing_known,
+    refined,
+    registration_at,
+    registration_notes,
+    weighted_median,
+    without_prior,
+)
+
+TRUTH = np.array([[0.0, 0.0], [0.5, -0.2], [0.0, 0.1], [-0.3, 0.0], [0.0, 0.0]])  # of median 0 in either direction
+
+
+def measured(n_sources, error, seed=0, truth=TRUTH, zero=0.5):
+    """Sources all over a mosaic of 1,000 pixels, whose shifts were measured with these errors about zero points."""
+    rng = np.random.default_rng(seed)
+    error = np.broadcast_to(error, (n_sources, *TRUTH.shape))
+    shift = truth + rng.normal(0, error) + zero * rng.standard_normal((n_sources, 1, 2))
+    return SourceShifts(*rng.uniform(0, 1000, (2, n_sources)), shift, error)
+
+
+def test_weighted_median_by_eye():
+    values = np.array([[1.0, 5.0], [2.0, 4.0], [9.0, 0.0]])
+    assert weighted_median(values, np.ones((3, 2))).tolist() == [2, 4]
+    assert weighted_median(values, np.array([[1, 0], [1, 0], [8, 0]])).tolist() == [9, 0]
+    assert weighted_median(values[:2], np.ones((2, 2))).tolist() == [1.5, 4.5]
+    assert weighted_median(np.array([[3.0]]), np.array([[0.2]])).tolist() == [3]
+
+
+def test_only_large_and_significant_shifts_are_corrected():
+    shift = np.array([[0.2, 0.0], [0.05, 0.0], [0.0, 0.6], [0.3, 0.4]])
+    found = Registration(shift, np.array([[0.01, 0.01], [0.01, 0.01], [0.01, 0.3], [0.1, 0.01]]))
+    # The third lies off by two errors only; of the last, 0.6 of the error along its direction is 0.06, and 0.5 is 8 times.
+    assert found.to_correct.tolist() == [True, False, False, True]
+    assert found.correction.tolist() == [[0.2, 0], [0, 0], [0, 0], [0.3, 0.4]]
+    np.testing.assert_allclose(found.left[1], [np.hypot(0.05, 0.01), 0.01])  # what is not corrected is left
+    assert found.left[0].tolist() == [0.01, 0.01]
+    assert found.largest == 0.5
+    assert nothing_known(3).largest == 0
+    assert registration_notes(found, ("a", "b", "c", "d")) == (
+        "2 of 4 bands lie off the others, by up to 0.50 pixels (d), and were moved back",
+    )
+    assert registration_notes(nothing_known(3), "abc") == ()
+
+
+def test_precision_of_a_prior_is_taken_out():
+    prior, error = np.full((1, 2), 0.3), np.array([[0.1, 0.4]])
+    both = (prior**-2 + error**-2) ** -0.5
+    posterior = Registration(np.array([[0.6, 0.6]]) * both**2 / error**2, both)
+    found = without_prior(posterior, prior)
+    np.testing.assert_allclose(found.shift, 0.6)
+    np.testing.assert_allclose(found.error, error)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sources_together_know_more_than_each(seed):
+    error = np.array([0.05, 0.1, 0.05, 0.2, 0.05])[:, None]
+    pulls = []
+    for draw in range(40):
+        found = combined(measured(20, error, seed=100 * seed + draw))
+        pulls.append((found.shift - about_median(Registration(TRUTH, found.error)).shift) / found.error)
+    # 400 numbers, in fives with a common zero point: a spread is known to 5% or so.
+    assert 0.75 < np.std(pulls) < 1.25
+    assert np.median(found.error) < 0.05 / 2
+
+
+def test_a_few_sources_that_are_wrong_do_no_harm():
+    sources = measured(15, 0.05)
+    sources.shift[:3, 1] += 3.0
+    found = combined(sources)
+    np.testing.assert_allclose(found.shift, TRUTH, atol=0.08)
+
+
+def test_bands_that_nothing_shows_keep_zero_with_a_wide_error():
+    sources = measured(10, np.array([0.05, 0.05, 0.05, 0.05, 40.0])[:, None])
+    sources.shift[:, 4, 1] = np.nan
+    found = combined(sources)
+    assert found.error[4] == pytest.approx(UNKNOWN, rel=0.01)
+    assert not found.to_correct[4]
+    assert abs(found.shift[4, 1]) < 0.1
+
+
+def test_nothing_depends_on_the_order_of_bands_and_sources():
+    sources, bands, others = measured(9, 0.05), [3, 0, 4, 1, 2], np.random.default_rng(1).permutation(9)
+    found = combined(sources)
+    again = combined(SourceShifts(*(each[others] for each in sources)))
+    np.testing.assert_allclose(again.shift, found.shift, atol=1e-12)
+    turned = combined(sources._replace(shift=sources.shift[:, bands], error=sources.error[:, bands]))
+    np.testing.assert_allclose(turned.shift, found.shift[bands], atol=1e-12)
+
+
+def test_the_nearest_sources_decide_where_halves_of_a_mosaic_differ():
+    rng = np.random.default_rng(3)
+    sources = measured(40, 0.04, truth=0)
+    right = sources.cols > 500
+    other = 0.6 * rng.standard_normal(TRUTH.shape)
+    sources.shift[:] += np.where(right[:, None, None], TRUTH, other)
+    for col, truth in ((150, other), (850, TRUTH)):
+        found = registration_at(sources, 500, col)
+        np.testing.assert_allclose(found.shift, about_median(Registration(truth, found.error)).shift, atol=0.1)
+    number, _ = neighbourhood(sources)
+    assert number < 40
+    assert neighbourhood(measured(40, 0.04))[0] == 40  # the control: shifts are the same everywhere
+
+
+def test_differences_between_few_sources_make_the_error_of_a_place_large():
+    alike = measured(3, 0.05)
+    different = alike._replace(shift=alike.shift + np.random.default_rng(5).normal(0, 0.5, alike.shift.shape))
+    place = 500, 500
+    assert np.median(registration_at(alike, *place).error) < 0.1
+    assert np.median(registration_at(different, *place).error) > 0.2
+    none = SourceShifts(*(each[:0] for each in alike))
+    assert (registration_at(none, *place).error == UNKNOWN).all()
+
+
+def test_what_a_galaxy_says_itself_counts_by_its_error():
+    known = Registration(np.zeros_like(TRUTH), np.full(TRUTH.shape, 0.5))
+    own = Registration(TRUTH + 7.0, np.full(TRUTH.shape, 0.01))  # about a zero point of its own
+    np.testing.assert_allclose(refined(known, own).shift, TRUTH, atol=0.01)
+    sure = known._replace(error=np.full(TRUTH.shape, 0.001))
+    np.testing.assert_allclose(refined(sure, own).shift, 0, atol=0.01)
+    own.shift[1] = np.nan
+    assert refined(known, own).error[1] == pytest.approx(0.5)
