@@ -18,8 +18,9 @@ from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
 from helper_functions.job.save_results import described, image_hdu, table_hdu
 from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
+from helper_functions.job.survey_psf import find_psf, read_psf
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
-from helper_functions.psf import PSF_FWHM, in_pixels
+from helper_functions.psf import PSF_FWHM, in_pixels, measure_fwhm
 from helper_functions.sky_noise import SkyNoise, in_words, measure_sky, noise_notes
 
 SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment whose sky is measured: the first with enough of it
@@ -46,6 +47,7 @@ class Survey(NamedTuple):
     wht: tuple  # of Mosaic, by band; inverse variance, or what `error_map` says
     error_map: str  # a key of ERROR_MAPS
     psf_fwhm: float  # arcsec, of the PSF that the images are matched to
+    psf: np.ndarray | None  # (size, size), of sum 1, on the survey's pixels; None: the model of that FWHM
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
@@ -89,8 +91,8 @@ def open_survey(folder, ids, survey=None):
     OSError
         Where a file cannot be read, or is truncated.
     ValueError
-        Where images and segmap differ in shape or WCS, the unit of an image is no flux density, or a catalog lacks a
-        column.
+        Where images and segmap differ in shape or WCS, the unit of an image is no flux density, a catalog lacks a
+        column, or the image of the PSF is none.
     """
     survey = data_paths.SURVEY if survey is None else survey
     files = choose(data_paths.SURVEYS, survey, "survey")
@@ -106,6 +108,9 @@ def open_survey(folder, ids, survey=None):
     cache = data_paths.cache_folder()
     segmap = open_mosaic(segmap_path, cache)._replace(header=None)
     sci, wht = zip(*(open_band(*paths, survey, cache, segmap) for paths in images.values()), strict=True)
+    psf_path, pixel = find_psf(folder, survey), pixel_of(segmap.wcs)
+    psf = None if psf_path is None else read_psf(psf_path, pixel)
+    paths = [super_catalog, sps_catalog, segmap_path, *sum(images.values(), ()), *([psf_path] if psf_path else [])]
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
     return Survey(
         bands=tuple(images),
@@ -113,13 +118,14 @@ def open_survey(folder, ids, survey=None):
         sci=sci,
         wht=wht,
         error_map=files.error_map,
-        psf_fwhm=files.psf_fwhm,
+        psf_fwhm=files.psf_fwhm if psf is None else measure_fwhm(psf, pixel),
+        psf=psf,
         segmap=segmap,
         catalog_ids=catalog_ids,
         redshifts=redshifts,
         segments=find_segments(segmap, catalog_ids),
         truth=open_mosaic(truth_path, cache, "REGION")._replace(header=None) if truth_path.is_file() else None,
-        digest=_digest([super_catalog, sps_catalog, segmap_path, *sum(images.values(), ())], files),
+        digest=_digest(paths, files),
     )
 
 
@@ -204,6 +210,7 @@ def cut_out(
         members=(id_dr3, *sorted(neighbours - set(excluded))),
         wcs=survey.segmap.wcs[window],
         psf_fwhm=survey.psf_fwhm,
+        psf=survey.psf,
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     nearest = [each[inside(sky_window, both)] for each in (*planes, everything)]
@@ -304,7 +311,7 @@ def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
 
 
 def cutout_to_fits(cutout, mask, settings):
-    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS and NOISE, enough to cluster again.
+    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS, NOISE and PSF, enough to cluster again.
 
     SCI and ERR are what is clustered: NOISE has the background that was taken off the survey's fluxes, and by what the
     survey's errors were multiplied.
@@ -342,6 +349,9 @@ def cutout_to_fits(cutout, mask, settings):
     ]
     if cutout.noise is not None:
         hdus.append(table_hdu("NOISE", noise_table(cutout.noise, cutout.bands)))
+    if cutout.psf is not None:
+        header = fits.Header([("PIXELSCL", cutout.pixel, "arcsec, side of a pixel")])
+        hdus.append(image_hdu("PSF", cutout.psf, header))
     return fits.HDUList(hdus)
 
 
@@ -367,6 +377,7 @@ def read_cutout(path):
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
             psf_fwhm=header.get("PSFFWHM", PSF_FWHM),
+            psf=native(hdus["PSF"].data) if "PSF" in hdus else None,
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
         )
