@@ -4,9 +4,9 @@ Every method with every norm and metric at the true number of clusters, each met
 that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
 
 With --realistic: galaxies of one population and more with the flaws of real mosaics, each method with its own norm and
-metric at the true number of clusters and at that which its own criterion chooses, and the oracle. PSFs are those of real
-stars where --psfs or the environment variable STAR_PSFS names a file of them; with --registration bands lie off, alike
-in the galaxies of a dozen.
+metric at the true number of clusters and at that which its own criterion chooses, and the oracle. PSFs are those of
+real stars where --psfs or the environment variable STAR_PSFS names a file of them; with --registration bands lie off,
+alike in the galaxies of a dozen.
 """
 
 import argparse
@@ -365,7 +365,7 @@ def sed_panels(galaxy):
 
 
 def stars_asked_for(path):
-    """PSFs of stars in the file of that path, or that STAR_PSFS names; None, and a word on it, where there is neither."""
+    """PSFs of stars in the file of that path, or that STAR_PSFS names; None where there is neither, which is said."""
     path = path or os.environ.get("STAR_PSFS")
     if not path:
         note = "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them"
@@ -402,10 +402,11 @@ def main(arguments=None):
             raise ValueError(f"want --registration of at least 0 pixels, found {given.registration:g}")
         for method in given.methods or ():
             choose(METHODS, method, "method")
+        stars = stars_asked_for(given.psfs) if given.realistic else None
         check_writable(given.output)
         suite = given.output, given.n, given.seed, given.jobs
         if given.realistic:
-            make = partial(realistic_dozen, rms=given.registration, stars=stars_asked_for(given.psfs))
+            make = partial(realistic_dozen, rms=given.registration, stars=stars)
             recover_realistic(*suite, given.methods or METHODS, make)
         else:
             recover_clean(*suite)

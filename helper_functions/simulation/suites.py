@@ -135,7 +135,7 @@ def realistic_field(dozen, first_seed, rms, stars=None):
 
 
 def realistic_dozen(dozen, first_seed, *, rms=None, stars=None, correct=list):
-    """The galaxies of one field of the realistic suite, one of each kind, after what all of its images say is corrected.
+    """The galaxies of one field of the realistic suite, one of each kind.
 
     Parameters
     ----------
