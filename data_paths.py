@@ -26,7 +26,8 @@ class SurveyFiles(NamedTuple):
     error_extension: str = ""  # of the error map; "": error_map in capitals
     unit: str = ""  # of images without BUNIT; "": they are refused
     zero_point: float | str | None = None  # AB magnitude of 1 count per second, or the header's keyword for it
-    psf_fwhm: float = 0.14  # arcsec, of the PSF that the images are matched to: F444W's
+    psf_fwhm: float = 0.14  # arcsec, of the PSF that the images are matched to: F444W's; measured where `psf` is given
+    psf: str = ""  # FITS image of it, on pixels of the images unless its header says; "": a model of that FWHM
 
 
 # ---- edit here --------------------------------------------------------------

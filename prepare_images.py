@@ -18,8 +18,9 @@ from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
 from helper_functions.job.save_results import described, image_hdu, table_hdu
 from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
+from helper_functions.job.survey_psf import find_psf, read_psf
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
-from helper_functions.psf import PSF_FWHM, in_pixels
+from helper_functions.psf import PSF_FWHM, in_pixels, measure_fwhm
 from helper_functions.registration import Registration, registration_notes
 from helper_functions.resampling import moved, reach_of
 from helper_functions.sky_noise import SkyNoise, in_words, measure_sky, noise_notes
@@ -57,6 +58,7 @@ class Survey(NamedTuple):
     wht: tuple  # of Mosaic, by band; inverse variance, or what `error_map` says
     error_map: str  # a key of ERROR_MAPS
     psf_fwhm: float  # arcsec, of the PSF that the images are matched to
+    psf: np.ndarray | None  # (size, size), of sum 1, on the survey's pixels; None: the model of that FWHM
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
@@ -100,8 +102,8 @@ def open_survey(folder, ids, survey=None):
     OSError
         Where a file cannot be read, or is truncated.
     ValueError
-        Where images and segmap differ in shape or WCS, the unit of an image is no flux density, or a catalog lacks a
-        column.
+        Where images and segmap differ in shape or WCS, the unit of an image is no flux density, a catalog lacks a
+        column, or the image of the PSF is none.
     """
     survey = data_paths.SURVEY if survey is None else survey
     files = choose(data_paths.SURVEYS, survey, "survey")
@@ -117,6 +119,9 @@ def open_survey(folder, ids, survey=None):
     cache = data_paths.cache_folder()
     segmap = open_mosaic(segmap_path, cache)._replace(header=None)
     sci, wht = zip(*(open_band(*paths, survey, cache, segmap) for paths in images.values()), strict=True)
+    psf_path, pixel = find_psf(folder, survey), pixel_of(segmap.wcs)
+    psf = None if psf_path is None else read_psf(psf_path, pixel)
+    paths = [super_catalog, sps_catalog, segmap_path, *sum(images.values(), ()), *([psf_path] if psf_path else [])]
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
     return Survey(
         bands=tuple(images),
@@ -124,13 +129,14 @@ def open_survey(folder, ids, survey=None):
         sci=sci,
         wht=wht,
         error_map=files.error_map,
-        psf_fwhm=files.psf_fwhm,
+        psf_fwhm=files.psf_fwhm if psf is None else measure_fwhm(psf, pixel),
+        psf=psf,
         segmap=segmap,
         catalog_ids=catalog_ids,
         redshifts=redshifts,
         segments=find_segments(segmap, catalog_ids),
         truth=open_mosaic(truth_path, cache, "REGION")._replace(header=None) if truth_path.is_file() else None,
-        digest=_digest([super_catalog, sps_catalog, segmap_path, *sum(images.values(), ())], files),
+        digest=_digest(paths, files),
     )
 
 
@@ -221,6 +227,7 @@ def cut_out(
         wcs=survey.segmap.wcs[window],
         psf_fwhm=survey.psf_fwhm,
         registration=registration,
+        psf=survey.psf,
         truth=None if survey.truth is None else read_window(survey.truth, window),
     )
     nearest = [each[inside(sky_window, both)] for each in (*planes, everything)]
@@ -330,7 +337,7 @@ def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
 
 
 def cutout_to_fits(cutout, mask, settings):
-    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS, NOISE and REGISTRATION, to cluster again.
+    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS, NOISE, REGISTRATION, PSF: to cluster again.
 
     SCI and ERR are what is clustered: NOISE has the background that was taken off the survey's fluxes, and by what the
     survey's errors were multiplied; REGISTRATION by how much bands lay off, and which of them were moved back.
@@ -372,6 +379,9 @@ def cutout_to_fits(cutout, mask, settings):
         hdus.append(table_hdu("NOISE", noise_table(cutout.noise, cutout.bands)))
     if cutout.registration is not None:
         hdus.append(table_hdu("REGISTRATION", registration_table(cutout.registration, cutout.bands)))
+    if cutout.psf is not None:
+        header = fits.Header([("PIXELSCL", cutout.pixel, "arcsec, side of a pixel")])
+        hdus.append(image_hdu("PSF", cutout.psf, header))
     return fits.HDUList(hdus)
 
 
@@ -405,6 +415,7 @@ def read_cutout(path):
             members=tuple(int(member) for member in header["MEMBERS"].split()),
             wcs=WCS(hdus["SEGMAP"].header),
             psf_fwhm=header.get("PSFFWHM", PSF_FWHM),
+            psf=native(hdus["PSF"].data) if "PSF" in hdus else None,
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             registration=None if shifts is None else Registration(*_shift_and_error(shifts)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),

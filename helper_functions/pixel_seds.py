@@ -34,6 +34,7 @@ class Cutout(NamedTuple):
     registration: Registration | None = None  # of the images before they were aligned; None: not measured, nor aligned
     notes: tuple = ()  # sentences on what is to be known of the cutout
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
+    psf: np.ndarray | None = None  # (size, size), of sum 1, on the cutout's pixels; None: the model of that FWHM
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
 
     @property
@@ -59,6 +60,7 @@ class PixelSEDs(NamedTuple):
     redshift: float = np.nan  # NaN where it is not known
     pixel: float = PIXEL  # arcsec, side
     psf_fwhm: float = PSF_FWHM  # arcsec
+    psf: np.ndarray | None = None  # (size, size), of sum 1; None: the model of that FWHM
     # (n_pixels, 3), of brightness, see `derivatives_of_light`; None: unknown.
     derivatives: np.ndarray | None = None
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
@@ -172,6 +174,7 @@ def extract_seds(cutout, mask):
         redshift=cutout.redshift,
         pixel=cutout.pixel,
         psf_fwhm=cutout.psf_fwhm,
+        psf=cutout.psf,
         derivatives=derivatives_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
         registration_error=None if cutout.registration is None else cutout.registration.left[present],

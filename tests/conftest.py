@@ -34,6 +34,7 @@ def only_what_is_asked_for():
 def own_folders(monkeypatch, tmp_path):
     """No test sees or touches the folders of this machine."""
     monkeypatch.delenv("UNCOVER_CATALOGS_FOLDER", raising=False)
+    monkeypatch.delenv("STAR_PSFS", raising=False)
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "made"))
     monkeypatch.setenv("UNCOVER_CACHE_FOLDER", str(tmp_path / "cache"))
 

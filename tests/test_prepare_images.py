@@ -9,6 +9,7 @@ from conftest import BANDS, NOISE, SHAPE, celestial_wcs, edit, image_path, plant
 
 import data_paths
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
+from helper_functions.psf import make_psf
 from helper_functions.sky_noise import measure_sky, with_sky_noise
 from main_clustering import settings_block
 from prepare_images import (
@@ -173,6 +174,12 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
     np.testing.assert_allclose(again.wcs.wcs_pix2world(3, 4, 0), cutout.wcs.wcs_pix2world(3, 4, 0), atol=1e-10)
     seds = extract_seds(cutout, mask)
     np.testing.assert_array_equal(extract_seds(again, mask).noise_area, seds.noise_area)
+    assert again.psf is None
+    # A survey's own PSF is kept, and could be given to another survey.
+    given = cutout._replace(psf=make_psf(1.3))
+    cutout_to_fits(given, mask, settings_block()).writeto(tmp_path / "with_psf.fits")
+    np.testing.assert_array_equal(read_cutout(tmp_path / "with_psf.fits")[0].psf, given.psf)
+    assert fits.getheader(tmp_path / "with_psf.fits", "PSF")["PIXELSCL"] == pytest.approx(cutout.pixel)
     # A cutout whose sky nobody looked at has no such table.
     cutout_to_fits(cutout._replace(noise=None, notes=()), mask, settings_block()).writeto(tmp_path / "without.fits")
     before, _ = read_cutout(tmp_path / "without.fits")

@@ -17,9 +17,10 @@ from helper_functions.job.survey_images import (
     open_band,
     read_pixels,
 )
+from helper_functions.job.survey_psf import find_psf, read_psf
 from helper_functions.job.tell import say
 from helper_functions.pixel_seds import pixel_of
-from helper_functions.psf import PIXEL
+from helper_functions.psf import PIXEL, measure_fwhm
 from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, middle_and_scatter, sky_of
 
 WINDOW = 128  # pixels, side of a window whose sky is looked at
@@ -63,7 +64,7 @@ def check_survey(folder, survey):
 
 
 def check_catalogs(folder, survey):
-    """Tell of catalogs and segmap; return the segmap and the bands that there may be, see `find_bands`."""
+    """Tell of catalogs, segmap and PSF; return the segmap and the bands that there may be, see `find_bands`."""
     files = data_paths.SURVEYS[survey]
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     say(f"survey {survey!r} in {folder}")
@@ -76,6 +77,10 @@ def check_catalogs(folder, survey):
     segmap = open_mosaic(segmap_path, data_paths.cache_folder())
     size = " x ".join(map(str, segmap.shape))
     say(f"segments: {segmap_path.name}, {size} pixels of {pixel_in_words(segmap)}")
+    if psf_path := find_psf(folder, survey):
+        pixel = pixel_of(segmap.wcs)
+        fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
+        say(f"PSF: {psf_path.name}, FWHM {fwhm:.3f} arcsec on the survey's pixels")
     return segmap, find_bands(folder, survey, column_names(super_catalog))
 
 

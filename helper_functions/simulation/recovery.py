@@ -4,10 +4,13 @@ Every method with every norm and metric at the true number of clusters, each met
 that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
 
 With --realistic: galaxies of one population and more with the flaws of real mosaics, each method with its own norm and
-metric at the true number of clusters and at that which its own criterion chooses, and the oracle.
+metric at the true number of clusters and at that which its own criterion chooses, and the oracle. PSFs are those of
+real stars where --psfs or the environment variable STAR_PSFS names a file of them; with --registration bands lie off,
+alike in the galaxies of a dozen.
 """
 
 import argparse
+import os
 import sys
 import time
 from functools import partial
@@ -31,7 +34,8 @@ from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import fill_image
 from helper_functions.population_seds import population_seds
-from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_galaxy, suite_galaxy
+from helper_functions.simulation.star_psfs import read_star_psfs
+from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_dozen, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
@@ -108,9 +112,9 @@ def score_galaxy(number, first_seed, runs):
     return rows, (galaxy.name, {name: to_image(galaxy, labels) for name, labels in maps.items()})
 
 
-def score_realistic(number, first_seed, runs):
+def score_realistic(number, galaxies, runs):
     """All rows of one galaxy with flaws, and its label maps for the picture: of the number that each method chose."""
-    galaxy = realistic_galaxy(number, first_seed)
+    galaxy = galaxies[number]
     n_true = len(galaxy.region_seds)
     row, labels = score(galaxy, REALISTIC, ORACLE, n_true)
     rows, maps = [row], {"truth": galaxy.region, ORACLE: labels}
@@ -144,18 +148,16 @@ def to_image(galaxy, labels):
     return image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
 
 
-def recover(n_galaxies, first_seed, runs, jobs=1, score_one=score_galaxy):
+def recover(n_galaxies, work, jobs=1):
     """Score runs on a suite.
 
     Parameters
     ----------
     n_galaxies : int
-    first_seed : int
-    runs : list of Run
-        What to score at the true number of clusters; the curves are of the plain runs.
+    work : callable
+        Takes the number of a galaxy: `score_galaxy`, or `score_realistic` for the galaxies with flaws, with what else
+        they take.
     jobs : int
-    score_one : callable
-        `score_galaxy`, or `score_realistic` for the galaxies with flaws.
 
     Returns
     -------
@@ -164,7 +166,6 @@ def recover(n_galaxies, first_seed, runs, jobs=1, score_one=score_galaxy):
     maps : list of (name, dict)
         For each galaxy its name and the label images of the truth, the oracle and the plain runs.
     """
-    work = partial(score_one, first_seed=first_seed, runs=runs)
     results = {}
     for number, result in tqdm(run_galaxies(work, range(n_galaxies), jobs=jobs), total=n_galaxies, unit="galaxy"):
         if isinstance(result, Exception):
@@ -297,7 +298,7 @@ def print_table(table, title):
 
 def recover_clean(output, n_galaxies, first_seed, jobs):
     """Run the suite of clean images, write its tables and pictures, and print the means."""
-    table, maps = recover(n_galaxies, first_seed, all_runs(), jobs)
+    table, maps = recover(n_galaxies, partial(score_galaxy, first_seed=first_seed, runs=all_runs()), jobs)
     save_table(output / "recovery.ecsv", table)
     scores = {suite: mean_scores(table, suite) for suite in SUITES}
     for suite, means in scores.items():
@@ -316,13 +317,19 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
     print_summary(scores, chosen, n_galaxies)
 
 
-def recover_realistic(output, n_galaxies, first_seed, jobs, methods):
-    """Run the suite with the flaws of real mosaics, write its table and pictures, and print the means."""
-    table, maps = recover(n_galaxies, first_seed, plain_runs(methods), jobs, score_realistic)
+def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realistic_dozen):
+    """Run the suite with the flaws of real mosaics, write its table and pictures, and print the means.
+
+    `make` is `realistic_dozen` with its options. Whole dozens are made, as a field is corrected as one.
+    """
+    n_made = max(n_galaxies, SHOWN_KIND + 1) if TAKES_APART in methods else n_galaxies
+    dozens = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="dozen made")
+    galaxies = [galaxy for dozen in dozens for galaxy in make(dozen, first_seed)]
+    table, maps = recover(n_galaxies, partial(score_realistic, galaxies=galaxies, runs=plain_runs(methods)), jobs)
     save_table(output / "recovery_realistic.ecsv", table)
     save_figure(output / "truth_and_maps_realistic.png", truth_and_maps(maps, len(REALISTIC_KINDS)), dpi=130)
     if TAKES_APART in methods:
-        galaxy = realistic_galaxy(SHOWN_KIND, first_seed)
+        galaxy = galaxies[SHOWN_KIND]
         panels = sed_panels(galaxy)
         figure = seds_against_truth(galaxy.name, galaxy.seds.wavelengths, panels)
         save_figure(output / "seds_against_truth.png", figure, dpi=130)
@@ -357,6 +364,16 @@ def sed_panels(galaxy):
     return panels
 
 
+def stars_asked_for(path):
+    """PSFs of stars in the file of that path, or that STAR_PSFS names; None where there is neither, which is said."""
+    path = path or os.environ.get("STAR_PSFS")
+    if not path:
+        note = "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them"
+        print(note, file=sys.stderr)
+        return None
+    return read_star_psfs(path)
+
+
 def main(arguments=None):
     """Run the suite as the command line says, and write table and pictures; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.recovery", description=__doc__)
@@ -366,20 +383,31 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=1, help="galaxies worked on at a time")
     parser.add_argument("--realistic", action="store_true", help="galaxies with the flaws of real mosaics")
     parser.add_argument(
+        "--psfs", metavar="FILE", help="with --realistic, .npz of PSFs of stars, see star_psfs.py (default: STAR_PSFS)"
+    )
+    parser.add_argument(
+        "--registration", type=float, metavar="RMS", help="with --realistic, pixels by which bands of a dozen lie off"
+    )
+    parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"with --realistic, some of {', '.join(METHODS)}"
     )
     given = parser.parse_args(arguments)
     try:
         if given.n < 1 or given.jobs < 1 or given.seed < 0:
             raise ValueError(f"want --n and --jobs of at least 1 and --seed of at least 0, found {vars(given)}")
-        if given.methods and not given.realistic:
-            raise ValueError("--methods goes with --realistic: leave it out, or add --realistic")
+        for option in ("methods", "psfs", "registration"):
+            if getattr(given, option) is not None and not given.realistic:
+                raise ValueError(f"--{option} goes with --realistic: leave it out, or add --realistic")
+        if given.registration is not None and not 0 <= given.registration < np.inf:
+            raise ValueError(f"want --registration of at least 0 pixels, found {given.registration:g}")
         for method in given.methods or ():
             choose(METHODS, method, "method")
+        stars = stars_asked_for(given.psfs) if given.realistic else None
         check_writable(given.output)
         suite = given.output, given.n, given.seed, given.jobs
         if given.realistic:
-            recover_realistic(*suite, given.methods or METHODS)
+            make = partial(realistic_dozen, rms=given.registration, stars=stars)
+            recover_realistic(*suite, given.methods or METHODS, make)
         else:
             recover_clean(*suite)
     except (OSError, ValueError) as problem:

@@ -5,18 +5,20 @@ arrays named <BAND>_<POINTING>_<MODULE>, each the PSF of a band on square pixels
 """
 
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.fft import irfft2, rfft2
 from scipy.ndimage import fourier_shift, map_coordinates
 
-from helper_functions.filters import pivot_wavelength
+from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.psf import PIXEL, PSF_REACH
 
 STAR_PIXEL = 0.03  # arcsec
 TARGET = "F444W"  # that all bands are matched to
 # Where the PSF of a sharper band has no power, neither has the ratio of two: weight of the Laplacian that holds it.
 REGULARISATION = 1e-4
+SUM_TOLERANCE = 0.01  # of the sum of PSFs, which is 1 but for rounding and what was cut off
 
 
 class MatchedPSFs(NamedTuple):
@@ -31,16 +33,34 @@ def read_star_psfs(path):
 
     Raises
     ------
-    FileNotFoundError
+    OSError
         Where there is no such file.
     ValueError
-        Where it has no place with F444W and another band, or no two places to match one with the kernel of the other.
+        Where it is no .npz file, or has no two places with F444W and another band, to match one with the kernel of the
+        other; where a band is missing in one of the places; and where arrays are no PSFs of one size.
     """
-    with np.load(path) as file:
-        psfs = {tuple(name.split("_", 1)): file[name].astype(float) for name in file.files}
-    places = {place for band, place in psfs if band == TARGET}
-    if len(places) < 2 or len({band for band, _ in psfs}) < 2:
-        raise ValueError(f"{path}: want PSFs of {TARGET} and other bands in two places or more, found {list(psfs)}")
+    try:
+        with np.load(path) as file:
+            psfs = {tuple(name.split("_", 1)): file[name].astype(float) for name in file.files}
+    except (BadZipFile, EOFError, TypeError, ValueError) as problem:
+        raise ValueError(f"{path} cannot be read as an .npz file of PSFs of stars: {problem}") from problem
+    names = ["_".join(name) for name in psfs]
+    bands, places = ({name[part] for name in psfs if len(name) == 2} for part in (0, 1))
+    if len(psfs) != len(bands) * len(places) or TARGET not in bands or min(len(bands), len(places)) < 2:
+        raise ValueError(
+            f"{path}: want arrays <BAND>_<PLACE> of {TARGET} and other bands, all of them in two places or more, found "
+            f"{', '.join(names) or 'none'}"
+        )
+    if unknown := sorted(band for band in bands if sedpy_name(band) is None):
+        raise ValueError(f"{path} has PSFs of bands that have no filter curve: {', '.join(unknown)}")
+    sizes = {psf.shape for psf in psfs.values()}
+    size = min(sizes)
+    if len(sizes) > 1 or len(size) != 2 or size[0] != size[1] or size[0] % 2 == 0:
+        raise ValueError(f"{path}: want square PSFs of one odd number of pixels, found shapes {sorted(sizes)}")
+    if wrong := [
+        name for name, psf in zip(names, psfs.values(), strict=True) if not abs(psf.sum() - 1) < SUM_TOLERANCE
+    ]:
+        raise ValueError(f"{path}: want PSFs of sum 1 that are finite, which {', '.join(wrong)} are not")
     return psfs
 
 

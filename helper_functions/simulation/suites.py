@@ -131,8 +131,39 @@ def realistic_field(dozen, first_seed, rms, stars=None):
         Along rows and columns, pixels: the truth.
     """
     shift = draw_shifts(SURVEY_BANDS, rms, np.random.default_rng([first_seed, dozen, 2]))
-    numbers = range(dozen * len(REALISTIC_KINDS), (dozen + 1) * len(REALISTIC_KINDS))
-    return [realistic_images(number, first_seed, stars, shift) for number in numbers], shift
+    return [realistic_images(number, first_seed, stars, shift) for number in numbers_of(dozen)], shift
+
+
+def realistic_dozen(dozen, first_seed, *, rms=None, stars=None, correct=list):
+    """The galaxies of one field of the realistic suite, one of each kind.
+
+    Parameters
+    ----------
+    dozen : int
+        Which of the fields.
+    first_seed : int
+    rms : float or None
+        Of the shifts that they share, see `realistic_field`; None: images are not shifted.
+    stars : dict or None
+        PSFs of stars, see `draw_flaws`.
+    correct : callable
+        Takes the list of RealisticImages and returns one: what is measured in a whole field and corrected before pixels
+        are selected. By default nothing is.
+
+    Returns
+    -------
+    list of Galaxy
+    """
+    if rms is None:
+        images = [realistic_images(number, first_seed, stars) for number in numbers_of(dozen)]
+    else:
+        images, _ = realistic_field(dozen, first_seed, rms, stars)
+    return [with_truth(*each) for each in correct(images)]
+
+
+def numbers_of(dozen):
+    """Numbers of the galaxies of one field of the realistic suite."""
+    return range(dozen * len(REALISTIC_KINDS), (dozen + 1) * len(REALISTIC_KINDS))
 
 
 class RealisticImages(NamedTuple):

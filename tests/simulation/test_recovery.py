@@ -179,7 +179,83 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
     assert (row["n_one_found"], row["n_one"]) == (int(chosen["n_found"][0] == 1), 1)
     given = means[(means["method"] == "kmeans") & (means["criterion"] == GIVEN)][0]
     assert (given["n_exact"], given["n_galaxies"], given["n_one_found"]) == (2, 2, 1)
-    assert "oracle" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "oracle" in printed.out
+    assert "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them" in printed.err
+
+
+@pytest.fixture
+def small_dozen(monkeypatch):
+    """A dozen of two small galaxies, and what each field was made with, which a list of them says."""
+    asked, make = [], suites.realistic_images
+
+    def watched(number, first_seed, stars=None, shift=None):
+        asked.append((number, stars, shift))
+        return make(number, first_seed, stars, shift)
+
+    monkeypatch.setattr(suites, "RADII", (6.0,))
+    monkeypatch.setattr(suites, "REALISTIC_KINDS", suites.REALISTIC_KINDS[3:5])
+    monkeypatch.setattr(recovery, "REALISTIC_KINDS", suites.REALISTIC_KINDS)
+    monkeypatch.setattr(suites, "realistic_images", watched)
+    return asked
+
+
+def write_stars(path):
+    """Gaussians that differ between two places; widths in pixels of 30 mas."""
+    y, x = np.indices((41, 41)) - 20
+    widths = {"F200W_1_A": 1.2, "F200W_2_B": 1.1, "F444W_1_A": 2.35, "F444W_2_B": 2.3}
+    psfs = {name: np.exp(-(x**2 + y**2) / (2 * width**2)) for name, width in widths.items()}
+    np.savez(path, **{name: psf / psf.sum() for name, psf in psfs.items()})
+    return path
+
+
+@pytest.mark.parametrize("named", ["--psfs", "STAR_PSFS"])
+def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_dozen, tmp_path, monkeypatch, capsys):
+    path = str(write_stars(tmp_path / "stars.npz"))
+    options = ["--realistic", "--methods", "dbscan", "--n", "3", "--seed", "5", "--registration", "0.3"]
+    if named == "STAR_PSFS":
+        monkeypatch.setenv("STAR_PSFS", path)
+    else:
+        monkeypatch.setenv("STAR_PSFS", "another.npz")
+        options += ["--psfs", path]
+    assert main(["--output", str(tmp_path / "out"), *options]) == 0
+    assert "the model of F444W" not in capsys.readouterr().err
+    # Three galaxies are of two dozens, of which the second is made as a whole.
+    assert [number for number, _, _ in small_dozen] == [0, 1, 2, 3]
+    assert all(set(stars) >= {("F200W", "1_A"), ("F444W", "2_B")} for _, stars, _ in small_dozen)
+    shifts = [shift for _, _, shift in small_dozen]
+    np.testing.assert_array_equal(shifts[0], shifts[1])
+    np.testing.assert_array_equal(shifts[2], shifts[3])
+    assert (shifts[0] != shifts[2]).all()
+    table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
+    assert table["method"].tolist() == 3 * [ORACLE, "dbscan", "dbscan"]
+
+
+def test_galaxies_that_are_not_shifted_are_those_of_the_suite(small_dozen):
+    for made, number in zip(suites.realistic_dozen(1, 5), (2, 3), strict=True):
+        plain = suites.realistic_galaxy(number, 5)
+        assert made.name == plain.name
+        np.testing.assert_array_equal(made.seds.flux, plain.seds.flux)
+        np.testing.assert_array_equal(made.region, plain.region)
+    assert all(shift is None for _, _, shift in small_dozen)
+
+
+def test_a_field_is_corrected_as_one_before_its_pixels_are_selected(small_dozen):
+    """With a correction that knows all images: fluxes and errors are multiplied by how many galaxies the field has."""
+
+    def in_other_units(images):
+        return [
+            each._replace(
+                cutout=each.cutout._replace(sci=len(images) * each.cutout.sci, err=len(images) * each.cutout.err)
+            )
+            for each in images
+        ]
+
+    plain = suites.realistic_dozen(0, 5, rms=0.3)
+    corrected = suites.realistic_dozen(0, 5, rms=0.3, correct=in_other_units)
+    for one, other in zip(plain, corrected, strict=True):
+        np.testing.assert_allclose(other.seds.flux, 2 * one.seds.flux)
+        np.testing.assert_array_equal(other.region, one.region)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +264,11 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
         (["--n", "0"], "error: want --n and --jobs of at least 1"),
         (["--realistic", "--methods", "kmean"], "error: unknown method 'kmean': choose from agglomerative"),
         (["--methods", "kmeans"], "error: --methods goes with --realistic"),
+        (["--psfs", "stars.npz"], "error: --psfs goes with --realistic"),
+        (["--registration", "0.3"], "error: --registration goes with --realistic"),
+        (["--realistic", "--registration", "-1"], "error: want --registration of at least 0 pixels, found -1"),
+        (["--realistic", "--registration", "nan"], "error: want --registration of at least 0 pixels, found nan"),
+        (["--realistic", "--psfs", "no_stars.npz"], "no_stars.npz"),
     ],
 )
 def test_bad_input_writes_nothing(options, message, tmp_path, capsys):
