@@ -121,7 +121,8 @@ def draw_noise(ax, cutout):
     quick_ticks(ax, "left", np.outer(10.0**powers, np.arange(2, 10)).ravel(), named=False, length=2)
     quick_ticks(ax, "left", 10.0**powers, ["10" + f"{power:.0f}".translate(SUPERSCRIPTS) for power in powers], size=7)
     ax.set_ylabel(FLUX_LABEL, size=8)
-    ax.set_title("noise of a pixel; the numbers are scatter of the sky / stated error", size=8, pad=3, y=1)
+    title = "noise of a pixel; the numbers are scatter of the sky / stated error"
+    ax.set_title("\n".join(filter(None, (title, cutout.photon_note))), size=8, pad=3, y=1)
     ax.legend(loc="lower right", fontsize=7, ncols=3, framealpha=0.9, borderpad=0.3, handletextpad=0.3, columnspacing=1)
 
 
