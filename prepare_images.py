@@ -117,8 +117,10 @@ def open_survey(folder, ids, survey=None):
     cache = data_paths.cache_folder()
     segmap = open_mosaic(segmap_path, cache)._replace(header=None)
     sci, wht = zip(*(open_band(*paths, survey, cache, segmap) for paths in images.values()), strict=True)
-    electrons = known_electrons(survey, tuple(images), sci)
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
+    electrons = known_electrons(survey, tuple(images), sci)
+    if truth_path.is_file():
+        electrons[np.isnan(electrons)] = np.inf  # simulations draw no photons
     return Survey(
         bands=tuple(images),
         wavelengths=np.array([pivot_wavelength(band) for band in images]),
@@ -126,9 +128,7 @@ def open_survey(folder, ids, survey=None):
         wht=wht,
         error_map=files.error_map,
         psf_fwhm=files.psf_fwhm,
-        electrons=np.where(
-            np.isnan(electrons) & truth_path.is_file(), np.inf, electrons
-        ),  # simulations draw no photons
+        electrons=electrons,
         segmap=segmap,
         catalog_ids=catalog_ids,
         redshifts=redshifts,

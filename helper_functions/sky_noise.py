@@ -22,6 +22,7 @@ FAR_LAGS = 0.8  # of the largest lag: beyond it noise of drizzled images has no 
 STRUCTURED = 0.3  # correlation there
 BESIDE = 0.6  # arcsec: sky within this of what is FAR_FROM_SOURCES is beside a source
 IMPRINT = 1.2  # factor by which stated errors are smaller on a source: above what dithers and drizzling vary them by
+DEEPEST = 5.0  # percent of the sky beside a source, that have the smallest errors: a strip or a corner counts
 FEW_IN_SOURCE = 40  # pixels: a quarter of fewer has no median to compare
 LIGHT_SMOOTHING = 0.04  # arcsec, standard deviation, of the light whose photon noise is added: the PSF has 0.06
 BRIGHT = 30.0  # times the noise of the sky: photon noise of such a pixel may be as much as that, see `photon_note`
@@ -159,7 +160,8 @@ def imprinted(light, error, beside):
     Weights have such an imprint if they were estimated from an image with the source in it. What is exposed for longer
     has smaller errors, too. There, however, they are as small on faint parts of the source as on bright ones, or in
     the part of the sky beside it that was exposed as long. So the brightest quarter of the source is compared with its
-    faintest quarter, and with the tenth of the sky beside it that has the smallest errors.
+    faintest quarter, and with the DEEPEST part of the sky beside it. An imprint on a source that lies across an edge of
+    depths may not be found.
 
     Parameters
     ----------
@@ -171,13 +173,13 @@ def imprinted(light, error, beside):
     Returns
     -------
     float
-        That of the tenth, which is not too large on any side; NaN where there is no imprint, or too little to tell.
+        That of the DEEPEST part, not too large on any side; NaN where there is no imprint, or too little to tell.
     """
     quarter = len(light) // 4
     if len(light) < FEW_IN_SOURCE or len(beside) < FEW_IN_SOURCE:
         return np.nan
     by_light = error[np.argsort(light, kind="stable")]
-    faint, bright, sky = np.median(by_light[:quarter]), np.median(by_light[-quarter:]), np.percentile(beside, 10)
+    faint, bright, sky = np.median(by_light[:quarter]), np.median(by_light[-quarter:]), np.percentile(beside, DEEPEST)
     return float(sky) if IMPRINT * bright < min(faint, sky) else np.nan
 
 
@@ -268,12 +270,12 @@ def photon_noise(cutout):
     Returns
     -------
     ndarray of shape (n_bands, ny, nx)
-        10 nJy per pixel; 0 in bands of which the electrons or the noise are not known.
+        10 nJy per pixel; 0 outside of segments, and in bands of which the electrons or the noise are not known.
     """
     noise = np.zeros(cutout.sci.shape)
     electrons = np.full(len(noise), np.nan) if cutout.electrons is None else cutout.electrons
     for band in np.flatnonzero(np.isfinite(electrons) & cutout.noise.known):
-        light = source_light(cutout.sci[band] - cutout.noise.background[band], cutout.pixel)
+        light = source_light(cutout.sci[band] - cutout.noise.background[band], cutout.pixel) * (cutout.segmap > 0)
         noise[band] = np.sqrt(light / electrons[band] / max(cutout.noise.area[band], 1))
     return noise
 

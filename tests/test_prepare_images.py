@@ -179,6 +179,20 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
     assert (before.noise, before.notes) == (None, ())
 
 
+def test_the_pixel_file_says_which_noise_its_errors_hold(survey_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(data_paths.SURVEYS, "uncover", data_paths.SURVEYS["uncover"]._replace(electrons={"f444w": 9}))
+    for id_dr3, bright in ((7, True), (10, False)):
+        cutout = with_sky_noise(cut_out(open_survey(survey_folder, IDS), id_dr3, margin=12))
+        path = tmp_path / f"{id_dr3}.fits"
+        cutout_to_fits(cutout, cutout.segmap == id_dr3, settings_block()).writeto(path)
+        said = fits.getheader(path)["PHOTNOIS"]
+        assert said.startswith("errors hold no photon noise of the source, unless weights do, in 5 of 6 bands: its br")
+        assert (said in cutout.notes) == bright  # galaxy 10 is as faint as the sky's noise
+        again, _ = read_cutout(path)
+        np.testing.assert_array_equal(again.electrons, [np.nan] * 5 + [9])
+        assert again.photon_note == said
+
+
 def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
     """Fluxes plus the background, and errors over the scale, are those of the mosaics."""
     raw = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
@@ -192,6 +206,7 @@ def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
         assert (hdus[0].header["ERRORS"], hdus[0].header["BACKGND"]) == ("measured", "local")
         back = hdus["SCI"].data + np.array(table["background"])[:, None, None]
         np.testing.assert_allclose(back, raw.sci, rtol=1e-5, atol=1e-6)
+        assert hdus[0].header["PHOTNOIS"] == ""
         stated = hdus["ERR"].data / np.array(table["scale"])[:, None, None]
         np.testing.assert_allclose(stated, raw.err, rtol=1e-5)
 
