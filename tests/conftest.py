@@ -38,9 +38,9 @@ def own_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("UNCOVER_CACHE_FOLDER", str(tmp_path / "cache"))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_photons(monkeypatch):
-    """Images that tests draw hold no photon noise of sources, and nothing is to be said of it."""
+    """The survey's weights hold the photon noise of sources, which is none here: nothing is to be said of it."""
     plain = data_paths.SURVEYS["uncover"]
     monkeypatch.setitem(data_paths.SURVEYS, "uncover", plain._replace(electrons=0))
 

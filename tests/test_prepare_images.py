@@ -193,6 +193,7 @@ def test_the_pixel_file_says_which_noise_its_errors_hold(survey_folder, tmp_path
         assert again.photon_note == said
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
     """Fluxes plus the background, and errors over the scale, are those of the mosaics."""
     raw = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
@@ -303,6 +304,7 @@ def test_noise_is_measured_around_a_galaxy_without_sky(survey_folder):
     assert cutout.notes == ("too little sky near the galaxy in all bands: noise measured up to 60 pixels around it",)
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     """One band has no data where the sky is, another none at all, which nobody will miss."""
     crowd(survey_folder, np.s_[:, :65])
@@ -334,6 +336,7 @@ def test_a_mosaic_without_sky_says_so(survey_folder):
     np.testing.assert_array_equal(used.err, cutout.err)
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_weights_in_another_unit_are_noticed_and_do_not_matter(survey_folder):
     plain = with_sky_noise(cut_out(open_survey(survey_folder, IDS), 7, margin=10))
     edit(image_path(survey_folder, "f200w", "wht"), lambda weight: weight * 1e-4)
