@@ -28,6 +28,7 @@ class SurveyFiles(NamedTuple):
     zero_point: float | str | None = None  # AB magnitude of 1 count per second, or the header's keyword for it
     psf_fwhm: float = 0.14  # arcsec, of the PSF that the images are matched to: F444W's; measured where `psf` is given
     psf: str = ""  # FITS image of it, on pixels of the images unless its header says; "": a model of that FWHM
+    electrons: float | dict | None = None  # per 10 nJy, or {band: number}; 0: weights hold photon noise; None: header
 
 
 # ---- edit here --------------------------------------------------------------

@@ -17,13 +17,20 @@ from helper_functions.job.fits_windows import Mosaic, find_segments, open_mosaic
 from helper_functions.job.flux_units import FLUX_UNIT
 from helper_functions.job.records import digest
 from helper_functions.job.save_results import described, image_hdu, table_hdu
-from helper_functions.job.survey_images import find_all_images, find_catalogs, mask_missing, open_band, read_pixels
+from helper_functions.job.survey_images import (
+    find_all_images,
+    find_catalogs,
+    known_electrons,
+    mask_missing,
+    open_band,
+    read_pixels,
+)
 from helper_functions.job.survey_psf import find_psf, read_psf
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
 from helper_functions.psf import PSF_FWHM, in_pixels, measure_fwhm
 from helper_functions.registration import Registration, registration_notes
 from helper_functions.resampling import moved, reach_of
-from helper_functions.sky_noise import SkyNoise, in_words, measure_sky, noise_notes
+from helper_functions.sky_noise import BRIGHT, SkyNoise, in_words, measure_sky, noise_notes, photon_note
 
 SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment whose sky is measured: the first with enough of it
 
@@ -36,6 +43,9 @@ NOISE_COLUMNS = {  # of the noise table: unit, and what it holds
     "scale": (None, "scatter of the sky over its stated errors"),
     "correlation": (None, "of the noise of two pixels 0, 1, 2, ... pixels apart"),
     "striped": (None, "correlation along rows less that along columns"),
+    "beside": (FLUX_UNIT, "stated error of the sky beside the galaxy, the least on it: weights hold its imprint"),
+    "peak": (None, "flux of the brightest pixel of the galaxy over the noise of the sky"),
+    "electrons": (None, "per 10 nJy, whose photon noise is in measured errors; NaN: not known; inf: weights hold it"),
     "noise_area": ("pix", "over which noise is correlated: variance of a mean = error^2 times this / number"),
 }
 
@@ -59,6 +69,7 @@ class Survey(NamedTuple):
     error_map: str  # a key of ERROR_MAPS
     psf_fwhm: float  # arcsec, of the PSF that the images are matched to
     psf: np.ndarray | None  # (size, size), of sum 1, on the survey's pixels; None: the model of that FWHM
+    electrons: np.ndarray  # (n_bands,), per 10 nJy, see `known_electrons`
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
@@ -123,6 +134,9 @@ def open_survey(folder, ids, survey=None):
     psf = None if psf_path is None else read_psf(psf_path, pixel)
     paths = [super_catalog, sps_catalog, segmap_path, *sum(images.values(), ()), *([psf_path] if psf_path else [])]
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
+    electrons = known_electrons(survey, tuple(images), sci)
+    if truth_path.is_file():
+        electrons[np.isnan(electrons)] = np.inf  # simulations draw no photons
     return Survey(
         bands=tuple(images),
         wavelengths=np.array([pivot_wavelength(band) for band in images]),
@@ -131,6 +145,7 @@ def open_survey(folder, ids, survey=None):
         error_map=files.error_map,
         psf_fwhm=files.psf_fwhm if psf is None else measure_fwhm(psf, pixel),
         psf=psf,
+        electrons=electrons,
         segmap=segmap,
         catalog_ids=catalog_ids,
         redshifts=redshifts,
@@ -229,9 +244,10 @@ def cut_out(
         registration=registration,
         psf=survey.psf,
         truth=None if survey.truth is None else read_window(survey.truth, window),
+        electrons=survey.electrons,
     )
     nearest = [each[inside(sky_window, both)] for each in (*planes, everything)]
-    noise = measure_sky(*nearest, pixel)
+    noise = measure_sky(*nearest, pixel, id_dr3)
     noise, notes = with_more_sky(noise, survey, cutout, moves)
     if registration is not None:
         notes = (*registration_notes(registration, survey.bands), *notes)
@@ -292,7 +308,8 @@ def with_more_sky(noise, survey, cutout, moves):
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide, moves[band])
-            noise = noise.filled_with(measure_sky(sci[None], err[None], segmap, cutout.pixel), [band])
+            measured = measure_sky(sci[None], err[None], segmap, cutout.pixel, cutout.id_dr3)
+            noise = noise.filled_with(measured, [band])
         still = np.isnan(noise.background[without])
         found, without = without[~still], without[still]
         if found.size:
@@ -301,7 +318,8 @@ def with_more_sky(noise, survey, cutout, moves):
                 f"too little sky near the galaxy in {in_words(survey.bands, some, wanted)}: "
                 f"noise measured up to {margin} pixels around it"
             )
-    return noise, (*notes, *noise_notes(noise, survey.bands, wanted))
+    missing = photon_note(noise, survey.bands, wanted, cutout.electrons, least=BRIGHT)
+    return noise, (*notes, *noise_notes(noise, survey.bands, wanted), *filter(None, [missing]))
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
@@ -360,6 +378,7 @@ def cutout_to_fits(cutout, mask, settings):
     primary.header["BACKGND"] = (settings.background, "background taken off SCI: local or none")
     primary.header["PSFFWHM"] = (cutout.psf_fwhm, "arcsec, of the PSF that images are matched to")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
+    primary.header["PHOTNOIS"] = cutout.photon_note
     primary.header["NOTES"] = "; ".join(cutout.notes)
     plane = cutout.wcs.to_header(relax=True)  # with distortions
     cube = plane.copy()
@@ -376,7 +395,7 @@ def cutout_to_fits(cutout, mask, settings):
         fits.BinTableHDU(bands, name="BANDS"),
     ]
     if cutout.noise is not None:
-        hdus.append(table_hdu("NOISE", noise_table(cutout.noise, cutout.bands)))
+        hdus.append(table_hdu("NOISE", noise_table(cutout)))
     if cutout.registration is not None:
         hdus.append(table_hdu("REGISTRATION", registration_table(cutout.registration, cutout.bands)))
     if cutout.psf is not None:
@@ -385,9 +404,12 @@ def cutout_to_fits(cutout, mask, settings):
     return fits.HDUList(hdus)
 
 
-def noise_table(noise, bands):
-    """What was measured in the sky as a `Table`, a row for each band, with units and descriptions."""
-    return described(Table({"band": list(bands), **noise._asdict(), "noise_area": noise.area}), NOISE_COLUMNS)
+def noise_table(cutout):
+    """What is known of the noise of a cutout as a `Table`, a row for each band, with units and descriptions."""
+    noise, n_bands = cutout.noise, len(cutout.bands)
+    electrons = np.full(n_bands, np.nan) if cutout.electrons is None else cutout.electrons
+    columns = {"band": list(cutout.bands), **noise._asdict(), "electrons": electrons, "noise_area": noise.area}
+    return described(Table(columns), NOISE_COLUMNS)
 
 
 def registration_table(registration, bands):
@@ -419,6 +441,7 @@ def read_cutout(path):
             noise=noise if noise is None else SkyNoise(*(native(noise[name]) for name in SkyNoise._fields)),
             registration=None if shifts is None else Registration(*_shift_and_error(shifts)),
             notes=tuple(note for note in header.get("NOTES", "").split("; ") if note),
+            electrons=noise if noise is None else native(noise["electrons"]),
         )
         return cutout, hdus["MASK"].data.astype(bool)
 

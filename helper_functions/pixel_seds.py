@@ -12,7 +12,7 @@ from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
 from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
 from helper_functions.registration import Registration
-from helper_functions.sky_noise import SkyNoise
+from helper_functions.sky_noise import SkyNoise, photon_note
 
 DERIVATIVE_SMOOTHING = 0.04, 0.024  # arcsec, standard deviation, of the Laplacian and the slopes: the PSF has 0.06
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
@@ -36,11 +36,20 @@ class Cutout(NamedTuple):
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     psf: np.ndarray | None = None  # (size, size), of sum 1, on the cutout's pixels; None: the model of that FWHM
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
+    electrons: np.ndarray | None = None  # (n_bands,), per 10 nJy; NaN not known, inf: photon noise is in the weights
 
     @property
     def pixel(self):
         """Side of a pixel, arcsec."""
         return pixel_of(self.wcs)
+
+    @property
+    def photon_note(self):
+        """A sentence on photon noise that errors do not hold, "" where there is none to be said."""
+        if self.noise is None:
+            return ""
+        wanted = np.isfinite(self.sci[:, in_segments(self)]).any(axis=1)
+        return photon_note(self.noise, self.bands, wanted, self.electrons)
 
 
 def pixel_of(wcs):

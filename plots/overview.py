@@ -1,5 +1,7 @@
 """Every band of a galaxy with the outline of its selected pixels; segments, SNR, noise of the sky, registration."""
 
+import textwrap
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
@@ -31,6 +33,7 @@ HIGH_SNR = 10.0  # where the scale of the SNR ends if no threshold says it
 ROOM = 0.27  # inches, between rows of panels, for their titles
 BELOW = 2.0  # inches, for the panel of the registration
 SHIFT_SHOWN = 0.3  # pixels: the scale of shifts reaches at least as far
+TITLE_LETTERS = 17  # that fit into an inch of a small title
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
 
@@ -123,7 +126,9 @@ def draw_noise(ax, cutout):
     quick_ticks(ax, "left", np.outer(10.0**powers, np.arange(2, 10)).ravel(), named=False, length=2)
     quick_ticks(ax, "left", 10.0**powers, ["10" + f"{power:.0f}".translate(SUPERSCRIPTS) for power in powers], size=7)
     ax.set_ylabel(FLUX_LABEL, size=8)
-    ax.set_title("noise of a pixel; the numbers are scatter of the sky / stated error", size=8, pad=3, y=1)
+    title = "noise of a pixel; the numbers are scatter of the sky / stated error"
+    room = round(TITLE_LETTERS * ax.get_position().width * ax.figure.get_figwidth())
+    ax.set_title("\n".join([title, *textwrap.wrap(cutout.photon_note, room)]), size=8, pad=3, y=1)
     ax.legend(loc="lower right", fontsize=7, ncols=3, framealpha=0.9, borderpad=0.3, handletextpad=0.3, columnspacing=1)
 
 

@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+import data_paths
 from distances import Options
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_distances import PixelDistances
@@ -37,6 +38,13 @@ def own_folders(monkeypatch, tmp_path):
     monkeypatch.delenv("STAR_PSFS", raising=False)
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "made"))
     monkeypatch.setenv("UNCOVER_CACHE_FOLDER", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def no_photons(monkeypatch):
+    """The survey's weights hold the photon noise of sources, which is none here: nothing is to be said of it."""
+    plain = data_paths.SURVEYS["uncover"]
+    monkeypatch.setitem(data_paths.SURVEYS, "uncover", plain._replace(electrons=0))
 
 
 def celestial_wcs():

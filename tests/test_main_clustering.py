@@ -325,6 +325,7 @@ def test_neighbours_taken_in_are_saved(job, monkeypatch):
     assert fits.getheader(output / "pixel_seds/7_pixels.fits")["MEMBERS"] == "7 8"
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_dropped_bands_are_named(job, survey_folder):
     path = image_path(survey_folder, "f814w", "wht")
     data, header = fits.getdata(path, header=True)
@@ -377,6 +378,7 @@ def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
     assert "images/kmeans_contrast_features/7_feature_weights.png" in files_of(output)
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_weights_are_those_of_the_bands_clustered_with(job, survey_folder, monkeypatch):
     path = image_path(survey_folder, "f200w", "wht")
     weight, header = fits.getdata(path, header=True)
@@ -405,6 +407,7 @@ def test_a_feature_that_no_band_covers_is_told(job, monkeypatch, capsys):
     assert "unknown feature 'lyman': choose from uv_slope" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_the_summary_says_what_the_memory_limit_changed(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "MEMORY_LIMIT", 1e-6)
     _, output = job("--ids", 7, "--methods", "agglomerative", "kmeans", "--n-clusters", 2)

@@ -24,6 +24,7 @@ from helper_functions.job.results import BandWeights, GalaxyResult, RunPanel
 from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
+from helper_functions.sky_noise import measure_sky
 from plots.cluster_map import cluster_map
 from plots.comparison import comparison
 from plots.composites import composites_page
@@ -127,6 +128,21 @@ def test_overview_has_a_panel_for_every_band_and_two_more(n_bands):
     assert "segments (blue: taken in)" in titles
     assert "median SNR (line: > 3)" in titles
     assert "neighbours taken in: none" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("n_bands", [1, 3, 19])
+def test_overview_says_what_photon_noise_errors_do_not_hold(n_bands):
+    cutout = galaxy(n_bands)
+    cutout.segmap[:] = 7 * (np.hypot(*(np.mgrid[:20, :24] - 12)) < 2)
+    noise = measure_sky(cutout.sci, cutout.err, cutout.segmap, pixel=0.1, source=7)  # large pixels: 440 are enough sky
+    drawn = cutout._replace(noise=noise)
+    for electrons, said in ((None, drawn.photon_note), (np.ones(n_bands), "")):
+        figure = overview_of(drawn._replace(electrons=electrons), cutout.segmap == 7)
+        title = figure.axes[1].title
+        assert " ".join(title.get_text().split("\n")[1:]) == said
+        box, other = (each.get_window_extent() for each in (title, figure.axes[2].title))
+        assert not box.overlaps(other)
+    assert drawn.photon_note.startswith("errors hold no photon noise of the source, unless weights do, in all bands")
 
 
 def test_overview_of_a_band_without_data_and_an_empty_mask():

@@ -186,6 +186,21 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
     assert (before.noise, before.notes) == (None, ())
 
 
+def test_the_pixel_file_says_which_noise_its_errors_hold(survey_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(data_paths.SURVEYS, "uncover", data_paths.SURVEYS["uncover"]._replace(electrons={"f444w": 9}))
+    for id_dr3, bright in ((7, True), (10, False)):
+        cutout = with_sky_noise(cut_out(open_survey(survey_folder, IDS), id_dr3, margin=12))
+        path = tmp_path / f"{id_dr3}.fits"
+        cutout_to_fits(cutout, cutout.segmap == id_dr3, settings_block()).writeto(path)
+        said = fits.getheader(path)["PHOTNOIS"]
+        assert said.startswith("errors hold no photon noise of the source, unless weights do, in 5 of 6 bands: its br")
+        assert (said in cutout.notes) == bright  # galaxy 10 is as faint as the sky's noise
+        again, _ = read_cutout(path)
+        np.testing.assert_array_equal(again.electrons, [np.nan] * 5 + [9])
+        assert again.photon_note == said
+
+
+@pytest.mark.usefixtures("no_photons")
 def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
     """Fluxes plus the background, and errors over the scale, are those of the mosaics."""
     raw = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
@@ -199,8 +214,9 @@ def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
         assert (hdus[0].header["ERRORS"], hdus[0].header["BACKGND"]) == ("measured", "local")
         back = hdus["SCI"].data + np.array(table["background"])[:, None, None]
         np.testing.assert_allclose(back, raw.sci, rtol=1e-5, atol=1e-6)
+        assert hdus[0].header["PHOTNOIS"] == ""
         stated = hdus["ERR"].data / np.array(table["scale"])[:, None, None]
-        np.testing.assert_allclose(stated, raw.err, rtol=0.02)  # the scatter is the least, 1% above in some bands
+        np.testing.assert_allclose(stated, raw.err, rtol=1e-5)
 
 
 # ---- units ------------------------------------------------------------------
@@ -279,7 +295,7 @@ def test_noise_is_measured_in_the_same_sky_whatever_the_margin(survey_folder, ma
     survey = open_survey(survey_folder, IDS)
     cutout, wide = cut_out(survey, 7, margin=margin), cut_out(survey, 7, margin=30)
     assert cutout.notes == ()
-    for name, values in measure_sky(wide.sci, wide.err, wide.segmap)._asdict().items():
+    for name, values in measure_sky(wide.sci, wide.err, wide.segmap, source=7)._asdict().items():
         np.testing.assert_array_equal(getattr(cutout.noise, name), values)
     seds = extract_seds(cutout, cutout.segmap == 7)
     np.testing.assert_array_equal(seds.correlation, cutout.noise.correlation)
@@ -295,6 +311,7 @@ def test_noise_is_measured_around_a_galaxy_without_sky(survey_folder):
     assert cutout.notes == ("too little sky near the galaxy in all bands: noise measured up to 60 pixels around it",)
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     """One band has no data where the sky is, another none at all, which nobody will miss."""
     crowd(survey_folder, np.s_[:, :65])
@@ -326,6 +343,7 @@ def test_a_mosaic_without_sky_says_so(survey_folder):
     np.testing.assert_array_equal(used.err, cutout.err)
 
 
+@pytest.mark.usefixtures("no_photons")
 def test_weights_in_another_unit_are_noticed_and_do_not_matter(survey_folder):
     plain = with_sky_noise(cut_out(open_survey(survey_folder, IDS), 7, margin=10))
     edit(image_path(survey_folder, "f200w", "wht"), lambda weight: weight * 1e-4)

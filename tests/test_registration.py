@@ -38,7 +38,7 @@ def test_weighted_median_by_eye():
 def test_only_large_and_significant_shifts_are_corrected():
     shift = np.array([[0.2, 0.0], [0.05, 0.0], [0.0, 0.6], [0.3, 0.4]])
     found = Registration(shift, np.array([[0.01, 0.01], [0.01, 0.01], [0.01, 0.3], [0.1, 0.01]]))
-    # The third lies off by two errors only; of the last, 0.6 of the error along its direction is 0.06, and 0.5 is 8 times.
+    # The third lies off by two errors only; that of the last, 0.06 along its direction, is an eighth of its shift.
     assert found.to_correct.tolist() == [True, False, False, True]
     assert found.correction.tolist() == [[0.2, 0], [0, 0], [0, 0], [0.3, 0.4]]
     np.testing.assert_allclose(found.left[1], [np.hypot(0.05, 0.01), 0.01])  # what is not corrected is left

@@ -5,7 +5,16 @@ from scipy.ndimage import gaussian_filter
 
 from helper_functions.noise import error_of_sum
 from helper_functions.pixel_seds import Cutout
-from helper_functions.sky_noise import in_words, measure_sky, noise_notes, sky_of, with_sky_noise
+from helper_functions.sky_noise import (
+    BRIGHT,
+    in_words,
+    measure_sky,
+    noise_notes,
+    photon_note,
+    sky_of,
+    source_light,
+    with_sky_noise,
+)
 
 SIDE, SIGMA = 180, 1.2
 AREA = 4 * np.pi * SIGMA**2  # of white noise after a Gaussian filter
@@ -113,7 +122,7 @@ def test_nothing_is_measured_without_sky():
 
 
 def test_errors_and_background_as_asked():
-    """By hand: errors twice the scatter are halved; weights that are larger on the galaxy do not count there."""
+    """By hand: errors twice the scatter are halved, and a pixel of another depth keeps its own."""
     sci = smoothed(n_bands=2) + 5
     err = np.full_like(sci, 2.0)
     err[0, 90, 90], err[1, 90, 90], err[1, 91, 91] = 0.1, 20, np.nan
@@ -121,7 +130,7 @@ def test_errors_and_background_as_asked():
     raw = a_cutout(sci, err)._replace(noise=found)
     both = with_sky_noise(raw)
     np.testing.assert_allclose(both.err[:, 0, 0], 2 * found.scale, rtol=1e-5)
-    assert both.err[0, 90, 90] == pytest.approx(found.scatter[0], rel=1e-5)
+    assert both.err[0, 90, 90] == pytest.approx(0.1 * found.scale[0], rel=1e-5)
     assert both.err[1, 90, 90] == pytest.approx(20 * found.scale[1], rel=1e-5)
     assert np.isnan(both.err[1, 91, 91])
     np.testing.assert_allclose(both.sci, raw.sci - found.background[:, None, None], rtol=1e-5)
@@ -179,6 +188,173 @@ def test_the_unit_of_the_fluxes_does_not_matter(factor):
     np.testing.assert_allclose(other.scale, one.scale, rtol=1e-9)
     np.testing.assert_allclose(other.correlation, one.correlation, atol=1e-9)
     np.testing.assert_allclose(other.background, factor * one.background, rtol=1e-9)
+
+
+# ---- depth that varies, and weights with an imprint of the source ----------
+
+Y, X = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+RADIUS = np.hypot(Y, X)
+DISC = (RADIUS <= 20).astype(int)  # the source 1, 1,257 pixels
+LIGHT = np.where(DISC == 1, 40 * np.exp(-RADIUS / 8), 0)
+IMPRINT_NOTE = "stated errors are smaller on the source than beside it, as if weights held its imprint, in "
+
+
+def observed(depth, stated=None, light=LIGHT, n_bands=4, factor=0.8, seed=1):
+    """Source 1 in noise of standard deviation `depth` times `factor`, which is stated to be `stated`, or `depth`."""
+    sci = light + factor * depth * smoothed(n_bands, seed)
+    return a_cutout(sci, np.broadcast_to(depth if stated is None else stated, sci.shape), DISC)
+
+
+def notes_of(cutout):
+    noise = measure_sky(cutout.sci, cutout.err, cutout.segmap, cutout.pixel, cutout.id_dr3)
+    return noise_notes(noise, cutout.bands, np.ones(len(cutout.bands), dtype=bool))
+
+
+@pytest.mark.parametrize("half", [22, 35, 50])
+def test_a_galaxy_in_a_deep_window_has_deep_errors(half):
+    """Three times deeper: the edge of the window lies between the galaxy and the sky beside it, in this, or beyond.
+
+    The noise is 0.8 of what is stated all over.
+    """
+    deep = np.maximum(abs(Y), abs(X)) <= half
+    cutout = observed(np.where(deep, 1.0, 3.0))
+    assert IMPRINT_NOTE + "all bands" not in notes_of(cutout)
+    used = with_sky_noise(cutout)
+    assert np.isnan(used.noise.beside).all()
+    # 5% as for one depth above: the scale is of fluxes over stated errors. The shallow error would be 2.4.
+    np.testing.assert_allclose(used.noise.scale, 0.8, rtol=0.05)
+    np.testing.assert_allclose(used.err[:, DISC == 1], 0.8, rtol=0.05)
+    np.testing.assert_allclose(used.err[:, ~deep], 2.4, rtol=0.05)
+    assert (used.noise.scatter > 1.6).all()  # so the scatter of the sky is no measure of the galaxy's noise
+    # Nor does it matter to the correlation of the noise that most of its variance is that of shallow pixels.
+    assert used.noise.area.mean() == pytest.approx(AREA, rel=0.15)
+
+
+@pytest.mark.parametrize("where", [X > 0, X > 8, Y + X > -10, (X > 3) & (Y > -5), abs(X) < 6, (abs(X) < Y) & (Y > 4)])
+def test_a_galaxy_across_an_edge_has_each_side_s_own_errors(where):
+    """Sides, a corner, a strip between detectors, and a wedge of a quarter: the deep part is sky beside it, too."""
+    for deep in (where, ~where):
+        cutout = observed(np.where(deep, 1.0, 3.0))
+        assert notes_of(cutout) == ()
+        used = with_sky_noise(cutout)
+        for side, error in ((deep, 0.8), (~deep, 2.4)):
+            np.testing.assert_allclose(used.err[:, side], error, rtol=0.05)
+
+
+def test_an_imprint_of_the_source_in_weights_is_found_and_counts_in_no_other_band():
+    """Bands 1 and 3 have errors of a half where the source is brightest; the noise is the same all over."""
+    plain = observed(np.ones((SIDE, SIDE)))
+    stated = np.ones_like(plain.sci)
+    stated[[1, 3]] = 1 / np.sqrt(1 + 3 * LIGHT / LIGHT.max())
+    stated[2] = np.sqrt(1 + LIGHT / LIGHT.max())  # photon noise, which is none
+    cutout = plain._replace(err=np.float32(stated))
+    assert notes_of(cutout) == (IMPRINT_NOTE + "band1, band3",)
+    assert notes_of(plain) == ()
+    used = with_sky_noise(cutout)
+    assert np.isfinite(used.noise.beside).tolist() == [False, True, False, True]
+    np.testing.assert_allclose(used.err[[1, 3]][:, DISC == 1], 0.8, rtol=0.05)  # of the scale
+    for band in (0, 2):
+        np.testing.assert_allclose(used.err[band], cutout.err[band] * used.noise.scale[band], rtol=1e-6)
+    # The control: the scale alone leaves errors that are half as large as the noise.
+    assert (cutout.err[1] * used.noise.scale[1])[DISC == 1].min() == pytest.approx(0.4, rel=0.05)
+    # As stated is as stated.
+    np.testing.assert_array_equal(with_sky_noise(cutout, errors="stated").err, cutout.err)
+
+
+def test_weights_that_vary_by_a_tenth_from_pixel_to_pixel_have_no_imprint():
+    """In 200 bands, of a source of 49 pixels: medians of twelve scatter by 4%."""
+    rng = np.random.default_rng(4)
+    small = (RADIUS < 4).astype(int)[60:120, 60:120]
+    stated = np.float32(rng.lognormal(0, 0.1, (200, 60, 60)))
+    sci = stated * rng.standard_normal(stated.shape) + 10 * small
+    assert small.sum() > 40
+    assert np.isnan(measure_sky(sci, stated, small, source=1).beside).all()
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_neither_unit_nor_orientation_nor_other_bands_matter_to_what_is_measured_of_the_source(factor):
+    cutout = observed(np.ones((SIDE, SIDE)), 1 / np.sqrt(1 + 3 * LIGHT / LIGHT.max()), n_bands=2)
+    one = measure_sky(cutout.sci, cutout.err, DISC, source=1)
+    assert np.isfinite(one.beside).all()
+    other = measure_sky(factor * cutout.sci[::-1], factor * cutout.err[::-1], DISC, source=1)
+    images = (each.transpose(0, 2, 1)[:, ::-1] for each in (cutout.sci, cutout.err))
+    turned = measure_sky(*images, DISC.T[::-1], source=1)
+    np.testing.assert_allclose(other.beside[::-1], factor * one.beside, rtol=1e-6)  # 32 bits
+    for peak, beside in ((other.peak[::-1], other.beside[::-1] / factor), (turned.peak, turned.beside)):
+        np.testing.assert_allclose(peak, one.peak, rtol=1e-5)
+        np.testing.assert_allclose(beside, one.beside, rtol=1e-6)
+
+
+# ---- photon noise ----------------------------------------------------------
+
+ELECTRONS = 3.0  # per 10 nJy
+FLAT = 30.0 * (RADIUS <= 40)  # 30 times the noise of the sky, and 90 electrons
+SOURCE, CORE = (RADIUS <= 40).astype(int), RADIUS <= 34
+
+
+def with_photons(smooth, n_bands=30):
+    """Sky of variance 1 and electrons that were counted; both smoothed alike, with the variance of the sky 1 again."""
+    rng = np.random.default_rng(6)
+    unit = np.sqrt(AREA) if smooth else 1.0  # what the filter leaves of a scatter of 1
+    light, electrons = np.broadcast_to(FLAT / unit, (n_bands, SIDE, SIDE)), ELECTRONS / unit
+    sci = unit * (rng.standard_normal(light.shape) + rng.poisson(light * electrons) / electrons)
+    if smooth:
+        sci = gaussian_filter(sci, (0, SIGMA, SIGMA), mode="wrap")
+    return a_cutout(sci, np.ones_like(sci), SOURCE), electrons / unit, FLAT
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_photon_noise_of_a_bright_source_is_in_its_errors(smooth):
+    """Flux 30 and 3 electrons for each unit: a variance of 10 beside that of the sky, 1; smoothing divides both."""
+    cutout, electrons, light = with_photons(smooth)
+    known = with_sky_noise(cutout._replace(electrons=np.full(30, electrons)))
+    off = known.sci[:, CORE] - light[CORE]
+    # 3,600 pixels in 30 bands: 0.3%, and 1% where AREA are one; 2% of the scales and 5% of the areas, of 10 in 11.
+    assert np.std(off / known.err[:, CORE]) == pytest.approx(1, abs=0.05)
+    # The control: without the electrons, errors are too small by sqrt(11).
+    unknown = with_sky_noise(cutout)
+    assert np.std(off / unknown.err[:, CORE]) == pytest.approx(np.sqrt(11), rel=0.05)
+    # In the sky, and where weights hold it already, nothing is added.
+    np.testing.assert_array_equal(known.err[:, SOURCE == 0], unknown.err[:, SOURCE == 0])
+    held = with_sky_noise(cutout._replace(electrons=np.full(30, np.inf)))
+    np.testing.assert_array_equal(held.err, unknown.err)
+    np.testing.assert_array_equal(known.sci, unknown.sci)
+    stated = with_sky_noise(cutout._replace(electrons=np.full(30, electrons)), errors="stated")
+    np.testing.assert_array_equal(stated.err, cutout.err)
+
+
+def test_noise_of_a_pixel_does_not_make_its_own_error():
+    """Photon noise from a pixel's own flux would follow its noise, and weigh down what is bright by chance."""
+    cutout, electrons, _ = with_photons(False)
+    known = with_sky_noise(cutout._replace(electrons=np.full(30, electrons)))
+    flux, weight = known.sci[:, CORE], known.err[:, CORE] ** -2.0
+    # Weights of 1 / (1 + flux / 3) fall by 1 in 33 for each unit, and fluxes of variance 11 come out low by a third.
+    # Of the smoothed light, a pixel's own is a sixth.
+    naive = 1 / (1 + np.maximum(flux, 0) / electrons)
+    assert np.average(flux, weights=naive) == pytest.approx(30 - 1 / 3, abs=0.05)
+    assert np.average(flux, weights=weight) == pytest.approx(30, abs=0.1)
+    assert (source_light(np.full((5, 5), -3.0)) == 0).all()
+    # What is missing is no light, and takes none from pixels beside it.
+    image = np.where(np.eye(9, dtype=bool), np.nan, 7.0)
+    np.testing.assert_allclose(source_light(image)[~np.eye(9, dtype=bool)], 7)
+
+
+def test_what_errors_do_not_hold_is_said_where_it_may_matter():
+    cutout, electrons, _ = with_photons(False, n_bands=3)
+    noise, wanted = with_sky_noise(cutout).noise, np.ones(3, dtype=bool)
+    peak = noise.peak.max()
+    assert peak == pytest.approx(30 + 4 * np.sqrt(11), rel=0.1)  # the largest of 15,000 pixels: 4 times their noise
+    sentence = "errors hold no photon noise of the source, unless weights do, in {}: its brightest pixel is {:.0f}"
+    brightest = f"times the noise of the sky in band{np.argmax(noise.peak)}"
+    said = photon_note(noise, cutout.bands, wanted, None, least=BRIGHT)
+    assert said == f"{sentence.format('all bands', peak)} {brightest}"
+    assert photon_note(noise, cutout.bands, wanted, None, least=100) == ""
+    some = np.array([electrons, np.nan, np.inf])
+    assert photon_note(noise, cutout.bands, wanted, some).startswith(sentence.format("band1", noise.peak[1]))
+    assert photon_note(noise, cutout.bands, wanted, np.full(3, electrons)) == ""
+    assert photon_note(noise, cutout.bands, ~wanted, None) == ""
+    assert cutout._replace(noise=noise).photon_note == said
+    assert cutout.photon_note == ""  # nobody looked
 
 
 # ---- pixels of another size -------------------------------------------------

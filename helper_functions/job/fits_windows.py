@@ -36,6 +36,7 @@ class Mosaic(NamedTuple):
     header: dict | None  # cards of the image, and those that it leaves to the header of the file
     stored: tuple | None = None  # dtype and first byte of pixels that are neither compressed nor scaled
     unit_factor: float = 1.0  # that pixels are multiplied with when they are read
+    electrons: float = float("nan")  # per 10 nJy of an image; NaN: not known
 
 
 def open_mosaic(path, cache_folder, extension=None):

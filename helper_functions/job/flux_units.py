@@ -13,9 +13,12 @@ LARGEST_FACTOR = 1e100  # either way: the square of it still is a number
 SAME = 1e-12  # closer to 1 than this is rounding, which must not change pixels
 AGREE = 0.01  # relative difference of two calibrations of one image, above which one of them must be wrong
 AB_KEYWORDS = ("ABMAGZP", "ABZP", "ZPAB")  # of zero points that are AB by their name
+GAINS = "GAIN", "CCDGAIN"  # keywords of electrons per count
+EXPOSURES = "EXPTIME", "EXPOSURE", "TEXPTIME"  # keywords of seconds
 # What instruments count, and how often a second is written.
 COUNTS = re.compile(
-    r"(e-?|electrons?|counts?|cts?|dn|adu)(?P<rate> ?/ ?s(ec)?|[ .*]?s(\^|\*\*)?\(?-1\)?)?|(?P<cps>cps)"
+    r"((?P<electron>e-?|electrons?)|(?P<number>dn|adu)|counts?|cts?)"
+    r"(?P<rate> ?/ ?s(ec)?|[ .*]?s(\^|\*\*)?\(?-1\)?)?|(?P<cps>cps)"
 )
 
 
@@ -67,6 +70,36 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
         said = ", ".join(f"{value:.4g} by {name}" for name, value in found.items())
         raise ValueError(f"{path} contradicts itself: 1 of its units is so many times {FLUX_UNIT}: {said}")
     return _rounded(values[0])
+
+
+def electrons_in(bunit, header):
+    """How many electrons one unit of an image is, by its header; NaN where that does not say.
+
+    Images of flux density do not say it, nor do data numbers without a gain. Counts without a gain are electrons, as
+    drizzled images have them.
+
+    Parameters
+    ----------
+    bunit : str or None
+        BUNIT of the image.
+    header : mapping
+        Where the gain of counts is looked up, and the exposure time of rates.
+    """
+    counts = COUNTS.fullmatch(str(bunit or "").strip().lower())
+    if not counts:
+        return np.nan
+    gain = 1.0 if counts["electron"] else _first(header, GAINS, np.nan if counts["number"] else 1.0)
+    return gain * (_first(header, EXPOSURES, np.nan) if counts["rate"] or counts["cps"] else 1.0)
+
+
+def _first(header, names, otherwise):
+    """The value of the first of these keywords that the header has, `otherwise` where it has none that can be."""
+    for name in (name for name in names if name in header):
+        try:
+            return _number(header, name, "")
+        except ValueError:
+            continue  # what is only good to know refuses no image
+    return otherwise
 
 
 def _rounded(factor):

@@ -8,7 +8,7 @@ import data_paths
 from helper_functions.choose import choose
 from helper_functions.filters import known_bands, pivot_wavelength, sedpy_name
 from helper_functions.job.fits_windows import check_aligned, is_same_image, open_mosaic, read_window
-from helper_functions.job.flux_units import unit_factor
+from helper_functions.job.flux_units import electrons_in, unit_factor
 
 # Errors of pixels from what a survey gives instead, and the power of the flux unit that this is in.
 ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
@@ -166,7 +166,44 @@ def open_band(sci_path, error_path, survey, cache_folder, segmap):
     factors = [_factor(mosaic, segmap, files) for mosaic in (sci, error if _has_own_unit(error, sci, files) else sci)]
     # The WCS is the segmap's; workers need not be sent 50 copies, nor headers.
     light = {"wcs": None, "header": None}
+    sci = sci._replace(electrons=electrons_in(sci.bunit, sci.header) / factors[0])
     return sci._replace(unit_factor=factors[0], **light), error._replace(unit_factor=factors[1] ** power, **light)
+
+
+def known_electrons(survey, bands, images):
+    """Electrons per 10 nJy of each band, as the description of the survey has it, else as the header does.
+
+    Parameters
+    ----------
+    survey : str
+        A key of `data_paths.SURVEYS`.
+    bands : sequence of str
+        Names of the bands.
+    images : sequence of Mosaic
+        Their images, from `open_band`.
+
+    Returns
+    -------
+    ndarray of shape (n_bands,)
+        NaN where not known; infinite where weights hold the photon noise, for which 0 stands in the description.
+
+    Raises
+    ------
+    ValueError
+        Where the description has what is no number of electrons, or names what is no band.
+    """
+    files = data_paths.SURVEYS[survey]
+    given = files.electrons if isinstance(files.electrons, dict) else dict.fromkeys(bands, files.electrons)
+    curves = {name.lower(): curve.lower() for name, curve in (files.filters or {}).items()}
+    given = {curves.get(name.lower(), name.lower()): number for name, number in given.items() if number is not None}
+    wrong = [name for name, number in given.items() if not (sedpy_name(name) and 0 <= number < np.inf)]
+    if wrong:
+        raise ValueError(
+            f"electrons of {', '.join(wrong)} in {data_paths.setting_name(survey, 'electrons')} in data_paths.py: want "
+            "names of bands, and numbers of electrons per 10 nJy, or 0 where weights hold the photon noise of sources"
+        )
+    known = [given.get(band, image.electrons) for band, image in zip(bands, images, strict=True)]
+    return np.array([number if number != 0 else np.inf for number in known], dtype=float)
 
 
 def _has_own_unit(error, sci, files):

@@ -3,7 +3,7 @@ import pytest
 from astropy.io.fits.card import Undefined
 from conftest import celestial_wcs
 
-from helper_functions.job.flux_units import unit_factor
+from helper_functions.job.flux_units import electrons_in, unit_factor
 
 STERADIAN_PER_PIXEL = np.radians(0.04 / 3600) ** 2  # pixels of 40 mas
 
@@ -89,3 +89,30 @@ def test_counts_have_zero_points(bunit, known, zero_point):
 def test_what_is_not_calibrated_or_contradicts_itself_is_refused(bunit, known, message):
     with pytest.raises(ValueError, match=message):
         unit_factor(bunit, celestial_wcs(), "image.fits", **known)
+
+
+# ---- electrons --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bunit", "header", "electrons"),
+    [
+        ("electrons", {}, 1),
+        ("ELECTRONS/S", {"EXPTIME": 500.0, "CCDGAIN": 2.0}, 500),  # these are electrons already
+        ("e-/s", {}, np.nan),  # for how long nobody says
+        ("e-/s", {"EXPTIME": 0.0}, np.nan),
+        ("e-/s", {"EXPTIME": "unknown", "EXPOSURE": 20.0}, 20),
+        ("cps", {"EXPTIME": 500.0}, 500),
+        ("counts/s", {"EXPTIME": "500", "CCDGAIN": 2.0}, 1000),
+        ("counts", {"GAIN": 1.5, "CCDGAIN": 2.0, "EXPTIME": 500.0}, 1.5),
+        ("DN/s", {"EXPTIME": 500.0}, np.nan),  # how many electrons a number is nobody says
+        ("DN/s", {"EXPTIME": 500.0, "GAIN": 4.0}, 2000),
+        ("adu", {"GAIN": 4.0}, 4),
+        ("MJy/sr", {"EXPTIME": 500.0, "GAIN": 4.0}, np.nan),  # the gain is of counts that are no more
+        ("10 nJy", {}, np.nan),
+        (None, {"EXPTIME": 500.0}, np.nan),
+        (Undefined(), {"EXPTIME": 500.0}, np.nan),
+    ],
+)
+def test_electrons_by_hand(bunit, header, electrons):
+    assert electrons_in(bunit, header) == pytest.approx(electrons, nan_ok=True)

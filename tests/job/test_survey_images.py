@@ -8,6 +8,7 @@ import data_paths
 from data_paths import SurveyFiles
 from helper_functions.job.fits_windows import open_mosaic
 from helper_functions.job.survey_images import find_bands, mask_missing
+from helper_functions.sky_noise import source_light, with_sky_noise
 from prepare_images import cut_out, open_survey
 
 IDS = [7, 8]
@@ -125,6 +126,44 @@ def test_a_copy_of_an_image_is_not_its_weight(survey_folder):
     for path in (sci, wht):
         edit(path, np.ones_like)
     assert (cut_out(open_survey(survey_folder, IDS), 7, margin=5).err[2] == 100).all()  # 1 uJy
+
+
+# ---- electrons --------------------------------------------------------------
+
+
+def test_a_header_of_counts_says_how_many_electrons_there_are(describe, survey_folder):
+    """f200w in electrons per second, 0.05 of them for each 10 nJy, exposed for 800 seconds: 40 electrons."""
+    zero_point = 28.9 + 2.5 * np.log10(0.05)
+    for kind, power in (("sci", 1), ("wht", -2)):
+        edit(image_path(survey_folder, "f200w", kind), lambda pixels, power=power: pixels * 0.05**power)
+    for keyword, value in {"BUNIT": "electron/s", "ABMAGZP": zero_point, "EXPTIME": 800.0}.items():
+        fits.setval(image_path(survey_folder, "f200w"), keyword, value=value)
+    describe(electrons=None)
+    cutout = cut_out(open_survey(survey_folder, IDS, "mine"), 7, margin=5)
+    # 28.9 is 10 nJy to 0.1%.
+    np.testing.assert_allclose(cutout.electrons, [40 if band == "f200w" else np.nan for band in BANDS], rtol=2e-3)
+    # Its photon noise is in the errors then, and in those of no other band.
+    used, without = (with_sky_noise(each) for each in (cutout, cutout._replace(electrons=None)))
+    source, band = cutout.segmap == 7, BANDS.index("f200w")
+    photons = np.sqrt(used.err[band] ** 2 - without.err[band] ** 2)[source]
+    expected = np.sqrt(source_light(used.sci[band])[source] / 40 / np.maximum(used.noise.area[band], 1))
+    np.testing.assert_allclose(photons, expected, rtol=0.02)
+    np.testing.assert_array_equal(np.delete(used.err, band, axis=0), np.delete(without.err, band, axis=0))
+    # The message says what is not known, as the galaxy is bright.
+    assert cutout.notes == (used.photon_note,)
+    assert "errors hold no photon noise of the source, unless weights do, in 5 of 6 bands: its br" in cutout.notes[0]
+
+
+def test_the_description_of_a_survey_says_how_many_electrons_there_are(describe, survey_folder):
+    describe(electrons=25)
+    assert open_survey(survey_folder, IDS, "mine").electrons.tolist() == [25] * 6
+    describe(electrons={"F200W": 25.0, "f444w": 0}, filters={"f814w": "wfc3_uvis_f814w"})
+    found = open_survey(survey_folder, IDS, "mine").electrons
+    np.testing.assert_array_equal(found, [{"f200w": 25, "f444w": np.inf}.get(band, np.nan) for band in BANDS])
+    for wrong in ({"f20w": 25.0}, {"f200w": -1.0}, np.nan):
+        describe(electrons=wrong)
+        with pytest.raises(ValueError, match=r"electrons of f.* in electrons of 'mine' in SURVEYS in data_paths\.py"):
+            open_survey(survey_folder, IDS, "mine")
 
 
 # ---- extensions -------------------------------------------------------------
