@@ -125,7 +125,7 @@ def test_rand_index_is_that_of_the_tables():
 
 
 def test_error_of_the_index_knows_that_pixels_of_a_patch_are_not_independent():
-    """Maps that differ in patches of 4 pixels a side: the error is the scatter over maps drawn anew, to a factor 1.5."""
+    """Maps that differ in patches of 4 pixels a side: the error is the scatter over maps drawn anew, to 1.5 times."""
     side = 40
     rows, cols = np.divmod(np.arange(side**2), side)
     one = np.where(cols < side // 2, 1, 2)

@@ -36,7 +36,7 @@ class GalaxyView(NamedTuple):
     runs: tuple  # of RunView
     agreement: np.ndarray | None  # (n_runs, n_runs), adjusted Rand index; None where there are fewer than two runs
     consensus: np.ndarray | None  # (n_pixels,), most frequent region
-    notes: tuple  # of str, what is to be known of the galaxy, and what speaks against the run that is shown first
+    notes: tuple  # of str, what is to be known of the galaxy, and speaks against the run shown first
     without: dict  # run without a result -> why
 
 
