@@ -285,7 +285,7 @@ def do_what_is_missing(store, survey, shifts, rows):
         if run not in rows:
             start = time.perf_counter()
             try:
-                result = cluster_run(run, seds, cutout, settings, store.criteria(run))
+                result = cluster_run(run, seds, cutout, settings, store.criteria(run), store.is_first(run))
                 result = result._replace(regions=match_regions(result.labels, known), maps=maps)
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
                 made[run] = result.labels, result.regions, result.composites
@@ -307,7 +307,7 @@ def kept_run(store, run, seds):
     return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=store.settings.seed)
 
 
-def cluster_run(run, seds, cutout, settings, criteria):
+def cluster_run(run, seds, cutout, settings, criteria, is_first):
     """Do one run on one galaxy.
 
     Parameters
@@ -318,6 +318,8 @@ def cluster_run(run, seds, cutout, settings, criteria):
     settings : Settings
     criteria : sequence of str
         To be shown beside the one that chooses the number of clusters.
+    is_first : bool
+        Whether it is the galaxy's first run, which is checked against other bands and seeds.
 
     Returns
     -------
@@ -338,10 +340,11 @@ def cluster_run(run, seds, cutout, settings, criteria):
     composites = composite_seds(seds, clustering.labels, confident, settings.seed)
     populations = population_seds(seds, clustering, METHODS[run.method].refit, settings.seed)
 
-    def again(drawn):
-        return cluster(drawn, n_clusters=max(clustering.n_clusters, 1)).labels
+    def again(drawn, seed=settings.seed):
+        return cluster(drawn, n_clusters=max(clustering.n_clusters, 1), seed=seed).labels
 
-    quality = judge(Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed))
+    judged = Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed)
+    quality = judge(judged, is_first)
     return run_result(run, cutout, seds, clustering, composites, populations, quality, settings)
 
 

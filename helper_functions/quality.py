@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
+from helper_functions.cross_checks import cross_check
 from helper_functions.noise import with_noise_on_top
 from helper_functions.pixel_seds import PixelSEDs, complete_block
 from helper_functions.psf import in_pixels
@@ -23,7 +24,8 @@ class Judged(NamedTuple):
     seds: PixelSEDs
     labels: np.ndarray  # (n_pixels,), 1..n_clusters, below 1 for none
     composites: CompositeSEDs  # of these labels
-    again: Callable  # PixelSEDs -> labels: clusters other fluxes of the same pixels in the same way, into as many
+    # (PixelSEDs, seed=...) -> labels: clusters other fluxes, bands or pixels in the same way, into as many.
+    again: Callable
     confidence: np.ndarray | None = None  # (n_pixels,), probability of the labels; None where the method knows none
     seed: int = 0
 
@@ -132,7 +134,7 @@ QUALITY = {
     ),
     "reduced_chi2": QualityFigure(
         reduced_chi2,
-        "of pixels about their composite, each scaled freely: 1 if noise is all that is left",
+        "of pixels about their composite, each scaled freely: 1 if noise is all that is left; blends raise it",
         "χ²",
         "{:.3g}",
     ),
@@ -159,9 +161,10 @@ QUALITY = {
 }
 
 
-def judge(judged):
-    """All figures of QUALITY, {name: value}, for a `Judged`."""
-    return {name: figure.measure(judged) for name, figure in QUALITY.items()}
+def judge(judged, is_first=False):
+    """All figures of QUALITY, {name: value}, for a `Judged`; and those of CHECKS for the first run of a galaxy."""
+    found = {name: figure.measure(judged) for name, figure in QUALITY.items()}
+    return found | cross_check(judged) if is_first else found
 
 
 # ---- parts of figures -------------------------------------------------------

@@ -25,6 +25,7 @@ RUN_SECONDS = {
     "spectral_cross_cor": (0.15, 0.1),
 }
 OTHER_RUN_SECONDS = (0.5, 0.5)  # of a method that was not measured
+CHECKS_SECONDS = (0.1, 0.2)  # of the first run against other bands and seeds
 CRITERIA_SECONDS = (1.0, 0.6)  # of those that are shown for the first run
 EXPLORER_SECONDS = (0.4, 0.1)  # of the page
 FIT_SECONDS = {"delayed": 22.0, "nonparametric": 29.0}  # of one region
@@ -87,6 +88,7 @@ def costs(sizes, runs, settings):
     """Seconds on one core and MB on disk of galaxies with so many pixels, both of shape (n_galaxies,)."""
     found = settings.n_clusters == "auto"
     parts = [GALAXY_SECONDS, *(RUN_SECONDS.get(run.method, OTHER_RUN_SECONDS) for run in runs)]
+    parts += [CHECKS_SECONDS] if runs else []
     parts += [CRITERIA_SECONDS] if found and settings.criteria_shown and settings.pictures == "all" else []
     parts += _with_pictures(GALAXY_PICTURES_SECONDS, RUN_PICTURES_SECONDS, runs, settings)
     parts += [EXPLORER_SECONDS] if settings.explorer else []

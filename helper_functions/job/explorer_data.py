@@ -10,7 +10,7 @@ import data_paths
 from helper_functions.job.explorer_runs import maps_of, read_agreement, read_run, read_table
 from helper_functions.job.records import GALAXY, load_record, recorded_runs
 from helper_functions.job.runs import shown_first
-from helper_functions.job.summary import OK
+from helper_functions.job.summary import EMPTY, OK, notes_on_trust
 
 WHOLE = ("redshift", "notes")  # of a galaxy, and not of a band
 
@@ -36,7 +36,7 @@ class GalaxyView(NamedTuple):
     runs: tuple  # of RunView
     agreement: np.ndarray | None  # (n_runs, n_runs), adjusted Rand index; None where there are fewer than two runs
     consensus: np.ndarray | None  # (n_pixels,), most frequent region
-    notes: tuple  # of str, what is to be known of the galaxy
+    notes: tuple  # of str, what is to be known of the galaxy, and speaks against the run shown first
     without: dict  # run without a result -> why
 
 
@@ -72,6 +72,7 @@ def read_galaxy(output, id_dr3):
     bands = cubes["bands"]
     redshift = cubes.get("redshift", next((rows[name]["redshift"] for name in names), np.nan))
     runs = tuple(read_run(output, id_dr3, name, rows[name], where, bands) for name in names)
+    doubts = [f"{name}: {note}" for name in names[:1] for note in notes_on_trust(EMPTY | rows[name])]
     agreement, consensus, share = read_agreement(output, id_dr3, names, where)
     sky, pixel = tangent_plane(header, mask.shape)
     return GalaxyView(
@@ -93,7 +94,7 @@ def read_galaxy(output, id_dr3):
         runs=runs,
         agreement=agreement,
         consensus=consensus,
-        notes=tuple(cubes.get("notes", ())),
+        notes=(*cubes.get("notes", ()), *doubts),
         without=without,
     )
 

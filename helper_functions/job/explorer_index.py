@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
+from helper_functions.cross_checks import HARDLY_AGREE
 from helper_functions.job.records import GALAXY, code_digest, digest, locked, read_record
 from helper_functions.job.runs import shown_first
 from helper_functions.job.save_results import save_image, save_json, save_text
@@ -135,6 +136,8 @@ def listed_galaxy(rows):
 
 FLAGS = {  # what a user should look at: word -> whether it is true of a row of the summary
     "number uncertain": lambda row: row["k_low"] < row["k_high"],
+    "bad fit": lambda row: row["misfit"],
+    "bands disagree": lambda row: row["bands_agree"] < HARDLY_AGREE,
     "errors misstated": lambda row: row["misstated"],
     "bands not registered": lambda row: row["registration_max"] > BADLY_REGISTERED,
     "neighbours taken in": lambda row: row["neighbours"],

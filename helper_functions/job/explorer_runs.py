@@ -8,6 +8,7 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.job.runs import Run
+from helper_functions.job.summary import COLUMNS, EMPTY
 from helper_functions.quality import QUALITY
 from helper_functions.sed_features import SED_FEATURES
 
@@ -128,10 +129,14 @@ def measured(value, error):
 
 
 def figures_of_quality(row):
-    """The figures of quality of a row of the summary, {name and meaning: value}."""
-    return {
-        f"{name.replace('_', ' ')}: {figure.meaning}": figure.in_words(row[name]) for name, figure in QUALITY.items()
-    }
+    """The figures of quality of a row of the summary, {name and meaning: value}; records of long ago lack some."""
+    row = EMPTY | row
+    values = {name: figure.in_words(row[name]) for name, figure in QUALITY.items()}
+    values["bands_agree"] = measured(row["bands_agree"], row["bands_agree_err"])
+    values["seeds_agree"] = QUALITY["stability"].in_words(row["seeds_agree"])
+    chi2 = QUALITY["reduced_chi2"].in_words(row["misfit_chi2"])
+    values["misfit_chi2"] = f"{chi2}: bad fit in {row['misfit'].upper()}" if row["misfit"] else chi2
+    return {f"{name.replace('_', ' ')}: {COLUMNS[name][1]}": value for name, value in values.items()}
 
 
 def in_unit(name, unit):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from distances import METRICS
+from helper_functions.cross_checks import CHECKS
 from helper_functions.job.exports import EXPORTS
 from helper_functions.job.field import FIELD_PICTURES
 from helper_functions.job.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
@@ -65,7 +66,7 @@ TABLES = {
     "metrics": lambda: meanings("metric", METRICS),
     "criteria": lambda: meanings("criterion", CRITERIA),
     "features": features_table,
-    "quality": lambda: meanings("figure", QUALITY),
+    "quality": lambda: meanings("figure", QUALITY | CHECKS),
     "exports": lambda: meanings("code", EXPORTS),
     "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES | FIT_PICTURES | FIELD_PICTURES),
 }

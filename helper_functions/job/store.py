@@ -82,7 +82,7 @@ class GalaxyStore:
     settings : Settings
     asked : Asked
     runs : list of Run
-        Those that the call is to do; criteria are shown for the first of them.
+        Those that the call is to do; criteria are shown for the first of them, and it is checked the most.
     """
 
     def __init__(self, id_dr3, settings, asked, runs):
@@ -93,7 +93,11 @@ class GalaxyStore:
         """Criteria to be shown for a run besides the one that chooses the number of clusters: what a picture shows."""
         drawn = self.settings.pictures == "all"
         chooses = drawn and self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
-        return self.settings.criteria_shown if chooses and run == self.runs[0] else []
+        return self.settings.criteria_shown if chooses and self.is_first(run) else []
+
+    def is_first(self, run):
+        """Whether a run is the first of this call, of which more is found out than of the others."""
+        return run == self.runs[0]
 
     def is_done(self):
         """Whether nothing is left to do for the runs of this call."""
@@ -107,6 +111,7 @@ class GalaxyStore:
             and record.get("fingerprint") == self.asked.runs[run]
             and self._shows_enough(record)
             and set(self.criteria(run)) <= set(record["criteria"])
+            and self.is_first(run) <= record.get("is_checked", False)
             and self._stands(record)
         )
         return record["row"] if done else None
@@ -198,7 +203,8 @@ class GalaxyStore:
         pictures = save_run_pictures(result, self.settings)
         row = ok_row(result, pictures, seconds()) | settings_columns(self.settings, fingerprint)
         criteria = list(result.clustering.scores)
-        self._save_run_record(run, row, describe_files(output, [labels, *tables, *pictures.values()]), criteria)
+        files = describe_files(output, [labels, *tables, *pictures.values()])
+        self._save_run_record(run, row, files, criteria, is_checked=self.is_first(run))
         return row
 
     def save_failure(self, run, problem, status=None):
@@ -217,7 +223,7 @@ class GalaxyStore:
             traceback.print_exception(problem)
         return rows
 
-    def _save_run_record(self, run, row, files=None, criteria=()):
+    def _save_run_record(self, run, row, files=None, criteria=(), is_checked=False):
         save_record(
             self.output,
             self.id_dr3,
@@ -226,6 +232,7 @@ class GalaxyStore:
             fingerprint=self.asked.runs[run],
             pixels=self.asked.pixels,
             criteria=list(criteria),
+            is_checked=is_checked,
             **self._pictures_asked(),
             settings={name: value for name, value in self.settings._asdict().items() if name != "id_dr3_list"},
             files=files or {},

@@ -11,8 +11,10 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.clustering import UNASSIGNED
+from helper_functions.cross_checks import CHECKS, HARDLY_AGREE
 from helper_functions.job.records import GALAXY, Busy, locked, read_record
 from helper_functions.job.save_results import checksum, save_json, save_table
+from helper_functions.misfit import BAD_FIT, misfit, misfit_words
 from helper_functions.quality import QUALITY
 
 OK, FAILED = "ok", "failed"
@@ -38,7 +40,13 @@ COLUMNS = {
     "k_high": (0, "highest such number"),
     "n_unassigned": (0, "selected pixels in no cluster"),
     "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
-    **{name: (np.nan, figure.meaning) for name, figure in QUALITY.items()},
+    **{name: (np.nan, figure.meaning) for name, figure in (QUALITY | CHECKS).items()},
+    "misfit_chi2": (
+        np.nan,
+        "chi2 per degree of freedom of the pixels about what the run says they are, with all that noise, calibration, "
+        "registration and PSF allow",
+    ),
+    "misfit": ("", f"bands with residuals far above that, the worst first, where misfit_chi2 is above {BAD_FIT:g}"),
     "misstated": ("", "bands whose stated errors are off by more than a factor of 1.5 from the scatter of the sky"),
     "registration_max": (
         np.nan,
@@ -77,7 +85,8 @@ def ok_row(result, pictures, seconds):
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
     k_low, k_high = clustering.k_range or (EMPTY["k_low"], EMPTY["k_high"])
-    return _row(
+    fit = misfit(seds, clustering)
+    row = _row(
         cutout.id_dr3,
         result.run,
         redshift=float(cutout.redshift),
@@ -91,14 +100,16 @@ def ok_row(result, pictures, seconds):
         n_unassigned=int((clustering.labels == UNASSIGNED).sum()),
         n_incomplete=clustering.n_incomplete,
         **result.quality,
+        misfit_chi2=fit.chi2,
+        misfit=" ".join(fit.bands),
         misstated=" ".join(misstated_bands(cutout)),
         registration_max=np.nan if cutout.registration is None else cutout.registration.largest,
         neighbours=" ".join(map(str, cutout.members[1:])),
         pictures=" ".join(pictures),
         seconds=round(seconds, 3),
         status=OK,
-        message="; ".join(warnings_of(result)),
     )
+    return row | {"message": "; ".join(warnings_of(result) + notes_on_trust(row))}
 
 
 def misstated_bands(cutout):
@@ -125,6 +136,15 @@ def warnings_of(result):
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
     return notes + clustering.k_notes
+
+
+def notes_on_trust(row):
+    """What speaks against a run that ended well, from its row: a list of sentences without a full stop."""
+    notes = [misfit_words(row["misfit_chi2"], row["misfit"].split())] if row["misfit"] else []
+    if row["bands_agree"] < HARDLY_AGREE:
+        found = "{bands_agree:z.2f} +- {bands_agree_err:.2f}".format_map(row)
+        notes.append(f"maps of odd and even bands hardly agree ({found})")
+    return notes
 
 
 def settings_columns(settings, fingerprint):

@@ -14,11 +14,12 @@ from sklearn.metrics import adjusted_rand_score
 import data_paths
 import main_clustering
 from helper_functions.compare_runs import in_regions
+from helper_functions.cross_checks import CHECKS
 from helper_functions.job import explorer
 from helper_functions.job.explorer_data import read_galaxy, tangent_plane
 from helper_functions.job.explorer_runs import measured, spread
 from helper_functions.job.label_file import read_clusters
-from helper_functions.job.records import GALAXY, load_record
+from helper_functions.job.records import GALAXY, load_record, save_record
 from helper_functions.quality import QUALITY
 from main_clustering import main
 from prepare_images import read_cutout
@@ -29,7 +30,7 @@ FLAGS = ("--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters",
 
 def bare(patch):
     """Without figures of quality, and pages of one line: both are tested elsewhere."""
-    patch.setattr(main_clustering, "judge", lambda judged: dict.fromkeys(QUALITY, 0.5))
+    patch.setattr(main_clustering, "judge", lambda judged, is_first: dict.fromkeys(QUALITY, 0.5))
     patch.setattr("plots.explorer.page.explorer_page", lambda view: f"a page of {len(view.runs)} runs")
 
 
@@ -173,3 +174,27 @@ def test_numbers_are_written_to_two_digits_of_their_error():
         assert spread(0.2, 0.3, 0.5) == "0.30 +0.20 −0.10"
         assert spread(4.13, 4.13, 4.13) == "4.13"
         assert spread(np.nan, np.nan, np.nan) == "–"
+
+
+def test_page_says_what_speaks_against_the_run_shown_first(made):
+    record = load_record(made.output, 7, RUNS[0])
+    doubtful = {"misfit": "f300m", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05, "seeds_agree": 0.9}
+    before = read_galaxy(made.output, 7)
+    assert not any(RUNS[0] in note for note in before.notes)
+    save_record(made.output, 7, RUNS[0], **(record | {"row": record["row"] | doubtful}))
+    view = read_galaxy(made.output, 7)
+    assert "blended_mixture: residuals are 2.5 times what noise allows (chi2 6.1), most in F300M" in view.notes[-2]
+    assert view.notes[-1] == "blended_mixture: maps of odd and even bands hardly agree (0.20 +- 0.05)"
+    figures = {name.split(":")[0]: value for name, value in view.runs[0].quality.items()}
+    assert figures["misfit chi2"] == "6.1: bad fit in F300M"
+    assert (figures["bands agree"], figures["seeds agree"]) == ("0.200 ± 0.050", "0.90")
+    others = {name.split(":")[0]: value for name, value in view.runs[1].quality.items()}
+    assert others["bands agree"] == "–"
+
+
+def test_record_of_a_version_without_the_checks_is_read(made):
+    record = load_record(made.output, 7, RUNS[0])
+    old = {name: value for name, value in record["row"].items() if name not in CHECKS and "misfit" not in name}
+    save_record(made.output, 7, RUNS[0], **(record | {"row": old}))
+    figures = {name.split(":")[0]: value for name, value in read_galaxy(made.output, 7).runs[0].quality.items()}
+    assert (figures["misfit chi2"], figures["bands agree"], figures["seeds agree"]) == ("–", "–", "–")

@@ -57,7 +57,7 @@ def bare(patch):
     """Cluster without pictures and figures of quality, which are tested elsewhere."""
     for pictures in ("RUN_PICTURES", "GALAXY_PICTURES"):
         patch.setattr(f"helper_functions.job.pictures.{pictures}", {})
-    patch.setattr(main_clustering, "judge", lambda judged: dict.fromkeys(QUALITY, np.nan))
+    patch.setattr(main_clustering, "judge", lambda judged, is_first: dict.fromkeys(QUALITY, np.nan))
 
 
 def block_for(output):

@@ -236,3 +236,16 @@ def test_criteria_are_shown_for_the_first_run_where_one_chooses(saved):
     assert store_with(criteria_shown=["bic"]).criteria(RUN) == []  # the number is given
     assert store_with(n_clusters="auto", criteria_shown=["bic"], pictures="few").criteria(RUN) == []  # and not drawn
     assert store_with(runs=(other, RUN), n_clusters="auto").criteria(other) == []  # it finds the number by itself
+
+
+def test_a_run_that_comes_first_now_is_done_again_unless_it_was_checked(saved, two_shapes):
+    store_with, _ = saved
+    other = Run("gaussian_mixture", "L2", "euclidean")
+    second = store_with(runs=(other, RUN))
+    second.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
+    assert second.done_row(RUN) is not None
+    first = store_with(runs=(RUN, other))
+    assert first.done_row(RUN) is None
+    first.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
+    assert first.done_row(RUN) is not None
+    assert second.done_row(RUN) is not None

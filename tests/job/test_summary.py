@@ -3,11 +3,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from astropy.table import Table
+from test_results import result_of
 
 import data_paths
+from helper_functions.cross_checks import HARDLY_AGREE
 from helper_functions.job.records import GALAXY, save_record
 from helper_functions.job.runs import Run
-from helper_functions.job.summary import COLUMNS, Summary, failed_row, one_line
+from helper_functions.job.summary import COLUMNS, Summary, failed_row, notes_on_trust, ok_row, one_line
+from helper_functions.misfit import BAD_FIT
 
 RUN = Run("kmeans", "L2", "euclidean")
 
@@ -124,3 +127,33 @@ def test_one_line_says_what_was_found_and_what_went_wrong():
     other = good | {"run": "kmeans_L2", "message": "no data in f814w; smaller than the PSF: cluster 2"}
     both = one_line([good, other], "out")
     assert both == "7: 90 pixels; clusters: dbscan_L2 3, kmeans_L2 3; no data in f814w -> out"
+
+
+def test_a_bad_fit_and_bands_that_disagree_are_said_with_their_numbers():
+    row = failed_row(7, RUN, "no", "refused")
+    assert notes_on_trust(row) == []  # nothing is known
+    fine = row | {"bands_agree": HARDLY_AGREE, "bands_agree_err": 0.2, "misfit_chi2": 1.2}
+    assert notes_on_trust(fine) == []
+    bad = {"misfit": "f300m f356w", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05}
+    assert notes_on_trust(row | bad) == [
+        "residuals are 2.5 times what noise allows (chi2 6.1), most in F300M, F356W: "
+        "bands not registered, a PSF not matched, or more populations",
+        "maps of odd and even bands hardly agree (0.20 +- 0.05)",
+    ]
+
+
+def test_the_row_of_a_run_names_the_bands_that_do_not_fit(two_shapes):
+    good = result_of(two_shapes, "kmeans", "euclidean")
+    row = ok_row(good, [], 1.0)
+    assert (row["misfit"], row["message"]) == ("", "")
+    assert row["misfit_chi2"] < BAD_FIT
+    assert np.isnan(row["bands_agree"])  # it was not the first run
+    flux = good.seds.flux.copy()
+    flux[::2, 3] *= 1.5
+    checks = {"bands_agree": 0.1, "bands_agree_err": 0.02, "seeds_agree": 0.9}
+    bad = good._replace(seds=good.seds._replace(flux=flux), quality=good.quality | checks)
+    row = ok_row(bad, [], 1.0)
+    assert row["misfit"].split()[0] == "f200w"
+    assert (row["bands_agree"], row["seeds_agree"]) == (0.1, 0.9)
+    assert "most in F200W" in row["message"]
+    assert row["message"].endswith("maps of odd and even bands hardly agree (0.10 +- 0.02)")
