@@ -28,8 +28,8 @@ from helper_functions.pixel_seds import complete_block, extract_seds, median_snr
 from helper_functions.registration import (
     Registration,
     SourceShifts,
+    combined,
     neighbourhood,
-    refined,
     registration_at,
     without_prior,
 )
@@ -149,27 +149,32 @@ def measure_sources(cutouts, places, known=None, seed=0):
     SourceShifts
         Of the sources that can be measured; of none where no source is bright enough.
     """
-    n_bands = len(cutouts[0].bands)
+    n_bands, wavelengths = len(cutouts[0].bands), cutouts[0].wavelengths
     bright = [number for number, cutout in enumerate(cutouts) if bright_pixels(cutout).sum() >= FEWEST_PIXELS]
     cutouts, (rows, cols) = [cutouts[number] for number in bright], np.array(places, dtype=float)[bright].T
     if not cutouts:
-        return SourceShifts(rows, cols, *np.full((2, 0, n_bands, 2), np.nan))
+        return SourceShifts(rows, cols, *np.empty((2, 0, n_bands, 2)), wavelengths)
     start = whole_pixel_lags(cutouts).astype(float) if known is None else known.shift
     current, prior = np.tile(start, (len(cutouts), 1, 1)), np.full((n_bands, 2), STEP)
     for _ in range(ROUNDS):
-        own = [
-            without_prior(_measure_aligned(*each, prior, seed), prior) for each in zip(cutouts, current, strict=True)
-        ]
+        found = [_measure_aligned(*each, prior, seed) for each in zip(cutouts, current, strict=True)]
+        own = [without_prior(one, prior) for one in found]
         shift, error = current + np.array([one.shift for one in own]), np.array([one.error for one in own])
-        sources = SourceShifts(rows, cols, shift, error)
-        among = neighbourhood(sources) if known is None else None
-        before, places = current, zip(rows, cols, strict=True)
-        around = [registration_at(sources, *place, among) if known is None else known for place in places]
-        each = zip(around, map(Registration, shift, error), strict=True)
-        current = np.array([refined(*both).shift for both in each])
+        sources = SourceShifts(rows, cols, shift, error, wavelengths)
+        before, current = current, best_alignments(sources, known)
         if np.abs(current - before).max() < CONVERGED:
             break
     return sources
+
+
+def best_alignments(sources, known):
+    """Shifts of each source as all sources, or what is `known`, and the source itself say, (n_sources, n_bands, 2)."""
+    among = neighbourhood(sources) if known is None else None
+    shifts = []
+    for each, place in enumerate(zip(sources.rows, sources.cols, strict=True)):
+        around = registration_at(sources, *place, among) if known is None else known
+        shifts.append(combined(sources.only([each]), around).shift)
+    return np.array(shifts)
 
 
 def _measure_aligned(cutout, shift, prior, seed):

@@ -14,7 +14,9 @@ from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
 from helper_functions.registration import Registration
 from helper_functions.sky_noise import SkyNoise, photon_note
 
-DERIVATIVE_SMOOTHING = 0.04, 0.024  # arcsec, standard deviation, of the Laplacian and the slopes: the PSF has 0.06
+# Arcsec, standard deviations of Gaussians: of derivatives, which raise noise, less than that of the PSF, 0.06; and of
+# its wings, of which most lies between 0.2 and 0.6.
+SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS = 0.024, 0.04, 0.32
 MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
 
 
@@ -70,8 +72,7 @@ class PixelSEDs(NamedTuple):
     pixel: float = PIXEL  # arcsec, side
     psf_fwhm: float = PSF_FWHM  # arcsec
     psf: np.ndarray | None = None  # (size, size), of sum 1; None: the model of that FWHM
-    # (n_pixels, 3), of brightness, see `derivatives_of_light`; None: unknown.
-    derivatives: np.ndarray | None = None
+    changes: np.ndarray | None = None  # (n_pixels, 6), of brightness, see `changes_of_light`; None: unknown
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
     registration_error: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns; None: not measured
     background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, the same in all pixels; None: unknown
@@ -100,7 +101,7 @@ class PixelSEDs(NamedTuple):
             wavelengths=self.wavelengths[bands],
             rows=self.rows[pixels],
             cols=self.cols[pixels],
-            derivatives=None if self.derivatives is None else self.derivatives[pixels],
+            changes=None if self.changes is None else self.changes[pixels],
             **{name: values[bands] for name in PER_BAND if (values := getattr(self, name)) is not None},
         )
 
@@ -184,19 +185,20 @@ def extract_seds(cutout, mask):
         pixel=cutout.pixel,
         psf_fwhm=cutout.psf_fwhm,
         psf=cutout.psf,
-        derivatives=derivatives_of_light(cutout, mask)[rows, cols],
+        changes=changes_of_light(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
         registration_error=None if cutout.registration is None else cutout.registration.left[present],
         background_error=None if cutout.noise is None else np.nan_to_num(cutout.noise.background_err[present]),
     )
 
 
-def derivatives_of_light(cutout, mask):
-    """Slopes and Laplacian of a galaxy's brightness: how its image changes if it is moved, or its PSF a little wider.
+def changes_of_light(cutout, mask):
+    """What a galaxy's brightness changes by if its image is moved, or if its PSF is another one.
 
-    An image that is moved by a small s along an axis changes by -s times its slope. A PSF of which the variance is
-    larger by d in a direction changes the image by d/2 times its Laplacian. Both hold to first order, in the units of
-    the derivatives.
+    To first order, an image that is moved by s along an axis changes by -s times its slope. A PSF of which the variance
+    is larger by d in a direction changes the image by d/2 times its Laplacian. If it has a share w more of its light in
+    its wings, the image changes by w times the difference of the image smoothed by the wings and itself; and if wings
+    are brighter on one side, by the slope of the smoothed image.
 
     Parameters
     ----------
@@ -206,15 +208,22 @@ def derivatives_of_light(cutout, mask):
 
     Returns
     -------
-    ndarray of shape (ny, nx, 3)
-        Slope along rows and along columns per pixel, and Laplacian per (0.04 arcsec)^2, whatever the pixels; of the
-        image smoothed by DERIVATIVE_SMOOTHING, as derivatives raise noise.
+    ndarray of shape (ny, nx, 6)
+        Slope along rows and along columns, per pixel; Laplacian, per (0.04 arcsec)^2, whatever the pixels; smoothed by
+        the wings less itself; and slopes of that smoothed by the wings, per pixel.
     """
     brightness = brightness_of_light(cutout, mask)
-    for_laplacian, for_slope = (in_pixels(each, cutout.pixel) for each in DERIVATIVE_SMOOTHING)
+    for_slope, for_laplacian, wings = (
+        in_pixels(each, cutout.pixel) for each in (SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS)
+    )
     laplacian = gaussian_laplace(brightness, for_laplacian, mode="nearest") * in_pixels(PIXEL, cutout.pixel) ** 2
-    slopes = [gaussian_filter(brightness, for_slope, order, mode="nearest") for order in ((1, 0), (0, 1))]
-    return np.stack([*slopes, laplacian], axis=-1)
+    slopes, of_wings = (
+        [gaussian_filter(brightness, smoothing, order, mode="nearest") for order in ((1, 0), (0, 1))]
+        for smoothing in (for_slope, wings)
+    )
+    return np.stack(
+        [*slopes, laplacian, gaussian_filter(brightness, wings, mode="nearest") - brightness, *of_wings], -1
+    )
 
 
 def brightness_of_light(cutout, mask):

@@ -1,7 +1,13 @@
 """Registration of the bands: by how much each image lies off the others, from what was measured in several sources.
 
-Only differences between bands can be measured. Shifts are relative to the median of the bands, each of which counts the
-more the better it is known. How they are measured in a source is in `measure_shifts`.
+What is measured in one source (see `measure_shifts`) is s = S + z + c + noise: the shifts S of the bands, a zero point
+z, as only differences between bands can be measured, and c, what the colours of the source pretend. Colours change
+smoothly with wavelength, and shifts do not: c is a Gaussian process of the logarithm of the wavelength, of its own in
+each source, and all is known together,
+
+    precision of S = prior precision + sum_i C_i^-1,    C_i = noise_i + variance of z + variance of c
+
+where C_i is a matrix over the bands. The shifts are given relative to the median of the bands.
 """
 
 from typing import NamedTuple
@@ -11,15 +17,21 @@ import numpy as np
 UNKNOWN = 1.0  # pixels: how far a band may lie off of which nothing is known
 LEAST_ERROR = 0.03  # pixels, of one source: what the shape of a PSF does to a centre
 WORTH_CORRECTING = 0.1  # pixels: below it the patterns of shifts are enough, and resampling is not worth its price
-SIGNIFICANT = 3.0  # times its error
+SIGNIFICANT = 2.0  # times its error: what is corrected is the most probable shift, whatever else it may be
 NEIGHBOURHOODS = 16, 8  # sources nearest to a place that may tell its shifts better than all of the survey
 BETTER = 0.9  # of the typical residual: a smaller neighbourhood has to predict sources so much better
+COLOURS = 0.05, 0.1, 0.2, 0.4  # pixels, standard deviation of what colours pretend: of these the most probable
+COLOURS_UNKNOWN = 0.3  # pixels, of fewer sources than FEW, which do not tell
+FEW = 4
+SMOOTH = 0.5  # of the logarithm of the wavelength, over which colours are alike: a factor of 1.6
+ZERO_POINT = 30.0  # pixels, standard deviation of the zero point of a source: anything
+NOTHING = 1e3  # pixels, error of what was not measured
+OUTLIER = 2.5  # errors beyond which noise is taken to be larger than stated, by as much
+GAUSSIAN_MAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 REGISTRATIONS = {
     "measured": "in sources of the survey; bands that lie off are moved back",
     "none": "images are taken as they are",
 }
-MEDIAN = 1.25  # error of a median over that of a mean, for Gaussian errors
-GAUSSIAN_MAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 
 
 class Registration(NamedTuple):
@@ -60,7 +72,36 @@ def nothing_known(n_bands):
     return Registration(np.zeros((n_bands, 2)), np.full((n_bands, 2), UNKNOWN))
 
 
-# ---- two measurements -------------------------------------------------------
+# ---- sources ----------------------------------------------------------------
+
+
+class SourceShifts(NamedTuple):
+    """What was measured in each of some sources of a survey. NaN where a source has no data in a band."""
+
+    rows: np.ndarray  # (n_sources,), in the mosaic
+    cols: np.ndarray  # (n_sources,)
+    shift: np.ndarray  # (n_sources, n_bands, 2), pixels; relative to any zero point of each source
+    error: np.ndarray  # (n_sources, n_bands, 2)
+    wavelengths: np.ndarray  # (n_bands,), Angstrom
+
+    def only(self, sources):
+        """The same for some of the sources."""
+        return SourceShifts(*(values[sources] for values in self[:-1]), self.wavelengths)
+
+
+class Evidence(NamedTuple):
+    """What each source says of the shifts of all bands together, along each axis."""
+
+    precision: np.ndarray  # (n_sources, 2, n_bands, n_bands)
+    weighted: np.ndarray  # (n_sources, 2, n_bands), precision times shift
+
+    def total(self, prior, sources=slice(None)):
+        """Shifts, (n_bands, 2), and their covariance, (2, n_bands, n_bands), from some of the sources and a prior."""
+        before = prior.error.T**-2
+        precision = self.precision[sources].sum(axis=0) + before[:, :, None] * np.eye(before.shape[1])
+        weighted = self.weighted[sources].sum(axis=0) + before * prior.shift.T
+        covariance = np.linalg.inv(precision)
+        return np.einsum("abc,ac->ba", covariance, weighted), covariance
 
 
 def without_prior(found, prior):
@@ -80,70 +121,88 @@ def without_prior(found, prior):
     return Registration(found.shift * found.error**-2 / precision, precision**-0.5)
 
 
-def refined(known, own):
-    """What is known of a place, with what was measured in one source there.
+def combined(sources, prior=None):
+    """`Registration` of the bands from all sources, which are taken to have the same shifts.
 
     Parameters
     ----------
-    known : Registration
-        Of the place, from other sources.
-    own : Registration
-        Relative to any zero point; NaN where nothing was measured.
-
-    Returns
-    -------
-    Registration
+    sources : SourceShifts
+    prior : Registration or None
+        What is known besides; None: each band lies off by UNKNOWN at most.
     """
-    error = np.hypot(own.error, LEAST_ERROR)
-    weight = np.where(np.isfinite(own.shift), error**-2, 0)
-    off = np.nan_to_num(own.shift) - known.shift
-    both = np.where(weight > 0, 1 / (error**2 + known.error**2), 0)
-    zero = np.sum(both * off, axis=0) / np.maximum(both.sum(axis=0), 1e-300)
-    precision = known.error**-2 + weight
-    return about_median(Registration(known.shift + weight * (off - zero) / precision, precision**-0.5))
+    prior = prior or nothing_known(len(sources.wavelengths))
+    shift, covariance = evidence_of(sources, prior).total(prior)
+    return about_median(shift, covariance)
 
 
-# ---- many sources -----------------------------------------------------------
+def evidence_of(sources, prior):
+    """`Evidence` of sources, in which errors are as large as residuals say, and colours as they must be."""
+    error = np.hypot(sources.error, LEAST_ERROR)
+    if len(sources.rows) < FEW:
+        return evidence(sources, error, COLOURS_UNKNOWN)[0]
+    error = as_large_as_residuals(sources, error, min(COLOURS), medians(sources))
+    likely = {colours: log_likelihood(sources, error, colours, prior) for colours in COLOURS}
+    colours = max(likely, key=likely.get)
+    total, _ = evidence(sources, error, colours)[0].total(prior)
+    error = as_large_as_residuals(sources, np.hypot(sources.error, LEAST_ERROR), colours, total)
+    return evidence(sources, error, colours)[0]
 
 
-class SourceShifts(NamedTuple):
-    """What was measured in each of some sources of a survey. NaN where a source has no data in a band."""
-
-    rows: np.ndarray  # (n_sources,), in the mosaic
-    cols: np.ndarray  # (n_sources,)
-    shift: np.ndarray  # (n_sources, n_bands, 2), pixels; relative to any zero point of each source
-    error: np.ndarray  # (n_sources, n_bands, 2)
-
-    def only(self, sources):
-        """The same for some of the sources."""
-        return SourceShifts(*(values[sources] for values in self))
-
-    def of(self, source):
-        """`Registration` of one source, relative to its own zero point."""
-        return Registration(self.shift[source], self.error[source])
+def medians(sources):
+    """Shifts that no few sources can spoil: medians over sources, about the median of each over its bands."""
+    with np.errstate(invalid="ignore"):
+        known = np.isfinite(sources.shift)
+        zero = weighted_median(np.nan_to_num(np.swapaxes(sources.shift, 0, 1)), np.swapaxes(known, 0, 1).astype(float))
+        return weighted_median(np.nan_to_num(sources.shift) - zero[:, None], np.where(known, sources.error**-2, 0))
 
 
-def combined(sources):
-    """`Registration` of the bands from all sources, which are taken to have the same shifts.
+def as_large_as_residuals(sources, error, colours, total):
+    """Errors, (n_sources, n_bands, 2), larger where what is left beside shifts, zero point and colours is larger."""
+    _, covariance = evidence(sources, error, colours)
+    residual, known = np.nan_to_num(sources.shift) - total, np.isfinite(sources.shift)
+    pull = error * np.einsum("iabc,ica->iba", np.linalg.inv(covariance), residual)
+    n_sources = len(residual)
+    spread = GAUSSIAN_MAD * np.median(np.abs(pull[known])) * np.sqrt(n_sources / (n_sources - 1))
+    return error * max(spread, 1.0) * np.where(known, np.maximum(np.abs(pull) / OUTLIER, 1), 1)
 
-    The zero points of the sources and the shifts are found in turn: a zero point is the mean over the bands, a shift
-    the median over the sources, each weighted by errors. Residuals that are larger than the errors make errors larger.
+
+def evidence(sources, error, colours):
+    """`Evidence` of sources with these errors, (n_sources, n_bands, 2), and the covariance of what was measured.
+
+    `colours` is the standard deviation of what colours pretend, in pixels.
     """
-    shift, error = sources.shift, np.hypot(sources.error, LEAST_ERROR)
-    weight = np.where(np.isfinite(shift), error**-2, 0)
-    shift = np.nan_to_num(shift)
-    total = np.zeros(shift.shape[1:])
-    for _ in range(10):
-        zero = np.sum(weight * (shift - total), axis=1, keepdims=True) / np.sum(weight, axis=1, keepdims=True)
-        total = weighted_median(shift - zero, weight)
-    residual = (shift - zero - total) * np.sqrt(weight)
-    n_free = np.maximum(len(shift) - 1, 1) / len(shift)
-    spread = (
-        max(1.0, GAUSSIAN_MAD * np.median(np.abs(residual[weight > 0])) / np.sqrt(n_free)) if len(shift) > 1 else 1.0
-    )
-    precision = np.sum(weight, axis=0) / (spread * (MEDIAN if len(shift) > 2 else 1)) ** 2
-    posterior = precision + UNKNOWN**-2
-    return about_median(Registration(total * precision / posterior, posterior**-0.5))
+    wave = np.log(sources.wavelengths)
+    alike = np.exp(-0.5 * ((wave[:, None] - wave) / SMOOTH) ** 2)
+    variance = np.where(np.isfinite(sources.shift), error, NOTHING) ** 2
+    shared = colours**2 * alike + ZERO_POINT**2
+    covariance = np.swapaxes(variance, 1, 2)[..., None] * np.eye(len(wave)) + shared
+    precision = np.linalg.inv(covariance)
+    return Evidence(precision, np.einsum("iabc,ica->iab", precision, np.nan_to_num(sources.shift))), covariance
+
+
+def log_likelihood(sources, error, colours, prior):
+    """Logarithm of the likelihood of colours of that size, where all else is as probable as can be."""
+    found, covariance = evidence(sources, error, colours)
+    residual = np.nan_to_num(sources.shift) - found.total(prior)[0]
+    chi2 = np.einsum("iba,iabc,ica->", residual, found.precision, residual)
+    return -0.5 * (chi2 + np.linalg.slogdet(covariance)[1].sum())
+
+
+def about_median(shift, covariance):
+    """`Registration` of shifts relative to the median of the bands, each of which counts by its precision.
+
+    Parameters
+    ----------
+    shift : ndarray of shape (n_bands, 2)
+    covariance : ndarray of shape (2, n_bands, n_bands)
+    """
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).T
+    weight = 1 / (error**2 + LEAST_ERROR**2)
+    # What all bands have in common is not known, and not wanted either: errors are of differences to the mean.
+    share = (weight / weight.sum(axis=0)).T
+    mean = np.einsum("ab,abc->ac", share, covariance)
+    variance = error**2 - 2 * mean.T + np.einsum("ac,ac->a", share, mean)
+    return Registration(shift - weighted_median(shift, weight), np.sqrt(np.maximum(variance, 1e-6)))
 
 
 def weighted_median(values, weight):
@@ -158,10 +217,15 @@ def weighted_median(values, weight):
     return np.where(half > 0, (low + high) / 2, 0.0)
 
 
-def about_median(found):
-    """The same shifts relative to the median of the bands."""
-    weight = 1 / (found.error**2 + LEAST_ERROR**2)
-    return found._replace(shift=found.shift - weighted_median(found.shift, weight))
+# ---- places -----------------------------------------------------------------
+
+
+class Neighbourhood(NamedTuple):
+    """Which sources tell the shifts at a place of a survey, and how well."""
+
+    evidence: Evidence  # of all sources
+    number: int  # of the nearest sources that predict a source best
+    excess: np.ndarray  # (n_bands, 2), pixels, by how much shifts differ among these
 
 
 def registration_at(sources, row, col, known=None):
@@ -176,62 +240,61 @@ def registration_at(sources, row, col, known=None):
     sources : SourceShifts
     row, col : float
         In the mosaic.
-    known : tuple or None
+    known : Neighbourhood or None
         What `neighbourhood` says, where it has been asked already.
 
     Returns
     -------
     Registration
     """
+    prior = nothing_known(len(sources.wavelengths))
     if not len(sources.rows):
-        return nothing_known(sources.shift.shape[1])
-    number, excess = known or neighbourhood(sources)
-    nearest = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")[:number]
-    found = combined(sources.only(nearest))
-    return found._replace(error=np.minimum(np.hypot(found.error, excess), UNKNOWN))
+        return prior
+    around = known or neighbourhood(sources)
+    nearest = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")[: around.number]
+    found = about_median(*around.evidence.total(prior, nearest))
+    return found._replace(error=np.minimum(np.hypot(found.error, around.excess), UNKNOWN))
 
 
 def neighbourhood(sources):
-    """How many of the nearest sources predict a source best, and how far shifts differ among these, (n_bands, 2).
-
-    With fewer than three sources the second is UNKNOWN, as nothing tells.
-    """
-    n_sources, n_bands = sources.shift.shape[:2]
+    """`Neighbourhood` of the places of a survey; of two sources, nothing tells whether they differ."""
+    n_sources, prior = len(sources.rows), nothing_known(len(sources.wavelengths))
+    known = evidence_of(sources, prior)
     if n_sources < 3:
-        return n_sources, np.full((n_bands, 2), UNKNOWN if n_sources > 1 else 0.0)
-    tried = {
-        number: predicted_residuals(sources, number)
-        for number in (n_sources - 1, *NEIGHBOURHOODS)
-        if number < n_sources
-    }
-    typical = {number: np.nanmedian(np.abs(residual / error)) for number, (residual, error) in tried.items()}
-    best = n_sources - 1
-    for number in tried:
-        if typical[number] < BETTER * typical[best]:
+        return Neighbourhood(known, n_sources, np.full(prior.error.shape, UNKNOWN if n_sources == 2 else 0.0))
+    sizes = [n_sources - 1, *(number for number in NEIGHBOURHOODS if number < n_sources - 1)]
+    pulls = {number: predicted(sources, known, number) for number in sizes}
+    best = sizes[0]
+    for number in sizes[1:]:
+        if np.nanmedian(np.abs(pulls[number][0])) < BETTER * np.nanmedian(np.abs(pulls[best][0])):
             best = number
-    residual, error = tried[best]
-    spread = GAUSSIAN_MAD * np.nanmedian(np.abs(residual / error), axis=0)
+    pull, error = pulls[best]
+    spread = GAUSSIAN_MAD * np.nanmedian(np.abs(pull), axis=0)
     excess = np.sqrt(np.maximum(spread**2 - 1, 0)) * np.nanmedian(error, axis=0)
-    return (n_sources if best == n_sources - 1 else best), np.nan_to_num(excess)
+    return Neighbourhood(known, n_sources if best == sizes[0] else best, np.nan_to_num(excess))
 
 
-def predicted_residuals(sources, number):
-    """What was measured in each source less what its `number` nearest others say, and the error of that.
+def predicted(sources, known, number):
+    """What was measured in each source less what its `number` nearest others say, in units of the error of that.
 
     Returns
     -------
-    residual, error : ndarray of shape (n_sources, n_bands, 2)
-        NaN where a source has nothing; about the source's own zero point.
+    pull, error : ndarray of shape (n_sources, n_bands, 2)
+        NaN where a source has nothing. Of a source with what its zero point and its colours explain taken off.
     """
-    residual, error = np.full((2, *sources.shift.shape), np.nan)
+    pull, errors = np.full((2, *sources.shift.shape), np.nan)
+    prior = nothing_known(len(sources.wavelengths))
     for each, (row, col) in enumerate(zip(sources.rows, sources.cols, strict=True)):
         order = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")
-        others = combined(sources.only(order[order != each][:number]))
-        error[each] = np.sqrt(sources.error[each] ** 2 + LEAST_ERROR**2 + others.error**2)
-        off = sources.shift[each] - others.shift
-        weight = np.where(np.isfinite(off), error[each] ** -2, 0)
-        residual[each] = off - np.sum(weight * np.nan_to_num(off), axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
-    return residual, error
+        shift, covariance = known.total(prior, order[order != each][:number])
+        own = np.hypot(sources.error[each], LEAST_ERROR)
+        error = np.sqrt(own**2 + np.diagonal(covariance, axis1=1, axis2=2).T)
+        alone, _ = evidence(sources.only([each]), error[None], COLOURS_UNKNOWN)
+        off = np.nan_to_num(sources.shift[each]) - shift
+        pull[each] = error * np.einsum("abc,ca->ba", alone.precision[0], off)
+        errors[each] = error
+    missing = ~np.isfinite(sources.shift)
+    return np.where(missing, np.nan, pull), np.where(missing, np.nan, errors)
 
 
 # ---- in words ---------------------------------------------------------------

@@ -66,11 +66,11 @@ def test_shift_within_the_prior_is_allowed_where_no_pattern_is_fitted():
 
     flux = light()[:, None] * np.ones(N_BANDS)
     flux[:, 5] = light(0.2)
-    slopes = [(light(-0.5) - light(0.5)), np.zeros(SIDE**2), np.zeros(SIDE**2)]
+    changes = np.column_stack([(light(-0.5) - light(0.5)), *np.zeros((5, SIDE**2))])
     error = np.full(flux.shape, 0.005)
     flux += np.random.default_rng(0).normal(0, error)
-    known = pixel_seds(flux, error, rows=rows, cols=cols, derivatives=np.column_stack(slopes) / flux.mean())
-    unknown = known._replace(derivatives=None)
+    known = pixel_seds(flux, error, rows=rows, cols=cols, changes=changes / flux.mean())
+    unknown = known._replace(changes=None)
     assert fit_of(known, "kmeans", 1).of_bands["band5"] < BAD_FIT
     assert fit_of(unknown, "kmeans", 1).of_bands["band5"] > BAD_FIT  # the control: no slope, no shift
 

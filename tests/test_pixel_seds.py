@@ -5,8 +5,8 @@ from conftest import celestial_wcs, edit, image_path, pixel_seds
 from helper_functions.pixel_seds import (
     Cutout,
     NoPixels,
+    changes_of_light,
     complete_block,
-    derivatives_of_light,
     extract_seds,
     fill_image,
     median_snr,
@@ -60,14 +60,14 @@ def test_complete_block_by_hand():
 
 def test_only_slices_pixels_and_bands_of_everything():
     flux = np.arange(12.0).reshape(4, 3)
-    noise = {"correlation": np.array([[1, 0], [1, 0.25], [1, 0.5]]), "derivatives": np.arange(12.0).reshape(4, 3)}
+    noise = {"correlation": np.array([[1, 0], [1, 0.25], [1, 0.5]]), "changes": np.arange(12.0).reshape(4, 3)}
     noise |= {"registration_error": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])}
     seds = pixel_seds(flux, flux + 1, **noise, bands=("f115w", "f200w", "f444w"), redshift=2.0)
     some = seds.only([3, 1], [2, 0])
     assert some.flux.tolist() == [[11, 9], [5, 3]]
     assert (some.error == some.flux + 1).all()
     assert (some.bands, some.noise_area.tolist(), some.redshift) == (("f444w", "f115w"), [5, 1], 2.0)
-    assert some.derivatives.tolist() == [[9, 10, 11], [3, 4, 5]]
+    assert some.changes.tolist() == [[9, 10, 11], [3, 4, 5]]
     assert some.registration_error.tolist() == [[5, 6], [1, 2]]
     assert some.positions.tolist() == [[0, 3], [0, 1]]
     assert some.wavelengths.tolist() == seds.wavelengths[[2, 0]].tolist()
@@ -92,18 +92,18 @@ def test_images_are_filled_where_the_pixels_are():
 
 
 @pytest.mark.parametrize("pixel", [0.02, 0.04])
-def test_derivatives_are_those_of_the_sky_whatever_the_pixels(pixel):
+def test_changes_are_those_of_the_sky_whatever_the_pixels(pixel):
     """A Gaussian galaxy of one shape; smoothed, it is a wider Gaussian, whose derivatives are known."""
     width, wcs = 0.3, celestial_wcs()
     wcs.wcs.cdelt = [-pixel / 3600, pixel / 3600]
-    half = round(1.5 / pixel)
+    half = round(2.5 / pixel)
     y, x = np.mgrid[-half : half + 1, -half : half + 1] * pixel
     light = np.exp(-(x**2 + y**2) / (2 * width**2))
     sci = np.array([1.0, 2.0])[:, None, None] * light
     bands, segmap = ("f200w", "f444w"), np.ones(light.shape, dtype=int)
     cutout = Cutout(1, 1.0, bands, np.array([2e4, 4e4]), sci, np.ones_like(sci), segmap, (1,), wcs)
     mask = light > 0.5
-    found = derivatives_of_light(cutout, mask)
+    found = changes_of_light(cutout, mask)
     wide = width**2 + 0.04**2  # after smoothing
     truth = -2 / wide * (width**2 / wide) / light[mask].mean() * 0.04**2
     assert found[half, half, 2] == pytest.approx(truth, rel=0.02)  # of pixels that sample the Gaussian
@@ -114,3 +114,10 @@ def test_derivatives_are_those_of_the_sky_whatever_the_pixels(pixel):
     assert found[half + steep, half, 0] == pytest.approx(slope, rel=0.04)
     assert found[half, half - steep, 1] == pytest.approx(-slope, rel=0.04)
     assert abs(found[half + steep, half, 1]) < 1e-6 * abs(slope)
+    # Wings of 0.32 arcsec: the Gaussian gets as much wider; at the edge of the frame nothing is left of it.
+    wide = width**2 + 0.32**2
+    wings = width**2 / wide / light[mask].mean()
+    assert found[half, half, 3] == pytest.approx(wings - 1 / light[mask].mean(), rel=0.02)
+    slope = -y / wide * wings * np.exp(-(y**2) / (2 * wide)) * pixel
+    assert found[half + steep, half, 4] == pytest.approx(slope, rel=0.02)
+    assert found[half, half - steep, 5] == pytest.approx(-slope, rel=0.02)

@@ -1,5 +1,7 @@
 """What would be used of a survey's files, told from their headers and a few pixels: `main_clustering.py --check`."""
 
+import warnings
+
 import numpy as np
 from astropy.table import Table
 from astropy.wcs.utils import proj_plane_pixel_area
@@ -18,15 +20,30 @@ from helper_functions.job.survey_images import (
     read_pixels,
 )
 from helper_functions.job.survey_psf import find_psf, read_psf
+from helper_functions.job.survey_registration import measure_survey, refuse_wrong_wcs
 from helper_functions.job.tell import say
 from helper_functions.pixel_seds import pixel_of
 from helper_functions.psf import PIXEL, measure_fwhm
+from helper_functions.registration import UNKNOWN, WORTH_CORRECTING, combined
 from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, middle_and_scatter, sky_of
+from prepare_images import open_survey
 
 WINDOW = 128  # pixels, side of a window whose sky is looked at
 WINDOWS = 5  # as many along each side of the mosaic
 PLENTY = 4  # times the sky that is enough: gives a noise scale to a few percent where noise is correlated
-COLUMNS = ("band", "image", "weight", "unit", "pixel", "WCS", "filter curve", "noise scale", "what will be used")
+COLUMNS = (
+    "band",
+    "image",
+    "weight",
+    "unit",
+    "pixel",
+    "WCS",
+    "filter curve",
+    "noise scale",
+    "lies off",
+    "what will be used",
+)
+SOURCES = 12  # in which the registration is measured
 
 
 def check_survey(folder, survey):
@@ -54,6 +71,8 @@ def check_survey(folder, survey):
             refused.append(f"{name}: {problem}")
         rows.append({"band": name, "filter curve": curve_in_words(band)} | row)
     used = sum(row["what will be used"].startswith("yes") for row in rows)
+    if used and not refused:
+        refused += check_registration(folder, survey, {row["band"]: row for row in rows})
     table = Table([[row.get(column, "") for row in rows] for column in COLUMNS], names=COLUMNS)
     for line in table.pformat(max_lines=-1, max_width=-1, align="<"):
         say(line.rstrip())
@@ -82,6 +101,26 @@ def check_catalogs(folder, survey):
         fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
         say(f"PSF: {psf_path.name}, FWHM {fwhm:.3f} arcsec on the survey's pixels")
     return segmap, find_bands(folder, survey, column_names(super_catalog))
+
+
+def check_registration(folder, survey, rows):
+    """Say in the rows of bands, {name: row}, by how many pixels they lie off each other; return what is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bands that are left out, which their rows tell
+        opened = open_survey(folder, (), survey)
+    sources = measure_survey(opened, SOURCES)
+    if not len(sources.rows):
+        return []
+    found, names = combined(sources), [name for name, row in rows.items() if row["what will be used"].startswith("yes")]
+    for name, size, error, is_off in zip(names, found.size, found.error, found.to_correct, strict=True):
+        rows[name]["lies off"] = f"{size:.2f} px" if error.max() < UNKNOWN / 2 else "not known"
+        if is_off:
+            rows[name]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
+    try:
+        refuse_wrong_wcs(sources, opened.bands)
+    except ValueError as problem:
+        return [str(problem)]
+    return []
 
 
 def check_band(folder, survey, name, segmap, windows):

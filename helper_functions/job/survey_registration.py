@@ -11,7 +11,7 @@ from helper_functions.job.records import code_digest, digest
 from helper_functions.job.save_results import save_fits, table_hdu
 from helper_functions.job.tell import progress_bar, say
 from helper_functions.measure_shifts import WRONG_WCS, measure_sources
-from helper_functions.registration import SourceShifts, combined, nothing_known, refined, registration_at
+from helper_functions.registration import SourceShifts, combined, nothing_known, registration_at
 from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out
 
@@ -58,14 +58,14 @@ def measure_survey(survey, most):
     """`SourceShifts` of at most so many sources of a survey, measured anew."""
     cutouts, places = [], []
     ids = sample_of_sources(survey.segments, survey.segmap.shape, most)
-    with progress_bar(len(ids), "source to register bands by") as advance:
+    with progress_bar(len(ids), "source") as advance:
         for id_dr3 in ids:
             with suppress(OSError, ValueError):  # whatever it is, it is told where the galaxy itself is clustered
                 cutouts.append(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN)))
                 places.append(middle(survey.segments[id_dr3]))
             advance()
     if not cutouts:
-        return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(survey.bands), 2)))
+        return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(survey.bands), 2)), survey.wavelengths)
     return measure_sources(cutouts, np.array(places))
 
 
@@ -131,7 +131,7 @@ def galaxy_registration(survey, id_dr3, sources):
         return known
     cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))
     own = measure_sources([cutout], np.zeros((1, 2)), known)
-    return refined(known, own.of(0)) if len(own.rows) else known
+    return combined(own, known) if len(own.rows) else known
 
 
 # ---- on disk ----------------------------------------------------------------
@@ -140,17 +140,18 @@ def galaxy_registration(survey, id_dr3, sources):
 def shifts_to_fits(sources, bands):
     """`SourceShifts` as an `HDUList`."""
     columns = {"row": sources.rows, "col": sources.cols, "shift": sources.shift, "error": sources.error}
-    return fits.HDUList(
-        [fits.PrimaryHDU(), table_hdu("SHIFTS", Table(columns)), table_hdu("BANDS", {"band": list(bands)})]
-    )
+    of_bands = {"band": list(bands), "wavelength": sources.wavelengths}
+    tables = table_hdu("SHIFTS", Table(columns)), table_hdu("BANDS", of_bands)
+    return fits.HDUList([fits.PrimaryHDU(), *tables])
 
 
 def read_shifts(path):
     """Read back what `shifts_to_fits` gave; None where there is no such file that can be read."""
     try:
         with fits.open(path, memmap=False) as hdus:
-            table = hdus["SHIFTS"].data
-            return SourceShifts(*(np.array(table[name], dtype=float) for name in ("row", "col", "shift", "error")))
+            table, bands = hdus["SHIFTS"].data, hdus["BANDS"].data
+            columns = [*(table[name] for name in ("row", "col", "shift", "error")), bands["wavelength"]]
+            return SourceShifts(*(np.array(each, dtype=float) for each in columns))
     except (OSError, KeyError, TypeError, ValueError):
         return None
 

@@ -5,9 +5,13 @@ In each band they are taken for patterns s over the pixels times amplitudes c, w
 
     flux = brightness of the pixel times SED + sum_s c_s pattern_s + noise,    c_s = 0 +- prior_s
 
-Of background the pattern is constant. A PSF of which the variance differs by v in a direction changes the image by v/2
-times its Laplacian, and a shift by x changes it by -x times its slope, both to first order: of the mean SED times the
-brightness of the pixels.
+Of background the pattern is constant. The others are what a flaw changes the image of the mean SED by, to first order:
+a PSF of which the variance differs by v in a direction, v/2 times its Laplacian; a shift by x, -x times its slope; and
+wings of the PSF that hold more light, or more on one side, what `pixel_seds.changes_of_light` says. In the faint rim of
+a bright galaxy, light that wings of the PSF bring there is most of all light.
+
+Priors are as large as what PSFs of stars in six bands of NIRCam (Zhuang & Shen 2024, arXiv:2304.13776) leave over if
+one place of a mosaic is matched to F444W with the kernels of another, which is 3 to 7% of the peak.
 """
 
 from collections.abc import Callable
@@ -20,7 +24,9 @@ from helper_functions.noise import correlated_area, known_correlation
 BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
 PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: variance of a PSF of 0.14 arcsec FWHM, matched to 4 or 5% in width
 SHIFT_UNKNOWN = 0.3  # pixels: registration of mosaics, where nobody measured it; and the most that is of first order
-SHIFT_LEFT = 0.05  # pixels: the least that is left where it was measured, as PSFs differ in shape from place to place
+SHIFT_LEFT = 0.1  # pixels: the least that is left where it was measured, as PSFs are lopsided from place to place
+WINGS_MISMATCH = 0.03  # share of the light that lies in the wings of one PSF, and in the core of another
+WINGS_LOPSIDED = 0.2  # pixels: shift of the wings' light, taken to be all light
 
 
 class Systematics(NamedTuple):
@@ -48,7 +54,17 @@ def background(seds):
 
 def psf(seds):
     """What a PSF of a slightly different width changes."""
-    return seds.derivatives[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
+    return seds.changes[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
+
+
+def wings(seds):
+    """What a PSF with more light in its wings changes."""
+    return seds.changes[:, 3], WINGS_MISMATCH * mean_flux(seds)
+
+
+def wings_along(axis):
+    """What wings that are brighter on one side along an axis, 0 for rows and 1 for columns, change."""
+    return lambda seds: (-seds.changes[:, 4 + axis], WINGS_LOPSIDED * mean_flux(seds))
 
 
 def shift_along(axis):
@@ -57,7 +73,7 @@ def shift_along(axis):
     def pattern(seds):
         known = seds.registration_error
         left = SHIFT_UNKNOWN if known is None else np.clip(known[:, axis], SHIFT_LEFT, SHIFT_UNKNOWN)
-        return -seds.derivatives[:, axis], left * mean_flux(seds)
+        return -seds.changes[:, axis], left * mean_flux(seds)
 
     return pattern
 
@@ -71,21 +87,24 @@ class Pattern(NamedTuple):
     """One kind of error that pixels share."""
 
     of: Callable  # PixelSEDs -> pattern (n_pixels,), prior (n_bands,) of its amplitude
-    needs_derivatives: bool = True  # of the brightness
+    needs_changes: bool = True  # of the brightness, see `pixel_seds.changes_of_light`
 
 
 PATTERNS = {
-    "background": Pattern(background, needs_derivatives=False),
+    "background": Pattern(background, needs_changes=False),
     "psf": Pattern(psf),
     "shift along rows": Pattern(shift_along(0)),
     "shift along columns": Pattern(shift_along(1)),
+    "wings": Pattern(wings),
+    "wings along rows": Pattern(wings_along(0)),
+    "wings along columns": Pattern(wings_along(1)),
 }
 SHIFTS = "shift along rows", "shift along columns"
 
 
 def patterns_known(seds):
     """Names of the patterns that can be made for these pixels, in the order of `Systematics`."""
-    return [name for name, each in PATTERNS.items() if seds.derivatives is not None or not each.needs_derivatives]
+    return [name for name, each in PATTERNS.items() if seds.changes is not None or not each.needs_changes]
 
 
 def systematics_of(seds):
@@ -97,7 +116,7 @@ def systematics_of(seds):
     Parameters
     ----------
     seds : PixelSEDs
-        Without missing data. Where the derivatives are not known, there is background only.
+        Without missing data. Where the changes are not known, there is background only.
 
     Returns
     -------

@@ -221,5 +221,5 @@ def decouple(galaxy, seed):
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
     clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
     flux, alone = clean + rng.normal(0, galaxy.seds.error), independent(len(galaxy.seds.bands))
-    seds = galaxy.seds._replace(flux=flux, correlation=alone, derivatives=None)
+    seds = galaxy.seds._replace(flux=flux, correlation=alone, changes=None)
     return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")

@@ -68,6 +68,7 @@ def test_everything_that_is_refused_is_told_at_once(check, survey_folder):
 
 def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
     monkeypatch.setattr(checked, "WINDOW", 20)
+    monkeypatch.setattr(checked, "SOURCES", 0)  # which are read with what is around them
     monkeypatch.setattr(checked, "enough_sky", lambda pixel: 125)
     sizes = []
 
@@ -81,6 +82,21 @@ def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
     assert check_survey(survey_folder, "uncover") == 0
     assert max(sizes) == 400
     assert 25 + 12 <= len(sizes) <= 25 + 12 * 2  # of the segmap; two windows with sky of each image and weight
+
+
+def test_bands_that_lie_off_are_told(check, survey_folder):
+    """One by half a pixel, which is made of two copies of the image; and one by so much that its WCS must be wrong."""
+    edit(image_path(survey_folder, "f277w"), lambda flux: ((flux + np.roll(flux, 1, axis=1)) / 2).astype(np.float32))
+    status, bands, _ = check()
+    assert status == 0
+    # 0.1 pixels: the copies make the PSF wider, too.
+    assert float(bands["f277w"].split(" px")[0].split()[-1]) == pytest.approx(0.5, abs=0.1)
+    assert bands["f277w"].endswith("; lies off by more than 0.1 pixels")
+    assert [band for band in BANDS if "lies off" in bands[band]] == ["f277w"]
+    edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 5, axis=0))
+    status, _, lines = check()
+    assert status == 1
+    assert any(line.startswith("refused: bands lie off") and "f200w 5." in line for line in lines)
 
 
 def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, capsys):
