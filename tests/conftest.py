@@ -7,6 +7,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from scipy.ndimage import gaussian_filter
+from scipy.ndimage import shift as spline_shift
 
 import data_paths
 from distances import Options
@@ -117,6 +119,18 @@ def write_survey(folder):
     sps = Table({"id": ids, "z_16": z - 0.1, "z_50": z, "z_84": z + 0.1})
     sps.write(folder / "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits")
     return folder
+
+
+def blur_and_move(folder, moves):
+    """Smooth the planted galaxies, which end sharply, like by a PSF, and move bands by {band: (rows, cols)} pixels."""
+    for band in BANDS:
+        where = moves.get(band, (0, 0))
+
+        def change(flux, move=where):
+            smooth = gaussian_filter(flux.astype(float), 1.5)
+            return spline_shift(smooth, move, order=5, mode="nearest").astype(np.float32)
+
+        edit(image_path(folder, band), change)
 
 
 def pixel_seds(flux, error, wavelengths=None, **others):

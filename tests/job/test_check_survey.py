@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import BANDS, edit, image_path
+from conftest import BANDS, blur_and_move, edit, image_path
 
 import data_paths
 from helper_functions.job import check_survey as checked
@@ -85,15 +85,15 @@ def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
 
 
 def test_bands_that_lie_off_are_told(check, survey_folder):
-    """One by half a pixel, which is made of two copies of the image; and one by so much that its WCS must be wrong."""
-    edit(image_path(survey_folder, "f277w"), lambda flux: ((flux + np.roll(flux, 1, axis=1)) / 2).astype(np.float32))
+    """One by half a pixel, and one by so much that its WCS must be wrong."""
+    blur_and_move(survey_folder, {"f277w": (0.5, 0.0)})
     status, bands, _ = check()
     assert status == 0
-    # 0.1 pixels: the copies make the PSF wider, too.
+    # 0.1 pixels: of a few small sources, whose two halves have different colours.
     assert float(bands["f277w"].split(" px")[0].split()[-1]) == pytest.approx(0.5, abs=0.1)
     assert bands["f277w"].endswith("; lies off by more than 0.1 pixels")
     assert [band for band in BANDS if "lies off" in bands[band]] == ["f277w"]
-    edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 5, axis=0))
+    edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 6, axis=0))
     status, _, lines = check()
     assert status == 1
     assert any(line.startswith("refused: bands lie off") and "f200w 5." in line for line in lines)

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from conftest import BANDS, edit, image_path
-from scipy.ndimage import gaussian_filter
-from scipy.ndimage import shift as spline_shift
+from conftest import BANDS, blur_and_move, edit, image_path
 
 import data_paths
 from helper_functions.job import survey_registration as module
@@ -20,15 +18,9 @@ MOVED = 0.6, -0.4  # pixels along rows and columns, of F277W
 
 @pytest.fixture
 def moved_folder(survey_folder):
-    """The planted field, in which F277W lies off. Its galaxies end sharply, and so are smoothed like by a PSF."""
-    for band in BANDS:
-        move = MOVED if band == "f277w" else (0, 0)
-        edit(image_path(survey_folder, band), lambda flux, move=move: blurred(flux, move).astype(np.float32))
+    """The planted field, in which F277W lies off."""
+    blur_and_move(survey_folder, {"f277w": MOVED})
     return survey_folder
-
-
-def blurred(flux, move):
-    return spline_shift(gaussian_filter(flux.astype(float), 1.5), move, order=5, mode="nearest")
 
 
 @pytest.fixture
