@@ -160,11 +160,9 @@ def find_image(folder, band, kind, survey="uncover"):
     return find_survey_file(folder, pattern, setting_name(survey, "image_pattern"), band)
 
 
-def registration_path(cache_folder, survey_digest):
-    """FITS table in the cache of what was measured of the registration of a survey's bands; OSError without a cache."""
-    if cache_folder is None:
-        raise OSError("no folder to keep it: set CACHE_FOLDER in data_paths.py, or UNCOVER_CACHE_FOLDER")
-    return cache_folder / "registration" / f"{survey_digest}.fits"
+def kept_registration_path(cache_folder, name):
+    """FITS table of how far bands of a survey lie off, in the cache; where there is no cache, a path that cannot be."""
+    return Path(cache_folder or os.devnull) / "registration" / name
 
 
 # ---- output files -----------------------------------------------------------
@@ -278,6 +276,11 @@ def thumbnail_path(output, id_dr3):
 def export_path(output, code, folder, name):
     """File for another code; `folder` is the run's name, or that of the filter curves that all runs share."""
     return Path(output) / "exports" / code / folder / name
+
+
+def registration_path(output, name):
+    """FITS table of how far bands of a survey lie off each other, in sources all over it."""
+    return Path(output) / "records" / f".registration_{name}"
 
 
 def record_path(output, id_dr3, name):

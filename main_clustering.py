@@ -40,7 +40,7 @@ from helper_functions.job.save_results import DiskFull, check_writable, remove_a
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
 from helper_functions.job.store import GalaxyStore, what_is_asked
 from helper_functions.job.summary import EXPECTED, OK, Summary, one_line
-from helper_functions.job.survey_registration import galaxy_registration, survey_shifts, tell_shifts
+from helper_functions.job.survey_registration import galaxy_registration, register_survey, registered_here
 from helper_functions.job.tell import log_file, progress_bar, replace_what_cannot_be_written, say
 from helper_functions.job.workers import WorkerDiffers, share_survey, survey_here
 from helper_functions.methods import METHODS
@@ -139,8 +139,9 @@ def main(arguments=None):
             save_json(data_paths.settings_path(settings.output), settings_record(settings))
             at_the_end.enter_context(log_file(data_paths.log_path(settings.output)))
             summary = Summary(settings.output)
-            shifts = registration(survey, settings)
-            status = cluster_galaxies(survey, shifts, runs, refused, settings, summary)
+            if settings.registration != "none":
+                register_survey(survey, settings.output)
+            status = cluster_galaxies(survey, runs, refused, settings, summary)
             if settings.fit:
                 status = max(status, fit_galaxies(known, runs, settings, fit_sed))
             show_field(summary, settings)
@@ -165,21 +166,11 @@ def demo_catalogs():
     return str(demo_field(data_paths.cache_folder()))
 
 
-def registration(survey, settings):
-    """By how much bands lie off in sources of the survey; None where images are taken as they are."""
-    if settings.registration == "none":
-        return None
-    shifts = survey_shifts(survey)
-    tell_shifts(shifts, survey.bands)
-    return shifts
-
-
-def cluster_galaxies(survey, shifts, runs, refused, settings, summary):
+def cluster_galaxies(survey, runs, refused, settings, summary):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
     made_from = share_survey(survey, settings)
     each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
-    asked = {"runs": runs, "refused": refused, "settings": each, "made_from": made_from}
-    work = partial(cluster_galaxy, shifts=shifts, **asked)
+    work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, made_from=made_from)
     ids = in_good_order(survey, settings)
     failed, total = 0, len(ids)
     say(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
@@ -207,14 +198,12 @@ def cluster_galaxies(survey, shifts, runs, refused, settings, summary):
     return 1 if failed else 0
 
 
-def cluster_galaxy(id_dr3, *, shifts, runs, refused, settings, made_from, wait):
+def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
     """Take one galaxy from the survey's files to its pictures, and leave a record of each run.
 
     Parameters
     ----------
     id_dr3 : int
-    shifts : SourceShifts or None
-        By how much bands lie off in sources of the survey; None: images are taken as they are.
     runs : list of Run
     refused : dict
         Run -> reason, of those that have no meaning.
@@ -240,7 +229,7 @@ def cluster_galaxy(id_dr3, *, shifts, runs, refused, settings, made_from, wait):
         is_new = len(rows) < len(runs) + len(refused) or not store.is_complete()
         try:
             if is_new:
-                do_what_is_missing(store, survey, shifts, rows)
+                do_what_is_missing(store, survey, rows)
             for run in [run for run in runs if rows[run]["status"] == OK]:
                 write_exports(settings.output, run.name, id_dr3, settings.export, settings.error_floor)
         except Exception as problem:  # it ends this galaxy, and no other
@@ -249,9 +238,11 @@ def cluster_galaxy(id_dr3, *, shifts, runs, refused, settings, made_from, wait):
         return [rows[run] for run in (*runs, *refused)], is_new
 
 
-def do_what_is_missing(store, survey, shifts, rows):
+def do_what_is_missing(store, survey, rows):
     """Do the runs of a galaxy that have no row yet, and give them one; then draw all runs side by side."""
-    settings = store.settings
+    settings, registration = store.settings, None
+    if settings.registration != "none":
+        registration = galaxy_registration(survey, store.id_dr3, registered_here(survey, store.output))
     survey_cutout = cut_out(
         survey,
         store.id_dr3,
@@ -261,7 +252,7 @@ def do_what_is_missing(store, survey, shifts, rows):
         redshift=settings.redshifts.get(store.id_dr3),
         added=settings.neighbours_added.get(store.id_dr3, ()),
         excluded=settings.neighbours_excluded.get(store.id_dr3, ()),
-        registration=None if shifts is None else galaxy_registration(survey, store.id_dr3, shifts),
+        registration=registration,
     )
     with_errors = partial(with_sky_noise, survey_cutout, background=settings.background)
     cutout = with_errors(errors=settings.errors)

@@ -29,7 +29,7 @@ from tests import fault_campaign
 from tests.fault_campaign import differences, leftovers
 
 ROOT = Path(__file__).parents[1]
-QUICK = ["--dpi", "30", "--no-explorer", "--criteria-shown"]
+QUICK = ["--dpi", "30", "--registration", "none", "--no-explorer", "--criteria-shown"]
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Registration of a survey: measured once in some of its sources, kept, and refined for single galaxies."""
 
 from contextlib import suppress
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -11,7 +13,14 @@ from helper_functions.job.records import code_digest, digest
 from helper_functions.job.save_results import save_fits, table_hdu
 from helper_functions.job.tell import progress_bar, say
 from helper_functions.measure_shifts import WRONG_WCS, measure_sources
-from helper_functions.registration import SourceShifts, combined, nothing_known, registration_at
+from helper_functions.registration import (
+    Neighbourhood,
+    SourceShifts,
+    combined,
+    neighbourhood,
+    nothing_known,
+    registration_at,
+)
 from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out
 
@@ -27,31 +36,62 @@ CODE = (
 )  # that it rests on
 
 
-def survey_shifts(survey):
-    """Shifts measured in sources all over a survey, from the cache if they are there.
+class SurveyShifts(NamedTuple):
+    """What sources of a survey say of its registration."""
+
+    sources: SourceShifts
+    known: Neighbourhood | None  # of all places; None without sources
+
+    def at(self, row, col):
+        """`Registration` at a place of the mosaic."""
+        return registration_at(self.sources, row, col, self.known)
+
+
+def register_survey(survey, output):
+    """Measure the registration of a survey, unless that was done before, and put it where all that work find it.
 
     Parameters
     ----------
     survey : Survey
-
-    Returns
-    -------
-    SourceShifts
-        Without sources where none can be measured.
+    output : path
+        Output folder.
 
     Raises
     ------
     ValueError
         Where a band lies so far off that its WCS must be wrong.
     """
-    path = data_paths.registration_path(data_paths.cache_folder(), digest(survey.digest, code_digest(CODE)))
-    sources = read_shifts(path)
+    name = f"{_digest(survey)}.fits"
+    kept, here = data_paths.kept_registration_path(data_paths.cache_folder(), name), _path_here(survey, output)
+    sources = read_shifts(kept)
     if sources is None:
         sources = measure_survey(survey, SOURCES)
-        with suppress(OSError):  # without a cache it is measured in every call
-            save_fits(path, shifts_to_fits(sources, survey.bands))
+        with suppress(OSError):  # without a cache, each output folder has its own
+            save_fits(kept, shifts_to_fits(sources, survey.bands))
     refuse_wrong_wcs(sources, survey.bands)
-    return sources
+    tell_shifts(sources, survey.bands)
+    save_fits(here, shifts_to_fits(sources, survey.bands))
+
+
+def registered_here(survey, output):
+    """`SurveyShifts` that `register_survey` left in the output folder; each process reads them once."""
+    return _read_once(_path_here(survey, output))
+
+
+@lru_cache(maxsize=1)
+def _read_once(path):
+    sources = read_shifts(path)
+    if sources is None:
+        raise OSError(f"{path} cannot be read: start the call again")
+    return SurveyShifts(sources, neighbourhood(sources) if len(sources.rows) else None)
+
+
+def _path_here(survey, output):
+    return data_paths.registration_path(output, f"{_digest(survey)}.fits")
+
+
+def _digest(survey):
+    return digest(survey.digest, code_digest(CODE))
 
 
 def measure_survey(survey, most):
@@ -114,7 +154,7 @@ def refuse_wrong_wcs(sources, bands):
         )
 
 
-def galaxy_registration(survey, id_dr3, sources):
+def galaxy_registration(survey, id_dr3, shifts):
     """`Registration` of the bands at a galaxy: what the survey's sources say, and where that leaves much open, itself.
 
     Parameters
@@ -122,11 +162,11 @@ def galaxy_registration(survey, id_dr3, sources):
     survey : Survey
     id_dr3 : int
         Of a galaxy in the segmap; of another, nothing is known.
-    sources : SourceShifts
+    shifts : SurveyShifts
     """
     if id_dr3 not in survey.segments:
         return nothing_known(len(survey.bands))
-    known = registration_at(sources, *middle(survey.segments[id_dr3]))
+    known = shifts.at(*middle(survey.segments[id_dr3]))
     if np.median(known.error) <= WELL_KNOWN:
         return known
     cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))
@@ -152,7 +192,7 @@ def read_shifts(path):
             table, bands = hdus["SHIFTS"].data, hdus["BANDS"].data
             columns = [*(table[name] for name in ("row", "col", "shift", "error")), bands["wavelength"]]
             return SourceShifts(*(np.array(each, dtype=float) for each in columns))
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):  # it is missing, or damaged in one way or another
         return None
 
 

@@ -35,7 +35,7 @@ from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import fill_image
 from helper_functions.population_seds import population_seds
 from helper_functions.simulation.star_psfs import read_star_psfs
-from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_dozen, suite_galaxy
+from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_dozen, registered, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
@@ -386,8 +386,12 @@ def main(arguments=None):
         "--psfs", metavar="FILE", help="with --realistic, .npz of PSFs of stars, see star_psfs.py (default: STAR_PSFS)"
     )
     parser.add_argument(
-        "--registration", type=float, metavar="RMS", help="with --realistic, pixels by which bands of a dozen lie off"
+        "--registration",
+        type=float,
+        metavar="RMS",
+        help="with --realistic, pixels by which bands of a dozen lie off, which is measured and corrected",
     )
+    parser.add_argument("--uncorrected", action="store_true", help="with --registration, take images as they are")
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"with --realistic, some of {', '.join(METHODS)}"
     )
@@ -406,7 +410,9 @@ def main(arguments=None):
         check_writable(given.output)
         suite = given.output, given.n, given.seed, given.jobs
         if given.realistic:
-            make = partial(realistic_dozen, rms=given.registration, stars=stars)
+            measured = given.registration is not None and not given.uncorrected
+            correct = {"correct": registered} if measured else {}
+            make = partial(realistic_dozen, rms=given.registration, stars=stars, **correct)
             recover_realistic(*suite, given.methods or METHODS, make)
         else:
             recover_clean(*suite)

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helper_functions.measure_shifts import aligned, measure_sources
 from helper_functions.noise import independent
 from helper_functions.pixel_seds import Cutout, PixelSEDs, extract_seds, median_snr, select_pixels
+from helper_functions.registration import neighbourhood, registration_at
 from helper_functions.simulation.flaws import draw_flaws, draw_shifts, observe_with_flaws, observed_seds
 from helper_functions.simulation.simulated_galaxy import (
     SURVEY_BANDS,
@@ -159,6 +161,27 @@ def realistic_dozen(dozen, first_seed, *, rms=None, stars=None, correct=list):
     else:
         images, _ = realistic_field(dozen, first_seed, rms, stars)
     return [with_truth(*each) for each in correct(images)]
+
+
+def registered(images):
+    """Images of a field with bands moved back, by what its galaxies say of the registration, as in a survey.
+
+    Parameters
+    ----------
+    images : list of RealisticImages
+
+    Returns
+    -------
+    list of RealisticImages
+    """
+    places = np.column_stack([np.arange(len(images)), np.zeros(len(images))])  # all shifts are the same
+    sources = measure_sources([with_sky_noise(each.cutout) for each in images], places)
+    known = neighbourhood(sources) if len(sources.rows) else None
+    result = []
+    for each, place in zip(images, places, strict=True):
+        found = registration_at(sources, *place, known)
+        result.append(each._replace(cutout=aligned(each.cutout, found.correction)._replace(registration=found)))
+    return result
 
 
 def numbers_of(dozen):

@@ -18,7 +18,8 @@ from prepare_images import cutout_to_fits
 RUN = Run("kmeans", "L2", "euclidean")
 ELSE = {  # another value for each setting
     **{"id_dr3_list": [5], "snr_thresh": 4.0, "include_neighbours": True, "redshift_tolerance": 0.1, "margin": 3},
-    **{"errors": "stated", "background": "none", "snr_errors": "stated", "confidence": 0.5},
+    **{"confidence": 0.5},
+    **{"errors": "stated", "background": "none", "snr_errors": "stated", "registration": "measured"},
     **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
     **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
     **{"export": ["eazy"], "error_floor": 0.05},
@@ -47,6 +48,7 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
     of_pixels = (
         "errors",
         "background",
+        "registration",
         "snr_thresh",
         "snr_errors",
         "include_neighbours",

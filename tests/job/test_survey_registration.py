@@ -9,7 +9,12 @@ from conftest import BANDS, blur_and_move, edit, image_path
 import data_paths
 from helper_functions.job import survey_registration as module
 from helper_functions.job.fits_windows import Segment
-from helper_functions.job.survey_registration import galaxy_registration, sample_of_sources, survey_shifts
+from helper_functions.job.survey_registration import (
+    galaxy_registration,
+    register_survey,
+    registered_here,
+    sample_of_sources,
+)
 from main_clustering import main
 from prepare_images import cut_out, open_survey, read_cutout
 
@@ -33,9 +38,10 @@ def job(moved_folder, tmp_path):
     return run
 
 
-def test_a_band_that_lies_off_is_found_and_moved_back(moved_folder):
+def test_a_band_that_lies_off_is_found_and_moved_back(moved_folder, tmp_path):
     survey = open_survey(moved_folder, [7])
-    found = galaxy_registration(survey, 7, survey_shifts(survey))
+    register_survey(survey, tmp_path / "out")
+    found = galaxy_registration(survey, 7, registered_here(survey, tmp_path / "out"))
     number = BANDS.index("f277w")
     # 0.1 pixels: of four small sources, whose two halves have different colours.
     np.testing.assert_allclose(
@@ -98,12 +104,20 @@ def test_it_is_measured_once(job, monkeypatch):
 
 
 def test_it_is_the_same_whoever_asks(job, moved_folder):
-    """With two jobs, and where nothing can be kept."""
+    """With one job and with two."""
     one, two = (job("--ids", 7, 11, "--jobs", jobs, output=f"jobs{jobs}")[1] for jobs in (1, 2))
     for id_dr3 in (7, 11):
         first, second = (read_cutout(each / "pixel_seds" / f"{id_dr3}_pixels.fits")[0] for each in (one, two))
         assert (first.registration.shift == second.registration.shift).all()
         np.testing.assert_array_equal(first.sci, second.sci)
+
+
+def test_nothing_needs_to_be_kept(job, monkeypatch):
+    monkeypatch.setattr(data_paths, "CACHE_FOLDER", "")
+    monkeypatch.delenv("UNCOVER_CACHE_FOLDER")
+    status, output = job()
+    assert status == 0
+    assert Table.read(output / "summary.ecsv")["registration_max"][0] > 0.5
 
 
 def test_a_band_far_off_is_refused(job, moved_folder, capsys):
