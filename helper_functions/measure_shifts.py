@@ -40,7 +40,7 @@ FIT_PIXELS = 1500  # of a source at most, drawn at random
 FEWEST_PIXELS = 30  # of a source with less, nothing is measured
 LEAST_SNR = 3.0  # median over the bands, of pixels that are used
 STEP = 0.3  # pixels: what one round may add to a shift; the fit is of first order
-ROUNDS = 4
+ROUNDS = 5
 CONVERGED = 0.1  # pixels: change of a shift by a round after which the first order is good enough
 WRONG_WCS = 4.0  # pixels: no mosaic is registered as badly as that, unless its WCS is wrong
 FAR_OFF = 2, 8  # pixels: least and most of a lag, in whole pixels, of a band to its neighbours in wavelength
@@ -116,11 +116,14 @@ def fitted_shifts(seds, seed):
     parts = np.column_stack([blends.composition(probability[:, :-1] * blends.brightness), systematics.patterns])
     n_populations, area = len(first), np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
     slopes = n_populations + np.array([patterns_known(seds).index(name) for name in SHIFTS])
-    hold = np.concatenate([np.zeros((n_populations, len(area))), systematics.precision])
     error = np.empty((len(area), 2))
-    for band, (each, added) in enumerate(zip(data.weight.T, hold.T, strict=True)):
-        matrix = (parts * each[:, None]).T @ parts + np.diag(added)
-        error[band] = np.sqrt(area[band] * np.diag(np.linalg.pinv(matrix, hermitian=True))[slopes])
+    for band, weights in enumerate(data.weight.T):
+        matrix = (parts * weights[:, None]).T @ parts
+        held = 1e-9 * np.diag(matrix)[:n_populations].max()  # of populations that no pixel holds
+        matrix += np.diag(np.append(np.full(n_populations, held), systematics.precision[:, band]))
+        size = np.sqrt(np.diag(matrix))  # patterns are of very different sizes
+        inverse = np.linalg.inv(matrix / np.outer(size, size))
+        error[band] = np.sqrt(area[band] * np.diag(inverse)[slopes]) / size[slopes]
     mean = np.maximum(mean_flux(seds), 1e-12)[:, None]
     return Registration(mixture.amplitudes[slopes - n_populations].T / mean, error / mean)
 
@@ -161,20 +164,25 @@ def measure_sources(cutouts, places, known=None, seed=0):
         own = [without_prior(one, prior) for one in found]
         shift, error = current + np.array([one.shift for one in own]), np.array([one.error for one in own])
         sources = SourceShifts(rows, cols, shift, error, wavelengths)
-        before, current = current, best_alignments(sources, known)
-        if np.abs(current - before).max() < CONVERGED:
+        before, (current, uncertain) = current, best_alignments(sources, known)
+        if (np.abs(current - before) < np.maximum(CONVERGED, uncertain / 2)).all():
             break
     return sources
 
 
 def best_alignments(sources, known):
-    """Shifts of each source as all sources, or what is `known`, and the source itself say, (n_sources, n_bands, 2)."""
+    """Shifts of each source, and their errors, as all sources, or what is `known`, and the source itself say.
+
+    Returns
+    -------
+    shift, error : ndarray of shape (n_sources, n_bands, 2)
+    """
     among = neighbourhood(sources) if known is None else None
-    shifts = []
+    found = []
     for each, place in enumerate(zip(sources.rows, sources.cols, strict=True)):
         around = registration_at(sources, *place, among) if known is None else known
-        shifts.append(combined(sources.only([each]), around).shift)
-    return np.array(shifts)
+        found.append(combined(sources.only([each]), around))
+    return np.swapaxes(found, 0, 1)
 
 
 def _measure_aligned(cutout, shift, prior, seed):

@@ -17,12 +17,15 @@ import numpy as np
 UNKNOWN = 1.0  # pixels: how far a band may lie off of which nothing is known
 LEAST_ERROR = 0.03  # pixels, of one source: what the shape of a PSF does to a centre
 WORTH_CORRECTING = 0.1  # pixels: below it the patterns of shifts are enough, and resampling is not worth its price
-SIGNIFICANT = 2.0  # times its error: what is corrected is the most probable shift, whatever else it may be
+# Times its error. It need not be more: what is corrected is the most probable shift, which the prior has made smaller
+# where little is known.
+SIGNIFICANT = 1.5
 NEIGHBOURHOODS = 16, 8  # sources nearest to a place that may tell its shifts better than all of the survey
 BETTER = 0.9  # of the typical residual: a smaller neighbourhood has to predict sources so much better
-COLOURS = 0.05, 0.1, 0.2, 0.4  # pixels, standard deviation of what colours pretend: of these the most probable
+COLOURS = 0.1, 0.2, 0.4  # pixels, standard deviation of what colours pretend: of these the most probable
 COLOURS_UNKNOWN = 0.3  # pixels, of fewer sources than FEW, which do not tell
-FEW = 4
+DIFFER_UNKNOWN = 0.3  # pixels, by which shifts may differ from place to place where so few sources do not tell
+FEW = 8
 SMOOTH = 0.5  # of the logarithm of the wavelength, over which colours are alike: a factor of 1.6
 ZERO_POINT = 30.0  # pixels, standard deviation of the zero point of a source: anything
 NOTHING = 1e3  # pixels, error of what was not measured
@@ -257,11 +260,11 @@ def registration_at(sources, row, col, known=None):
 
 
 def neighbourhood(sources):
-    """`Neighbourhood` of the places of a survey; of two sources, nothing tells whether they differ."""
+    """`Neighbourhood` of the places of a survey."""
     n_sources, prior = len(sources.rows), nothing_known(len(sources.wavelengths))
     known = evidence_of(sources, prior)
-    if n_sources < 3:
-        return Neighbourhood(known, n_sources, np.full(prior.error.shape, UNKNOWN if n_sources == 2 else 0.0))
+    if n_sources < FEW:
+        return Neighbourhood(known, n_sources, np.full(prior.error.shape, DIFFER_UNKNOWN if n_sources > 1 else 0.0))
     sizes = [n_sources - 1, *(number for number in NEIGHBOURHOODS if number < n_sources - 1)]
     pulls = {number: predicted(sources, known, number) for number in sizes}
     best = sizes[0]
@@ -286,11 +289,10 @@ def predicted(sources, known, number):
     prior = nothing_known(len(sources.wavelengths))
     for each, (row, col) in enumerate(zip(sources.rows, sources.cols, strict=True)):
         order = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")
-        shift, covariance = known.total(prior, order[order != each][:number])
-        own = np.hypot(sources.error[each], LEAST_ERROR)
-        error = np.sqrt(own**2 + np.diagonal(covariance, axis1=1, axis2=2).T)
-        alone, _ = evidence(sources.only([each]), error[None], COLOURS_UNKNOWN)
-        off = np.nan_to_num(sources.shift[each]) - shift
+        others = about_median(*known.total(prior, order[order != each][:number]))
+        error = np.sqrt(sources.error[each] ** 2 + LEAST_ERROR**2 + others.error**2)
+        alone, _ = evidence(sources.only([each]), error[None], min(COLOURS))
+        off = np.nan_to_num(sources.shift[each]) - others.shift
         pull[each] = error * np.einsum("abc,ca->ba", alone.precision[0], off)
         errors[each] = error
     missing = ~np.isfinite(sources.shift)

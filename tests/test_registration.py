@@ -36,8 +36,8 @@ def test_weighted_median_by_eye():
 
 def test_only_large_and_significant_shifts_are_corrected():
     shift = np.array([[0.2, 0.0], [0.05, 0.0], [0.0, 0.6], [0.3, 0.4]])
-    found = Registration(shift, np.array([[0.01, 0.01], [0.01, 0.01], [0.01, 0.3], [0.1, 0.01]]))
-    # The third lies off by two errors only; that of the last, 0.06 along its direction, is an eighth of its shift.
+    found = Registration(shift, np.array([[0.01, 0.01], [0.01, 0.01], [0.01, 0.6], [0.1, 0.01]]))
+    # The third lies off by its error only; that of the last, 0.06 along its direction, is an eighth of its shift.
     assert found.to_correct.tolist() == [True, False, False, True]
     assert found.correction.tolist() == [[0.2, 0], [0, 0], [0, 0], [0.3, 0.4]]
     np.testing.assert_allclose(found.left[1], [np.hypot(0.05, 0.01), 0.01])  # what is not corrected is left
@@ -66,8 +66,9 @@ def test_sources_together_know_more_than_each(seed):
     for draw in range(40):
         found = combined(measured(20, error, seed=100 * seed + draw))
         pulls.append((found.shift - TRUTH) / found.error)
-    # 400 numbers, in fives with a common zero point: a spread is known to 5% or so.
-    assert 0.75 < np.std(pulls) < 1.25
+    # 400 numbers, in fives with a common zero point: a spread is known to 5% or so. Errors hold colours of a tenth of a
+    # pixel, of which these sources have none.
+    assert 0.6 < np.std(pulls) < 1.2
     assert np.median(found.error) < 0.05
 
 
@@ -111,12 +112,14 @@ def test_the_nearest_sources_decide_where_halves_of_a_mosaic_differ():
     assert neighbourhood(measured(40, 0.04)).number == 40  # the control: shifts are the same everywhere
 
 
-def test_differences_between_few_sources_make_the_error_of_a_place_large():
+def test_differences_between_sources_make_the_error_of_a_place_large():
     alike = measured(3, 0.05)
-    different = alike._replace(shift=alike.shift + np.random.default_rng(5).normal(0, 0.5, alike.shift.shape))
     place = 500, 500
-    assert np.median(registration_at(alike, *place).error) < 0.15
-    assert np.median(registration_at(different, *place).error) > 0.2
+    assert np.median(registration_at(alike, *place).error) > 0.3  # three sources do not tell
+    many = measured(12, 0.05)
+    different = many._replace(shift=many.shift + np.random.default_rng(5).normal(0, 0.5, many.shift.shape))
+    assert np.median(registration_at(many, *place).error) < 0.1
+    assert np.median(registration_at(different, *place).error) > 0.2  # a part of the differences may be colours
     none = alike.only([])
     assert (registration_at(none, *place).error == UNKNOWN).all()
 

@@ -101,12 +101,17 @@ def measure_survey(survey, most):
     with progress_bar(len(ids), "source") as advance:
         for id_dr3 in ids:
             with suppress(OSError, ValueError):  # whatever it is, it is told where the galaxy itself is clustered
-                cutouts.append(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN)))
+                cutouts.append(alone(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
                 places.append(middle(survey.segments[id_dr3]))
             advance()
     if not cutouts:
         return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(survey.bands), 2)), survey.wavelengths)
     return measure_sources(cutouts, np.array(places))
+
+
+def alone(cutout):
+    """The cutout with no other source in its segmap, as these may be sources of the sample themselves."""
+    return cutout._replace(segmap=np.where(cutout.segmap == cutout.id_dr3, cutout.segmap, 0))
 
 
 def sample_of_sources(segments, shape, most):
