@@ -160,7 +160,8 @@ def draw_registration(ax, cutout):
     ax.set_ylabel("shift [pixels]", size=8)
     title = "registration: how far a band lies off the others (filled: it was moved back by that)"
     ax.set_title(title, size=8, pad=3, y=1)
-    ax.legend(loc="lower right", fontsize=7, ncols=2, framealpha=0.9, borderpad=0.3, handletextpad=0.3)
+    above = {"loc": "lower right", "bbox_to_anchor": (1.005, 0.97), "frameon": False}
+    ax.legend(**above, fontsize=7, ncols=2, borderpad=0.3, handletextpad=0.3, columnspacing=1)
 
 
 def draw_correlation(ax, cutout):
