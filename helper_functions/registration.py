@@ -23,9 +23,9 @@ SIGNIFICANT = 1.5
 NEIGHBOURHOODS = 16, 8  # sources nearest to a place that may tell its shifts better than all of the survey
 BETTER = 0.9  # of the typical residual: a smaller neighbourhood has to predict sources so much better
 COLOURS = 0.07, 0.15, 0.3  # pixels, standard deviation of what colours pretend: of these the most probable
-COLOURS_UNKNOWN = 0.3  # pixels, of fewer sources than FEW, which do not tell
+COLOURS_UNKNOWN = 0.3  # pixels, where sources are FEW and do not tell
 DIFFER_UNKNOWN = 0.3  # pixels, by which shifts may differ from place to place where so few sources do not tell
-FEW = 8
+FEW = 6  # sources of like weight
 SMOOTH = 0.5  # of the logarithm of the wavelength, over which colours are alike: a factor of 1.6
 ZERO_POINT = 30.0  # pixels, standard deviation of the zero point of a source: anything
 NOTHING = 1e3  # pixels, error of what was not measured
@@ -141,7 +141,7 @@ def combined(sources, prior=None):
 def evidence_of(sources, prior):
     """`Evidence` of sources, in which errors are as large as residuals say, and colours as they must be."""
     error = np.hypot(sources.error, LEAST_ERROR)
-    if len(sources.rows) < FEW:
+    if number_of_like_weight(sources) < FEW:
         return evidence(sources, error, COLOURS_UNKNOWN)[0]
     error = as_large_as_residuals(sources, error, min(COLOURS), medians(sources))
     likely = {colours: log_likelihood(sources, error, colours, prior) for colours in COLOURS}
@@ -149,6 +149,12 @@ def evidence_of(sources, prior):
     total, _ = evidence(sources, error, colours)[0].total(prior)
     error = as_large_as_residuals(sources, np.hypot(sources.error, LEAST_ERROR), colours, total)
     return evidence(sources, error, colours)[0]
+
+
+def number_of_like_weight(sources):
+    """How many sources there are, if those count less that say less: (sum of weights)^2 / sum of their squares."""
+    weight = np.nansum(1 / (sources.error**2 + LEAST_ERROR**2), axis=(1, 2))
+    return weight.sum() ** 2 / np.sum(weight**2) if len(weight) else 0.0
 
 
 def medians(sources):
@@ -263,7 +269,7 @@ def neighbourhood(sources):
     """`Neighbourhood` of the places of a survey."""
     n_sources, prior = len(sources.rows), nothing_known(len(sources.wavelengths))
     known = evidence_of(sources, prior)
-    if n_sources < FEW:
+    if number_of_like_weight(sources) < FEW:
         return Neighbourhood(known, n_sources, np.full(prior.error.shape, DIFFER_UNKNOWN if n_sources > 1 else 0.0))
     sizes = [n_sources - 1, *(number for number in NEIGHBOURHOODS if number < n_sources - 1)]
     pulls = {number: predicted(sources, known, number) for number in sizes}
