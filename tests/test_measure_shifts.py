@@ -10,6 +10,7 @@ from helper_functions.measure_shifts import (
     measure_sources,
     whole_pixel_lags,
 )
+from helper_functions.psf import make_psf
 from helper_functions.registration import Registration, combined
 from helper_functions.simulation.simulated_galaxy import make_cutout, pixel_noise, simulate_galaxy, smoothed_noise
 from helper_functions.sky_noise import with_sky_noise
@@ -120,6 +121,17 @@ def test_what_cannot_be_measured_says_so(galaxies):
     assert not both.to_correct[[4, 5]].any()
     assert (both.error[[4, 5]] > 0.5).all()  # of a band of noise, and of one without data, nothing is known
     assert np.abs(off(both, SHIFT)[[1, 2, 3, 6, 7]]).max() < 0.3
+
+
+def test_a_star_by_itself_tells_shifts(galaxies):
+    star, middle = np.zeros_like(galaxies[0].flux), galaxies[0].flux.shape[1] // 2
+    half = len(make_psf()) // 2
+    around = np.s_[:, middle - half : middle + half + 1, middle - half : middle + half + 1]
+    star[around] = make_psf() / make_psf().max() * 50 * pixel_noise(BANDS)[:, None, None]
+    found = combined(measure_sources([observed(galaxies[0]._replace(flux=star), SHIFT, 3)], np.zeros((1, 2))))
+    # SNR 50 in each band: 0.03 pixels, and what is left to colours of which a star has none.
+    assert np.sqrt(np.mean(off(found, SHIFT) ** 2)) < 0.1
+    assert found.to_correct[[3, 5]].all()
 
 
 def test_nothing_depends_on_the_unit(galaxies):
