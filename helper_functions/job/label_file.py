@@ -42,7 +42,7 @@ def label_hdus(result, settings, fingerprint):
         header.comments["KLOW"] = "lowest number that scores like the chosen one"
         header.comments["KHIGH"] = "highest number that scores like the chosen one"
     header["ERRORS"] = (settings.errors, "measured in the sky, or as stated")
-    header["REGISTR"] = (settings.registration, "registration of bands: measured and corrected, or none")
+    header["REGISTR"] = (settings.registration, "registration: measured and corrected, or none")
     header["BACKGND"] = (settings.background, "what was taken off the fluxes: local or none")
     header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
     header["SEED"] = (settings.seed, "seed of everything random")
