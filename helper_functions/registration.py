@@ -277,10 +277,10 @@ def neighbourhood(sources):
     for number in sizes[1:]:
         if np.nanmedian(np.abs(pulls[number][0])) < BETTER * np.nanmedian(np.abs(pulls[best][0])):
             best = number
-    pull, error = pulls[best]
-    spread = GAUSSIAN_MAD * np.nanmedian(np.abs(pull), axis=0)
-    excess = np.sqrt(np.maximum(spread**2 - 1, 0)) * np.nanmedian(error, axis=0)
-    return Neighbourhood(known, n_sources if best == sizes[0] else best, np.nan_to_num(excess))
+    # Medians over the sources that have the band; 0 of a band that none has.
+    pull, error = (np.ma.median(np.ma.masked_invalid(np.abs(each)), axis=0).filled(0) for each in pulls[best])
+    excess = np.sqrt(np.maximum((GAUSSIAN_MAD * pull) ** 2 - 1, 0)) * error
+    return Neighbourhood(known, n_sources if best == sizes[0] else best, excess)
 
 
 def predicted(sources, known, number):

@@ -85,6 +85,10 @@ def test_bands_that_nothing_shows_keep_zero_with_a_wide_error():
     found = combined(sources)
     assert found.error[4] == pytest.approx(UNKNOWN, rel=0.1)  # of the difference to the mean of the others
     assert not found.to_correct[4]
+    sources.shift[:, 4] = np.nan
+    there = registration_at(sources, 500, 500)
+    assert (there.error[4] > 0.9).all()
+    np.testing.assert_allclose(there.shift[:4], TRUTH[:4], atol=0.15)
     assert abs(found.shift[4, 1]) < 0.1
 
 
