@@ -215,8 +215,7 @@ def cut_out(
     window, sky_window = (widened(box, each, shape) for each in (margin, round(in_pixels(SKY_MARGINS[0], pixel))))
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
-    still = np.zeros((len(survey.bands), 2))
-    moves = still if registration is None else -registration.correction
+    moves = np.zeros((len(survey.bands), 2)) if registration is None else -registration.correction
     images = [read_band(survey, band, both, moves[band]) for band in range(len(survey.bands))]
     planes = [np.array(each) for each in zip(*images, strict=True)]
     segmap, sci, err = (each[inside(window, both)] for each in (everything, *planes))

@@ -30,6 +30,7 @@ from helper_functions.registration import (
     SourceShifts,
     combined,
     neighbourhood,
+    no_sources,
     registration_at,
     without_prior,
 )
@@ -152,13 +153,13 @@ def measure_sources(cutouts, places, known=None, seed=0):
     SourceShifts
         Of the sources that can be measured; of none where no source is bright enough.
     """
-    n_bands, wavelengths = len(cutouts[0].bands), cutouts[0].wavelengths
+    wavelengths = cutouts[0].wavelengths
     bright = [number for number, cutout in enumerate(cutouts) if bright_pixels(cutout).sum() >= FEWEST_PIXELS]
+    if not bright:
+        return no_sources(wavelengths)
     cutouts, (rows, cols) = [cutouts[number] for number in bright], np.array(places, dtype=float)[bright].T
-    if not cutouts:
-        return SourceShifts(rows, cols, *np.empty((2, 0, n_bands, 2)), wavelengths)
     start = whole_pixel_lags(cutouts).astype(float) if known is None else known.shift
-    current, prior = np.tile(start, (len(cutouts), 1, 1)), np.full((n_bands, 2), STEP)
+    current, prior = np.tile(start, (len(cutouts), 1, 1)), np.full((len(wavelengths), 2), STEP)
     for _ in range(ROUNDS):
         found = [_measure_aligned(*each, prior, seed) for each in zip(cutouts, current, strict=True)]
         own = [without_prior(one, prior) for one in found]

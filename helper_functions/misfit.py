@@ -6,7 +6,7 @@ import numpy as np
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux
 from helper_functions.methods.fit_blends import CALIBRATION
-from helper_functions.methods.systematics import PATTERNS, patterns_known
+from helper_functions.methods.systematics import patterns_of
 
 MOST_NAMED = 4  # bands in a sentence
 LEAST_FREE = 0.1  # of a flux, that is left free by the pixel's light that is fitted to it
@@ -115,12 +115,6 @@ def allowed_of_patterns(seds):
     """Variance that the priors allow for the errors that pixels share, (n_pixels, n_bands)."""
     patterns, priors = patterns_of(seds)
     return patterns**2 @ priors**2
-
-
-def patterns_of(seds):
-    """Patterns of errors that pixels share, (n_pixels, n_patterns), and their priors, (n_patterns, n_bands)."""
-    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in patterns_known(seds)), strict=True)
-    return np.column_stack(patterns), np.array(priors)
 
 
 def free_of(snr, n_lights):

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helper_functions.sky_noise import GAUSSIAN_MAD
+
 UNKNOWN = 1.0  # pixels: how far a band may lie off of which nothing is known
 LEAST_ERROR = 0.03  # pixels, of one source: what the shape of a PSF does to a centre
 WORTH_CORRECTING = 0.1  # pixels: below it the patterns of shifts are enough, and resampling is not worth its price
@@ -30,7 +32,6 @@ SMOOTH = 0.5  # of the logarithm of the wavelength, over which colours are alike
 ZERO_POINT = 30.0  # pixels, standard deviation of the zero point of a source: anything
 NOTHING = 1e3  # pixels, error of what was not measured
 OUTLIER = 2.5  # errors beyond which noise is taken to be larger than stated, by as much
-GAUSSIAN_MAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 REGISTRATIONS = {
     "measured": "in sources of the survey; bands that lie off are moved back",
     "none": "images are taken as they are",
@@ -92,6 +93,11 @@ class SourceShifts(NamedTuple):
         return SourceShifts(*(values[sources] for values in self[:-1]), self.wavelengths)
 
 
+def no_sources(wavelengths):
+    """`SourceShifts` of a survey of these bands in which nothing can be measured."""
+    return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(wavelengths), 2)), wavelengths)
+
+
 class Evidence(NamedTuple):
     """What each source says of the shifts of all bands together, along each axis."""
 
@@ -140,15 +146,14 @@ def combined(sources, prior=None):
 
 def evidence_of(sources, prior):
     """`Evidence` of sources, in which errors are as large as residuals say, and colours as they must be."""
-    error = np.hypot(sources.error, LEAST_ERROR)
+    stated = np.hypot(sources.error, LEAST_ERROR)
     if number_of_like_weight(sources) < FEW:
-        return evidence(sources, error, COLOURS_UNKNOWN)[0]
-    error = as_large_as_residuals(sources, error, min(COLOURS), medians(sources))
+        return evidence(sources, stated, COLOURS_UNKNOWN)
+    error = as_large_as_residuals(sources, stated, min(COLOURS), medians(sources))
     likely = {colours: log_likelihood(sources, error, colours, prior) for colours in COLOURS}
     colours = max(likely, key=likely.get)
-    total, _ = evidence(sources, error, colours)[0].total(prior)
-    error = as_large_as_residuals(sources, np.hypot(sources.error, LEAST_ERROR), colours, total)
-    return evidence(sources, error, colours)[0]
+    total, _ = evidence(sources, error, colours).total(prior)
+    return evidence(sources, as_large_as_residuals(sources, stated, colours, total), colours)
 
 
 def number_of_like_weight(sources):
@@ -167,16 +172,16 @@ def medians(sources):
 
 def as_large_as_residuals(sources, error, colours, total):
     """Errors, (n_sources, n_bands, 2), larger where what is left beside shifts, zero point and colours is larger."""
-    _, covariance = evidence(sources, error, colours)
+    precision = evidence(sources, error, colours).precision
     residual, known = np.nan_to_num(sources.shift) - total, np.isfinite(sources.shift)
-    pull = error * np.einsum("iabc,ica->iba", np.linalg.inv(covariance), residual)
+    pull = error * np.einsum("iabc,ica->iba", precision, residual)
     n_sources = len(residual)
     spread = GAUSSIAN_MAD * np.median(np.abs(pull[known])) * np.sqrt(n_sources / (n_sources - 1))
     return error * max(spread, 1.0) * np.where(known, np.maximum(np.abs(pull) / OUTLIER, 1), 1)
 
 
 def evidence(sources, error, colours):
-    """`Evidence` of sources with these errors, (n_sources, n_bands, 2), and the covariance of what was measured.
+    """`Evidence` of sources with these errors, (n_sources, n_bands, 2).
 
     `colours` is the standard deviation of what colours pretend, in pixels.
     """
@@ -184,17 +189,16 @@ def evidence(sources, error, colours):
     alike = np.exp(-0.5 * ((wave[:, None] - wave) / SMOOTH) ** 2)
     variance = np.where(np.isfinite(sources.shift), error, NOTHING) ** 2
     shared = colours**2 * alike + ZERO_POINT**2
-    covariance = np.swapaxes(variance, 1, 2)[..., None] * np.eye(len(wave)) + shared
-    precision = np.linalg.inv(covariance)
-    return Evidence(precision, np.einsum("iabc,ica->iab", precision, np.nan_to_num(sources.shift))), covariance
+    precision = np.linalg.inv(np.swapaxes(variance, 1, 2)[..., None] * np.eye(len(wave)) + shared)
+    return Evidence(precision, np.einsum("iabc,ica->iab", precision, np.nan_to_num(sources.shift)))
 
 
 def log_likelihood(sources, error, colours, prior):
     """Logarithm of the likelihood of colours of that size, where all else is as probable as can be."""
-    found, covariance = evidence(sources, error, colours)
+    found = evidence(sources, error, colours)
     residual = np.nan_to_num(sources.shift) - found.total(prior)[0]
     chi2 = np.einsum("iba,iabc,ica->", residual, found.precision, residual)
-    return -0.5 * (chi2 + np.linalg.slogdet(covariance)[1].sum())
+    return -0.5 * (chi2 - np.linalg.slogdet(found.precision)[1].sum())
 
 
 def about_median(shift, covariance):
@@ -297,7 +301,7 @@ def predicted(sources, known, number):
         order = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")
         others = about_median(*known.total(prior, order[order != each][:number]))
         error = np.sqrt(sources.error[each] ** 2 + LEAST_ERROR**2 + others.error**2)
-        alone, _ = evidence(sources.only([each]), error[None], min(COLOURS))
+        alone = evidence(sources.only([each]), error[None], min(COLOURS))
         off = np.nan_to_num(sources.shift[each]) - others.shift
         pull[each] = error * np.einsum("abc,ca->ba", alone.precision[0], off)
         errors[each] = error

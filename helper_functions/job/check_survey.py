@@ -117,7 +117,7 @@ def check_registration(folder, survey, rows):
         if is_off:
             rows[name]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
     try:
-        refuse_wrong_wcs(sources, opened.bands)
+        refuse_wrong_wcs(found, len(sources.rows), opened.bands)
     except ValueError as problem:
         return [str(problem)]
     return []

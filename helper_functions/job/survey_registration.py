@@ -18,6 +18,7 @@ from helper_functions.registration import (
     SourceShifts,
     combined,
     neighbourhood,
+    no_sources,
     nothing_known,
     registration_at,
 )
@@ -28,12 +29,8 @@ SOURCES = 48  # of a survey that are measured: shifts are known to 0.02 pixels o
 SMALLEST, LARGEST = 50, 6000  # pixels of the segments of these; in larger ones the sky is too far from the middle
 MARGIN = 25  # pixels around a segment
 WELL_KNOWN = 0.05  # pixels, typical error of the bands at a galaxy, above which its own images are asked, too
-CODE = (
-    "prepare_images.py",
-    "distances.py",
-    "helper_functions/*.py",
-    "helper_functions/methods/*.py",
-)  # that it rests on
+# What is measured rests on these.
+CODE = ("prepare_images.py", "distances.py", "helper_functions/*.py", "helper_functions/methods/*.py")
 
 
 class SurveyShifts(NamedTuple):
@@ -68,8 +65,14 @@ def register_survey(survey, output):
         sources = measure_survey(survey, SOURCES)
         with suppress(OSError):  # without a cache, each output folder has its own
             save_fits(kept, shifts_to_fits(sources, survey.bands))
-    refuse_wrong_wcs(sources, survey.bands)
-    tell_shifts(sources, survey.bands)
+    if len(sources.rows):
+        found = combined(sources)
+        refuse_wrong_wcs(found, len(sources.rows), survey.bands)
+        off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
+        in_words = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
+    else:
+        in_words = ": no source is bright enough to measure it"
+    say(f"registration of the bands{in_words}")
     save_fits(here, shifts_to_fits(sources, survey.bands))
 
 
@@ -105,7 +108,7 @@ def measure_survey(survey, most):
                 places.append(middle(survey.segments[id_dr3]))
             advance()
     if not cutouts:
-        return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(survey.bands), 2)), survey.wavelengths)
+        return no_sources(survey.wavelengths)
     return measure_sources(cutouts, np.array(places))
 
 
@@ -144,16 +147,13 @@ def middle(segment):
     return tuple((side.start + side.stop - 1) / 2 for side in segment[:2])
 
 
-def refuse_wrong_wcs(sources, bands):
-    """Raise ValueError, naming them, where bands lie off by more than any mosaic is misregistered."""
-    if not len(sources.rows):
-        return
-    found = combined(sources)
+def refuse_wrong_wcs(found, n_sources, bands):
+    """Raise ValueError where bands of a `Registration` from so many sources lie off by more than any mosaic has it."""
     wrong = np.flatnonzero(found.to_correct & (found.size > WRONG_WCS))
     if wrong.size:
         listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
         raise ValueError(
-            f"bands lie off the others by more than {WRONG_WCS:g} pixels, in {len(sources.rows)} sources: {listed}. "
+            f"bands lie off the others by more than {WRONG_WCS:g} pixels, in {n_sources} sources: {listed}. "
             "The WCS of these images must be wrong: mend it or take them away, or take images as they are with "
             "--registration none"
         )
@@ -199,13 +199,3 @@ def read_shifts(path):
             return SourceShifts(*(np.array(each, dtype=float) for each in columns))
     except (OSError, KeyError, TypeError, ValueError):  # it is missing, or damaged in one way or another
         return None
-
-
-def tell_shifts(sources, bands):
-    """Say what the sources of a survey say of its registration."""
-    if not len(sources.rows):
-        say("registration of the bands: no source is bright enough to measure it")
-        return
-    found = combined(sources)
-    off = [f"{bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
-    say(f"registration of the bands, in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}")

@@ -107,6 +107,12 @@ def patterns_known(seds):
     return [name for name, each in PATTERNS.items() if seds.changes is not None or not each.needs_changes]
 
 
+def patterns_of(seds):
+    """Patterns of a galaxy's pixels, (n_pixels, n_patterns), and their priors, (n_patterns, n_bands)."""
+    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in patterns_known(seds)), strict=True)
+    return np.column_stack(patterns), np.array(priors)
+
+
 def systematics_of(seds):
     """The patterns of a galaxy's pixels.
 
@@ -122,7 +128,7 @@ def systematics_of(seds):
     -------
     Systematics
     """
-    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in patterns_known(seds)), strict=True)
+    patterns, priors = patterns_of(seds)
     least = 1e-3 * priors[0]  # a band without flux has no shift to speak of
     area = np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
-    return Systematics(np.column_stack(patterns), area / np.maximum(priors, least) ** 2)
+    return Systematics(patterns, area / np.maximum(priors, least) ** 2)
