@@ -87,7 +87,7 @@ FEATURES = None  # what metric features looks at: names in distances.FEATURES; N
 POLYNOMIAL_DEGREE = 5  # of the curves of metric polynomial
 N_CLUSTERS = "auto"  # or a number
 CRITERION = None  # what chooses the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
-CRITERIA_SHOWN = ["tic", "bic", "silhouette", "gap", "stability", "prediction"]  # for the first run of each galaxy
+CRITERIA_SHOWN = ["tic", "bic", "silhouette"]  # for the first run; gap, stability, prediction cluster 8 times again
 CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a confident member of its cluster
 SEED = 0
 
