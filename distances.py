@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.choose import choose
+from helper_functions.registry import choose
 
 # Squared distances come as a difference of terms near 1. Below this share of those terms more than 9 of the 16 digits
 # are lost, and the few pairs concerned are worked out anew from the difference of the SEDs.

@@ -20,35 +20,35 @@ from functools import partial
 import data_paths
 from distances import Options
 from helper_functions.clustering import cluster_pixels
-from helper_functions.compare_runs import agreement, in_regions, match_regions
 from helper_functions.composite_seds import composite_seds
+from helper_functions.files.log import log_file, progress_bar, replace_what_cannot_be_written, say
+from helper_functions.files.records import galaxy_lock
+from helper_functions.files.saving import DiskFull, check_writable, remove_abandoned, save_json
+from helper_functions.fits.regions import fit_galaxies
+from helper_functions.fits.tasks import what_is_known
 from helper_functions.fitting.bagpipes_fit import fit_sed
-from helper_functions.job.check_survey import check_survey
 from helper_functions.job.dry_run import dry_run
-from helper_functions.job.exports import write_exports
-from helper_functions.job.features import feature_maps
-from helper_functions.job.field import show_field
-from helper_functions.job.fit_regions import fit_galaxies
-from helper_functions.job.fit_tasks import what_is_known
-from helper_functions.job.galaxies import chosen_ids, in_good_order
 from helper_functions.job.interrupts import calm, interrupted, listen
-from helper_functions.job.records import galaxy_lock
-from helper_functions.job.results import GalaxyResult, run_panel, run_result
-from helper_functions.job.run_galaxies import galaxies_in_turn
-from helper_functions.job.runs import plan_runs
-from helper_functions.job.save_results import DiskFull, check_writable, remove_abandoned, save_json
+from helper_functions.job.one_galaxy import GalaxyStore, what_is_asked
+from helper_functions.job.processes import galaxies_in_turn
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
-from helper_functions.job.store import GalaxyStore, what_is_asked
-from helper_functions.job.summary import EXPECTED, OK, Summary, one_line
-from helper_functions.job.survey_registration import galaxy_registration, register_survey, registered_here
-from helper_functions.job.tell import log_file, progress_bar, replace_what_cannot_be_written, say
 from helper_functions.job.workers import WorkerDiffers, share_survey, survey_here
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.population_seds import population_seds
-from helper_functions.quality import Judged, judge
+from helper_functions.products.exports import write_exports
+from helper_functions.products.features import feature_maps
+from helper_functions.products.field import show_field
+from helper_functions.products.registration import galaxy_registration, register_survey, registered_here
+from helper_functions.products.results import GalaxyResult, run_panel, run_result
+from helper_functions.products.runs import plan_runs
+from helper_functions.products.summary import EXPECTED, OK, Summary, one_line
+from helper_functions.quality.compare_runs import agreement, in_regions, match_regions
+from helper_functions.quality.metrics import Judged, judge
 from helper_functions.simulation.simulated_field import demo_field
 from helper_functions.sky_noise import with_sky_noise
+from helper_functions.survey.check import check_survey
+from helper_functions.survey.selection import chosen_ids, in_good_order
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
 gc.enable()

@@ -10,14 +10,18 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 import data_paths
-from helper_functions.choose import choose
+from helper_functions.files.records import digest
+from helper_functions.files.saving import described, image_hdu, table_hdu
 from helper_functions.filters import pivot_wavelength
-from helper_functions.job.catalogs import column_names, read_ids, read_redshifts, read_spectroscopic
-from helper_functions.job.fits_windows import Mosaic, find_segments, open_mosaic, read_window
-from helper_functions.job.flux_units import FLUX_UNIT
-from helper_functions.job.records import digest
-from helper_functions.job.save_results import described, image_hdu, table_hdu
-from helper_functions.job.survey_images import (
+from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
+from helper_functions.psf import PSF_FWHM, in_pixels, measure_fwhm
+from helper_functions.registration.resampling import moved, reach_of
+from helper_functions.registration.shifts import Registration, registration_notes
+from helper_functions.registry import choose
+from helper_functions.sky_noise import BRIGHT, SkyNoise, in_words, measure_sky, noise_notes, photon_note
+from helper_functions.survey.catalogs import column_names, read_ids, read_redshifts, read_spectroscopic
+from helper_functions.survey.flux_units import FLUX_UNIT
+from helper_functions.survey.images import (
     find_all_images,
     find_catalogs,
     known_electrons,
@@ -25,12 +29,8 @@ from helper_functions.job.survey_images import (
     open_band,
     read_pixels,
 )
-from helper_functions.job.survey_psf import find_psf, read_psf
-from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
-from helper_functions.psf import PSF_FWHM, in_pixels, measure_fwhm
-from helper_functions.registration import Registration, registration_notes
-from helper_functions.resampling import moved, reach_of
-from helper_functions.sky_noise import BRIGHT, SkyNoise, in_words, measure_sky, noise_notes, photon_note
+from helper_functions.survey.mosaics import Mosaic, find_segments, open_mosaic, read_window
+from helper_functions.survey.psf_image import find_psf, read_psf
 
 SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment whose sky is measured: the first with enough of it
 

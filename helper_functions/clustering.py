@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from distances import DEFAULTS, METRICS, Options
-from helper_functions.choose import choose
 from helper_functions.composite_seds import composite_flux, nearest_sed
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import DENSITY, Found, Method, Populations, TooFewPixels
@@ -14,6 +13,7 @@ from helper_functions.number_of_clusters import CRITERIA, Task, notes_on_number,
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import complete_block
 from helper_functions.psf import psf_pixels
+from helper_functions.registry import choose
 
 UNASSIGNED = -1
 

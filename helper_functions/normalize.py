@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distances import to_unit_length
-from helper_functions.choose import choose
+from helper_functions.registry import choose
 
 # Softening of asinh magnitudes in units of the error: the best compromise of bias and noise (Lupton et al. 1999).
 SOFTENING = 1.042

@@ -12,7 +12,7 @@ import numpy as np
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
 from helper_functions.noise import area_of_residuals, draw_noise
-from helper_functions.quality import REDRAWS, band_errors, stability_of
+from helper_functions.quality.metrics import REDRAWS, band_errors, stability_of
 
 MAX_CLUSTERS = 10
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from distances import DEFAULTS, METRICS, euclidean_between
-from helper_functions.choose import choose
+from helper_functions.registry import choose
 
 BLOCK = 512  # pixels a side: a block of float64 stays in a core's cache
 MEMORY_LIMIT = 2e9  # bytes that a full distance matrix may take

@@ -7,11 +7,11 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import gaussian_filter, gaussian_laplace
 
-from helper_functions.choose import choose
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlated_area
 from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
-from helper_functions.registration import Registration
+from helper_functions.registration.shifts import Registration
+from helper_functions.registry import choose
 from helper_functions.sky_noise import SkyNoise, photon_note
 
 # Arcsec, standard deviations of Gaussians: of derivatives, which raise noise, less than that of the PSF, 0.06; and of

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from helper_functions.choose import choose
 from helper_functions.noise import CORRELATION_REACH, correlated_area, lags
 from helper_functions.psf import PIXEL, in_pixels
+from helper_functions.registry import choose
 
 FAR_FROM_SOURCES = 0.32  # arcsec from all segments: nearer, wings of sources are brighter than what is measured
 ENOUGH_SKY = 1.6  # arcsec^2, 1,000 pixels of 40 mas: noise correlated over 40 has 25 parts, that give a scatter to 14%

@@ -5,7 +5,7 @@ from matplotlib.patches import Patch
 
 from plots.panel import Panel, page_of
 from plots.picture import Picture
-from plots.recovery import match_colours
+from plots.simulation.recovery import match_colours
 from plots.style import (
     CONTOUR_COLOUR,
     UNASSIGNED_COLOUR,

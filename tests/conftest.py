@@ -1,6 +1,12 @@
 """A small survey field with planted galaxies, and planted pixel SEDs: what the tests know the truth of."""
 
+import os
 from types import SimpleNamespace
+
+# Threads of linear algebra on small arrays wait for each other, and for other processes: on two cores, tests take five
+# times as long with them. They are counted when numpy is loaded.
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_pool] = "1"
 
 import numpy as np
 import pytest

@@ -18,9 +18,9 @@ from conftest import NOISE, edit, image_path
 
 import data_paths
 import main_clustering
+from helper_functions.files.records import Busy
 from helper_functions.job import workers
 from helper_functions.job.interrupts import Terminated
-from helper_functions.job.records import Busy
 from helper_functions.job.workers import WorkerDiffers
 from helper_functions.methods import METHODS
 from main_clustering import main
@@ -203,7 +203,7 @@ def test_the_comparison_shows_all_runs_that_hold(job, tmp_path, monkeypatch):
 
 
 def test_a_picture_of_the_galaxy_that_fails_is_told_and_costs_no_run(job, tmp_path, monkeypatch, capsys):
-    from helper_functions.job.pictures import GALAXY_PICTURES
+    from helper_functions.products.pictures import GALAXY_PICTURES
 
     def crash(result):
         raise ZeroDivisionError("out of the blue")
@@ -239,7 +239,7 @@ def test_other_code_makes_it_again(job, tmp_path, monkeypatch):
     before = path.stat().st_mtime_ns
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns == before
-    monkeypatch.setattr("helper_functions.job.store.code_digest", lambda: "edited")
+    monkeypatch.setattr("helper_functions.job.one_galaxy.code_digest", lambda: "edited")
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns > before
 
@@ -322,7 +322,7 @@ def test_a_full_disk_ends_the_call_and_costs_nothing_that_was_done(what, kept, j
         replace(partial, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("helper_functions.job.save_results.os.replace", full)
+        patch.setattr("helper_functions.files.saving.os.replace", full)
         assert job(output, *flags) == 2
     assert "error: the disk is full, no room for " in capsys.readouterr().err
     rows = {row["id_dr3"]: row["status"] for row in summary_of(output)}

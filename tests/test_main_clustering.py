@@ -14,11 +14,11 @@ from sklearn.metrics import adjusted_rand_score
 import data_paths
 import main_clustering
 from helper_functions.clustering import cluster_pixels
-from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import Found
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds
+from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from main_clustering import main
 from prepare_images import read_cutout
 

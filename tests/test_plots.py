@@ -17,12 +17,12 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from sklearn.metrics import adjusted_rand_score
 
-from helper_functions.compare_runs import agreement, in_regions
 from helper_functions.composite_seds import composite_seds
 from helper_functions.filters import pivot_wavelength
-from helper_functions.job.results import BandWeights, GalaxyResult, RunPanel
 from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
+from helper_functions.products.results import BandWeights, GalaxyResult, RunPanel
+from helper_functions.quality.compare_runs import agreement, in_regions
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from helper_functions.sky_noise import measure_sky
 from plots.cluster_map import cluster_map
@@ -35,8 +35,8 @@ from plots.fits import fits_page
 from plots.number_of_clusters import number_of_clusters_page
 from plots.overview import overview
 from plots.panel import Panel, page_of
-from plots.recovery import criteria_matrix
-from plots.scaling import scaling
+from plots.simulation.recovery import criteria_matrix
+from plots.simulation.scaling import scaling
 from plots.style import (
     PALETTE,
     TICK_ID,

@@ -15,10 +15,10 @@ import numpy as np
 import scipy  # whose `stats`, which takes long to load, comes with its first use
 from scipy.special import logsumexp
 
-from helper_functions.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
-from helper_functions.choose import choose
+from helper_functions.fitting.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
 from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.sed_model import age_of_universe, set_up, to_microjansky
+from helper_functions.registry import choose
 
 PRIORS = {  # lowest and highest value
     "age": (0.01, 15.0),  # Gyr since the first stars formed, and not more than the Universe is old; uniform in the log

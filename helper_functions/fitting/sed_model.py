@@ -6,7 +6,8 @@ import numpy as np
 import scipy  # whose `stats`, which takes long to load, comes with its first use
 from astropy import units as u
 
-from helper_functions.bagpipes_setup import (
+from helper_functions.filters import load_filter
+from helper_functions.fitting.bagpipes_setup import (
     HIGHEST_REDSHIFT,
     LOWEST_REDSHIFT,
     RESOLUTION,
@@ -14,7 +15,6 @@ from helper_functions.bagpipes_setup import (
     import_bagpipes,
     wavelength_sampling,
 )
-from helper_functions.filters import load_filter
 
 SPEED_OF_LIGHT = 2.99792458e18  # Angstrom / s
 MICROJANSKY = 1e-29  # erg / s / cm2 / Hz

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 import data_paths
+from helper_functions.job.one_galaxy import GalaxyStore, what_is_asked
 from helper_functions.job.settings import AMOUNTS
-from helper_functions.job.store import GalaxyStore, what_is_asked
 from helper_functions.methods import METHODS
 
 # What a call costs was measured on galaxies of the demo field, in 27 bands: (of a galaxy of few pixels, for each 1,000

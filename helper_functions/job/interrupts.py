@@ -2,7 +2,7 @@
 
 import signal
 
-from helper_functions.job.tell import say
+from helper_functions.files.log import say
 
 INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
 AGAIN = 0.5  # seconds after which an interrupt that had no effect is raised once more

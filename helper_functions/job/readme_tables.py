@@ -7,15 +7,15 @@ import re
 from pathlib import Path
 
 from distances import METRICS
-from helper_functions.cross_checks import CHECKS
-from helper_functions.job.exports import EXPORTS
-from helper_functions.job.field import FIELD_PICTURES
-from helper_functions.job.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.job.settings import SETTINGS, flag_of
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
-from helper_functions.quality import QUALITY
+from helper_functions.products.exports import EXPORTS
+from helper_functions.products.field import FIELD_PICTURES
+from helper_functions.products.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
+from helper_functions.quality.cross_checks import CHECKS
+from helper_functions.quality.metrics import QUALITY
 from helper_functions.sed_features import SED_FEATURES
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ be.
 import math
 from pathlib import Path
 
-from helper_functions.choose import choose
+from helper_functions.registry import choose
 
 UNSET = "default"  # on the command line, this stands for the None of the settings block
 

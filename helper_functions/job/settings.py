@@ -10,10 +10,6 @@ from typing import NamedTuple
 import data_paths
 from distances import FEATURES, METRICS
 from helper_functions.fitting.bagpipes_fit import PRIORS, SFHS, check_priors
-from helper_functions.job.catalogs import MOST_REDSHIFT
-from helper_functions.job.exports import EXPORTS
-from helper_functions.job.fits_windows import LARGEST_ID
-from helper_functions.job.galaxies import ALL, galaxies, selection
 from helper_functions.job.setting_values import (
     UNSET,
     by_name,
@@ -31,8 +27,12 @@ from helper_functions.job.setting_values import (
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
-from helper_functions.registration import REGISTRATIONS
+from helper_functions.products.exports import EXPORTS
+from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
+from helper_functions.survey.catalogs import MOST_REDSHIFT
+from helper_functions.survey.mosaics import LARGEST_ID
+from helper_functions.survey.selection import ALL, galaxies, selection
 
 FIGURE_FORMATS = ("png", "pdf")
 AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it

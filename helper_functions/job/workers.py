@@ -4,7 +4,7 @@ import warnings
 from typing import NamedTuple
 
 import data_paths
-from helper_functions.job.records import code_digest
+from helper_functions.files.records import code_digest
 
 
 class WorkerDied(RuntimeError):

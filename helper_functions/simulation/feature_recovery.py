@@ -12,8 +12,8 @@ import numpy as np
 from astropy import units as u
 from sedpy.observate import getSED
 
-from helper_functions.bagpipes_setup import cosmology
 from helper_functions.composite_seds import SYSTEMATIC
+from helper_functions.fitting.bagpipes_setup import cosmology
 from helper_functions.sed_features import BESSELL_U, BESSELL_V, SED_FEATURES, TWOMASS_J, measure_features
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise
 from helper_functions.simulation.stellar_populations import (

@@ -21,22 +21,22 @@ from tqdm import tqdm
 
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import SYSTEMATIC
+from helper_functions.files.saving import check_writable, save_figure, save_json, save_table
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived, fit_sed
 from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.sed_model import set_up
-from helper_functions.job.region_photometry import photometry_of
-from helper_functions.job.region_tables import population_table
-from helper_functions.job.run_galaxies import run_galaxies
-from helper_functions.job.save_results import check_writable, save_figure, save_json, save_table
+from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
 from helper_functions.noise import error_of_sum, known_correlation
 from helper_functions.population_seds import population_seds
+from helper_functions.products.photometry import photometry_of
+from helper_functions.products.sed_tables import population_table
 from helper_functions.psf import blur, make_psf, psf_pixels
 from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise, simulate_galaxy
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 from helper_functions.simulation.suites import RADII, REDSHIFTS, selected_seds
-from plots.fit_recovery import truth_and_fits
+from plots.simulation.fit_recovery import truth_and_fits
 
 METHOD = "blended_mixture"
 REGIONS, PEAK_SNRS = (2, 3, 4), (50.0, 100.0, 200.0)

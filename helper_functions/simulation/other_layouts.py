@@ -10,10 +10,10 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
-from helper_functions.choose import choose
-from helper_functions.job.fits_windows import read_window
-from helper_functions.job.flux_units import unit_factor
-from helper_functions.job.survey_images import ERROR_MAPS, find_catalogs, mask_missing, read_pixels
+from helper_functions.registry import choose
+from helper_functions.survey.flux_units import unit_factor
+from helper_functions.survey.images import ERROR_MAPS, find_catalogs, mask_missing, read_pixels
+from helper_functions.survey.mosaics import read_window
 from prepare_images import open_survey
 
 UNITS = {"jades": "MJy/sr", "ceers": "nJy"}  # that these surveys' images are in

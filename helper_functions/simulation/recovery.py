@@ -22,22 +22,22 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from distances import METRICS
-from helper_functions.choose import choose
 from helper_functions.clustering import check_run, cluster_pixels
 from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_to
-from helper_functions.job.run_galaxies import run_galaxies
-from helper_functions.job.runs import Run, combine
-from helper_functions.job.save_results import check_writable, save_figure, save_table
+from helper_functions.files.saving import check_writable, save_figure, save_table
+from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import DENSITY
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import fill_image
 from helper_functions.population_seds import population_seds
+from helper_functions.products.runs import Run, combine
+from helper_functions.registry import choose
 from helper_functions.simulation.star_psfs import read_star_psfs
 from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_dozen, registered, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
-from plots.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
+from plots.simulation.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
 STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
 GIVEN = "given"

@@ -11,10 +11,10 @@ import numpy as np
 from astropy.wcs import WCS
 from scipy.ndimage import gaussian_filter
 
-from helper_functions.choose import choose
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout
 from helper_functions.psf import PIXEL, PSF_FWHM, blur, make_psf
+from helper_functions.registry import choose
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
 APERTURE_PIXELS = 50  # what a depth refers to: a circle of 0.16 arcsec radius

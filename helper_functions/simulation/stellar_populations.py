@@ -9,7 +9,8 @@ import numpy as np
 from astropy import units as u
 from sedpy.observate import getSED
 
-from helper_functions.bagpipes_setup import (
+from helper_functions.filters import load_filter
+from helper_functions.fitting.bagpipes_setup import (
     HIGHEST_REDSHIFT,
     LOWEST_REDSHIFT,
     RESOLUTION,
@@ -17,8 +18,7 @@ from helper_functions.bagpipes_setup import (
     import_bagpipes,
     wavelength_sampling,
 )
-from helper_functions.choose import choose
-from helper_functions.filters import load_filter
+from helper_functions.registry import choose
 
 AB_ZERO_POINT = 28.9  # of the survey's flux unit, 10 nJy
 SAMPLED = np.arange(3e3, 5.6e4, 10.0)  # Angstrom, observed: F435W to F480M

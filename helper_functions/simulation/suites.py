@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.measure_shifts import aligned, measure_sources
 from helper_functions.noise import independent
 from helper_functions.pixel_seds import Cutout, PixelSEDs, extract_seds, median_snr, select_pixels
-from helper_functions.registration import neighbourhood, registration_at
+from helper_functions.registration.measure_shifts import aligned, measure_sources
+from helper_functions.registration.shifts import neighbourhood, registration_at
 from helper_functions.simulation.flaws import draw_flaws, draw_shifts, observe_with_flaws, observed_seds
 from helper_functions.simulation.simulated_galaxy import (
     SURVEY_BANDS,

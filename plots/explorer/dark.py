@@ -8,7 +8,7 @@ from bokeh.themes import Theme
 
 BACKGROUND, PANEL, TEXT, FAINT, GRID = "#15171c", "#1c1f26", "#e8e8ea", "#9aa0aa", "#343a46"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-CALLBACKS = Path(__file__).parent
+CALLBACKS = Path(__file__).parent / "callbacks"
 
 # Of widgets, each of which has a style of its own that the style of the page does not reach.
 WIDGETS = f"""

@@ -21,9 +21,9 @@ import numpy as np
 from astropy.table import Table
 
 import data_paths
+from helper_functions.files.records import GALAXY
 from helper_functions.job.dry_run import costs
-from helper_functions.job.records import GALAXY
-from helper_functions.job.runs import Run
+from helper_functions.products.runs import Run
 from helper_functions.simulation.simulated_field import DEMO_IDS, demo_field, write_field
 from helper_functions.simulation.simulated_galaxy import RECIPES, simulate_galaxy
 from main_clustering import settings_block

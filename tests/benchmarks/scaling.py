@@ -121,9 +121,9 @@ def run_many(methods, pixels, bands, metrics, repeats, timeout, auto=False):
 
 def draw(path, repeats, timeout):
     """Measure all methods against pixels and bands, and draw it."""
-    from helper_functions.job.save_results import save_figure
+    from helper_functions.files.saving import save_figure
     from helper_functions.methods import METHODS
-    from plots.scaling import scaling
+    from plots.simulation.scaling import scaling
 
     by_pixels = run_many(METHODS, [1000, 3000, 10_000, 40_000, 100_000], [27], [None], repeats, timeout)
     by_bands = run_many(METHODS, [10_000], [4, 9, 27, 81], [None], repeats, timeout)

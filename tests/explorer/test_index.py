@@ -10,9 +10,9 @@ from conftest import BANDS, celestial_wcs
 from matplotlib.image import imread
 
 import data_paths
-from helper_functions.job.explorer_index import COLUMNS, FLAGS, listed_galaxy, save_thumbnail, update_index
-from helper_functions.job.summary import EMPTY
+from helper_functions.explorer.index import COLUMNS, FLAGS, listed_galaxy, save_thumbnail, update_index
 from helper_functions.pixel_seds import Cutout
+from helper_functions.products.summary import EMPTY
 from main_clustering import main
 from plots.explorer.thumbnail import SIDE, resized, thumbnail
 from plots.style import PALETTE
@@ -259,7 +259,7 @@ def luminance(colour):
 def test_a_call_of_the_main_job_leaves_it_and_the_next_one_adds(survey_folder, tmp_path, monkeypatch):
     path = data_paths.index_path(tmp_path / "out")
     how = "--methods kmeans --n-clusters 2 --pictures none"
-    monkeypatch.setattr("helper_functions.job.store.page_or_warning", empty_page)
+    monkeypatch.setattr("helper_functions.job.one_galaxy.page_or_warning", empty_page)
 
     def call(*flags):
         folders = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out")]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from helper_functions.job.explorer_data import GalaxyView, tangent_plane
-from helper_functions.job.explorer_runs import Layer, RunView
+from helper_functions.explorer.galaxy import GalaxyView, tangent_plane
+from helper_functions.explorer.runs import Layer, RunView
 
 BANDS = ("f606w", "f115w", "f200w", "f277w", "f444w")
 WAVELENGTHS = np.array([5919.0, 11541.0, 19876.0, 27762.0, 44017.0])

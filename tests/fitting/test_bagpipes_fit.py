@@ -6,7 +6,6 @@ from astropy import units as u
 from scipy.integrate import quad
 from scipy.stats import uniform
 
-from helper_functions.bagpipes_setup import cosmology, import_bagpipes
 from helper_functions.fitting import bagpipes_fit
 from helper_functions.fitting.bagpipes_fit import (
     MIN_BANDS,
@@ -26,6 +25,7 @@ from helper_functions.fitting.bagpipes_fit import (
     systematic_draws,
     whitening,
 )
+from helper_functions.fitting.bagpipes_setup import cosmology, import_bagpipes
 from helper_functions.fitting.histories import N_BINS, SFHS, bin_edges
 from helper_functions.fitting.sed_model import set_up
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry

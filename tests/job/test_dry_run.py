@@ -5,7 +5,7 @@ import pytest
 
 import data_paths
 from helper_functions.job.dry_run import CUBES_MB, EXPLORER_MB, GALAXY_MB, REGIONS, RUN_MB, costs, fits_to_do
-from helper_functions.job.runs import Run
+from helper_functions.products.runs import Run
 from main_clustering import settings_block
 
 BLENDED, KMEANS = Run("blended_mixture", "none", "euclidean"), Run("kmeans", "contrast", "euclidean")

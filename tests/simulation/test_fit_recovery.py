@@ -18,7 +18,7 @@ from helper_functions.simulation.fit_recovery import (
     true_quantities,
 )
 from helper_functions.simulation.stellar_populations import Population, check_population, make_spectrum, photometry
-from plots.fit_recovery import truth_and_fits
+from plots.simulation.fit_recovery import truth_and_fits
 
 BANDS = ("f115w", "f200w", "f444w")
 

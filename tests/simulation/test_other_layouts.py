@@ -5,7 +5,7 @@ from astropy.table import Table
 from conftest import BANDS, image_path
 
 import data_paths
-from helper_functions.job.pictures import GALAXY_PICTURES, RUN_PICTURES
+from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.simulation.other_layouts import main
 from main_clustering import main as main_job
 from prepare_images import cut_out, open_survey

@@ -6,9 +6,9 @@ from scipy.stats import spearmanr
 from distances import METRICS
 from helper_functions import number_of_clusters
 from helper_functions.clustering import cluster_pixels
-from helper_functions.job.runs import Run
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
+from helper_functions.products.runs import Run
 from helper_functions.simulation import recovery, suites
 from helper_functions.simulation.recovery import (
     CHANCE,
@@ -25,7 +25,7 @@ from helper_functions.simulation.recovery import (
     sed_panels,
 )
 from helper_functions.simulation.suites import decouple, suite_galaxy
-from plots.recovery import match_colours, seds_against_truth
+from plots.simulation.recovery import match_colours, seds_against_truth
 
 KMEANS = Run("kmeans", "L2", "euclidean")
 

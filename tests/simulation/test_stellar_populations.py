@@ -6,8 +6,8 @@ import pytest
 from astropy import units as u
 from astropy.constants import c
 
-from helper_functions.bagpipes_setup import cosmology
 from helper_functions.filters import load_filter, pivot_wavelength
+from helper_functions.fitting.bagpipes_setup import cosmology
 from helper_functions.simulation import stellar_populations
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry

@@ -1,0 +1,152 @@
+"""What the list of all galaxies says: a row for each, with what its recommended run found, and where to look on."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+import data_paths
+from helper_functions.files.records import GALAXY, code_digest, digest, locked, read_record
+from helper_functions.files.saving import save_image, save_json, save_text
+from helper_functions.products.runs import shown_first
+from helper_functions.products.summary import EXPECTED, OK
+from helper_functions.quality.cross_checks import HARDLY_AGREE
+from helper_functions.quality.metrics import QUALITY
+from plots.explorer.thumbnail import thumbnail
+
+COLUMNS = {  # of the list, by the names of the summary: title, what it is, and how it is written
+    "id_dr3": ("galaxy", "id in the catalog, and the run that is shown", "{}"),
+    "redshift": ("redshift", "of the catalog, or as given", "{:.3f}"),
+    "n_pixels": ("pixels", "selected pixels", "{:,}"),
+    "snr_median": ("SNR", "median over the selected pixels of their median SNR over the bands", "{:.1f}"),
+    "n_clusters": ("clusters", "number of clusters, and below it the numbers that cannot be told from it", "{}"),
+    **{name: (each.symbol, each.meaning, each.form) for name, each in QUALITY.items() if each.symbol},
+}
+BADLY_REGISTERED = 0.3  # pixels, beyond which it is worth a look what the correction has left
+REFUSED = "refused"  # of runs that have no meaning, whatever the galaxy
+UNKNOWN = "–"
+
+
+class ListedGalaxy(NamedTuple):
+    """A galaxy, as the list shows it."""
+
+    id_dr3: int
+    run: str  # that is shown
+    status: str  # of this run
+    is_ok: bool
+    is_expected: bool  # or the galaxy is like that without anything being wrong
+    values: dict  # name in COLUMNS -> number, NaN where it is not known
+    words: dict  # name in COLUMNS -> the number as it is written
+    k_range: str  # lowest and highest number of clusters that cannot be told from the chosen one
+    flags: tuple  # of str
+    notes: str  # what went wrong, or what a user should know
+    page: str = ""  # of the galaxy, relative to the list; empty where there is none
+    thumbnail: str = ""  # its picture, the same way
+
+
+class GalaxyList(NamedTuple):
+    """All galaxies of an output folder."""
+
+    folder: str  # name of the output folder
+    columns: dict  # name -> title, what it is
+    galaxies: list  # of ListedGalaxy, by id
+
+
+def save_thumbnail(output, result, runs):
+    """Save the picture of a galaxy in the list; return its path.
+
+    Parameters
+    ----------
+    output : path
+    result : GalaxyResult
+        With at least one panel.
+    runs : sequence of str
+        Names of the runs that its panels are of.
+    """
+    path = data_paths.thumbnail_path(output, result.cutout.id_dr3)
+    panel = result.panels[runs.index(min(runs, key=shown_first))]
+    save_image(path, thumbnail(result.cutout, panel.labels, panel.regions))
+    return path
+
+
+def update_index(output, rows):
+    """Bring the list of all galaxies up to date.
+
+    Parameters
+    ----------
+    output : path
+        Output folder.
+    rows : callable
+        Gives the rows of the summary, a list of dict. It is asked once no other call is at the list, so that of two
+        calls that end together the second writes what both have done.
+    """
+    from plots.explorer.index import index_page  # Bokeh takes half a second, which only who makes a page pays
+
+    path = data_paths.index_path(output)
+    record_path = data_paths.record_path(output, "", GALAXY).with_name(".index.json")
+    with locked(record_path.with_suffix(".lock")):
+        listed = galaxy_list(output, rows())
+        content = digest(code_digest(), listed)
+        if not path.exists() or read_record(record_path).get("content") != content:
+            save_text(path, index_page(listed))
+            save_json(record_path, {"content": content})
+
+
+def galaxy_list(output, rows):
+    """`GalaxyList` of the rows of a summary, with the pages and thumbnails that there are in the output folder."""
+    start, thumbnails = data_paths.index_path(output).parent, data_paths.thumbnail_path(output, 0).parent
+    there = {"page": _files_by_id(start, start), "thumbnail": _files_by_id(thumbnails, start)}
+    by_id = {}
+    for row in rows:
+        by_id.setdefault(row["id_dr3"], []).append(row)
+    columns = {name: (title, meaning) for name, (title, meaning, _) in COLUMNS.items()}
+    links = {id_dr3: {kind: paths.get(str(id_dr3), "") for kind, paths in there.items()} for id_dr3 in by_id}
+    galaxies = [listed_galaxy(by_id[id_dr3])._replace(**links[id_dr3]) for id_dr3 in sorted(by_id)]
+    return GalaxyList(os.path.basename(os.path.abspath(output)), columns, galaxies)
+
+
+def _files_by_id(folder, start):
+    """Paths, relative to `start`, of the files in a folder by what they are named before the ending."""
+    place = folder.relative_to(start).as_posix()
+    names = os.listdir(folder) if folder.is_dir() else []
+    return {os.path.splitext(name)[0]: f"{place}/{name}" for name in names}
+
+
+def listed_galaxy(rows):
+    """`ListedGalaxy` of the rows of its runs: the recommended run stands for it, or else one that ended well."""
+    row = min(rows, key=lambda row: (row["status"] != OK, row["status"] == REFUSED, *shown_first(row["run"])))
+    values = {name: float(row[name]) for name in COLUMNS}
+    is_ok = row["status"] == OK
+    if not is_ok:  # the summary has zeros where nothing is known
+        values = {name: value if name == "id_dr3" else np.nan for name, value in values.items()}
+    words = {name: COLUMNS[name][2].format(row[name]) if np.isfinite(values[name]) else UNKNOWN for name in COLUMNS}
+    return ListedGalaxy(
+        id_dr3=row["id_dr3"],
+        run=row["run"],
+        status=row["status"],
+        is_ok=is_ok,
+        is_expected=row["status"] in EXPECTED,
+        values=values,
+        words=words,
+        k_range=f"{row['k_low']}–{row['k_high']}" if row["k_high"] else "",
+        flags=tuple(word for word, is_true in FLAGS.items() if is_ok and is_true(row)) + _failures(rows, row),
+        notes=row["message"],
+    )
+
+
+FLAGS = {  # what a user should look at: word -> whether it is true of a row of the summary
+    "number uncertain": lambda row: row["k_low"] < row["k_high"],
+    "bad fit": lambda row: row["misfit"],
+    "bands disagree": lambda row: row["bands_agree"] < HARDLY_AGREE,
+    "errors misstated": lambda row: row["misstated"],
+    "bands not registered": lambda row: row["registration_max"] > BADLY_REGISTERED,
+    "neighbours taken in": lambda row: row["neighbours"],
+    "unassigned pixels": lambda row: row["n_unassigned"],
+    "incomplete pixels": lambda row: row["n_incomplete"],
+}
+
+
+def _failures(rows, shown):
+    """The flag of a galaxy of which runs failed besides the one that is shown."""
+    failed = [row for row in rows if row is not shown and row["status"] not in (*EXPECTED, REFUSED)]
+    return ("other runs failed",) if failed else ()

@@ -1,0 +1,70 @@
+"""Pages that open in a browser: python -m helper_functions.explorer.pages OUTPUT [ID ...] makes them again."""
+
+import argparse
+import warnings
+
+import data_paths
+from helper_functions.explorer.galaxy import read_galaxy
+from helper_functions.explorer.index import update_index
+from helper_functions.files.records import GALAXY, describe_files, galaxy_lock, load_record, save_record
+from helper_functions.files.saving import DiskFull, save_text
+from helper_functions.products.summary import Summary
+
+
+def make_page(output, id_dr3):
+    """Make the page of a galaxy from its files in the output folder; return its path."""
+    from plots.explorer.page import explorer_page  # Bokeh takes half a second, which only who makes a page pays
+
+    path = data_paths.explorer_path(output, id_dr3)
+    save_text(path, explorer_page(read_galaxy(output, id_dr3)))
+    return path
+
+
+def page_or_warning(output, id_dr3):
+    """Make the page of a galaxy; None, with a warning, where that fails: it costs no results."""
+    try:
+        return make_page(output, id_dr3)
+    except DiskFull:
+        raise
+    except Exception as problem:
+        warnings.warn(f"{id_dr3}: no page to look at ({type(problem).__name__}: {problem})", stacklevel=2)
+
+
+def renew_page(output, id_dr3):
+    """Make the page of a galaxy again after something new came to it, and describe it in the galaxy's record.
+
+    The lock of the galaxy must be held. A galaxy that is not finished gets its page when it is.
+    """
+    record = load_record(output, id_dr3, GALAXY)
+    if "pixels" in record and (page := page_or_warning(output, id_dr3)):
+        files = record["files"] | describe_files(output, [page])
+        save_record(output, id_dr3, GALAXY, **(record | {"files": files, "explorer": True}))
+
+
+def explorer_paths(output, id_dr3):
+    """Every file that a galaxy may leave for a browser."""
+    return [path(output, id_dr3) for path in (data_paths.explorer_path, data_paths.thumbnail_path)]
+
+
+def main(arguments=None):
+    """Do what the module says; return the exit status."""
+    parser = argparse.ArgumentParser(description="Pages of the galaxies in an output folder, to look at in a browser.")
+    parser.add_argument("output", nargs="?", default=data_paths.clustering_folder(), help="output folder")
+    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="of galaxies; without them of all")
+    asked = parser.parse_args(arguments)
+    if not data_paths.summary_path(asked.output).exists():
+        parser.error(f"{asked.output} holds no results: there is no {data_paths.summary_path(asked.output).name}")
+    summary = Summary(asked.output)
+    known = {row["id_dr3"] for row in summary.rows()}
+    if unknown := sorted(set(asked.ids) - known):
+        parser.error(f"{asked.output} holds nothing of {', '.join(map(str, unknown))}")
+    for id_dr3 in sorted(asked.ids or known):
+        with galaxy_lock(asked.output, id_dr3):
+            renew_page(asked.output, id_dr3)
+    update_index(asked.output, summary.rows)
+    print(f"look at them in a browser: {data_paths.index_path(asked.output)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,199 @@
+"""What the page of a galaxy shows of its runs, read back from the files of an output folder."""
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+import data_paths
+from helper_functions.products.runs import Run
+from helper_functions.products.summary import COLUMNS, EMPTY
+from helper_functions.quality.metrics import QUALITY
+from helper_functions.sed_features import SED_FEATURES
+
+QUANTILES = ("p16", "p50", "p84")  # of what is fitted
+
+
+class Layer(NamedTuple):
+    """A quantity that is known of pixels, for a map."""
+
+    title: str
+    values: np.ndarray  # (n_pixels,), NaN where it is not known
+    error: np.ndarray | None = None  # (n_pixels,)
+    unit: str = ""
+    meaning: str = ""
+
+
+class RunView(NamedTuple):
+    """A run of a galaxy."""
+
+    name: str
+    title: str
+    labels: np.ndarray  # (n_pixels,), 1..n_clusters, -1 in none
+    regions: np.ndarray  # (n_clusters,), what colours go by
+    composites: np.ndarray  # (2, n_clusters, n_bands), flux and error, 10 nJy per pixel
+    populations: np.ndarray | None  # the same of the populations; None where the method does not take blends apart
+    confidence: np.ndarray | None  # (n_pixels,), probability of the label
+    fraction: np.ndarray | None  # (n_clusters, n_pixels), share of each population in the light of each pixel
+    layers: tuple  # of Layer, of this run alone
+    criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
+    number: tuple  # how the number of clusters was chosen, and the lowest and the highest that score like it
+    quality: dict  # figure and what it says -> value, in words
+    features: dict  # column -> list of strings, a row for each SED; empty where there are none
+    fits: dict  # the same of what was fitted
+
+
+def read_table(path):
+    """An ECSV table; one without rows and columns where there is none."""
+    return Table.read(path, format="ascii.ecsv") if path.is_file() else Table()
+
+
+def read_run(output, id_dr3, name, row, where, bands):
+    """`RunView` of a run that ended well, from its files and its row of the summary."""
+    with fits.open(data_paths.clusters_path(output, name, id_dr3), memmap=False) as hdus:
+        regions = np.array(hdus["REGIONS"].data["region"], dtype=int)
+        labels = hdus[0].data[where].astype(int)
+        images = {hdu.name: hdu.data[..., *where].astype(np.float32) for hdu in hdus[1:] if hdu.is_image}
+        band = hdus["LIGHT"].header["BAND"] if "LIGHT" in hdus else ""
+        scores = hdus["CRITERIA"].data if "CRITERIA" in hdus else None
+        criteria = {} if scores is None else read_criteria(scores)
+    layers = [Layer("similarity to the composite, 1 − b12", images["SIMILARITY"])]
+    for number, light in enumerate(images.get("LIGHT", ()), start=1):
+        layers.append(Layer(f"light of population {number} in {band}", light, unit="10 nJy"))
+    layers += maps_of(data_paths.fit_maps_path(output, name, id_dr3), where, "fitted")
+    path = data_paths.populations_path(output, name, id_dr3)
+    fitted = read_table(data_paths.fits_path(output, name, id_dr3))
+    return RunView(
+        name=name,
+        title=Run(row["method"], row["norm"], row["metric"]).title(len(regions)),
+        labels=labels,
+        regions=regions,
+        composites=read_seds(data_paths.composites_path(output, name, id_dr3), len(regions), bands),
+        populations=read_seds(path, len(regions), bands) if path.is_file() else None,
+        confidence=images.get("CONFIDENCE"),
+        fraction=images.get("FRACTION"),
+        layers=tuple(layers),
+        criteria=criteria,
+        number=(row["k_choice"], row["k_low"], row["k_high"]),
+        quality=figures_of_quality(row),
+        features=feature_words(read_table(data_paths.region_features_path(output, name, id_dr3))),
+        fits=fit_words(fitted),
+    )
+
+
+def read_criteria(scores):
+    """Scores and errors of each criterion in the table of a label file, {name: array of shape (2, n_numbers)}."""
+    names = [name for name in scores.names if name != "n_clusters" and not name.endswith("_error")]
+    return {name: np.array([scores[name], scores[f"{name}_error"]], dtype=float) for name in names}
+
+
+def read_seds(path, n_clusters, bands):
+    """Flux and error of a table of SEDs in these bands, shape (2, n_clusters, n_bands), NaN where there are none."""
+    table, seds = read_table(path), np.full((2, n_clusters, len(bands)), np.nan)
+    if len(table):
+        here = np.isin(table["band"], bands)
+        at = [bands.index(band) for band in table["band"][here]]
+        for values, name in zip(seds, ("flux", "flux_err"), strict=True):
+            values[np.array(table["cluster"][here], dtype=int) - 1, at] = table[name][here]
+    return seds
+
+
+def read_agreement(output, id_dr3, names, where):
+    """Rand indices of runs in the order of `names`, the most frequent region of each pixel, and its share as a layer.
+
+    None, None and no layer where fewer than two runs were compared, or others than these.
+    """
+    table = read_table(data_paths.agreement_path(output, id_dr3))
+    path = data_paths.consensus_path(output, id_dr3)
+    if len(table) < 2 or set(table["run"]) != set(names) or not path.is_file():
+        return None, None, ()
+    order = [list(table["run"]).index(name) for name in names]
+    matrix = np.array([table[name][order] for name in names], dtype=float)
+    with fits.open(path, memmap=False) as hdus:
+        region, share = (hdu.data[where] for hdu in hdus[:2])
+    return matrix, region.astype(int), (Layer("share of runs that agree on the region", share.astype(np.float32)),)
+
+
+# ---- numbers in words -------------------------------------------------------
+
+
+def measured(value, error):
+    """A value with its error, in words, to two digits of the error."""
+    if not np.isfinite(value):
+        return "–"
+    if not (np.isfinite(error) and 1e-4 < error < 1e5):
+        return f"{value:.3g} ± {error:.2g}"
+    digits = max(1 - int(np.floor(np.log10(error))), 0)
+    return f"{value:z.{digits}f} ± {error:.{digits}f}"
+
+
+def figures_of_quality(row):
+    """The figures of quality of a row of the summary, {name and meaning: value}; records of long ago lack some."""
+    row = EMPTY | row
+    values = {name: figure.in_words(row[name]) for name, figure in QUALITY.items()}
+    values["bands_agree"] = measured(row["bands_agree"], row["bands_agree_err"])
+    values["seeds_agree"] = QUALITY["stability"].in_words(row["seeds_agree"])
+    chi2 = QUALITY["reduced_chi2"].in_words(row["misfit_chi2"])
+    values["misfit_chi2"] = f"{chi2}: bad fit in {row['misfit'].upper()}" if row["misfit"] else chi2
+    return {f"{name.replace('_', ' ')}: {COLUMNS[name][1]}": value for name, value in values.items()}
+
+
+def in_unit(name, unit):
+    """The head of a column."""
+    return f"{name} [{unit}]" if str(unit or "") else name
+
+
+def feature_words(table):
+    """Columns of the table of features as strings."""
+    words = {name: [str(value) for value in table[name]] for name in ("cluster", "kind") if name in table.colnames}
+    for name in table.colnames:
+        if f"{name}_err" in table.colnames and np.isfinite(table[name]).any():
+            pairs = zip(table[name], table[f"{name}_err"], strict=True)
+            words[in_unit(name, table[name].unit)] = [measured(*pair) for pair in pairs]
+    return words
+
+
+def fit_words(table):
+    """Columns of the table of fits as strings, medians with the distance to both ends of the 16-84% range."""
+    words = {"cluster": [str(value) for value in table["cluster"]]} if len(table) else {}
+    for name in (each.removesuffix("_p50") for each in table.colnames if each.endswith("_p50")):
+        columns = [np.ma.filled(np.ma.asarray(table[f"{name}_{end}"], dtype=float), np.nan) for end in QUANTILES]
+        words[in_unit(name, table[f"{name}_p50"].unit)] = [spread(*each) for each in zip(*columns, strict=True)]
+    if words:
+        words["chi2"] = [f"{value:.3g}" for value in np.ma.filled(np.ma.asarray(table["chi2"], dtype=float), np.nan)]
+        words["note"] = [str(value) for value in np.ma.filled(np.ma.asarray(table["note"], dtype=str), "")]
+    return words
+
+
+def spread(low, middle, high):
+    """A median with the distances to both ends of its range, in words; the power of ten of all three stands behind."""
+    if not np.isfinite(middle):
+        return "–"
+    power = int(np.floor(np.log10(abs(middle)))) if middle else 0
+    power = 0 if -2 <= power < 4 else power
+    ends = [(high - middle) / 10.0**power, (middle - low) / 10.0**power]
+    if not any(ends):
+        return f"{middle:.4g}"
+    smallest = min(end for end in ends if end > 0)
+    digits = int(np.clip(1 - np.floor(np.log10(smallest)), 0, 4))
+    value = f"{middle / 10.0**power:.{digits}f} +{ends[0]:.{digits}f} −{ends[1]:.{digits}f}"
+    return f"({value}) 1e{power}" if power else value
+
+
+def maps_of(path, where, what):
+    """Each image of a file whose error lies beside it under a name with _ERR, as a list of `Layer`."""
+    if not path.is_file():
+        return []
+    with fits.open(path, memmap=False) as hdus:
+        images = {hdu.name: (hdu.data[where].astype(np.float32), hdu.header.get("BUNIT", "")) for hdu in hdus[1:]}
+    return [
+        Layer(f"{what} {name.lower()}", values, images.get(f"{name}_ERR", (None,))[0], unit, meaning_of(name.lower()))
+        for name, (values, unit) in images.items()
+        if not name.endswith("_ERR") and np.isfinite(values).any()
+    ]
+
+
+def meaning_of(name):
+    """What a feature is; empty for other quantities."""
+    return SED_FEATURES[name].meaning if name in SED_FEATURES else ""

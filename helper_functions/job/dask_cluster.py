@@ -1,0 +1,171 @@
+"""One piece of work per galaxy on a cluster of machines: the workers of a dask.distributed scheduler."""
+
+import json
+import logging
+import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from helper_functions.files.log import say
+from helper_functions.job.workers import WorkerDied, WorkerDiffers
+
+DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
+LOST_PATIENCE = 600  # seconds to wait for a scheduler that was there: enough for somebody to start it again
+MOST_DIFFERING = 10  # workers that are told to end; of a cluster that starts such workers again, more would follow
+ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
+
+
+def run_on_dask(work, ids, scheduler):
+    """Have the workers of a scheduler do what waits, and again what they had not done when the scheduler was lost.
+
+    Parameters
+    ----------
+    work : callable
+        Takes an id, returns a result, or the exception that it ran into.
+    ids : sequence of int
+    scheduler : str
+        See `connect`.
+
+    Yields
+    ------
+    id_dr3, result
+        See `run_galaxies`.
+    """
+    client, waiting = connect(scheduler), dict.fromkeys(ids)
+    try:
+        while waiting:
+            for id_dr3, result in _round_on_dask(client, partial(_with_worker, work), list(waiting), scheduler):
+                del waiting[id_dr3]
+                yield id_dr3, result
+            if waiting:
+                _close(client)
+                client = _connect_again(scheduler, len(waiting))
+    finally:
+        _close(client)
+
+
+def _round_on_dask(client, work, ids, scheduler):
+    """Yield (id, result) of the galaxies that are done as long as the scheduler is there."""
+    from distributed import as_completed
+
+    def submit(some):
+        return dict(zip(client.map(work, some, pure=False, batch_size=1000), some, strict=True))
+
+    waiting, differing = submit(ids), 0
+    done = as_completed(waiting)
+    try:
+        for future in done:
+            id_dr3 = waiting.pop(future)
+            if future.status in ("cancelled", "lost"):
+                return
+            result, worker = _future_result(future)
+            if isinstance(result, WorkerDiffers):  # whoever is left does the galaxy
+                differing += 1
+                if differing > MOST_DIFFERING:
+                    raise result
+                say(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
+                client.retire_workers([worker])
+                _check_workers(client, scheduler)
+                again = submit([id_dr3])
+                waiting |= again
+                done.update(again)
+                continue
+            yield id_dr3, result
+    finally:
+        with suppress(Exception):  # the scheduler may be gone
+            client.cancel(list(waiting), force=True)
+
+
+def _with_worker(work, id_dr3):
+    from distributed import get_worker
+
+    return work(id_dr3), get_worker().address
+
+
+def _future_result(future):
+    try:
+        return future.result()
+    except Exception as problem:  # of dask: the worker died too often, or its answer was lost
+        return WorkerDied(f"dask gave no result ({type(problem).__name__}: {problem})"), None
+
+
+def _close(client):
+    with suppress(Exception):  # the scheduler may be gone
+        client.close(timeout=DASK_PATIENCE)
+
+
+def _connect_again(scheduler, n_waiting):
+    """Client of a scheduler that was lost, as soon as it is there again with a worker."""
+    say(
+        f"warning: the dask scheduler at {scheduler} was lost with {n_waiting} galaxies to do: waiting up to "
+        f"{LOST_PATIENCE / 60:g} minutes for it and a worker to be started again",
+        "stderr",
+    )
+    end = time.monotonic() + LOST_PATIENCE
+    while True:
+        try:
+            client = connect(scheduler)
+        except (OSError, ValueError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+        else:
+            say(f"the dask scheduler at {scheduler} is there again", "stderr")
+            return client
+
+
+def connect(scheduler):
+    """Client of a dask.distributed scheduler that has a worker which can do the work.
+
+    Parameters
+    ----------
+    scheduler : str
+        Its address, or the file that `dask scheduler --scheduler-file` wrote its address to.
+
+    Raises
+    ------
+    ValueError
+        Where dask.distributed is not installed, nothing answers at that address, there is no worker, or workers cannot
+        import this project.
+    """
+    try:
+        from distributed import Client
+    except ImportError as problem:
+        raise ValueError("--scheduler needs dask.distributed: pip install distributed") from problem
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what happens is said here, without tracebacks
+    try:
+        address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
+        client = Client(address, timeout=f"{DASK_PATIENCE}s")
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise ValueError(
+            f"no dask scheduler answers at {scheduler}: {problem}; want the address that `dask scheduler` prints, such "
+            "as tcp://host:8786, or the file of `dask scheduler --scheduler-file`"
+        ) from problem
+    try:
+        _check_workers(client, scheduler)
+    except BaseException:
+        _close(client)
+        raise
+    return client
+
+
+def _check_workers(client, scheduler):
+    try:
+        client.wait_for_workers(1, timeout=DASK_PATIENCE)
+    except TimeoutError as problem:
+        message = f"the dask scheduler at {scheduler} has no worker: start one with `dask worker {scheduler}`"
+        raise ValueError(message) from problem
+
+    def can_import(name=ENTRY):  # is sent whole, where a function of the module would need the import in question
+        import importlib.util
+
+        return importlib.util.find_spec(name) is not None
+
+    found = {"the scheduler": client.run_on_scheduler(can_import)} | client.run(can_import)
+    without = [name for name, can in found.items() if not can]
+    if without:
+        raise ValueError(
+            f"{', '.join(without)} of dask cannot import {ENTRY}: "
+            "start the scheduler and the workers with this project's folder in PYTHONPATH"
+        )

@@ -1,0 +1,109 @@
+"""Features of the SEDs of regions and of pixels, as a table and as maps."""
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Table
+
+from helper_functions.composite_seds import SYSTEMATIC
+from helper_functions.files.records import code_digest
+from helper_functions.files.saving import described, image_hdu
+from helper_functions.pixel_seds import fill_image
+from helper_functions.sed_features import SED_FEATURES, measure_features
+
+# Errors that a pixel's value must have to be shown where its error is larger than the spread of the feature among
+# simulated populations: such an error says no more than what was known without looking, unless the value is far out
+# itself, as the widths of strong lines are.
+CERTAIN = 3.0
+
+
+def region_features(seds, composites, populations):
+    """Features of the SEDs of a run, {kind: {name: Measured}} with an element for each cluster.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+        With their bands and redshift.
+    composites : CompositeSEDs
+    populations : PopulationSEDs or None
+    """
+    kinds = {"population": populations, "composite": composites}
+    return {
+        kind: measure_features(each.flux, np.hypot(each.error, each.systematic), seds.bands, seds.redshift)
+        for kind, each in kinds.items()
+        if each is not None
+    }
+
+
+def pixel_features(seds):
+    """Features of the SED of each pixel, {name: Measured}, NaN also where the error is too large to say something."""
+    error = np.hypot(seds.error, SYSTEMATIC * seds.flux)
+    found = measure_features(seds.flux, error, seds.bands, seds.redshift)
+    return {name: only_certain(each, SED_FEATURES[name].spread) for name, each in found.items()}
+
+
+def only_certain(measured, spread):
+    """A feature with NaN where it is not known to better than `spread`, nor with CERTAIN errors."""
+    certain = measured.error < np.maximum(spread, np.abs(measured.value) / CERTAIN)
+    value, error = (np.where(certain, each, np.nan) for each in measured[:2])
+    return measured._replace(value=value, error=error)
+
+
+def feature_maps(seds, shape):
+    """Maps of the features that some pixel has, {name: (value, error)}, each float32 of that shape, NaN elsewhere."""
+    found = pixel_features(seds)
+    return {
+        name: tuple(fill_image(shape, seds, values.astype(np.float32), np.nan) for values in each[:2])
+        for name, each in found.items()
+        if np.isfinite(each.value).any()
+    }
+
+
+def feature_hdus(maps, cutout):
+    """The maps as an `HDUList`: for each feature an image of its name, and one of its error with _ERR behind it."""
+    header = cutout.wcs.to_header(relax=True)
+    header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
+    header["REDSHIFT"] = (cutout.redshift, "at which features are measured")
+    header["CODE"] = (code_digest(), "digest of the code that made this")
+    hdus = [fits.PrimaryHDU(header=header)]
+    for name, images in maps.items():
+        for ending, image in zip(("", "_ERR"), images, strict=True):
+            hdu = image_hdu(name.upper() + ending, image, header)
+            hdu.header["BUNIT"] = SED_FEATURES[name].unit or ""
+            hdu.header["COMMENT"] = SED_FEATURES[name].meaning + (", standard error" if ending else "")
+            hdus.append(hdu)
+    return fits.HDUList(hdus)
+
+
+def feature_table(found, redshift):
+    """The features of the SEDs of a run as a table with a row for each kind and cluster.
+
+    Parameters
+    ----------
+    found : dict
+        From `region_features`.
+    redshift : float
+        NaN where it is not known: all features are then.
+    """
+    columns = {
+        "cluster": (None, "label in the label image, from 1 by falling number of pixels"),
+        "kind": (None, "population, blends taken apart, or composite of the members"),
+    }
+    values = {
+        "cluster": [n for of_kind in found.values() for n in range(1, len(of_kind["beta"].value) + 1)],
+        "kind": np.array([kind for kind, of_kind in found.items() for _ in of_kind["beta"].value], dtype=str),
+    }
+    words = []
+    for name, feature in SED_FEATURES.items():
+        value, error, flag = (
+            np.concatenate(each) for each in zip(*(kind[name] for kind in found.values()), strict=True)
+        )
+        unit = u.Unit(feature.unit) if feature.unit else None
+        values |= {name: value, f"{name}_err": error}
+        columns |= {name: (unit, f"{feature.meaning} ({feature.source})")}
+        columns |= {f"{name}_err": (unit, f"of {name}, with that of zero points")}
+        words.append([f"{name}: {word}" if word else "" for word in flag])
+    values["flag"] = np.array(["; ".join(filter(None, row)) for row in zip(*words, strict=True)], dtype=str)
+    columns["flag"] = (None, "why features are NaN, or what is to be known of them; empty where nothing is")
+    meta = {"content": "features of SEDs", "redshift": float(redshift), "code": code_digest()}
+    return described(Table(values, meta=meta), columns)

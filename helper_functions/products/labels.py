@@ -1,0 +1,126 @@
+"""The label image of a run on disk with what is known of each pixel, and the most frequent regions of all runs."""
+
+import numpy as np
+from astropy.io import fits
+
+from helper_functions.files.records import code_digest
+from helper_functions.files.saving import STEP, image_hdu, small_labels, table_hdu, to_steps
+
+
+def label_hdus(result, settings, fingerprint):
+    """Label image of a run as an `HDUList`.
+
+    Beside it lies the SIMILARITY of each pixel to its composite, and the table REGIONS with the region number of each
+    cluster: clusters of different runs of a galaxy that have the same number are the same part of it. Where the method
+    knows them, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the order of their
+    labels; where criteria chose the number of clusters, the table CRITERIA has their scores for each number, and the
+    standard errors of the differences of these to the score of the number that each chose.
+    Where the method takes blends apart, FRACTION and LIGHT say what pixels are made of: see `light_hdus`.
+
+    Parameters
+    ----------
+    result : RunResult
+    settings : Settings
+    fingerprint : str
+        Of what the run was made from; see `store.what_is_asked`.
+
+    Returns
+    -------
+    astropy.io.fits.HDUList
+    """
+    run, cutout, clustering = result.run, result.cutout, result.clustering
+    header = cutout.wcs.to_header(relax=True)  # with a distortion, if there is one
+    header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
+    header["METHOD"] = (run.method, "clustering method")
+    header["NORM"] = (run.norm, "how brightness was taken out")
+    header["METRIC"] = (run.metric, "distance between pixel SEDs")
+    header["COMMENT"] = "0: not selected; 1, 2, ...: clusters by falling number of pixels; -1: in none"
+    header["NCLUST"] = (clustering.n_clusters, "clusters found: labels 1..NCLUST")
+    header["KCHOICE"] = (clustering.k_choice, "how their number was chosen")
+    if clustering.k_range:
+        header["KLOW"], header["KHIGH"] = clustering.k_range
+        header.comments["KLOW"] = "lowest number that scores like the chosen one"
+        header.comments["KHIGH"] = "highest number that scores like the chosen one"
+    header["ERRORS"] = (settings.errors, "measured in the sky, or as stated")
+    header["REGISTR"] = (settings.registration, "registration: measured and corrected, or none")
+    header["BACKGND"] = (settings.background, "what was taken off the fluxes: local or none")
+    header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
+    header["SEED"] = (settings.seed, "seed of everything random")
+    header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
+    header["CONFIG"] = (fingerprint, "digest of survey files and settings")
+    header["CODE"] = (code_digest(), "digest of the code that made this")
+    stepped = header.copy()
+    stepped["STEP"] = (STEP, "values are rounded to multiples of it")
+
+    hdus = [fits.PrimaryHDU(small_labels(result.labels), header)]
+    hdus.append(image_hdu("SIMILARITY", to_steps(result.image(result.composites.similarity)), stepped))
+    numbers = np.arange(1, clustering.n_clusters + 1)
+    n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
+    hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
+    if clustering.probability is not None:
+        cube = np.array([result.image(values) for values in clustering.probability.T])
+        hdus.append(image_hdu("CONFIDENCE", to_steps(result.confidence), stepped))
+        hdus.append(image_hdu("PROBABILITY", to_steps(cube.reshape(-1, *result.labels.shape)), stepped))
+    if result.populations is not None:
+        hdus += light_hdus(result, header, stepped)
+    if clustering.scores:
+        most = max(len(scores.values) for scores in clustering.scores.values())
+        columns = {name: scores.values for name, scores in clustering.scores.items()}
+        columns |= {f"{name}_error": scores.error for name, scores in clustering.scores.items()}
+        hdus.append(table_hdu("CRITERIA", {"n_clusters": np.arange(1, most + 1), **columns}))
+    return fits.HDUList(hdus)
+
+
+def light_hdus(result, header, stepped):
+    """Light of each population in each pixel, as two cubes in the order of the labels.
+
+    FRACTION is the share of a population in the brightness of a pixel, LIGHT its flux in the band whose pixels have the
+    highest SNR, which the header names.
+    """
+    populations, seds = result.populations, result.seds
+    total = populations.light.sum(axis=1, keepdims=True)
+    fraction = np.divide(populations.light, total, out=np.full(populations.light.shape, np.nan), where=total > 0)
+    band = int(np.nanargmax(np.nanmedian(seds.flux / seds.error, axis=0)))
+    cubes = [
+        np.array([result.image(each) for each in values.T]).reshape(-1, *result.labels.shape)
+        for values in (fraction, populations.light * populations.flux[:, band])
+    ]
+    hdus = [image_hdu("FRACTION", to_steps(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
+    hdus[1].header["BUNIT"] = "10 nJy"
+    hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
+    return hdus
+
+
+def read_clusters(path):
+    """What `label_hdus` gave: labels, int of shape (ny, nx), and regions, int of shape (n_clusters,)."""
+    with fits.open(path, memmap=False) as hdus:
+        return hdus[0].data.astype(int), hdus["REGIONS"].data["region"].astype(int)
+
+
+def read_light(path):
+    """Light of each population in each pixel, from the label file of a run.
+
+    Returns
+    -------
+    light : float ndarray of shape (n_clusters, ny, nx) or None
+        NaN in pixels that are not selected; None where the method does not take blends apart.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        return hdus["LIGHT"].data.astype(float) if "LIGHT" in hdus else None
+
+
+def consensus_hdus(cutout, agreement):
+    """The most frequent region of each pixel, and the SHARE of the runs that put the pixel there, as an `HDUList`."""
+    header = cutout.wcs.to_header(relax=True)
+    header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
+    header["NRUNS"] = (len(agreement.runs), "runs that were compared")
+    for number, run in enumerate(agreement.runs, start=1):
+        header[f"RUN{number}"] = run
+    regions = header.copy()
+    regions["COMMENT"] = "Number of the pixel's most frequent region among the runs, as in the"
+    regions["COMMENT"] = "table REGIONS of each run. 0: the pixel is not selected."
+    regions["COMMENT"] = "-1: in no cluster is the most frequent."
+    header["COMMENT"] = "Share of the runs that put the pixel into this region, 0 to 1."
+    header["COMMENT"] = "NaN: the pixel is not selected."
+    share = image_hdu("SHARE", agreement.share.astype(np.float32), header)
+    return fits.HDUList([fits.PrimaryHDU(small_labels(agreement.region), regions), share])

@@ -1,0 +1,163 @@
+"""The regions of all galaxies and runs in one FITS table, with a row for each region and kind of SED."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+import data_paths
+from helper_functions.composite_seds import SYSTEMATIC
+from helper_functions.files.records import code_digest, describe_files, digest, files_stand, read_record
+from helper_functions.files.saving import save_fits, save_json, table_hdu
+from helper_functions.products.photometry import UNIT
+from helper_functions.products.region_rows import OF_REGION, rows_of_run, source_state
+from helper_functions.products.summary import COLUMNS as SUMMARY
+from helper_functions.products.summary import OK
+from helper_functions.quality.metrics import QUALITY
+
+# Columns of the table: unit, what they hold, and their UCD (IVOA). Those of a run are from its row of the summary.
+OF_RUN = {
+    "id_dr3": (None, SUMMARY["id_dr3"][1], "meta.id"),
+    "run": (None, SUMMARY["run"][1], "meta.id"),
+    "redshift": (None, "of the galaxy", "src.redshift"),
+    "n_clusters": (None, "clusters of the run", "meta.number"),
+    "k_low": (None, SUMMARY["k_low"][1], "meta.number"),
+    "k_high": (None, SUMMARY["k_high"][1], "meta.number"),
+    "snr_median": (None, SUMMARY["snr_median"][1], "stat.snr"),
+    "snr_peak": (None, SUMMARY["snr_peak"][1], "stat.snr"),
+    **{name: (None, f"of the run: {figure.meaning}", None) for name, figure in QUALITY.items()},
+    "settings": (None, SUMMARY["settings"][1], "meta.id"),
+}
+FIRST = ("id_dr3", "run", "kind", "cluster", "ra", "dec", "redshift")
+
+# Upper wavelengths in Angstrom of the ranges that UCDs name (IVOA Recommendation "The UCD1+ controlled vocabulary").
+RANGES = {
+    **{2e3: "em.UV.100-200nm", 3e3: "em.UV.200-300nm", 4e3: "em.opt.U", 5e3: "em.opt.B", 6e3: "em.opt.V"},
+    **{7.5e3: "em.opt.R", 1e4: "em.opt.I", 1.5e4: "em.IR.J", 2e4: "em.IR.H", 3e4: "em.IR.K", 4e4: "em.IR.3-4um"},
+    **{8e4: "em.IR.4-8um", 1.5e5: "em.IR.8-15um", 3e5: "em.IR.15-30um"},
+}
+
+
+def update_regions(output, rows):
+    """Bring the table up to date: runs whose tables are as they were are taken over from it, the others are read.
+
+    Parameters
+    ----------
+    output : path
+        Output folder.
+    rows : list of dict
+        Rows of the summary.
+
+    Returns
+    -------
+    problems : list of str
+        What could not be read; the table does without it.
+    """
+    path, record_path = data_paths.regions_path(output), data_paths.field_record_path(output)
+    rows = [row for row in rows if row["status"] == OK]
+    states = [digest(source_state(output, row["run"], row["id_dr3"])) for row in rows]
+    config = digest(code_digest(), states, [[row[name] for name in OF_RUN] for row in rows])
+    record = read_record(record_path)
+    if not files_stand(output, record.get("files", {})) or record.get("code") != code_digest():
+        record = {}
+    if record.get("config") == config:
+        return []
+    kept = _regions_on_disk(path) if record.get("files") else {}
+    described, waves, known = record.get("described", {}), record.get("waves", {}), _places(record.get("sources", []))
+    blocks, total, places, sources, problems = [kept], _size(kept), [], [], []
+    for row, state in zip(rows, states, strict=True):
+        source = f"{row['id_dr3']} {row['run']} {state}"
+        place = known.get(source)  # rows of the run in the joined blocks
+        if place is None:
+            try:
+                made, new_waves, new_described = rows_of_run(output, row["run"], row["id_dr3"])
+            except (OSError, ValueError, KeyError) as problem:
+                problems.append(f"run {row['run']} of galaxy {row['id_dr3']}: {problem}")
+                continue
+            waves, described = waves | new_waves, described | new_described
+            place = np.arange(total, total + sum(map(_size, made)))
+            blocks.extend(made)
+            total += len(place)
+        places.append((row, place))
+        sources.append([source, len(place)])
+    filled = any(len(place) for _, place in places)
+    config = "" if problems else config  # what could not be read is looked at again the next time
+    if filled:
+        order, numbers = np.concatenate([place for _, place in places]), [len(place) for _, place in places]
+        columns = {name: values[order] for name, values in _joined(blocks).items()}
+        columns = {name: each for name, each in columns.items() if name in OF_REGION or np.isfinite(each).any()}
+        columns |= {name: np.repeat(np.array([row[name] for row, _ in places]), numbers) for name in OF_RUN}
+        save_fits(path, fits.HDUList([fits.PrimaryHDU(), _regions_hdu(columns, described, waves)]))
+    else:
+        path.unlink(missing_ok=True)
+    content = {"code": code_digest(), "config": config, "described": described, "waves": waves, "sources": sources}
+    save_json(record_path, content | {"files": describe_files(Path(output), [path] * filled)})
+    return problems
+
+
+def _places(sources):
+    """Rows of the table on disk that came from each source, from [source, number of rows] in their order."""
+    ends = np.cumsum([number for _, number in sources], dtype=int)
+    return {source: np.arange(end - number, end) for (source, number), end in zip(sources, ends, strict=True)}
+
+
+def _size(columns):
+    return len(columns.get("cluster", ()))
+
+
+def _joined(blocks):
+    """All blocks as one dictionary of columns, NaN where a block lacks one."""
+    ends = np.cumsum([_size(block) for block in blocks])
+    joined = {name: np.concatenate([block[name] for block in blocks if name in block]) for name in OF_REGION}
+    for block, end in zip(blocks, ends, strict=True):
+        for name in block.keys() - OF_REGION.keys():
+            if name not in joined:
+                joined[name] = np.full(ends[-1], np.nan, dtype=np.float32)
+            joined[name][end - _size(block) : end] = block[name]
+    return joined
+
+
+# ---- the FITS file ----------------------------------------------------------
+
+
+def _regions_on_disk(path):
+    """Columns of the table that an earlier call left, but for those that are of a run."""
+    with fits.open(path, memmap=False) as hdus:
+        data = hdus[1].data
+        return {name: _native(data[name]) for name in data.names if name not in OF_RUN}
+
+
+def _native(values):
+    return np.array(values).astype(values.dtype.newbyteorder("="))
+
+
+def _regions_hdu(columns, described, waves):
+    """The table as a `BinTableHDU`: bands by wavelength, then what other tables brought, then what is of the run."""
+    bands = [band for band in sorted(waves, key=waves.get) if f"flux_{band}" in columns]
+    entries = OF_RUN | OF_REGION | {name: (*described[name], None) for name in described}
+    for band in bands:
+        at, ucd = f"at {waves[band]:.0f} Angstrom", f"phot.flux.density;{_range(waves[band])}"
+        total = f"{at}, a sum: over all pixels of the cluster, or all light of the population"
+        error = f"{at}: noise with its correlation, and background; without zero points, see SYSERR"
+        entries |= {f"flux_{band}": (UNIT, total, ucd), f"err_{band}": (UNIT, error, f"stat.error;{ucd}")}
+    middle = [name for name in OF_REGION if name not in FIRST]
+    fluxes = [f"{word}_{band}" for band in bands for word in ("flux", "err")]
+    names = [*FIRST, *middle, *fluxes, *described, *(name for name in OF_RUN if name not in FIRST)]
+    table = Table({name: columns[name] for name in names if name in columns})
+    for name in table.colnames:
+        table[name].unit = entries[name][0]
+    hdu = table_hdu("REGIONS", table)
+    for number, name in enumerate(table.colnames, start=1):
+        _, meaning, ucd = entries[name]
+        hdu.header[f"TCOMM{number}"] = meaning.replace("−", "-").encode("ascii", "replace").decode()
+        if ucd:
+            hdu.header[f"TUCD{number}"] = ucd
+    hdu.header["SYSERR"] = (SYSTEMATIC, "share of flux: of zero points, not in err_")
+    hdu.header["CODE"] = (code_digest(), "digest of the code that made this")
+    return hdu
+
+
+def _range(wavelength):
+    """UCD of the range that a wavelength in Angstrom lies in."""
+    return next((ucd for upper, ucd in RANGES.items() if wavelength < upper), "em.IR")

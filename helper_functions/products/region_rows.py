@@ -1,0 +1,192 @@
+"""The tables of one run as rows: one for each region and kind of SED, with what other tables say of the region."""
+
+import csv
+import os
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+import data_paths
+from helper_functions.products import sed_tables
+from helper_functions.products.photometry import TABLES, UNIT
+from helper_functions.products.summary import COLUMNS as SUMMARY
+
+KINDS = {name.removesuffix("s"): path_of for name, path_of in TABLES.items()}  # a row is one of these
+EXTRAS = {
+    "features": data_paths.region_features_path,
+    "fits": data_paths.fits_path,
+}  # tables with a row for each region
+FACTOR = sed_tables.COLUMNS["flux_total"][0].to(UNIT)
+
+# Columns of the rows besides fluxes and what other tables bring: unit, what they hold, and their UCD (IVOA).
+OF_REGION = {
+    "kind": (None, "population: blends taken apart; composite: of the members of the cluster", "meta.code"),
+    "cluster": (None, sed_tables.COLUMNS["cluster"][1], "meta.id.part"),
+    "ra": (u.deg, sed_tables.COLUMNS["ra"][1], "pos.eq.ra;meta.main"),
+    "dec": (u.deg, sed_tables.COLUMNS["dec"][1], "pos.eq.dec;meta.main"),
+    "n_pixels": (None, "members of the cluster", "meta.number"),
+    "area": (u.arcsec**2, "of these members", "phys.angArea"),
+    "flag": (None, "what is to be known of all fluxes of the region; empty where nothing is", "meta.code"),
+    "n_bands": (None, "bands with data", "meta.number"),
+    "n_faint": (None, f"of these, bands with a flux below {sed_tables.FAINTEST:g} errors", "meta.number"),
+}
+
+
+def rows_of_run(output, run, id_dr3):
+    """The regions of a run.
+
+    Returns
+    -------
+    blocks : list of dict
+        name -> array of shape (n_regions,), for each kind of SED.
+    waves : dict
+        band -> Angstrom.
+    described : dict
+        name -> (unit or None, meaning) of the columns that other tables brought.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        Where there is no table of composites, or one is damaged.
+    """
+    wide, waves, described = {}, {}, {}
+    for kind, path_of in KINDS.items():
+        path = path_of(output, run, id_dr3)
+        if kind == "composite" or path.exists():  # not all methods know populations
+            table = read_strings(path)
+            waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
+            if table["cluster"]:  # dbscan may find none
+                wide[kind] = wide_table(table, kind)
+    for columns in wide.values():
+        for name in ("ra", "dec"):  # of the members, for both kinds
+            columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
+    for table, path_of in EXTRAS.items():
+        path = path_of(output, run, id_dr3)
+        if wide and path.exists():
+            described |= _add_extras(wide, table, path)
+    return list(wide.values()), waves, described
+
+
+def source_state(output, run, id_dr3):
+    """Size and time of change of the tables that the rows of a run are made from; None where there is none."""
+    return [_state(path_of(output, run, id_dr3)) for path_of in (*KINDS.values(), *EXTRAS.values())]
+
+
+def _state(path):
+    try:
+        stat = os.stat(path)
+        return stat.st_size, stat.st_mtime_ns
+    except OSError:
+        return None
+
+
+def read_strings(path):
+    """Columns of an ECSV table as strings, {name: tuple}; 20 times faster than astropy, which reads all of its header.
+
+    Raises
+    ------
+    OSError, ValueError
+        Where there is none, or it is damaged.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = list(csv.reader((line for line in file if not line.startswith("#")), delimiter=" "))
+    if not lines or any(len(line) != len(lines[0]) for line in lines):
+        raise ValueError(f"{path} is no whole table")
+    return dict(zip(lines[0], zip(*lines[1:], strict=True) if lines[1:] else [()] * len(lines[0]), strict=True))
+
+
+def _numbers(strings):
+    return np.array([each or "nan" for each in strings], dtype=float)
+
+
+def wide_table(table, kind):
+    """A row for each cluster of a table of SEDs, from one for each cluster and band.
+
+    Parameters
+    ----------
+    table : dict
+        From `read_strings`.
+    kind : str
+        In KINDS.
+
+    Returns
+    -------
+    dict
+        name -> array of shape (n_clusters,); a kind of SED that knows no places has NaN.
+    """
+    bands = tuple(dict.fromkeys(table["band"]))
+    shape = -1, len(bands)
+    if table["band"] != bands * (len(table["band"]) // len(bands)):
+        raise ValueError("a table of SEDs has other bands for some clusters than for others")
+    names = ("cluster", "flux", "flux_err", "flux_total", "flux_total_err", "n_pixels", "area")
+    of = {name: _numbers(table[name]).reshape(shape) for name in names}
+    most = of["n_pixels"].argmax(axis=1)[:, None]  # the band that all members have data in, or most of them
+    known = np.isfinite(of["flux"])
+    columns = {
+        "kind": np.full(len(most), kind),
+        "cluster": of["cluster"][:, 0].astype(np.int32),
+        **{name: _numbers(table[name]).reshape(shape)[:, 0] for name in ("ra", "dec") if name in table},
+        "n_pixels": np.take_along_axis(of["n_pixels"], most, 1)[:, 0].astype(np.int32),
+        "area": np.take_along_axis(of["area"], most, 1)[:, 0].astype(np.float32),
+        "flag": np.array([_common_words(flags) for flags in np.reshape(table["flag"], shape)], dtype=str),
+        "n_bands": known.sum(axis=1).astype(np.int16),
+        "n_faint": (known & (of["flux"] < sed_tables.FAINTEST * of["flux_err"])).sum(axis=1).astype(np.int16),
+    }
+    totals = FACTOR * of["flux_total"].T, FACTOR * of["flux_total_err"].T
+    for band, flux, error in zip(bands, *totals, strict=True):
+        columns |= {f"flux_{band}": flux.astype(np.float32), f"err_{band}": error.astype(np.float32)}
+    return columns
+
+
+def _common_words(flags):
+    """The words that all these flags have."""
+    split = [each.split(", ") for each in dict.fromkeys(flags)]
+    return ", ".join(word for word in split[0] if all(word in words for words in split))
+
+
+def _matched(clusters, known, values):
+    """Values of `clusters` among those of `known`; NaN for those that are not there."""
+    place = dict(zip(known.tolist(), values.tolist(), strict=True))
+    return np.array([place.get(cluster, np.nan) for cluster in clusters.tolist()], dtype=values.dtype)
+
+
+def _add_extras(wide, name, path):
+    """Add the numbers of a table with a row for each region to the columns of each kind; return what they mean.
+
+    Where the table does not say of which kind its regions are, they are populations, or composites where there are no
+    others. A column that is called like one of this table is named after the table, too.
+    """
+    table = read_strings(path)
+    kinds = [kind.removesuffix("s") for kind in table.get("kind", ())] or [next(iter(wide))] * len(table["cluster"])
+    described = {}
+    for column, meaning in _numeric_columns(path, tuple(table)).items():
+        new = f"{name}_{column}" if column in OF_REGION or column in SUMMARY else column
+        described[new] = meaning
+        values = _numbers(table[column]).astype(np.float32)
+        for kind, columns in wide.items():
+            mine = np.array(kinds) == kind
+            clusters = _numbers(table["cluster"])[mine].astype(int)
+            if mine.any():
+                columns[new] = _matched(columns["cluster"], clusters, values[mine])
+    return described
+
+
+_LAYOUTS = {}  # names of all columns -> what `_numeric_columns` found
+
+
+def _numeric_columns(path, names):
+    """Unit and description of the columns of numbers, {name: (unit or None, str)}; read once for tables alike."""
+    if names not in _LAYOUTS:
+        table = Table.read(path)
+        found = {name: table[name] for name in names if name != "cluster" and table[name].dtype.kind in "iuf"}
+        _LAYOUTS[names] = {name: (_unit_word(each.unit), each.description or "") for name, each in found.items()}
+    return _LAYOUTS[names]
+
+
+def _unit_word(unit):
+    """A unit as FITS writes it; None where FITS knows no such unit."""
+    try:
+        return unit and unit.to_string("fits")
+    except ValueError:
+        return None

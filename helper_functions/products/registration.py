@@ -1,0 +1,201 @@
+"""Registration of a survey: measured once in some of its sources, kept, and refined for single galaxies."""
+
+from contextlib import suppress
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+import data_paths
+from helper_functions.files.log import progress_bar, say
+from helper_functions.files.records import code_digest, digest
+from helper_functions.files.saving import save_fits, table_hdu
+from helper_functions.registration.measure_shifts import WRONG_WCS, measure_sources
+from helper_functions.registration.shifts import (
+    Neighbourhood,
+    SourceShifts,
+    combined,
+    neighbourhood,
+    no_sources,
+    nothing_known,
+    registration_at,
+)
+from helper_functions.sky_noise import with_sky_noise
+from prepare_images import cut_out
+
+SOURCES = 48  # of a survey that are measured: shifts are known to 0.02 pixels or better
+SMALLEST, LARGEST = 50, 6000  # pixels of the segments of these; in larger ones the sky is too far from the middle
+MARGIN = 25  # pixels around a segment
+WELL_KNOWN = 0.05  # pixels, typical error of the bands at a galaxy, above which its own images are asked, too
+# What is measured rests on these.
+CODE = ("prepare_images.py", "distances.py", "helper_functions/*.py", "helper_functions/methods/*.py")
+
+
+class SurveyShifts(NamedTuple):
+    """What sources of a survey say of its registration."""
+
+    sources: SourceShifts
+    known: Neighbourhood | None  # of all places; None without sources
+
+    def at(self, row, col):
+        """`Registration` at a place of the mosaic."""
+        return registration_at(self.sources, row, col, self.known)
+
+
+def register_survey(survey, output):
+    """Measure the registration of a survey, unless that was done before, and put it where all that work find it.
+
+    Parameters
+    ----------
+    survey : Survey
+    output : path
+        Output folder.
+
+    Raises
+    ------
+    ValueError
+        Where a band lies so far off that its WCS must be wrong.
+    """
+    name = f"{_digest(survey)}.fits"
+    kept, here = data_paths.kept_registration_path(data_paths.cache_folder(), name), _path_here(survey, output)
+    sources = read_shifts(kept)
+    if sources is None:
+        sources = measure_survey(survey, SOURCES)
+        with suppress(OSError):  # without a cache, each output folder has its own
+            save_fits(kept, shifts_to_fits(sources, survey.bands))
+    if len(sources.rows):
+        found = combined(sources)
+        refuse_wrong_wcs(found, len(sources.rows), survey.bands)
+        off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
+        in_words = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
+    else:
+        in_words = ": no source is bright enough to measure it"
+    say(f"registration of the bands{in_words}")
+    save_fits(here, shifts_to_fits(sources, survey.bands))
+
+
+def registered_here(survey, output):
+    """`SurveyShifts` that `register_survey` left in the output folder; each process reads them once."""
+    return _read_once(_path_here(survey, output))
+
+
+@lru_cache(maxsize=1)
+def _read_once(path):
+    sources = read_shifts(path)
+    if sources is None:
+        raise OSError(f"{path} cannot be read: start the call again")
+    return SurveyShifts(sources, neighbourhood(sources) if len(sources.rows) else None)
+
+
+def _path_here(survey, output):
+    return data_paths.registration_path(output, f"{_digest(survey)}.fits")
+
+
+def _digest(survey):
+    return digest(survey.digest, code_digest(CODE))
+
+
+def measure_survey(survey, most):
+    """`SourceShifts` of at most so many sources of a survey, measured anew."""
+    cutouts, places = [], []
+    ids = sample_of_sources(survey.segments, survey.segmap.shape, most)
+    with progress_bar(len(ids), "source") as advance:
+        for id_dr3 in ids:
+            with suppress(OSError, ValueError):  # whatever it is, it is told where the galaxy itself is clustered
+                cutouts.append(alone(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
+                places.append(middle(survey.segments[id_dr3]))
+            advance()
+    if not cutouts:
+        return no_sources(survey.wavelengths)
+    return measure_sources(cutouts, np.array(places))
+
+
+def alone(cutout):
+    """The cutout with no other source in its segmap, as these may be sources of the sample themselves."""
+    return cutout._replace(segmap=np.where(cutout.segmap == cutout.id_dr3, cutout.segmap, 0))
+
+
+def sample_of_sources(segments, shape, most):
+    """Ids of sources that shifts are measured in: the largest segments in each part of the mosaic.
+
+    Parameters
+    ----------
+    segments : dict
+        id -> Segment.
+    shape : tuple
+        (ny, nx) of the mosaic.
+    most : int
+
+    Returns
+    -------
+    list of int
+    """
+    sizes = {id_dr3: each.n_pixels for id_dr3, each in segments.items() if SMALLEST <= each.n_pixels <= LARGEST}
+    side = max(int(np.sqrt(most / 2)), 1)
+    parts = {}
+    for id_dr3 in sorted(sizes, key=lambda id_dr3: (-sizes[id_dr3], id_dr3)):
+        row, col = middle(segments[id_dr3])
+        parts.setdefault((int(side * row / shape[0]), int(side * col / shape[1])), []).append(id_dr3)
+    ranked = [(rank, -sizes[id_dr3], id_dr3) for ids in parts.values() for rank, id_dr3 in enumerate(ids)]
+    return [id_dr3 for *_, id_dr3 in sorted(ranked)[:most]]
+
+
+def middle(segment):
+    """Row and column of the middle of a segment's box."""
+    return tuple((side.start + side.stop - 1) / 2 for side in segment[:2])
+
+
+def refuse_wrong_wcs(found, n_sources, bands):
+    """Raise ValueError where bands of a `Registration` from so many sources lie off by more than any mosaic has it."""
+    wrong = np.flatnonzero(found.to_correct & (found.size > WRONG_WCS))
+    if wrong.size:
+        listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
+        raise ValueError(
+            f"bands lie off the others by more than {WRONG_WCS:g} pixels, in {n_sources} sources: {listed}. "
+            "The WCS of these images must be wrong: mend it or take them away, or take images as they are with "
+            "--registration none"
+        )
+
+
+def galaxy_registration(survey, id_dr3, shifts):
+    """`Registration` of the bands at a galaxy: what the survey's sources say, and where that leaves much open, itself.
+
+    Parameters
+    ----------
+    survey : Survey
+    id_dr3 : int
+        Of a galaxy in the segmap; of another, nothing is known.
+    shifts : SurveyShifts
+    """
+    if id_dr3 not in survey.segments:
+        return nothing_known(len(survey.bands))
+    known = shifts.at(*middle(survey.segments[id_dr3]))
+    if np.median(known.error) <= WELL_KNOWN:
+        return known
+    cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))
+    own = measure_sources([cutout], np.zeros((1, 2)), known)
+    return combined(own, known) if len(own.rows) else known
+
+
+# ---- on disk ----------------------------------------------------------------
+
+
+def shifts_to_fits(sources, bands):
+    """`SourceShifts` as an `HDUList`."""
+    columns = {"row": sources.rows, "col": sources.cols, "shift": sources.shift, "error": sources.error}
+    of_bands = {"band": list(bands), "wavelength": sources.wavelengths}
+    tables = table_hdu("SHIFTS", Table(columns)), table_hdu("BANDS", of_bands)
+    return fits.HDUList([fits.PrimaryHDU(), *tables])
+
+
+def read_shifts(path):
+    """Read back what `shifts_to_fits` gave; None where there is no such file that can be read."""
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            table, bands = hdus["SHIFTS"].data, hdus["BANDS"].data
+            columns = [*(table[name] for name in ("row", "col", "shift", "error")), bands["wavelength"]]
+            return SourceShifts(*(np.array(each, dtype=float) for each in columns))
+    except (OSError, KeyError, TypeError, ValueError):  # it is missing, or damaged in one way or another
+        return None

@@ -1,0 +1,180 @@
+"""The SEDs of regions as tables: a row for each cluster and band, with units and descriptions."""
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from helper_functions.files.records import code_digest
+from helper_functions.files.saving import described, in_single
+from helper_functions.filters import sedpy_name
+from helper_functions.pixel_seds import in_segments
+from helper_functions.population_seds import flux_budget
+from helper_functions.products.features import feature_table
+from helper_functions.psf import psf_pixels
+from helper_functions.survey.flux_units import FLUX_UNIT
+
+FAINTEST = 2.0  # errors that a flux must have to count as measured
+
+# Columns of the tables of SEDs: unit, and what they hold.
+COLUMNS = {
+    "cluster": (None, "label in the label image, from 1 by falling number of pixels"),
+    "band": (None, "filter"),
+    "filter": (None, "name of its curve in sedpy; empty where it has none"),
+    "wave_obs": (u.AA, "pivot wavelength"),
+    "wave_rest": (u.AA, "the same at rest; NaN without a redshift"),
+    "flux": (FLUX_UNIT, "per pixel, a mean and no sum: of a pixel of the cluster's mean brightness"),
+    "flux_err": (FLUX_UNIT, "of flux: noise with its correlation, what members differ by, blending by the PSF"),
+    "flux_noise": (FLUX_UNIT, "of flux: the part of flux_err that is not blending (composites: noise alone)"),
+    "flux_shared": (FLUX_UNIT, "of flux: the part of flux_err that all bands share, with its sign: light of others"),
+    "flux_sys": (FLUX_UNIT, "of flux: zero points, 2%, to be added in quadrature; not in flux_err"),
+    "flux_p16": (FLUX_UNIT, "16th percentile of the members scaled to flux"),
+    "flux_p84": (FLUX_UNIT, "84th percentile of the members scaled to flux"),
+    "flux_median": (FLUX_UNIT, "weighted median of the members scaled to flux, which outliers do not move"),
+    "flux_confident": (FLUX_UNIT, "of the confident members only, scaled to flux; NaN where there are none"),
+    "flux_total": (FLUX_UNIT, "a sum and no mean: over all pixels of the cluster, or all light of the population"),
+    "flux_total_err": (FLUX_UNIT, "of flux_total: noise with its correlation, and background"),
+    "surface_brightness": (FLUX_UNIT / u.arcsec**2, "flux_total over area"),
+    "n_pixels": (None, "members with data in the band"),
+    "n_confident": (None, "members that flux_confident is of"),
+    "area": (u.arcsec**2, "of the members with data in the band"),
+    "ra": (u.deg, "of the members' centre of light"),
+    "dec": (u.deg, "of the members' centre of light"),
+    "similarity_median": (None, "1 - b12 of the members to their composite, median"),
+    "similarity_2sigma": (None, "the same, exceeded by all but 2.3%"),
+    "flag": (None, "what is to be known of the row; empty where nothing is"),
+}
+BUDGET = {  # columns of the flux budget
+    "band": COLUMNS["band"],
+    "wave_obs": COLUMNS["wave_obs"],
+    "selected": (FLUX_UNIT, "sum over all selected pixels"),
+    "clusters": (FLUX_UNIT, "of this, in clusters: of all populations, or of all members"),
+    "unassigned": (FLUX_UNIT, "of this, in pixels of no cluster"),
+    "residual": (FLUX_UNIT, "of this, what is left: selected = clusters + unassigned + residual"),
+    "segment": (FLUX_UNIT, "sum over the segment, and those of neighbours that were taken in"),
+    "selected_share": (None, "selected over segment; NaN where the segment has no flux"),
+}
+
+
+def sed_tables(result):
+    """All tables of a run, {name: Table}.
+
+    Parameters
+    ----------
+    result : RunResult
+    """
+    seds, populations = result.seds, result.populations
+    area = psf_pixels(seds.pixel, seds.psf_fwhm)
+    budget = flux_budget(seds, result.clustering, populations)
+    tables = {
+        "composites": composite_table(result.composites, seds, result.cutout.wcs, area),
+        "budget": budget_table(budget, result.cutout, seds),
+        "features": feature_table(result.features, seds.redshift),
+    }
+    if populations is not None:
+        tables["populations"] = population_table(populations, seds, area)
+    return {name: in_single(table, but=("ra", "dec")) for name, table in tables.items()}
+
+
+def composite_table(composites, seds, wcs, psf_area):
+    """The composite SEDs of members as a long table.
+
+    Parameters
+    ----------
+    composites : CompositeSEDs
+    seds : PixelSEDs
+        What they are the composites of; without a redshift, rest-frame wavelengths are NaN.
+    wcs : WCS
+        Of the cutout.
+    psf_area : float
+        Pixels.
+
+    Returns
+    -------
+    astropy.table.Table
+    """
+    values = _of_clusters(composites, seds) | {
+        "flux_p16": composites.low,
+        "flux_p84": composites.high,
+        "flux_median": composites.median,
+        "flux_confident": composites.confident,
+        "n_pixels": composites.n_pixels,
+        "n_confident": composites.n_confident[:, None],
+        "similarity_median": composites.similarity_median[:, None],
+        "similarity_2sigma": composites.similarity_2sigma[:, None],
+    }
+    place = composites.centroid[:, ::-1]
+    ra, dec = wcs.wcs_pix2world(*place.T, 0) if len(place) else (place[:, 0], place[:, 1])
+    values |= {"ra": np.asarray(ra)[:, None], "dec": np.asarray(dec)[:, None]}
+    return _table(values, composites.n_pixels, seds, psf_area, "composites of the members of clusters")
+
+
+def population_table(populations, seds, psf_area):
+    """The SEDs of the populations behind the clusters as a long table; see `composite_table`."""
+    n_pixels = np.repeat(populations.n_pixels[:, None], len(seds.bands), axis=1)
+    values = _of_clusters(populations, seds) | {"n_pixels": n_pixels}
+    return _table(values, n_pixels, seds, psf_area, "populations, blends with others taken apart")
+
+
+def _of_clusters(spectra, seds):
+    return {
+        "cluster": np.arange(1, len(spectra.flux) + 1)[:, None],
+        "band": np.array(seds.bands, dtype=str),
+        "filter": np.array([sedpy_name(band) or "" for band in seds.bands], dtype=str),
+        "wave_obs": seds.wavelengths,
+        "wave_rest": seds.wavelengths / (1 + seds.redshift),
+        "flux": spectra.flux,
+        "flux_err": spectra.error,
+        "flux_noise": spectra.noise,
+        "flux_shared": spectra.shared,
+        "flux_sys": spectra.systematic,
+        "flux_total": spectra.total,
+        "flux_total_err": spectra.total_error,
+    }
+
+
+def _table(values, n_pixels, seds, psf_area, what):
+    area = n_pixels * seds.pixel**2
+    values |= {
+        "area": area,
+        "surface_brightness": np.divide(values["flux_total"], area, out=np.full(area.shape, np.nan), where=area > 0),
+        "flag": flags(values["flux"], values["flux_err"], n_pixels, psf_area),
+    }
+    columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in COLUMNS if name in values}
+    meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest()}
+    return described(Table(columns, meta=meta), COLUMNS)
+
+
+def flags(flux, error, n_pixels, psf_area):
+    """Words on each flux, str of shape (n_clusters, n_bands)."""
+    most = n_pixels.max(axis=1, initial=0, keepdims=True)
+    findings = [
+        ("no data", np.isnan(flux)),
+        ("one pixel", most == 1),
+        ("smaller than the PSF", (most < psf_area) & (most > 1)),
+        ("negative", flux < 0),
+        (f"below {FAINTEST:g} sigma", (flux >= 0) & (flux < FAINTEST * error)),
+    ]
+    words = np.full(flux.shape, "", dtype=object)
+    for word, found in findings:
+        found = np.broadcast_to(found, flux.shape)
+        words[found] = np.array([f"{each}, {word}" if each else word for each in words[found]], dtype=object)
+    return words.astype(str)
+
+
+def budget_table(budget, cutout, seds):
+    """The flux budget of a run as a table, a row for each band.
+
+    Parameters
+    ----------
+    budget : dict
+        From `flux_budget`.
+    cutout : Cutout
+    seds : PixelSEDs
+    """
+    present = np.isin(cutout.bands, seds.bands)
+    segment = np.nansum(cutout.sci[present][:, in_segments(cutout)].astype(float), axis=1)
+    share = np.divide(budget["selected"], segment, out=np.full(len(segment), np.nan), where=segment != 0)
+    table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
+    table["segment"], table["selected_share"] = segment, share
+    table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest()}
+    return described(table, BUDGET)

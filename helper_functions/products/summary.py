@@ -1,0 +1,253 @@
+"""The summary: a row for each galaxy and run, made from the records."""
+
+import os
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+import data_paths
+from helper_functions.clustering import UNASSIGNED
+from helper_functions.files.records import GALAXY, Busy, locked, read_record
+from helper_functions.files.saving import checksum, save_json, save_table
+from helper_functions.quality.cross_checks import CHECKS, HARDLY_AGREE
+from helper_functions.quality.metrics import QUALITY
+from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_words
+
+OK, FAILED = "ok", "failed"
+EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # what a galaxy may be like without anything being wrong
+
+# Columns of summary.ecsv: the value that stands where there is none, and what the column holds.
+COLUMNS = {
+    "id_dr3": (0, "id in the catalog and the segmap"),
+    "run": ("", "method, norm and metric as in folder names"),
+    "method": ("", ""),
+    "norm": ("", ""),
+    "metric": ("", ""),
+    "redshift": (np.nan, "NaN where it is not known"),
+    "n_pixels": (0, "selected pixels"),
+    "snr_median": (np.nan, "median over the selected pixels of their median SNR over the bands"),
+    "snr_peak": (np.nan, "highest median SNR of a pixel"),
+    "n_clusters": (0, "clusters found"),
+    "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion"),
+    "k_low": (
+        0,
+        "lowest number of clusters whose score is within a standard error of the chosen one's; 0: none chosen",
+    ),
+    "k_high": (0, "highest such number"),
+    "n_unassigned": (0, "selected pixels in no cluster"),
+    "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
+    **{name: (np.nan, figure.meaning) for name, figure in (QUALITY | CHECKS).items()},
+    "misfit_chi2": (
+        np.nan,
+        "chi2 per degree of freedom of the pixels about what the run says they are, with all that noise, calibration, "
+        "registration and PSF allow",
+    ),
+    "misfit": ("", f"bands with residuals far above that, the worst first, where misfit_chi2 is above {BAD_FIT:g}"),
+    "misstated": ("", "bands whose stated errors are off by more than a factor of 1.5 from the scatter of the sky"),
+    "registration_max": (
+        np.nan,
+        "pixels that a band lay off the others, the largest that was corrected; 0: none was; NaN: not measured",
+    ),
+    "neighbours": ("", "ids of neighbours that were taken in"),
+    "pictures": ("", "pictures of the run that were saved"),
+    "errors": ("", "measured in the sky around the galaxy, or as stated"),
+    "background": ("", "taken off the fluxes: local, the median of that sky, or none"),
+    "snr_thresh": (np.nan, "median SNR that selected pixels exceed"),
+    "n_asked": ("", "number of clusters asked for, or auto"),
+    "seed": (-1, "seed of everything random"),
+    "settings": ("", "digest of the settings, files and code that the run was made from"),
+    "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
+    "status": ("", "ok, or what went wrong"),
+    "message": ("", ""),
+}
+EMPTY = {name: nothing for name, (nothing, _) in COLUMNS.items()}
+
+
+def ok_row(result, pictures, seconds):
+    """The row of a run that ended well, less what `settings_columns` gives.
+
+    Parameters
+    ----------
+    result : RunResult
+    pictures : list of str
+        Names of those that were saved.
+    seconds : float
+
+    Returns
+    -------
+    dict
+        With the keys of COLUMNS.
+    """
+    cutout, seds, clustering = result.cutout, result.seds, result.clustering
+    snr = np.nanmedian(seds.flux / seds.error, axis=1)
+    k_low, k_high = clustering.k_range or (EMPTY["k_low"], EMPTY["k_high"])
+    fit = misfit(seds, clustering)
+    row = _row(
+        cutout.id_dr3,
+        result.run,
+        redshift=float(cutout.redshift),
+        n_pixels=len(seds.flux),
+        snr_median=float(np.median(snr)),
+        snr_peak=float(snr.max()),
+        n_clusters=clustering.n_clusters,
+        k_choice=clustering.k_choice,
+        k_low=k_low,
+        k_high=k_high,
+        n_unassigned=int((clustering.labels == UNASSIGNED).sum()),
+        n_incomplete=clustering.n_incomplete,
+        **result.quality,
+        misfit_chi2=fit.chi2,
+        misfit=" ".join(fit.bands),
+        misstated=" ".join(misstated_bands(cutout)),
+        registration_max=np.nan if cutout.registration is None else cutout.registration.largest,
+        neighbours=" ".join(map(str, cutout.members[1:])),
+        pictures=" ".join(pictures),
+        seconds=round(seconds, 3),
+        status=OK,
+    )
+    return row | {"message": "; ".join(warnings_of(result) + notes_on_trust(row))}
+
+
+def misstated_bands(cutout):
+    """Names of the bands whose stated errors are far from the scatter of the sky."""
+    off = [] if cutout.noise is None else cutout.noise.misstated
+    return [band for band, is_off in zip(cutout.bands, off, strict=False) if is_off]
+
+
+def warnings_of(result):
+    """What a user should know of a run that ended well, a list of sentences without a full stop."""
+    cutout, seds, clustering = result.cutout, result.seds, result.clustering
+    used = clustering.bands_used
+    without_data = [band for band in cutout.bands if band not in seds.bands]
+    not_used = [band for band, is_used in zip(seds.bands, used, strict=True) if not is_used]
+    notes = list(cutout.notes)
+    if without_data:
+        notes.append(f"no data here in {', '.join(without_data)}")
+    if not_used:
+        notes.append(f"too little data to cluster with in {', '.join(not_used)}")
+    if used.sum() == 1:
+        notes.append("clustered in one band only, which has no shape")
+    elif used.sum() < len(used) / 2:
+        notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
+    if clustering.when_large:
+        notes.append(f"many pixels: {clustering.when_large}")
+    return notes + clustering.k_notes
+
+
+def notes_on_trust(row):
+    """What speaks against a run that ended well, from its row: a list of sentences without a full stop."""
+    notes = [misfit_words(row["misfit_chi2"], row["misfit"].split())] if row["misfit"] else []
+    if row["bands_agree"] < HARDLY_AGREE:
+        found = "{bands_agree:z.2f} +- {bands_agree_err:.2f}".format_map(row)
+        notes.append(f"maps of odd and even bands hardly agree ({found})")
+    return notes
+
+
+def settings_columns(settings, fingerprint):
+    """The columns of a row that say what it was made with."""
+    asked = {name: getattr(settings, name) for name in ("errors", "background", "snr_thresh", "seed")}
+    return asked | {"n_asked": str(settings.n_clusters), "settings": fingerprint}
+
+
+def failed_row(id_dr3, run, problem, status=None):
+    """The row of a run that an exception ended; the exception's class may name the status."""
+    status = status or getattr(problem, "status", FAILED)
+    message = f"{type(problem).__name__}: {problem}" if status == FAILED else str(problem)
+    return _row(id_dr3, run, status=status, message=" ".join(message.split()))
+
+
+def _row(id_dr3, run, **values):
+    named = {"id_dr3": id_dr3, "run": run.name, "method": run.method, "norm": run.norm, "metric": run.metric}
+    return EMPTY | named | values
+
+
+def one_line(rows, output):
+    """What was found in a galaxy, and where it lies, in one line; of the messages what all runs have in common."""
+    good = [row for row in rows if row["status"] == OK]
+    bad = [f"{row['run']}: {row['status']} ({row['message']})" for row in rows if row["status"] != OK]
+    if not good and len({row["message"] for row in rows}) == 1:
+        return f"{rows[0]['id_dr3']}: {rows[0]['status']}: {rows[0]['message']}"
+    found = ", ".join(f"{row['run']} {row['n_clusters']}" for row in good)
+    parts = [f"{good[0]['n_pixels']} pixels; clusters: {found}"] if good else []
+    messages = [row["message"].split("; ") for row in good]
+    parts += [note for note in messages[0] if note and all(note in each for each in messages)] if good else []
+    return f"{rows[0]['id_dr3']}: {'; '.join(parts + bad)} -> {output}"
+
+
+class Summary:
+    """The rows of all records of an output folder, and the table that is made from them.
+
+    A table that was changed since it was written, or that no record stands behind, is set aside first, with a warning
+    that says where.
+    """
+
+    def __init__(self, output):
+        self._path = data_paths.summary_path(output)
+        self._records = data_paths.record_path(output, "", GALAXY).parent
+        self._written = self._records / ".summary.json"
+        self._known, self._next = {}, 0.0
+        with self._lock():
+            self._set_aside()
+
+    def _lock(self, wait=True):
+        return locked(self._records / ".summary.lock", wait)
+
+    def _set_aside(self):
+        written = read_record(self._written).get("checksum")
+        if self._path.exists() and checksum(self._path) != written:
+            aside = self._path.with_name(f"summary_set_aside_{time.time_ns()}.ecsv")
+            os.replace(self._path, aside)
+            warnings.warn(f"{self._path} is not as it was written: it is now {aside}, and is made anew", stacklevel=3)
+
+    def rows(self):
+        """All rows, by id and run, read anew where a record has changed."""
+        for entry in os.scandir(self._records):
+            if entry.is_dir() and self._known.get(entry.name, (None,))[0] != entry.stat().st_mtime_ns:
+                self._known[entry.name] = entry.stat().st_mtime_ns, _rows_of(entry.path)
+        every = [row for _, rows in self._known.values() for row in rows]
+        return sorted(every, key=lambda row: (row["id_dr3"], row["run"]))
+
+    def write(self):
+        """Write the table, unless another call does so that began after this one asked for it."""
+        before = self._times_written()
+        with self._lock():
+            # Of two that were written since, the second was begun when the records of this call were there.
+            if self._times_written() < before + 2 or not self._path.exists():
+                self._known = {}  # a record may have changed twice in one tick of the file system's clock
+                self._write()
+
+    def write_now_and_then(self):
+        """Write the table, if that takes no more than a tenth of the time and no other call is at it."""
+        start = time.monotonic()
+        if start < self._next:
+            return
+        with suppress(Busy), self._lock(wait=False):
+            self._write()
+        self._next = time.monotonic() + 10 * (time.monotonic() - start)
+
+    def _write(self):
+        save_table(self._path, summary_table(self.rows()))
+        save_json(self._written, {"checksum": checksum(self._path), "times": self._times_written() + 1})
+
+    def _times_written(self):
+        return read_record(self._written).get("times", 0)
+
+
+def _rows_of(folder):
+    """Rows of the records of one galaxy: columns that an earlier version did not have are empty."""
+    paths = (path for path in Path(folder).glob("*.json") if path.stem != GALAXY)
+    found = (read_record(path).get("row") for path in paths)
+    return [EMPTY | {name: row[name] for name in row.keys() & EMPTY.keys()} for row in found if row]
+
+
+def summary_table(rows):
+    """The rows as a `Table`, described column by column."""
+    table = Table({name: [row[name] for row in rows] for name in COLUMNS})
+    for name, (_, description) in COLUMNS.items():
+        table[name].description = description or None
+    table["seconds"].unit = "s"
+    return table

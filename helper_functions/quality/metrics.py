@@ -1,0 +1,235 @@
+"""How good a clustering is, judged without knowing the truth.
+
+A figure is a function `figure(judged)` that takes a `Judged` and returns a number, NaN where there is nothing to judge.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
+from helper_functions.noise import with_noise_on_top
+from helper_functions.pixel_seds import PixelSEDs, complete_block
+from helper_functions.psf import in_pixels
+from helper_functions.quality.cross_checks import cross_check
+
+HALF_BLOCK = 0.16  # arcsec, side of the squares that are predicted from each other: noise is hardly shared beyond
+REDRAWS = 2
+
+
+class Judged(NamedTuple):
+    """A clustering that is to be judged, and what it was made of."""
+
+    seds: PixelSEDs
+    labels: np.ndarray  # (n_pixels,), 1..n_clusters, below 1 for none
+    composites: CompositeSEDs  # of these labels
+    # (PixelSEDs, seed=...) -> labels: clusters other fluxes, bands or pixels in the same way, into as many.
+    again: Callable
+    confidence: np.ndarray | None = None  # (n_pixels,), probability of the labels; None where the method knows none
+    seed: int = 0
+
+
+# ---- the figures ------------------------------------------------------------
+
+
+def similarity_median(judged):
+    return float(similarity_summary(judged.composites.similarity)[0])
+
+
+def similarity_2sigma(judged):
+    return float(similarity_summary(judged.composites.similarity)[1])
+
+
+def reduced_chi2(judged):
+    """Chi2 per degree of freedom of clustered pixels: each pixel's amplitude takes one, each composite all but one."""
+    member = judged.labels > 0
+    residual = residuals(judged.seds, judged.labels)[member]
+    n_composite = np.isfinite(judged.composites.flux).sum(axis=1)
+    taken = np.maximum(n_composite - 1, 0).sum()
+    n_free = np.isfinite(judged.seds.flux[member]).sum() - member.sum() - taken
+    return float(np.nansum(residual**2) / n_free) if n_free > 0 else np.nan
+
+
+def held_out_error(judged):
+    """How well composites predict pixels that they are not made of: 68th percentile of `band_errors`, mean over bands.
+
+    Composites of one half of the pixels are tried on the other half, and the other way round. The halves are squares of
+    HALF_BLOCK a side like the fields of a chessboard, as noise is correlated between neighbours.
+    """
+    seds, labels = judged.seds, judged.labels
+    side = max(round(in_pixels(HALF_BLOCK, seds.pixel)), 1)
+    half = (seds.rows // side + seds.cols // side) % 2
+    errors = [np.empty((0, seds.flux.shape[1]))]
+    for seen, unseen in ((half == 0, half == 1), (half == 1, half == 0)):
+        if seen.any() and unseen.any():
+            errors.append(band_errors(seds.only(unseen), composite_flux(seds.only(seen), labels[seen])[0]))
+    errors = np.abs(np.concatenate(errors))
+    known = np.isfinite(errors).any(axis=0)
+    return float(np.nanpercentile(errors[:, known], 68.27, axis=0).mean()) if known.any() else np.nan
+
+
+def fragmentation(judged):
+    """Share of pixels side by side that differ in label, relative to the share if labels were shuffled."""
+    rows, cols, labels = judged.seds.rows, judged.seds.cols, judged.labels
+    image = np.zeros((rows.max() + 2, cols.max() + 2), dtype=int)
+    image[rows, cols] = labels
+    pairs = [(image[:-1], image[1:]), (image[:, :-1], image[:, 1:])]
+    one, other = (np.concatenate([pair[which].ravel() for pair in pairs]) for which in (0, 1))
+    both = (one > 0) & (other > 0)
+    counts = np.unique(labels[labels > 0], return_counts=True)[1]
+    shuffled = 1 - np.sum((counts / max(counts.sum(), 1)) ** 2)
+    if not both.any() or len(counts) < 2:
+        return np.nan
+    return float(np.mean(one[both] != other[both]) / shuffled)
+
+
+def stability(judged):
+    """Agreement with the labels that `judged.again` finds when noise is drawn anew on top."""
+    n_clusters = len(judged.composites.flux)
+    found = {n_clusters: judged.labels}
+    indices = stability_of(judged.seds, found, lambda drawn: {n_clusters: judged.again(drawn)}, judged.seed)
+    return float(np.mean(indices[n_clusters]))
+
+
+def brightness_share(judged):
+    """Share of the variance of log brightness that is between clusters: 1 for a run that sorts by brightness.
+
+    Brightness is the mean flux over the bands that are used for clustering; pixels where it is not positive, or lacks a
+    band, do not count.
+    """
+    flux = judged.seds.flux[:, complete_block(judged.seds.flux)[1]]
+    brightness = flux.mean(axis=1)
+    usable = (brightness > 0) & (judged.labels > 0)
+    if not usable.any():
+        return np.nan
+    logarithm = np.log(brightness[usable])
+    _, cluster = np.unique(judged.labels[usable], return_inverse=True)
+    means = np.bincount(cluster, logarithm) / np.bincount(cluster)
+    total = np.var(logarithm)
+    return float(np.var(means[cluster]) / total) if total > 0 else np.nan
+
+
+def confidence_median(judged):
+    return np.nan if judged.confidence is None else float(np.nanmedian(judged.confidence))
+
+
+class QualityFigure(NamedTuple):
+    """A figure, what it means, and how the comparison page writes it."""
+
+    measure: Callable  # Judged -> float
+    meaning: str  # in a line of a table
+    symbol: str = ""  # on the comparison page; empty: it is not there
+    form: str = "{:z.2f}"  # how its value is written there
+
+    def in_words(self, value):
+        """A value as it is written; a dash where it is no finite number, or None."""
+        return "–" if value is None or not np.isfinite(value) else self.form.format(value)
+
+
+QUALITY = {
+    "similarity_median": QualityFigure(similarity_median, "1 − b12 of pixels to their composite, median"),
+    "similarity_2sigma": QualityFigure(
+        similarity_2sigma, "1 − b12 of pixels to their composite, exceeded by all but 2.3%"
+    ),
+    "reduced_chi2": QualityFigure(
+        reduced_chi2,
+        "of pixels about their composite, each scaled freely: 1 if noise is all that is left; blends raise it",
+        "χ²",
+        "{:.3g}",
+    ),
+    "held_out_error": QualityFigure(
+        held_out_error,
+        "68% of bands are predicted this well from the other bands by composites of the other half of the pixels, in "
+        "units of the errors",
+        "unseen bands",
+        "{:.2f}σ",
+    ),
+    "fragmentation": QualityFigure(
+        fragmentation, "how often neighbours differ in label, relative to shuffled labels", "fragments"
+    ),
+    "stability": QualityFigure(
+        stability, "agreement (adjusted Rand index) with what is found when noise is drawn anew on top", "stable"
+    ),
+    "brightness_share": QualityFigure(
+        brightness_share,
+        "of the variance of log brightness that labels explain: high for a run that just sorts by brightness",
+        "brightness",
+        "{:.0%}",
+    ),
+    "confidence_median": QualityFigure(confidence_median, "probability of the pixels' labels, median"),
+}
+
+
+def judge(judged, is_first=False):
+    """All figures of QUALITY, {name: value}, for a `Judged`; and those of CHECKS for the first run of a galaxy."""
+    found = {name: figure.measure(judged) for name, figure in QUALITY.items()}
+    return found | cross_check(judged) if is_first else found
+
+
+# ---- parts of figures -------------------------------------------------------
+
+
+def band_errors(seds, templates):
+    """Errors of predicting each band of a pixel from its other bands, in units of the flux errors.
+
+    The prediction is the template, with the amplitude, that fits the other bands of the pixel best in chi2.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+        NaN where there is no data.
+    templates : ndarray of shape (n_templates, n_bands)
+        Those with NaN are passed over.
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, n_bands)
+        NaN where there is no data, or nothing to predict from.
+    """
+    flux, error = seds.flux, seds.error
+    gain, predicted = np.full(flux.shape, -np.inf), np.full(flux.shape, np.nan)
+    has_data = np.isfinite(flux)
+    weight = np.where(has_data, 1 / error**2, 0)
+    weighted = np.where(has_data, flux, 0) * weight
+    for template in templates:
+        if not np.isfinite(template).all():
+            continue
+        match, size = weighted * template, weight * template**2
+        match = match.sum(axis=1, keepdims=True) - match
+        size = size.sum(axis=1, keepdims=True) - size
+        amplitude = np.divide(match, size, out=np.zeros_like(match), where=size > 0)
+        better = (amplitude * match > gain) & (size > 0)
+        gain[better], predicted[better] = (amplitude * match)[better], (amplitude * template)[better]
+    return (flux - predicted) / error
+
+
+def stability_of(seds, found, again, seed):
+    """Adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
+
+    Data with noise on top has sqrt(2) times the noise of the data, so that the labels of the data themselves are a
+    little more stable than this.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+    found : dict
+        Number of clusters -> labels of the pixels.
+    again : callable
+        `again(seds)` gives such a dictionary for other fluxes of the same pixels.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    dict
+        Number of clusters -> index with each of REDRAWS draws, an array; NaN where `again` found no such number.
+    """
+    from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
+
+    rng = np.random.default_rng(seed)
+    redone = [again(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
+    return {
+        k: np.array([adjusted_rand_score(labels, other[k]) if k in other else np.nan for other in redone])
+        for k, labels in found.items()
+    }

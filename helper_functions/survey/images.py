@@ -1,0 +1,263 @@
+"""The images of a survey, as its description in data_paths.py has them: which bands there are, pixels and errors."""
+
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+import data_paths
+from helper_functions.filters import known_bands, pivot_wavelength, sedpy_name
+from helper_functions.registry import choose
+from helper_functions.survey.flux_units import electrons_in, unit_factor
+from helper_functions.survey.mosaics import check_aligned, is_same_image, open_mosaic, read_window
+
+# Errors of pixels from what a survey gives instead, and the power of the flux unit that this is in.
+ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
+SAME = 1e-6  # relative difference: that of pixels which were converted to a unit and back in 32 bits
+
+
+def find_catalogs(folder, survey):
+    """Paths of the catalog, the catalog of redshifts and the segmap; FileNotFoundError says what to edit."""
+    data_paths.check_catalogs_folder(folder)
+    files = data_paths.SURVEYS[survey]
+    return [
+        data_paths.find_survey_file(folder, getattr(files, field), data_paths.setting_name(survey, field))
+        for field in ("super_catalog", "sps_catalog", "segmap")
+    ]
+
+
+def find_bands(folder, survey, columns):
+    """Bands that the survey may have, by wavelength: by its catalog's columns or, without these, by its images.
+
+    A column f_<band> is a band if sedpy knows its filter, or the survey's description names it; others, such as f_alma,
+    are not images.
+
+    Parameters
+    ----------
+    folder : path
+        The survey folder.
+    survey : str
+        A key of `data_paths.SURVEYS`.
+    columns : sequence of str
+        Column names of the catalog.
+
+    Returns
+    -------
+    bands : dict
+        Name in columns and files -> name of the band: the same, or its curve in sedpy where the description says so.
+
+    Raises
+    ------
+    ValueError
+        Where two bands have one filter, or sedpy does not have a filter that the description names.
+    """
+    files = data_paths.SURVEYS[survey]
+    curves = {name.lower(): curve.lower() for name, curve in (files.filters or {}).items()}
+    if files.flux_column:
+        start, end = files.flux_column.lower().split("{band}")
+        middle = slice(len(start), -len(end) or None)
+        named = {name[middle] for name in map(str.lower, columns) if name.startswith(start) and name.endswith(end)}
+    else:
+        named = _bands_of_images(folder, survey, {*known_bands(), *curves})
+    bands = {name: curves.get(name, name) for name in named if name in curves or sedpy_name(name)}
+    bands = dict(sorted(bands.items(), key=lambda names: (pivot_wavelength(names[1]), names[0])))
+    taken = {}
+    for name, band in bands.items():
+        if (other := taken.setdefault(sedpy_name(band), name)) != name:
+            raise ValueError(
+                f"bands {other} and {name} have the same filter, {sedpy_name(band)}: set filters of {survey!r} in "
+                "SURVEYS in data_paths.py"
+            )
+    return bands
+
+
+def _bands_of_images(folder, survey, known):
+    """Of the known bands those that a file is named after; the longest, where a name holds several."""
+    pattern = data_paths.SURVEYS[survey].image_pattern.replace("{kind}", "sci")
+    names = [path.relative_to(folder).as_posix() for path in data_paths.matching_files(folder, pattern, "?*")]
+    patterns = {band: pattern.replace("{band}", band).lower() for band in known}
+    found = set()
+    for name in names:
+        fits = [band for band, one in patterns.items() if fnmatchcase(name.lower().removesuffix(".gz"), one)]
+        found.update([max(fits, key=len)] if fits else [])
+    return found
+
+
+def find_images(folder, survey, name):
+    """Paths of the image of a band and of its error map, which may be one file; None where it has no image.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there are several, or there is an image and no error map.
+    """
+    files = data_paths.SURVEYS[survey]
+    sci, error = (data_paths.find_image(folder, name, kind, survey) for kind in ("sci", files.error_map))
+    if sci and not error:
+        pattern = files.image_pattern.replace("{band}", name).replace("{kind}", files.error_map)
+        raise FileNotFoundError(f"no weight image for {sci.name}: want one file {pattern} in {folder}")
+    return (sci, error) if sci else None
+
+
+def find_all_images(folder, survey, columns):
+    """Bands that have an image, and their paths.
+
+    Returns
+    -------
+    images : dict
+        Band -> paths of its image and its error map, by wavelength.
+    without : tuple of str
+        Bands that the catalog names and that have no image.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where no band has an image, or see `find_images`.
+    """
+    bands = find_bands(folder, survey, columns)
+    paths = {band: find_images(folder, survey, name) for name, band in bands.items()}
+    images = {band: found for band, found in paths.items() if found}
+    without = tuple(band for band in paths if band not in images)
+    if not images:
+        setting = data_paths.setting_name(survey, "image_pattern")
+        pattern = data_paths.SURVEYS[survey].image_pattern.replace("{band}", "<band>").replace("{kind}", "sci")
+        raise FileNotFoundError(
+            f"no image of any band in {folder}: looked for {pattern} with the bands {', '.join(without) or '(none)'} "
+            f"of the catalog; change {setting} in data_paths.py"
+        )
+    return images, without
+
+
+def open_band(sci_path, error_path, survey, cache_folder, segmap):
+    """Image and error map of a band, which are read in units of 10 nJy.
+
+    Parameters
+    ----------
+    sci_path, error_path : Path
+        May be one file, with an extension for each.
+    survey : str
+        A key of `data_paths.SURVEYS`.
+    cache_folder : Path
+    segmap : Mosaic
+        That they must be aligned with.
+
+    Returns
+    -------
+    sci, error : Mosaic
+
+    Raises
+    ------
+    OSError
+        Where a file cannot be read, or does not hold what it should.
+    ValueError
+        Where images and segmap differ in shape or WCS, the unit of the image is no flux density, or it would be its own
+        error map.
+    """
+    files = data_paths.SURVEYS[survey]
+    _, power = choose(ERROR_MAPS, files.error_map, "error_map")
+    sci = open_mosaic(sci_path, cache_folder, files.sci_extension)
+    error = open_mosaic(error_path, cache_folder, files.error_extension or files.error_map.upper())
+    if is_same_image(sci, error):
+        raise ValueError(
+            f"{sci_path} would be its own weight image, as {error_path} is the same image: put the weight image there, "
+            f"or change {data_paths.setting_name(survey, 'image_pattern')} in data_paths.py"
+        )
+    for mosaic in (sci, error):
+        check_aligned(mosaic, segmap)
+    factors = [_factor(mosaic, segmap, files) for mosaic in (sci, error if _has_own_unit(error, sci, files) else sci)]
+    # The WCS is the segmap's; workers need not be sent 50 copies, nor headers.
+    light = {"wcs": None, "header": None}
+    sci = sci._replace(electrons=electrons_in(sci.bunit, sci.header) / factors[0])
+    return sci._replace(unit_factor=factors[0], **light), error._replace(unit_factor=factors[1] ** power, **light)
+
+
+def known_electrons(survey, bands, images):
+    """Electrons per 10 nJy of each band, as the description of the survey has it, else as the header does.
+
+    Parameters
+    ----------
+    survey : str
+        A key of `data_paths.SURVEYS`.
+    bands : sequence of str
+        Names of the bands.
+    images : sequence of Mosaic
+        Their images, from `open_band`.
+
+    Returns
+    -------
+    ndarray of shape (n_bands,)
+        NaN where not known; infinite where weights hold the photon noise, for which 0 stands in the description.
+
+    Raises
+    ------
+    ValueError
+        Where the description has what is no number of electrons, or names what is no band.
+    """
+    files = data_paths.SURVEYS[survey]
+    given = files.electrons if isinstance(files.electrons, dict) else dict.fromkeys(bands, files.electrons)
+    curves = {name.lower(): curve.lower() for name, curve in (files.filters or {}).items()}
+    given = {curves.get(name.lower(), name.lower()): number for name, number in given.items() if number is not None}
+    wrong = [name for name, number in given.items() if not (sedpy_name(name) and 0 <= number < np.inf)]
+    if wrong:
+        raise ValueError(
+            f"electrons of {', '.join(wrong)} in {data_paths.setting_name(survey, 'electrons')} in data_paths.py: want "
+            "names of bands, and numbers of electrons per 10 nJy, or 0 where weights hold the photon noise of sources"
+        )
+    known = [given.get(band, image.electrons) for band, image in zip(bands, images, strict=True)]
+    return np.array([number if number != 0 else np.inf for number in known], dtype=float)
+
+
+def _has_own_unit(error, sci, files):
+    """Whether errors are in a unit that is not the image's. Weights and variances have units that nobody writes."""
+    return files.error_map == "err" and error.bunit not in (None, "", sci.bunit)
+
+
+def _factor(mosaic, segmap, files):
+    known = {"header": mosaic.header, "unit": files.unit, "zero_point": files.zero_point}
+    return unit_factor(mosaic.bunit, segmap.wcs, mosaic.source, **known)
+
+
+def read_pixels(sci, error, window):
+    """Pixels of an image and its error map in a window.
+
+    Raises
+    ------
+    ValueError
+        Where they are the same, as when one was copied in place of the other.
+    """
+    pixels = [read_window(mosaic, window) for mosaic in (sci, error)]
+    # As they are on disk, of whatever unit.
+    image, other = (each / mosaic.unit_factor for each, mosaic in zip(pixels, (sci, error), strict=True))
+    data = np.isfinite(image) & np.isfinite(other) & ((image != 0) | (other != 0))
+    varies = data.any() and np.ptp(image[data]) > 0  # a constant image may be anything
+    if varies and np.allclose(image[data], other[data], rtol=SAME, atol=0):
+        raise ValueError(
+            f"{error.source} has the same pixels as {sci.source}, which would be its own weight image: put the weight "
+            "image there"
+        )
+    return pixels
+
+
+def mask_missing(sci, error_map, kind="wht"):
+    """Turn weights into errors, and mark what is no measurement as missing.
+
+    Parameters
+    ----------
+    sci, error_map : ndarray
+        Flux, and its inverse variance, error or variance, of one shape.
+    kind : str
+        Which of them: a key of ERROR_MAPS.
+
+    Returns
+    -------
+    flux, error : ndarray of float32
+        New arrays; both NaN where the weight is not a positive number, the flux is not finite, or one of them is too
+        large or too small for 32 bits.
+    """
+    to_error, _ = choose(ERROR_MAPS, kind, "error_map")
+    measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0)
+    with np.errstate(over="ignore"):
+        flux = np.where(measured, sci, np.nan).astype(np.float32)
+        # The weight itself may be too large or too small for 32 bits where the error is not.
+        error = to_error(np.where(measured, error_map, np.nan)).astype(np.float32)
+    measured = np.isfinite(flux) & np.isfinite(error) & (error > 0)
+    return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)

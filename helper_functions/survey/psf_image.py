@@ -1,0 +1,99 @@
+"""The PSF of a survey, where it gives an image of it."""
+
+import zlib
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+
+import data_paths
+from helper_functions.psf import on_pixels
+from helper_functions.survey.mosaics import opened
+
+PIXEL_SCALES = 1e-4, 10.0  # arcsec: what is beyond is no pixel of a telescope but a header without a scale
+
+
+def find_psf(folder, survey):
+    """Path of the image of the survey's PSF; None where its description has none."""
+    pattern = data_paths.SURVEYS[survey].psf
+    return data_paths.find_survey_file(folder, pattern, f"psf of {survey!r} in SURVEYS") if pattern else None
+
+
+def read_psf(path, pixel):
+    """Read the PSF that all images are matched to, on pixels of this side in arcsec.
+
+    Parameters
+    ----------
+    path : Path
+        FITS file, whose first two-dimensional image is taken. The side of its pixels is PIXELSCL of the header in
+        arcsec, or what CD or CDELT say; without these, it is `pixel`.
+    pixel : float
+
+    Returns
+    -------
+    ndarray of shape (size, size)
+        An odd number of pixels, sum 1, the core in the middle.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be read.
+    ValueError
+        Where it holds no image of a PSF.
+    """
+    image, header = _first_plane(path)
+    missing = np.sum(~np.isfinite(image))
+    if missing:
+        raise ValueError(f"{path} has {missing} of {image.size} pixels that are not finite: set those of a PSF to 0")
+    if not image.sum() > 0:
+        raise ValueError(
+            f"{path} has pixels with a sum of {image.sum():.3g}: want an image of a PSF, whose sum is above 0"
+        )
+    inside = np.zeros(image.shape, dtype=bool)
+    inside[1:-1, 1:-1] = True
+    edge = image[~inside].max() / image.max()
+    if edge > 0.5 and image.size > 1:
+        raise ValueError(
+            f"{path} has a pixel at its edge that is {edge:.2g} times as bright as the brightest one: want an image of "
+            "a PSF with its core inside, and sky that was taken off"
+        )
+    return on_pixels(image, _pixel_scale(path, header) or pixel, pixel)
+
+
+def _first_plane(path):
+    """The first two-dimensional image of a FITS file, as floats, and its header."""
+    with opened(path) as hdus:
+        shapes = [hdu.shape for hdu in hdus if hdu.is_image]
+        try:
+            for hdu in hdus:
+                if hdu.is_image and len(hdu.shape) == 2:
+                    return np.array(hdu.data, dtype=float), hdu.header
+        except (OSError, TypeError, ValueError, EOFError, zlib.error) as problem:
+            raise OSError(f"pixels of {path} cannot be read ({problem}): fetch the file again") from problem
+    found = ", ".join(str(shape) for shape in shapes if shape) or "none"
+    raise ValueError(f"{path} holds no two-dimensional image, which a PSF is: found {found}; put it there as one")
+
+
+def _pixel_scale(path, header):
+    """Side of a pixel in arcsec as the header has it; None where it has none."""
+    unit = header.get("CUNIT1", "deg")
+    matrix = [[header.get(f"CD{row}_{col}", 0.0) for col in (1, 2)] for row in (1, 2)]
+    try:
+        if "PIXELSCL" in header:
+            scale = float(header["PIXELSCL"])
+        elif np.any(matrix):
+            scale = np.sqrt(abs(np.linalg.det(matrix))) * u.Unit(unit).to("arcsec")
+        elif "CDELT1" in header:
+            scale = abs(header["CDELT1"]) * u.Unit(unit).to("arcsec")
+        else:
+            return None
+    except (TypeError, ValueError, fits.VerifyError) as problem:
+        raise ValueError(f"{path} has a pixel scale that cannot be read ({problem}): {_set_scale()}") from problem
+    low, high = PIXEL_SCALES
+    if not low < scale < high:
+        raise ValueError(f"{path} would have pixels of {scale:.3g} arcsec by its header: {_set_scale()}")
+    return scale
+
+
+def _set_scale():
+    return "set PIXELSCL in the header, arcsec, or take it and CD and CDELT out for pixels like the survey's"

@@ -1,0 +1,503 @@
+"""The fits of regions on the planted field, by a fit whose answer is known."""
+
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+from conftest import write_survey
+
+import data_paths
+import main_clustering
+from helper_functions.files.records import GALAXY, load_record
+from helper_functions.fits import map_table as paint_maps
+from helper_functions.fits.files import RANGE, fit_paths
+from helper_functions.fits.property_maps import LIGHT, PIXELS, paint_table, region_light
+from helper_functions.fits.regions import fit_galaxies
+from helper_functions.fits.tasks import Known, notes_of, region_tasks, what_is_known
+from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
+from helper_functions.job.settings import SETTINGS
+from helper_functions.methods import METHODS
+from helper_functions.products.photometry import read_photometry
+from helper_functions.products.runs import Run
+from helper_functions.quality.metrics import QUALITY
+from main_clustering import main, settings_block
+
+RUN = Run("blended_mixture", "none", METHODS["blended_mixture"].metric)
+OTHER = "kmeans_contrast"
+MASS_TO_LIGHT = 1e9  # solar masses for each microjansky: what the planted fit takes for the truth
+CALM = {7: (1.99, 2.0, 2.01)}  # a redshift that is known well
+
+
+class PlantedFit:
+    """Stands for `fit_sed`: the mass is in proportion to the light, and the age grows with the reddest colour."""
+
+    def __init__(self, problem=None, of_call=None):
+        self.problem, self.of_call, self.asked = problem, of_call, []
+
+    def __call__(self, bands, flux, error, redshift, **options):
+        self.asked.append(SimpleNamespace(flux=flux, error=error, redshift=redshift, **options))
+        if self.problem and self.of_call in (None, len(self.asked)):
+            raise self.problem
+        spread = np.linspace(0.9, 1.1, 101)
+        mass = MASS_TO_LIGHT * flux.sum() * spread
+        values = {"mass": mass, "mass_formed": 2 * mass, "sfr": mass / 1e9, "age": flux[-1] / flux[0] * spread / 10}
+        values |= {"ssfr": values["sfr"] / mass, "a_v": spread, "metallicity": spread**2}
+        values |= {"log_u": spread - 3, "redshift": np.full(101, redshift)}
+        times, wavelengths = np.linspace(0, 1, 5), np.linspace(4e3, 5e4, 9)
+        sfh = np.outer([1.0, 2, 3], np.ones(5))
+        return Fit(values, times, sfh, wavelengths, np.ones(9), np.array([flux] * 3), 3.0, len(bands), "planted")
+
+
+def bare(patch):
+    """Cluster without pictures and figures of quality, which are tested elsewhere."""
+    for pictures in ("RUN_PICTURES", "GALAXY_PICTURES"):
+        patch.setattr(f"helper_functions.products.pictures.{pictures}", {})
+    patch.setattr(main_clustering, "judge", lambda judged, is_first: dict.fromkeys(QUALITY, np.nan))
+
+
+def block_for(output):
+    """The settings block for galaxy 7 in that folder."""
+    return settings_block()._replace(output=str(output), id_dr3_list=[7])
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory):
+    """Folder with the survey, and `out`, in which galaxy 7 is clustered without pictures."""
+    folder = tmp_path_factory.mktemp("fits")
+    write_survey(folder / "survey")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNCOVER_CACHE_FOLDER", str(folder / "cache"))
+        bare(patch)
+        flags = ["--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters", "2"]
+        assert main(["--catalogs", str(folder / "survey"), "--output", str(folder / "out"), *flags]) == 0
+    return folder
+
+
+@pytest.fixture
+def fit(clustered, tmp_path, monkeypatch):
+    """Fit the galaxies in a copy of that folder, without pictures: `fit(planted, **settings)` gives the exit status."""
+    shutil.copytree(clustered / "out", tmp_path / "out")
+    monkeypatch.setattr("helper_functions.products.pictures.FIT_PICTURES", {})
+    base = block_for(tmp_path / "out")
+
+    def run(planted, redshifts=CALM, magnifications=None, **settings):
+        known = Known(redshifts, magnifications, "1.0")
+        return fit_galaxies(known, [RUN], base._replace(**settings), planted)
+
+    run.output = tmp_path / "out"
+    return run
+
+
+def table_of(fit):
+    return Table.read(data_paths.fits_path(fit.output, RUN.name, 7))
+
+
+def maps_of(fit):
+    return fits.open(data_paths.fit_maps_path(fit.output, RUN.name, 7))
+
+
+def change_populations(fit, change):
+    """Rewrite the table of populations as `change(table)` does."""
+    path = data_paths.populations_path(fit.output, RUN.name, 7)
+    table = Table.read(path)
+    change(table)
+    table.write(path, overwrite=True)
+
+
+# ---- what comes out ---------------------------------------------------------
+
+
+def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, capsys):
+    assert fit(PlantedFit()) == 0
+    assert "7: blended_mixture: 2 of 2 regions fitted" in capsys.readouterr().out
+    table, photometry = table_of(fit), read_photometry(fit.output, RUN.name, 7)
+    light = photometry.as_bright_as_totals()[0].sum(axis=1)
+    assert np.array(table["mass_p50"]) == pytest.approx(MASS_TO_LIGHT * light)
+    assert np.array(table["mass_p16"]) == pytest.approx(
+        MASS_TO_LIGHT * light * np.percentile(np.linspace(0.9, 1.1), 16)
+    )
+    assert (table["sfr_p84"].unit, table["age_p50"].unit) == (u.solMass / u.yr, u.Gyr)
+    assert all(table[name].description for name in table.colnames)
+    assert {f"{name}_{each}" for name in QUANTITIES for each in RANGE} < set(table.colnames)
+    assert set(table["status"]) == {"ok"}
+    assert set(table["note"]) == {"planted"}
+    with maps_of(fit) as maps:
+        for name in ("mass", "mass_formed", "sfr"):
+            total = table[f"{name}_p50"].sum()
+            assert np.nansum(maps[name.upper()].data) == pytest.approx(total, rel=1e-10)  # rounding of 441 pixels
+            assert u.Unit(maps[name.upper()].header["BUNIT"]) == table[f"{name}_p50"].unit
+        labels, header = fits.getdata(data_paths.clusters_path(fit.output, RUN.name, 7), header=True)
+        assert (np.isfinite(maps["AGE"].data) == (labels > 0)).all()
+        assert (WCS(maps["AGE"].header).wcs.crpix == WCS(header).wcs.crpix).all()
+        assert maps["SSFR"].data[labels > 0] == pytest.approx((maps["SFR"].data / maps["MASS"].data)[labels > 0])
+        assert maps["SSFR_ERR"].data[labels > 0].max() < 1e-12  # which is the same in all samples
+        assert maps["A_V_ERR"].data[labels == 1] == pytest.approx(0.068, rel=0.5)
+
+
+def test_page_of_the_galaxy_is_made_again_with_the_fits_and_not_where_nothing_is_new(fit, monkeypatch):
+    shown = []
+    monkeypatch.setattr("plots.explorer.page.explorer_page", lambda view: shown.append(view.runs[0]) or "a page")
+    fit(PlantedFit(), explorer=True)
+    fit(PlantedFit(), explorer=True)
+    [run] = shown
+    assert run.fits["cluster"] == ["1", "2"]
+    assert "fitted mass" in [layer.title for layer in run.layers]
+    page = data_paths.explorer_path(fit.output, 7)
+    assert page.read_text() == "a page"
+    assert page.relative_to(fit.output).as_posix() in load_record(fit.output, 7, GALAXY)["files"]
+
+
+def test_the_fit_is_asked_for_what_the_settings_say(fit):
+    planted = PlantedFit()
+    fit(planted, fit_priors={"a_v": (0, 1)}, fit_sfh="nonparametric", seed=5, error_floor=0.5)
+    first = planted.asked[0]
+    assert first.priors == PRIORS | {"a_v": (0, 1)}
+    assert (first.sfh, first.seed, first.redshift, first.redshift_error) == ("nonparametric", 5, 2.0, 0.0)
+    assert (first.error >= 0.5 * np.abs(first.flux)).all()
+    assert first.shared.shape == (2, len(first.flux))
+
+
+def test_posteriors_of_all_regions_are_in_one_file(fit):
+    fit(PlantedFit(), magnifications=2.0)
+    with fits.open(data_paths.posteriors_path(fit.output, RUN.name, 7)) as posteriors:
+        samples = posteriors["SAMPLES_2"].data
+        assert np.median(samples["mass"]) == pytest.approx(table_of(fit)["mass_p50"][1])
+        assert posteriors["SFH_1"].data["p50"] == pytest.approx(1.0)  # 2 over the magnification
+        assert posteriors["SED_1"].data["band"].tolist() == list(read_photometry(fit.output, RUN.name, 7).bands)
+
+
+# ---- magnification and redshift ---------------------------------------------
+
+
+def test_masses_and_rates_are_divided_by_the_magnification_and_nothing_else(fit):
+    planted = PlantedFit()
+    fit(planted)
+    before = table_of(fit)
+    with maps_of(fit) as maps:
+        mass = maps["MASS"].data.copy()
+    fit(planted, magnifications={7: 4.0})
+    assert len(planted.asked) == 2  # nothing is fitted again
+    after = table_of(fit)
+    for name in QUANTITIES:
+        factor = 4 if name in ("mass", "mass_formed", "sfr") else 1
+        assert np.array(before[f"{name}_p50"]) == pytest.approx(factor * np.array(after[f"{name}_p50"]))
+    assert set(after["magnification"]) == {4.0}
+    with maps_of(fit) as maps:
+        np.testing.assert_allclose(maps["MASS"].data, mass / 4)
+
+
+def test_a_galaxy_without_magnification_is_said_to_have_none(fit):
+    fit(PlantedFit(), magnifications={11: 4.0})
+    assert set(table_of(fit)["magnification"]) == {1.0}
+    assert table_of(fit)["note"][0] == "the magnification is not known: 1 is taken; planted"
+
+
+def test_a_column_of_the_catalog_gives_magnifications(clustered):
+    survey = clustered / "other"
+    shutil.copytree(clustered / "survey", survey)
+    path = survey / data_paths.SPS_CATALOG
+    table = Table.read(path)
+    table["MU"] = [2.5, -1, np.nan, 1, 1, 1, 1]
+    table.write(path, overwrite=True)
+    settings = settings_block()._replace(catalogs=str(survey), id_dr3_list=[7, 8, 9, 99], magnification="mu")
+    with pytest.warns(
+        UserWarning, match=r"column mu of .* has no possible magnification.* for 2 .*: id 8 -1; id 9 nan"
+    ):
+        assert what_is_known(SimpleNamespace(redshifts={}), settings).magnifications == {7: 2.5}
+    with pytest.raises(ValueError, match="has no column lens: it has id, z_16, z_50, z_84, MU"):
+        what_is_known(SimpleNamespace(redshifts={}), settings._replace(magnification="lens"))
+
+
+@pytest.mark.parametrize(
+    ("how", "redshifts", "error", "notes"),
+    [
+        ("fixed", CALM, 0.0, []),
+        ("fixed", {7: (1.5, 2.0, 2.5)}, 0.0, ["the redshift is uncertain by 0.5: taken as known"]),
+        ("catalog", CALM, 0.01, []),
+        ("catalog", {7: (1.5, 2.0, 2.5)}, 0.5, ["the redshift is uncertain by 0.5: a Gaussian of that width is taken"]),
+        ("catalog", {}, 0.0, ["the uncertainty of the redshift is not known: it is taken as known"]),
+    ],
+)
+def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(clustered, how, redshifts, error, notes):
+    known, settings = Known(redshifts, None, "1.0"), block_for(clustered / "out")._replace(fit_redshift=how)
+    tasks = region_tasks(7, RUN.name, known, settings)
+    assert [task.redshift_error for task in tasks] == pytest.approx([error] * 2)
+    assert notes_of(7, 2.0, known, settings) == notes
+
+
+def test_a_note_on_the_galaxy_is_in_each_row_and_its_error_reaches_the_fit(fit):
+    planted = PlantedFit()
+    fit(planted, redshifts={7: (1.5, 2.0, 2.5)}, fit_redshift="catalog")
+    assert planted.asked[1].redshift_error == 0.5
+    note = "the redshift is uncertain by 0.5: a Gaussian of that width is taken; planted"
+    assert table_of(fit)["note"].tolist() == [note] * 2
+
+
+# ---- what fails, and what is ended ------------------------------------------
+
+
+def test_bad_photometry_is_told_in_words_by_the_engine(fit):
+    def spoil(table):
+        table["flux_total"][table["cluster"] == 1] *= -1  # as bright as nothing can be
+        for name in ("flux", "flux_total"):
+            table[name][(table["cluster"] == 2) & (table["band"] == "f444w")] = np.nan
+
+    change_populations(fit, spoil)
+    assert fit(fit_sed) == 0
+    negative, few = table_of(fit)["note"]
+    assert negative.startswith("all fluxes are negative or zero")
+    assert few.startswith("5 bands with data are too few")
+
+
+def test_a_table_that_cannot_be_read_costs_no_other_galaxy(fit, capsys):
+    path = data_paths.populations_path(fit.output, RUN.name, 11)
+    path.write_text("nothing")
+    assert fit(PlantedFit(), id_dr3_list=[11, 7]) == 1
+    assert len(table_of(fit)) == 2
+    assert "11: blended_mixture: " in capsys.readouterr().err
+
+
+def test_a_region_that_cannot_be_fitted_has_a_row_with_the_reason_and_costs_no_other(fit):
+    assert fit(PlantedFit(ValueError("five bands are too few"), of_call=1)) == 0
+    table = table_of(fit)
+    assert table["status"].tolist() == ["not fitted", "ok"]
+    assert table["note"].tolist() == ["five bands are too few", "planted"]
+    assert np.isnan(table["mass_p50"][0])
+    with maps_of(fit) as maps:  # what is known is all that the map adds up to
+        assert np.nansum(maps["MASS"].data) == pytest.approx(table["mass_p50"][1], rel=1e-10)
+        assert "Not fitted, and missing: 1" in str(maps["MASS"].header["COMMENT"])
+
+
+def test_where_nothing_can_be_fitted_there_is_a_table_and_no_map(fit, capsys):
+    change_populations(fit, lambda table: table.meta.update(redshift=np.nan))
+    assert fit(fit_sed) == 0  # the true one, which needs a redshift
+    assert all(note.startswith("the redshift is not known: without it") for note in table_of(fit)["note"])
+    assert "7: blended_mixture: 0 of 2 regions fitted" in capsys.readouterr().out
+    assert not data_paths.fit_maps_path(fit.output, RUN.name, 7).exists()
+
+
+def test_what_nobody_foresaw_is_a_failure_that_is_tried_again(fit, capsys):
+    assert fit(PlantedFit(ZeroDivisionError("out of the blue"), of_call=2)) == 1
+    assert table_of(fit)["note"][1] == "ZeroDivisionError: out of the blue"
+    assert "Traceback" in capsys.readouterr().err
+    again = PlantedFit()
+    assert fit(again) == 0
+    assert len(again.asked) == 1
+    assert set(table_of(fit)["status"]) == {"ok"}
+
+
+def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
+    with pytest.raises(KeyboardInterrupt):
+        fit(PlantedFit(KeyboardInterrupt(), of_call=2))
+    assert not data_paths.fits_path(fit.output, RUN.name, 7).exists()
+    rest = PlantedFit()
+    assert fit(rest) == 0
+    assert len(rest.asked) == 1
+    nothing, path = PlantedFit(), data_paths.fits_path(fit.output, RUN.name, 7)
+    written = path.stat().st_mtime_ns
+    assert fit(nothing) == 0
+    assert (nothing.asked, path.stat().st_mtime_ns) == ([], written)
+
+
+def test_a_half_written_fit_is_made_again(fit):
+    fit(PlantedFit())
+    path = data_paths.region_fit_path(fit.output, RUN.name, 7, 2)
+    for length in (100, -100):
+        path.write_bytes(path.read_bytes()[:length])
+        again = PlantedFit()
+        assert fit(again) == 0
+        assert len(again.asked) == 1
+
+
+def test_other_settings_fit_again_and_settings_of_no_matter_do_not(fit, clustered):
+    known, settings = Known(CALM, None, "1.0"), block_for(clustered / "out")
+
+    def fingerprints(known=known, **others):
+        return {task.fingerprint for task in region_tasks(7, RUN.name, known, settings._replace(**others))}
+
+    others = [{"fit_sfh": "nonparametric"}, {"fit_priors": {"a_v": (0, 1)}}, {"seed": 3}, {"error_floor": 0.1}]
+    others += [{"fit_redshift": "catalog"}, {"known": known._replace(engine="1.1")}]
+    for other in others:
+        assert not fingerprints() & fingerprints(**other), other
+    assert fingerprints(magnification=2.0, jobs=3, dpi=50, figure_format="pdf") == fingerprints()
+    planted = PlantedFit()
+    fit(planted)
+    fit(planted, seed=3)
+    assert len(planted.asked) == 4
+
+
+def test_other_photometry_fits_that_region_again(fit):
+    planted = PlantedFit()
+    fit(planted)
+
+    def brighten(table):
+        for name in ("flux", "flux_total"):
+            table[name][table["cluster"] == 2] *= 1.1
+
+    change_populations(fit, brighten)
+    before = table_of(fit)
+    fit(planted)
+    assert len(planted.asked) == 3
+    assert np.array(table_of(fit)["mass_p50"] / before["mass_p50"]) == pytest.approx([1, 1.1])
+
+
+def test_fits_of_regions_that_are_no_more_are_removed_with_the_run(fit, clustered, monkeypatch):
+    fit(PlantedFit())
+    bare(monkeypatch)
+    assert all(path.exists() for path in fit_paths(fit.output, RUN.name, 7)[:3])
+    flags = ["--catalogs", clustered / "survey", "--output", fit.output, "--ids", 7, "--methods", "blended_mixture"]
+    assert main([*map(str, flags), "--n-clusters", "1"]) == 0
+    assert not any(path.exists() for path in fit_paths(fit.output, RUN.name, 7))
+    again = PlantedFit()
+    fit(again)
+    assert len(again.asked) == len(table_of(fit)) == 1
+    assert not data_paths.region_fit_path(fit.output, RUN.name, 7, 2).exists()
+
+
+def test_without_populations_there_is_nothing_to_fit(fit, capsys):
+    data_paths.populations_path(fit.output, RUN.name, 7).unlink()
+    assert fit(PlantedFit()) == 0
+    assert "nothing to fit: no run asked for has SEDs of populations" in capsys.readouterr().out
+
+
+# ---- the main job -----------------------------------------------------------
+
+
+def test_the_main_job_fits_and_draws_what_it_clustered(clustered, tmp_path, monkeypatch):
+    shutil.copytree(clustered / "out", tmp_path / "out")
+    planted = PlantedFit()
+    monkeypatch.setattr(main_clustering, "fit_sed", planted)
+    bare(monkeypatch)
+    flags = ["--catalogs", clustered / "survey", "--output", tmp_path / "out", "--ids", 7, "--dpi", 40]
+    flags += ["--methods", "blended_mixture", "kmeans", "--n-clusters", 2, "--magnification", "7=2"]
+    assert main([*map(str, flags), "--fit", "--fit-priors", "a_v=0,2", "age=0.1,3"]) == 0
+    assert planted.asked[0].priors == PRIORS | {"a_v": (0, 2), "age": (0.1, 3)}
+    for path in [path for path in fit_paths(tmp_path / "out", RUN.name, 7) if path.suffix != ".pdf"]:
+        assert path.exists(), path
+    assert set(Table.read(data_paths.fits_path(tmp_path / "out", RUN.name, 7))["magnification"]) == {2.0}
+    assert not (tmp_path / "out/fits" / OTHER).exists()  # no population, no fit
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--fit-priors", "dust=0,1"], "unknown prior 'dust': choose from age"),
+        (["--fit-priors", "a_v=0"], "fit_priors must be NAME=LOW,HIGH with two numbers, found a_v=['0']"),
+        (["--fit-priors", "a_v"], "fit_priors must be NAME=LOW,HIGH with two numbers, found ['a_v']"),
+        (["--magnification", "0"], "magnification must be above 0"),
+        (["--magnification", "36=2", "mu"], "magnification must be a number above 0, a column of the SPS catalog, or"),
+        (["--magnification", "-2"], "magnification must be a number of at least 0"),
+        (["--magnification", "mu", "--fit"], "has no column mu"),
+        (["--fit-redshift", "free"], "unknown fit_redshift 'free': choose from fixed, catalog"),
+        (["--fit-sfh", "burst"], "unknown fit_sfh 'burst': choose from delayed, nonparametric"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said_before_anything_is_made(clustered, tmp_path, flags, message, capsys):
+    base = ["--catalogs", str(clustered / "survey"), "--output", str(tmp_path / "new"), "--ids", "7"]
+    assert main([*base, *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_without_bagpipes_it_says_what_to_install(monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("helper_functions.fits.tasks.version", missing)
+    with pytest.raises(ValueError, match="--fit needs bagpipes: pip install bagpipes"):
+        what_is_known(SimpleNamespace(redshifts={}), settings_block())
+
+
+def test_the_priors_of_the_block_are_those_of_the_engine():
+    assert settings_block().fit_priors == PRIORS
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["2.5"], 2.5),
+        (3, 3.0),
+        ("mu", "mu"),
+        (["mu"], "mu"),
+        (["36=2", "7=1.5"], {36: 2.0, 7: 1.5}),
+        ({7: 2}, {7: 2.0}),
+    ],
+)
+def test_a_magnification_is_a_number_a_column_or_one_of_each_galaxy(given, read):
+    assert SETTINGS["magnification"].read("magnification", given) == read
+
+
+# ---- tables of other codes --------------------------------------------------
+
+
+def test_a_table_of_another_code_is_painted_as_our_own_is(fit, capsys):
+    fit(PlantedFit())
+    capsys.readouterr()
+    ours = table_of(fit)
+    path = fit.output / "theirs.csv"
+    columns = {"cluster": ours["cluster"], "mass": ours["mass_p50"], "age": ours["age_p50"], "age_err": [0.1, 0.2]}
+    Table(columns).write(path)
+    command = [str(fit.output), RUN.name, "7", str(path)]
+    assert paint_maps.main([*command, "--sums", "mass"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["mass: spread like the light", "age: mean by mass"]
+    with maps_of(fit) as maps, fits.open(said[2]) as theirs:
+        for name in ("MASS", "AGE"):
+            np.testing.assert_allclose(theirs[name].data, maps[name].data)
+        assert np.nanmax(theirs["AGE_ERR"].data) <= 0.2
+        assert np.isnan(theirs["MASS_ERR"].data).all()
+    assert all(path in map(str, fit_paths(fit.output, RUN.name, 7)) for path in said[2:])  # removed with the run
+
+
+def test_the_light_of_a_run_that_takes_no_blends_apart_is_that_of_its_pixels(fit):
+    own, other = (region_light(fit.output, run, 7) for run in (RUN.name, OTHER))
+    assert (own.source, other.source) == (LIGHT, PIXELS)
+    table = Table({"cluster": [1, 2], "mass": [1e9, 3e9] * u.solMass})
+    image = paint_table(other, table)["mass"].image
+    sums = [image[other.labels == number].sum() for number in (1, 2)]
+    assert sums == pytest.approx([1e9, 3e9])
+    # Both halves are as bright as one law of radius says, whichever way their light is measured.
+    same = image / np.nansum(image) - paint_table(own, table)["mass"].image / 4e9
+    assert np.nanmax(np.abs(same)) < 0.1 * np.nanmax(image) / 4e9 or set(own.regions) != set(other.regions)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"mass": [1.0]}, "the table has no column cluster: it has mass"),
+        ({"cluster": [1, 3], "mass": [1.0, 2]}, "the run has clusters 1 to 2, and the table has a row for 3"),
+        ({"cluster": [1, 1], "mass": [1.0, 2]}, "more than one row for a cluster"),
+        ({"cluster": [1, 2], "name": ["a", "b"]}, "no column of numbers to be painted"),
+    ],
+)
+def test_tables_that_cannot_be_painted_are_told(fit, columns, message, capsys):
+    path = fit.output / "bad.ecsv"
+    Table(columns).write(path)
+    assert paint_maps.main([str(fit.output), RUN.name, "7", str(path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((RUN.name, "7", "none.csv"), "there is no table none.csv"),
+        (("dbscan", "7", "none.csv"), "there is no label file of run dbscan of galaxy 7"),
+    ],
+)
+def test_what_is_missing_is_told(fit, arguments, message, capsys):
+    assert paint_maps.main([str(fit.output), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_no_table_is_told(fit, capsys):
+    path = fit.output / "noise.bin"
+    path.write_bytes(np.random.default_rng(0).bytes(3000))
+    assert paint_maps.main([str(fit.output), RUN.name, "7", str(path)]) == 2
+    assert "noise.bin cannot be read as a table" in capsys.readouterr().err

@@ -1,0 +1,37 @@
+import pytest
+
+from helper_functions.job.settings import read_command_line
+from helper_functions.methods import METHODS
+from helper_functions.products.runs import Run, plan_runs
+from main_clustering import settings_block
+
+
+def settings(*arguments):
+    return read_command_line(settings_block(), list(arguments))
+
+
+def test_run_names_join_what_is_not_default():
+    names = {
+        "kmeans": Run("kmeans", "none", "euclidean"),
+        "kmeans_L2": Run("kmeans", "L2", "euclidean"),
+        "agglomerative_L2_crosscor": Run("agglomerative", "L2", "crosscor"),
+        "spectral_cross_cor_L2": Run("spectral_cross_cor", "L2", "crosscor"),
+    }
+    assert {run.name: run for run in names.values()} == names
+
+
+def test_plan_is_every_combination_less_what_has_no_meaning():
+    runs, refused = plan_runs(settings("--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm"))
+    assert [run.name for run in runs] == ["kmeans_contrast_weightednorm"]
+    assert [run.name for run in refused] == ["spectral_cross_cor_L2_weightednorm"]
+    with pytest.raises(ValueError, match="has a meaning with metric crosscor only"):
+        plan_runs(settings("--methods", "spectral_cross_cor", "--metric", "euclidean"))
+    twice = [name for name, entry in METHODS.items() if entry.takes_any_norm]
+    assert len(plan_runs(settings("--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
+
+
+def test_titles_name_what_was_chosen_and_not_what_the_method_brings():
+    assert Run("blended_mixture", "none", "noise").title(3) == "blended_mixture (3 clusters)"
+    assert Run("kmeans", "L2", "euclidean").title(1) == "kmeans, norm L2 (1 cluster)"
+    assert Run("kmeans", "L2", "noise").title(2) == "kmeans, norm L2, noise (2 clusters)"
+    assert Run("spectral_cross_cor", "sed", "crosscor").title(2) == "spectral_cross_cor, norm sed (2 clusters)"

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from conftest import BANDS, blur_and_move, edit, image_path
+
+import data_paths
+from helper_functions.survey import check as checked
+from helper_functions.survey.check import check_survey
+from main_clustering import main
+
+
+@pytest.fixture
+def check(survey_folder, capsys):
+    """A function that gives the exit status, and what was printed of each band and after that."""
+
+    def look():
+        status = check_survey(survey_folder, "uncover")
+        lines = capsys.readouterr().out.splitlines()
+        return status, {line.split()[0]: line for line in lines if line.startswith(BANDS)}, lines
+
+    return look
+
+
+def test_a_line_for_each_band(check):
+    status, bands, lines = check()
+    assert status == 0
+    assert tuple(bands) == BANDS
+    said = bands["f444w"]
+    for word in ("f444w_bcgs_sci", "wht: ...wht_f444w", "10 nJy = 1 x 10 nJy", "40 mas", "jwst_f444w, 4.402 um"):
+        assert word in said
+    assert lines[-1] == "6 of 6 bands can be used"
+    assert lines[1].startswith("galaxies: 7 rows of UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits: id")
+    assert lines[2].endswith("id, z_16, z_50, z_84")
+
+
+def test_the_noise_scale_is_that_of_the_sky(check, survey_folder):
+    """Of errors that are stated too small by 2, and by 100. 5%: three times what 4,000 independent pixels scatter."""
+    for band, factor in (("f200w", 2), ("f277w", 100)):
+        edit(image_path(survey_folder, band, "wht"), lambda weight, factor=factor: weight * factor**2)
+    _, bands, _ = check()
+    scales = {band: float(line.split(" um")[1].split()[0]) for band, line in bands.items()}
+    truth = dict.fromkeys(BANDS, 1) | {"f200w": 2, "f277w": 100}
+    assert scales == {band: pytest.approx(factor, rel=0.05) for band, factor in truth.items()}
+    assert bands["f115w"].endswith(" yes")
+    assert bands["f200w"].endswith("yes; stated errors are off")
+    assert bands["f277w"].endswith("by more than 30, as by a mistake of units")
+
+
+def test_everything_that_is_refused_is_told_at_once(check, survey_folder):
+    fits.setval(image_path(survey_folder, "f115w"), "BUNIT", value="electron/s")
+    image_path(survey_folder, "f200w", "wht").unlink()
+    image_path(survey_folder, "f277w").unlink()
+    fits.setval(image_path(survey_folder, "f444w"), "CDELT2", value=0.05 / 3600)
+    image_path(survey_folder, "f606w", "wht").write_bytes(image_path(survey_folder, "f606w").read_bytes())
+    status, bands, lines = check()
+    assert status == 1
+    assert [band for band in BANDS if bands[band].endswith("refused")] == ["f606w", "f115w", "f200w", "f444w"]
+    assert bands["f277w"].endswith("no: left out")
+    reasons = [line for line in lines if line.startswith("refused: ")]
+    for line, reason in zip(reasons, ("same pixels", "electron/s", "no weight image", "differ in WCS"), strict=True):
+        assert reason in line
+    assert lines[-1] == "1 of 6 bands can be used"
+    (survey_folder / data_paths.SEGMAP).unlink()
+    status, _, lines = check()
+    assert (status, len(lines)) == (1, 1)
+    assert "change SEGMAP in data_paths.py" in lines[-1]
+
+
+def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
+    monkeypatch.setattr(checked, "WINDOW", 20)
+    monkeypatch.setattr(checked, "SOURCES", 0)  # which are read with what is around them
+    monkeypatch.setattr(checked, "enough_sky", lambda pixel: 125)
+    sizes = []
+
+    def spy(mosaic, window, read=checked.read_window):
+        pixels = read(mosaic, window)
+        sizes.append(pixels.size)
+        return pixels
+
+    for module in ("check_survey", "survey_images"):
+        monkeypatch.setattr(f"helper_functions.job.{module}.read_window", spy)
+    assert check_survey(survey_folder, "uncover") == 0
+    assert max(sizes) == 400
+    assert 25 + 12 <= len(sizes) <= 25 + 12 * 2  # of the segmap; two windows with sky of each image and weight
+
+
+def test_bands_that_lie_off_are_told(check, survey_folder):
+    """One by half a pixel, and one by so much that its WCS must be wrong."""
+    blur_and_move(survey_folder, {"f277w": (0.5, 0.0)})
+    status, bands, _ = check()
+    assert status == 0
+    # 0.1 pixels: of a few small sources, whose two halves have different colours.
+    assert float(bands["f277w"].split(" px")[0].split()[-1]) == pytest.approx(0.5, abs=0.1)
+    assert bands["f277w"].endswith("; lies off by more than 0.1 pixels")
+    assert [band for band in BANDS if "lies off" in bands[band]] == ["f277w"]
+    edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 6, axis=0))
+    status, _, lines = check()
+    assert status == 1
+    assert any(line.startswith("refused: bands lie off") and "f200w 5." in line for line in lines)
+
+
+def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, capsys):
+    assert main(["--check", "--catalogs", str(survey_folder), "--output", str(tmp_path / "out")]) == 0
+    assert "6 of 6 bands can be used" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    assert main(["--check", "--catalogs", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere does not exist: set CATALOGS_FOLDER" in capsys.readouterr().out
+    assert np.isnan(checked.noise_scale(None, None, "wht", []))

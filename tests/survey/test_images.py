@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from conftest import BANDS, NOISE, edit, image_path
+
+import data_paths
+from data_paths import SurveyFiles
+from helper_functions.sky_noise import source_light, with_sky_noise
+from helper_functions.survey.images import find_bands, mask_missing
+from helper_functions.survey.mosaics import open_mosaic
+from prepare_images import cut_out, open_survey
+
+IDS = [7, 8]
+
+
+@pytest.fixture
+def describe(monkeypatch):
+    """A function that describes a survey "mine", which is like UNCOVER in what is not said."""
+
+    def as_this(**fields):
+        monkeypatch.setitem(data_paths.SURVEYS, "mine", data_paths.SURVEYS["uncover"]._replace(**fields))
+
+    return as_this
+
+
+# ---- which bands there are --------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["f_{band}", "{band}_KRON", "FLUX_{band}_corr"])
+def test_bands_are_named_by_columns(describe, pattern):
+    describe(flux_column=pattern)
+    columns = [pattern.format(band=band) for band in ("F444W", "alma", "subaru_suprimecam_B", "f275w")]
+    found = find_bands("nowhere", "mine", ["id", "f606w", *columns])
+    assert list(found) == ["f275w", "subaru_suprimecam_b", "f444w"]
+
+
+@pytest.mark.parametrize(
+    ("name", "band"),
+    [
+        ("x_F115W_drz.fits", "f115w"),
+        ("x_f115w_drz.fits.gz", "f115w"),
+        ("x_niriss_f115w_drz.fits", "niriss_f115w"),  # not NIRCam's
+        ("x_wfc3_uvis_f606w_drz.fits", "wfc3_uvis_f606w"),  # not ACS's
+        ("x_jwst_nircam_f115w_drz.fits", "f115w"),
+        ("x_segmentation_drz.fits", None),
+        ("x_g_drz.fits", "hsc_g"),  # by the description
+    ],
+)
+def test_bands_are_named_by_images(describe, tmp_path, name, band):
+    describe(flux_column="", image_pattern="x_*{band}_drz.fits", filters={"g": "hsc_g"})
+    (tmp_path / name).touch()
+    assert list(find_bands(tmp_path, "mine", []).values()) == ([band] if band else [])
+
+
+def test_two_bands_with_one_filter_are_refused(describe):
+    describe(filters={"r": "hsc_r"})
+    with pytest.raises(ValueError, match=r"bands hsc_r and r have the same filter, hsc_r: set filters of 'mine'"):
+        find_bands("nowhere", "mine", ["f_r", "f_hsc_r"])
+    describe(filters={"r": "hsc_q"})
+    with pytest.raises(ValueError, match="no filter curve for band 'hsc_q'"):
+        find_bands("nowhere", "mine", ["f_r"])
+
+
+def test_a_band_has_the_curve_that_the_description_names(describe, survey_folder):
+    describe(filters={"f814w": "wfc3_uvis_f814w"})
+    plain, other = (open_survey(survey_folder, IDS, survey) for survey in ("uncover", "mine"))
+    assert other.bands == tuple(band.replace("f814w", "wfc3_uvis_f814w") for band in BANDS)
+    assert other.sci[1].source == plain.sci[1].source
+    assert 8000 < other.wavelengths[1] != plain.wavelengths[1]
+    assert other.digest != plain.digest
+
+
+# ---- errors of pixels -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "value"), [("wht", 0.25), ("err", 2.0), ("var", 4.0)])
+def test_error_maps_by_hand(kind, value):
+    maps = np.array([value, 0, -1, np.nan, np.inf])
+    flux, error = mask_missing(np.ones(5), maps, kind)
+    np.testing.assert_array_equal(error, [2, *[np.nan] * 4])
+    np.testing.assert_array_equal(flux, [1, *[np.nan] * 4])
+
+
+@pytest.mark.parametrize(("kind", "power"), [("err", 1), ("var", 2)])
+def test_errors_and_variances_are_what_weights_are(describe, survey_folder, kind, power):
+    """Images in another unit, errors in the unit of the image: the same pixels."""
+    bunit, factor = "nJy", 0.1
+    plain = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    for band in BANDS:
+        edit(image_path(survey_folder, band), lambda pixels: pixels / factor)
+        fits.setval(image_path(survey_folder, band), "BUNIT", value=bunit)
+        weight = image_path(survey_folder, band, "wht")
+        edit(weight, lambda pixels: (pixels.astype(float) ** -0.5 / factor) ** power)
+        weight.rename(image_path(survey_folder, band, kind))
+    describe(error_map=kind)
+    again = cut_out(open_survey(survey_folder, IDS, "mine"), 7, margin=5)
+    np.testing.assert_allclose(again.sci, plain.sci, rtol=1e-6)  # 32 bits
+    np.testing.assert_allclose(again.err, plain.err, rtol=1e-6)
+
+
+def test_errors_may_have_a_unit_of_their_own(describe, survey_folder):
+    path = image_path(survey_folder, "f200w", "wht")
+    edit(path, lambda weight: 10 * weight**-0.5)
+    fits.setval(path, "BUNIT", value="nJy")
+    path.rename(image_path(survey_folder, "f200w", "err"))
+    describe(error_map="err")
+    for band in set(BANDS) - {"f200w"}:
+        image_path(survey_folder, band).unlink()
+    with pytest.warns(UserWarning, match="without an image"):
+        survey = open_survey(survey_folder, IDS, "mine")
+    np.testing.assert_allclose(cut_out(survey, 7, margin=5).err, NOISE, rtol=1e-6)
+
+
+def test_a_copy_of_an_image_is_not_its_weight(survey_folder):
+    """In another unit, too; an image that is the same all over may be its weight."""
+    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", "wht")
+    pixels, header = fits.getdata(sci), fits.getheader(sci)
+    for bunit in ("10 nJy", "uJy"):
+        for path in (sci, wht):
+            fits.PrimaryHDU(pixels, header).writeto(path, overwrite=True)
+            fits.setval(path, "BUNIT", value=bunit)
+        survey = open_survey(survey_folder, IDS)
+        with pytest.raises(ValueError, match=r"f115w_bcgs_wht.* has the same pixels as .*f115w_bcgs_sci"):
+            cut_out(survey, 7, margin=5)
+    for path in (sci, wht):
+        edit(path, np.ones_like)
+    assert (cut_out(open_survey(survey_folder, IDS), 7, margin=5).err[2] == 100).all()  # 1 uJy
+
+
+# ---- electrons --------------------------------------------------------------
+
+
+def test_a_header_of_counts_says_how_many_electrons_there_are(describe, survey_folder):
+    """f200w in electrons per second, 0.05 of them for each 10 nJy, exposed for 800 seconds: 40 electrons."""
+    zero_point = 28.9 + 2.5 * np.log10(0.05)
+    for kind, power in (("sci", 1), ("wht", -2)):
+        edit(image_path(survey_folder, "f200w", kind), lambda pixels, power=power: pixels * 0.05**power)
+    for keyword, value in {"BUNIT": "electron/s", "ABMAGZP": zero_point, "EXPTIME": 800.0}.items():
+        fits.setval(image_path(survey_folder, "f200w"), keyword, value=value)
+    describe(electrons=None)
+    cutout = cut_out(open_survey(survey_folder, IDS, "mine"), 7, margin=5)
+    # 28.9 is 10 nJy to 0.1%.
+    np.testing.assert_allclose(cutout.electrons, [40 if band == "f200w" else np.nan for band in BANDS], rtol=2e-3)
+    # Its photon noise is in the errors then, and in those of no other band.
+    used, without = (with_sky_noise(each) for each in (cutout, cutout._replace(electrons=None)))
+    source, band = cutout.segmap == 7, BANDS.index("f200w")
+    photons = np.sqrt(used.err[band] ** 2 - without.err[band] ** 2)[source]
+    expected = np.sqrt(source_light(used.sci[band])[source] / 40 / np.maximum(used.noise.area[band], 1))
+    np.testing.assert_allclose(photons, expected, rtol=0.02)
+    np.testing.assert_array_equal(np.delete(used.err, band, axis=0), np.delete(without.err, band, axis=0))
+    # The message says what is not known, as the galaxy is bright.
+    assert cutout.notes == (used.photon_note,)
+    assert "errors hold no photon noise of the source, unless weights do, in 5 of 6 bands: its br" in cutout.notes[0]
+
+
+def test_the_description_of_a_survey_says_how_many_electrons_there_are(describe, survey_folder):
+    describe(electrons=25)
+    assert open_survey(survey_folder, IDS, "mine").electrons.tolist() == [25] * 6
+    describe(electrons={"F200W": 25.0, "f444w": 0}, filters={"f814w": "wfc3_uvis_f814w"})
+    found = open_survey(survey_folder, IDS, "mine").electrons
+    np.testing.assert_array_equal(found, [{"f200w": 25, "f444w": np.inf}.get(band, np.nan) for band in BANDS])
+    for wrong in ({"f20w": 25.0}, {"f200w": -1.0}, np.nan):
+        describe(electrons=wrong)
+        with pytest.raises(ValueError, match=r"electrons of f.* in electrons of 'mine' in SURVEYS in data_paths\.py"):
+            open_survey(survey_folder, IDS, "mine")
+
+
+# ---- extensions -------------------------------------------------------------
+
+
+def test_an_extension_that_is_not_there_is_named(tmp_path, survey_folder):
+    pixels, header = fits.getdata(image_path(survey_folder, "f115w"), header=True)
+    hdus = [fits.ImageHDU(pixels, header, name) for name in ("ERR", "SCI_BKSUB")]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "both.fits")
+    with pytest.raises(OSError, match=r"both\.fits has no extension SCI: it has ERR, SCI_BKSUB; name the one"):
+        open_mosaic(tmp_path / "both.fits", None, "SCI")
+    assert open_mosaic(tmp_path / "both.fits", None, "SCI_BKSUB").hdu == 2
+    # The only image of a file, and one in its first HDU, need no name.
+    assert open_mosaic(image_path(survey_folder, "f115w"), None, "SCI").hdu == 0
+    fits.HDUList([fits.PrimaryHDU(pixels, header), hdus[0]]).writeto(tmp_path / "first.fits")
+    assert open_mosaic(tmp_path / "first.fits", None, "SCI").hdu == 0
+
+
+def test_catalogs_that_do_not_match_name_columns_and_where_to_set_them(describe, survey_folder):
+    many = {f"column_{number}": [1.0] for number in range(40)}
+    path = survey_folder / data_paths.SPS_CATALOG
+    Table(many | {"ID": [7], "z_phot": [1.0], "zspec": [1.0]}).write(path, overwrite=True)
+    describe(z_columns=("z_best",))
+    with pytest.raises(ValueError, match=r"has no column z_best: it has z_phot, zspec, .*; set the columns of the"):
+        open_survey(survey_folder, IDS, "mine")
+    describe(z_columns=("z_phot",))
+    assert open_survey(survey_folder, IDS, "mine").redshifts[7][1] == 1
+    describe(z_columns=())
+    assert np.isnan(cut_out(open_survey(survey_folder, IDS, "mine"), 7, margin=5).redshift)
+    describe(segmap="seg*.fits")
+    with pytest.raises(FileNotFoundError, match=r"change segmap of 'mine' in SURVEYS in data_paths\.py"):
+        open_survey(survey_folder, IDS, "mine")
+    with pytest.raises(ValueError, match="unknown survey 'cosmos': choose from uncover, jades, ceers"):
+        open_survey(survey_folder, IDS, "cosmos")
+
+
+def test_every_description_is_complete():
+    for survey in data_paths.SURVEYS.values():
+        assert isinstance(survey, SurveyFiles)
+        assert "{band}" in survey.image_pattern
+        assert len(survey.z_columns) <= 3
