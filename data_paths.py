@@ -228,7 +228,7 @@ def fit_maps_path(output, run, id_dr3):
     return Path(output) / "fits" / run / f"{id_dr3}_fit_maps.fits"
 
 
-def painted_path(output, run, id_dr3, name):
+def property_maps_path(output, run, id_dr3, name):
     """FITS file with maps that are painted from a table of another code, which is called `name`."""
     return Path(output) / "painted" / run / f"{id_dr3}_{name}_maps.fits"
 

@@ -21,18 +21,18 @@ import data_paths
 from distances import Options
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import composite_seds
-from helper_functions.files.log import log_file, progress_bar, replace_what_cannot_be_written, say
+from helper_functions.files.log import log_file, progress_bar, replace_unencodable, report
 from helper_functions.files.records import galaxy_lock
 from helper_functions.files.saving import DiskFull, check_writable, remove_abandoned, save_json
 from helper_functions.fits.regions import fit_galaxies
-from helper_functions.fits.tasks import what_is_known
+from helper_functions.fits.tasks import load_fit_inputs
 from helper_functions.fitting.bagpipes_fit import fit_sed
 from helper_functions.job.dry_run import dry_run
-from helper_functions.job.interrupts import calm, interrupted, listen
-from helper_functions.job.one_galaxy import GalaxyStore, what_is_asked
+from helper_functions.job.interrupts import install_signal_handlers, report_interrupt, stop_reraising
+from helper_functions.job.one_galaxy import GalaxyStore, run_fingerprints
 from helper_functions.job.processes import galaxies_in_turn
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
-from helper_functions.job.workers import WorkerDiffers, share_survey, survey_here
+from helper_functions.job.workers import WorkerDiffers, cache_survey, cached_survey
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
 from helper_functions.population_seds import population_seds
@@ -43,12 +43,12 @@ from helper_functions.products.registration import galaxy_registration, register
 from helper_functions.products.results import GalaxyResult, run_panel, run_result
 from helper_functions.products.runs import plan_runs
 from helper_functions.products.summary import EXPECTED, OK, Summary, one_line
-from helper_functions.quality.compare_runs import agreement, in_regions, match_regions
-from helper_functions.quality.metrics import Judged, judge
+from helper_functions.quality.compare_runs import agreement, match_regions, region_map
+from helper_functions.quality.metrics import ClusteringSample, quality_metrics
 from helper_functions.simulation.simulated_field import demo_field
 from helper_functions.sky_noise import with_sky_noise
 from helper_functions.survey.check import check_survey
-from helper_functions.survey.selection import chosen_ids, in_good_order
+from helper_functions.survey.selection import chosen_ids, processing_order
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
 gc.enable()
@@ -130,9 +130,9 @@ def main(arguments=None):
                 return check_survey(settings.catalogs, settings.survey)
             settings = settings._replace(id_dr3_list=chosen_ids(settings))
             survey = open_survey(settings.catalogs, settings.id_dr3_list, settings.survey)
-            known = what_is_known(survey, settings) if settings.fit else None
+            known = load_fit_inputs(survey, settings) if settings.fit else None
             if settings.dry_run:
-                say("\n".join(dry_run(survey, runs, refused, settings)))
+                report("\n".join(dry_run(survey, runs, refused, settings)))
                 return 0
             check_writable(settings.output)
             remove_abandoned(settings.output)
@@ -147,10 +147,10 @@ def main(arguments=None):
             show_field(summary, settings)
             return status
         except (OSError, ValueError) as problem:
-            say(f"error: {problem}", "stderr")
+            report(f"error: {problem}", "stderr")
             return 2
         except KeyboardInterrupt as interrupt:
-            return interrupted(interrupt)
+            return report_interrupt(interrupt)
 
 
 def settings_block():
@@ -162,18 +162,18 @@ def settings_block():
 
 def demo_catalogs():
     """Folder of the simulated demo field, for who has no survey data yet."""
-    say("no survey data configured (CATALOGS_FOLDER in data_paths.py): running on a small simulated demo field")
+    report("no survey data configured (CATALOGS_FOLDER in data_paths.py): running on a small simulated demo field")
     return str(demo_field(data_paths.cache_folder()))
 
 
 def cluster_galaxies(survey, runs, refused, settings, summary):
     """Do one galaxy after the other, and keep the summary up to date; return the exit status."""
-    made_from = share_survey(survey, settings)
+    provenance = cache_survey(survey, settings)
     each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
-    work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, made_from=made_from)
-    ids = in_good_order(survey, settings)
+    work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, provenance=provenance)
+    ids = processing_order(survey, settings)
     failed, total = 0, len(ids)
-    say(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
+    report(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
             every = galaxies_in_turn(work, ids, jobs=settings.jobs, scheduler=settings.scheduler)
@@ -182,23 +182,23 @@ def cluster_galaxies(survey, runs, refused, settings, summary):
                     raise done
                 if isinstance(done, Exception):  # its process ended before it could say why
                     with galaxy_lock(settings.output, id_dr3):
-                        asked = what_is_asked(survey.digest, settings, runs)
+                        asked = run_fingerprints(survey.digest, settings, runs)
                         done = GalaxyStore(id_dr3, settings, asked, runs).save_failures(runs, done), True
                 rows, is_new = done
                 failed += any(row["status"] not in EXPECTED for row in rows)
                 summary.write_now_and_then()
                 advance(failed)
-                say(f"[{number}/{total}] {one_line(rows, settings.output)}", log=is_new)
+                report(f"[{number}/{total}] {one_line(rows, settings.output)}", log=is_new)
                 if full := [row["message"] for row in rows if row["status"] == DiskFull.status]:
                     raise DiskFull(full[0])
         finally:
-            calm()
+            stop_reraising()
             summary.write()
-    say(f"{total} galaxies are done, {failed} of them failed")
+    report(f"{total} galaxies are done, {failed} of them failed")
     return 1 if failed else 0
 
 
-def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
+def cluster_galaxy(id_dr3, *, runs, refused, settings, provenance, wait):
     """Take one galaxy from the survey's files to its pictures, and leave a record of each run.
 
     Parameters
@@ -208,7 +208,7 @@ def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
     refused : dict
         Run -> reason, of those that have no meaning.
     settings : Settings
-    made_from : MadeFrom
+    provenance : Provenance
         What the call sees, which this process must see, too.
     wait : bool
         Whether to wait for another call that is at this galaxy; if not, Busy is raised.
@@ -220,8 +220,8 @@ def cluster_galaxy(id_dr3, *, runs, refused, settings, made_from, wait):
     is_new : bool
         Whether anything was made: not where all was done before.
     """
-    survey = survey_here(open_survey, settings, made_from)
-    asked = what_is_asked(survey.digest, settings, [*runs, *refused])
+    survey = cached_survey(open_survey, settings, provenance)
+    asked = run_fingerprints(survey.digest, settings, [*runs, *refused])
     with galaxy_lock(settings.output, id_dr3, wait):
         store = GalaxyStore(id_dr3, settings, asked, runs)
         rows = {run: store.save_failure(run, reason, "refused") for run, reason in refused.items()}
@@ -270,8 +270,8 @@ def do_what_is_missing(store, survey, rows):
     kept_or_drawn = settings.pixel_cubes or settings.pictures == "all"
     maps = feature_maps(seds, mask.shape) if kept_or_drawn else None
     # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the same.
-    staying = [run for run, _ in store.runs_that_hold() if run in rows or run not in store.runs]
-    known = [in_regions(*store.clusters(run)) for run in staying]
+    staying = [run for run, _ in store.valid_runs() if run in rows or run not in store.runs]
+    known = [region_map(*store.clusters(run)) for run in staying]
     for run in store.runs:
         if run not in rows:
             start = time.perf_counter()
@@ -280,14 +280,14 @@ def do_what_is_missing(store, survey, rows):
                 result = result._replace(regions=match_regions(result.labels, known), maps=maps)
                 rows[run] = store.save_run(result, lambda start=start: time.perf_counter() - start)
                 made[run] = result.labels, result.regions, result.composites
-                known.append(in_regions(result.labels, result.regions))
+                known.append(region_map(result.labels, result.regions))
             except Exception as problem:  # it ends this run; the results of the others stand
                 [rows[run]] = store.save_failures([run], problem)
 
     galaxy = galaxy._replace(wavelengths=seds.wavelengths, edges=seds.edges, maps=maps)
-    if holding := store.runs_that_hold():
+    if holding := store.valid_runs():
         panels = [run_panel(run, row, *(made.get(run) or kept_run(store, run, seds))) for run, row in holding]
-        found = agreement([run.name for run, _ in holding], [in_regions(each.labels, each.regions) for each in panels])
+        found = agreement([run.name for run, _ in holding], [region_map(each.labels, each.regions) for each in panels])
         galaxy = galaxy._replace(panels=tuple(panels), agreement=found)
     store.save_galaxy(galaxy, cubes)
 
@@ -331,17 +331,17 @@ def cluster_run(run, seds, cutout, settings, criteria, is_first):
     composites = composite_seds(seds, clustering.labels, confident, settings.seed)
     populations = population_seds(seds, clustering, METHODS[run.method].refit, settings.seed)
 
-    def again(drawn, seed=settings.seed):
+    def recluster(drawn, seed=settings.seed):
         return cluster(drawn, n_clusters=max(clustering.n_clusters, 1), seed=seed).labels
 
-    judged = Judged(seds, clustering.labels, composites, again, clustering.confidence, settings.seed)
-    quality = judge(judged, is_first)
+    sample = ClusteringSample(seds, clustering.labels, composites, recluster, clustering.confidence, settings.seed)
+    quality = quality_metrics(sample, is_first)
     return run_result(run, cutout, seds, clustering, composites, populations, quality, settings)
 
 
 if __name__ == "__main__":
-    replace_what_cannot_be_written()
-    listen()
+    replace_unencodable()
+    install_signal_handlers()
     # What a warning says is for the user; where it was raised is not.
-    warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}", "stderr")
+    warnings.showwarning = lambda message, *_, **__: report(f"warning: {message}", "stderr")
     sys.exit(main())

@@ -7,9 +7,9 @@ import numpy as np
 from distances import DEFAULTS, METRICS, Options
 from helper_functions.composite_seds import composite_flux, nearest_sed
 from helper_functions.methods import METHODS
-from helper_functions.methods.method import DENSITY, Found, Method, Populations, TooFewPixels
+from helper_functions.methods.method import DENSITY, Method, MethodResult, Populations, TooFewPixels
 from helper_functions.normalize import NORMS, normalize
-from helper_functions.number_of_clusters import CRITERIA, Task, notes_on_number, score
+from helper_functions.number_of_clusters import CRITERIA, CandidateClusterings, notes_on_number, score
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import complete_block
 from helper_functions.psf import psf_pixels
@@ -162,7 +162,7 @@ class Clusterer(NamedTuple):
         return PixelDistances(normed, self.metric, self.options, self.memory_limit)
 
     def candidates(self, seds, ks):
-        """Clusterings into each of these numbers of clusters, {number: Found}, pixels in the order of `seds`.
+        """Clusterings into each of these numbers of clusters, {number: MethodResult}, pixels in the order of `seds`.
 
         A number that the pixels have too few distinct SEDs for may be missing.
         """
@@ -181,7 +181,7 @@ class Clusterer(NamedTuple):
         if not (method.finds_number or method.models_fluxes):
             # One cluster, or each pixel its own, leaves nothing to find, and some methods cannot find it.
             nothing_to_find = {1: np.zeros(len(distances), dtype=int), len(distances): np.arange(len(distances))}
-            found = {k: Found(nothing_to_find[k]) for k in ks if k in nothing_to_find}
+            found = {k: MethodResult(nothing_to_find[k]) for k in ks if k in nothing_to_find}
         rest = [k for k in ks if k not in found]
         if rest and method.label_several is not None:
             return found | method.label_several(distances, rest, self.seed)
@@ -209,7 +209,7 @@ def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
 
     Returns
     -------
-    found : Found
+    found : MethodResult
     k_choice : str
     scores : dict
         Criterion -> Scores; empty where none chose.
@@ -227,10 +227,10 @@ def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
     if len(seds.flux) < asked:
         raise TooFewPixels(f"{len(seds.flux)} pixels are fewer than the {asked} clusters asked for")
     if n_clusters == "auto" and not method.finds_number:
-        task = Task(seds, clusterer, clusterer.seed)
-        scores = score(names, task)
+        candidates = CandidateClusterings(seds, clusterer, clusterer.seed)
+        scores = score(names, candidates)
         chosen = next(iter(names))
-        return task.candidates[scores[chosen].chosen], chosen, scores
+        return candidates.by_number[scores[chosen].chosen], chosen, scores
     found = clusterer.candidates(seds, [asked])
     return found[max(found)], DENSITY if method.finds_number else "given", {}
 

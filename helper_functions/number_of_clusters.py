@@ -1,7 +1,8 @@
 """How many clusters a galaxy has: criteria that judge the clusterings with 1, 2, 3, ... clusters.
 
-A criterion is a function `criterion(task)` that takes a `Task` and returns `Scores`. Noise of neighbouring pixels is
-correlated: `tic` and `bic` subtract more for each cluster the larger the area of that correlation is (see `noise`).
+A criterion is a function `criterion(candidates)` that takes `CandidateClusterings` and returns `Scores`. Noise of
+neighbouring pixels is correlated: `tic` and `bic` subtract more for each cluster the larger the area of that
+correlation is (see `noise`).
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ class Scores(NamedTuple):
         return int(min([self.chosen, *alike])), int(max([self.chosen, *alike]))
 
 
-class Task:
+class CandidateClusterings:
     """The pixels of one galaxy and their clusterings into 1, 2, 3, ... clusters, each made when it is first needed.
 
     Parameters
@@ -53,7 +54,7 @@ class Task:
     seds : PixelSEDs
         Without missing data. Where `noise_area` is not known, it is measured in the residuals of the clusterings.
     clusterer : Clusterer
-        `clusterer.candidates(seds, ks)` gives {number of clusters: Found}; `clusterer.distances(seds)` gives
+        `clusterer.candidates(seds, ks)` gives {number of clusters: MethodResult}; `clusterer.distances(seds)` gives
         `PixelDistances`.
     seed : int
     """
@@ -63,8 +64,8 @@ class Task:
         self.most = max(1, min(MAX_CLUSTERS, len(seds.flux) - 1))
 
     @cached_property
-    def candidates(self):
-        """The clusterings of all pixels, {number of clusters: Found}."""
+    def by_number(self):
+        """The clusterings of all pixels, {number of clusters: MethodResult}."""
         return self.clusterer.candidates(self.seds, range(1, self.most + 1))
 
     @cached_property
@@ -75,7 +76,7 @@ class Task:
         """
         return {
             k: residuals(self.seds, found.labels + 1) if found.residual is None else found.residual
-            for k, found in self.candidates.items()
+            for k, found in self.by_number.items()
         }
 
     @cached_property
@@ -83,7 +84,7 @@ class Task:
         """Log likelihood of each pixel's fluxes, up to a constant, {number of clusters: (n_pixels,)}."""
         return {
             k: -0.5 * np.sum(self.residual[k] ** 2, axis=1) if found.log_likelihood is None else found.log_likelihood
-            for k, found in self.candidates.items()
+            for k, found in self.by_number.items()
         }
 
     @cached_property
@@ -108,7 +109,7 @@ class Task:
         frequencies = k * (k + 1) / 2
         return k * self.noise_area.sum() + frequencies * self.noise_area.mean()
 
-    def again(self, seds):
+    def recluster(self, seds):
         """Labels of other fluxes in some of the pixels, {number of clusters: labels}."""
         most = min(self.most, max(1, len(seds.flux) - 1))
         return {k: found.labels for k, found in self.clusterer.candidates(seds, range(1, most + 1)).items()}
@@ -117,7 +118,7 @@ class Task:
     def sampled(self):
         """At most AGAIN_PIXELS pixels, drawn at random, and the labels found when only these are clustered."""
         seds = self.seds.only(self.sample(AGAIN_PIXELS))
-        return seds, self.again(seds)
+        return seds, self.recluster(seds)
 
     def sample(self, most):
         """Indices of at most so many pixels, drawn at random, in rising order."""
@@ -162,63 +163,65 @@ def standard_deviation(values):
 # ---- the criteria -----------------------------------------------------------
 
 
-def takeuchi(task):
+def takeuchi(candidates):
     """Takeuchi's information criterion (TIC; Takeuchi 1976), times -1/2: log likelihood less the fit to noise.
 
     A parameter that fits nothing but independent noise raises the log likelihood by 1/2 on average, and lowers that of
     new data by 1/2: Akaike's criterion subtracts 1. In noise that is correlated over an area of n pixels both are n
     times as much, and Takeuchi's criterion subtracts n. Here CAUTION times n is subtracted.
     """
-    return penalised_likelihood(CAUTION, task)
+    return penalised_likelihood(CAUTION, candidates)
 
 
-def bic(task):
+def bic(candidates):
     """Bayesian information criterion (Schwarz 1978), times -1/2, with the number of pixels that are independent."""
-    return penalised_likelihood(0.5 * np.log(task.independent_pixels), task)
+    return penalised_likelihood(0.5 * np.log(candidates.independent_pixels), candidates)
 
 
-def penalised_likelihood(penalty, task):
+def penalised_likelihood(penalty, candidates):
     """Log likelihood less a penalty for each effective parameter.
 
     The error of the difference between two is that of a sum over pixels which each favour one or the other (Vuong
     1989).
     """
-    each = task.log_likelihood
-    scores = highest(task.table({k: x.sum() - penalty * task.effective_parameters(k) for k, x in each.items()}))
-    return task.with_error(scores, {k: len(x) * x for k, x in each.items()}, task.independent_pixels)
+    each = candidates.log_likelihood
+    scores = highest(
+        candidates.table({k: x.sum() - penalty * candidates.effective_parameters(k) for k, x in each.items()})
+    )
+    return candidates.with_error(scores, {k: len(x) * x for k, x in each.items()}, candidates.independent_pixels)
 
 
-def silhouette(task):
+def silhouette(candidates):
     """Mean silhouette (Rousseeuw 1987) in the run's metric, which has no meaning for 1 cluster."""
     from sklearn.metrics import silhouette_samples  # loaded late, as by `fit_kmeans`
 
-    chosen = task.sample(SILHOUETTE_PIXELS)
+    chosen = candidates.sample(SILHOUETTE_PIXELS)
     matrix, each = None, {}
-    for k, found in task.candidates.items():
+    for k, found in candidates.by_number.items():
         labels = found.labels[chosen]
         member = np.flatnonzero(labels >= 0)
         if 1 < len(np.unique(labels[member])) < len(member):
-            matrix = task.clusterer.distances(task.seds.only(chosen)).matrix() if matrix is None else matrix
+            matrix = candidates.clusterer.distances(candidates.seds.only(chosen)).matrix() if matrix is None else matrix
             each[k] = np.full(len(labels), np.nan)
             each[k][member] = silhouette_samples(matrix[np.ix_(member, member)], labels[member], metric="precomputed")
-    scores = highest(task.table({k: np.nanmean(x) for k, x in each.items()}))
-    return task.with_error(scores, each, min(task.independent_pixels, len(chosen)))
+    scores = highest(candidates.table({k: np.nanmean(x) for k, x in each.items()}))
+    return candidates.with_error(scores, each, min(candidates.independent_pixels, len(chosen)))
 
 
-def gap(task):
+def gap(candidates):
     """Gap statistic (Tibshirani et al. 2001) of the misfit to the composites.
 
     The reference is what the galaxy would look like if it had one SED: each pixel's best fit of the galaxy's composite,
     with noise drawn anew. The smallest number is chosen whose gap is within a standard error of the next one's.
     """
-    (seds, labels), rng = task.sampled, np.random.default_rng(task.seed)
+    (seds, labels), rng = candidates.sampled, np.random.default_rng(candidates.seed)
     composite = composite_flux(seds, np.ones(len(seds.flux), dtype=int))[0][0]
     noiseless = best_fit_amplitude(seds.flux, seds.error, composite)[0][:, None] * composite
-    misfit = log_misfit(seds, labels, task)
+    misfit = log_misfit(seds, labels, candidates)
     references = []
     for _ in range(REFERENCES):
         drawn = seds._replace(flux=noiseless + draw_noise(seds, rng))
-        references.append(log_misfit(drawn, task.again(drawn), task))
+        references.append(log_misfit(drawn, candidates.recluster(drawn), candidates))
     values = np.mean(references, axis=0) - misfit
     more = np.sqrt(1 + 1 / REFERENCES)  # the mean of few references is not known better
     enough = np.flatnonzero(values[:-1] >= values[1:] - more * np.std(references, axis=0)[1:])
@@ -227,43 +230,43 @@ def gap(task):
     return Scores(values, chosen, error=more * np.std(to_chosen, axis=1))
 
 
-def log_misfit(seds, labels, task):
+def log_misfit(seds, labels, candidates):
     """Logarithm of the chi2 of pixels about their composites for each number of clusters."""
     chi2 = {k: np.sum(residuals(seds, each + 1) ** 2) for k, each in labels.items()}
-    return task.table({k: np.log(max(each, np.finfo(float).tiny)) for k, each in chi2.items()})
+    return candidates.table({k: np.log(max(each, np.finfo(float).tiny)) for k, each in chi2.items()})
 
 
-def stability(task):
+def stability(candidates):
     """Mean agreement with what is found when noise is drawn anew on top; it has no meaning for 1 cluster."""
-    seds, labels = task.sampled
+    seds, labels = candidates.sampled
     several = {k: each for k, each in labels.items() if k > 1}
-    each = stability_of(seds, several, task.again, task.seed)
-    scores = highest(task.table({k: np.nanmean(x) for k, x in each.items() if np.isfinite(x).any()}))
-    return task.with_error(scores, each, REDRAWS)
+    each = stability_of(seds, several, candidates.recluster, candidates.seed)
+    scores = highest(candidates.table({k: np.nanmean(x) for k, x in each.items() if np.isfinite(x).any()}))
+    return candidates.with_error(scores, each, REDRAWS)
 
 
-def prediction(task):
+def prediction(candidates):
     """How well held-out photometry is predicted, as minus the logarithm of the error (cf. Fu & Perry 2020).
 
     Half of the pixels are clustered. In each of the other pixels, every band is predicted from the other bands by the
     composite that fits these best. The smallest number of clusters is chosen whose score is within one standard error
     of the highest.
     """
-    rng, chosen = np.random.default_rng(task.seed), task.sample(2 * AGAIN_PIXELS)
+    rng, chosen = np.random.default_rng(candidates.seed), candidates.sample(2 * AGAIN_PIXELS)
     half = rng.permutation(len(chosen))
     seen, unseen = (
-        task.seds.only(chosen[np.sort(part)]) for part in (half[: len(half) // 2 or 1], half[len(half) // 2 :])
+        candidates.seds.only(chosen[np.sort(part)]) for part in (half[: len(half) // 2 or 1], half[len(half) // 2 :])
     )
     each = {}
-    for k, labels in task.again(seen).items():
+    for k, labels in candidates.recluster(seen).items():
         errors = band_errors(unseen, composite_flux(seen, labels + 1)[0])
         each[k] = -np.log1p(errors**2).mean(axis=1)  # a logarithm, so that a few outliers do not decide
-    best = highest(task.table({k: x.mean() for k, x in each.items()}))
+    best = highest(candidates.table({k: x.mean() for k, x in each.items()}))
     n_unseen = max(len(unseen.flux), 1)
     spread = each[best.chosen].std() / np.sqrt(n_unseen)
     good = np.flatnonzero(best.values >= best.values[best.chosen - 1] - spread)
     scores = best._replace(chosen=int(good[0]) + 1 if len(good) else best.chosen)
-    return task.with_error(scores, each, min(task.independent_pixels, n_unseen))
+    return candidates.with_error(scores, each, min(candidates.independent_pixels, n_unseen))
 
 
 def highest(values):
@@ -274,7 +277,7 @@ def highest(values):
 class Criterion(NamedTuple):
     """A criterion, what it chooses, and what to call its scores."""
 
-    score: Callable  # Task -> Scores
+    score: Callable  # CandidateClusterings -> Scores
     meaning: str  # in a line of a table
     axis: str  # beside its scores on a picture
 
@@ -306,9 +309,9 @@ CRITERIA = {
 }
 
 
-def score(names, task):
+def score(names, candidates):
     """Scores of each of these criteria, {name: Scores}."""
-    return {name: CRITERIA[name].score(task)._replace(meaning=CRITERIA[name].axis) for name in names}
+    return {name: CRITERIA[name].score(candidates)._replace(meaning=CRITERIA[name].axis) for name in names}
 
 
 def notes_on_number(sizes, n_asked, k_choice, scores, psf_area):

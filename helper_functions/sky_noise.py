@@ -121,9 +121,9 @@ def _measure_band(image, error, far, pixel):
     unknown = sky.sum(), *4 * [np.nan], np.full(reach + 1, np.nan), np.nan
     if sky.sum() < enough_sky(pixel):
         return unknown
-    background, scatter = middle_and_scatter(image[sky])
+    background, scatter = median_and_mad_std(image[sky])
     relative = np.where(sky, image.astype(float) - background, 0) / np.where(sky, error, 1)
-    _, scale = middle_and_scatter(relative[sky])
+    _, scale = median_and_mad_std(relative[sky])
     if not (scatter > 0 and scale > 0):
         return sky.sum(), background, 0.0, *unknown[3:]
     noise = np.where(np.abs(relative) < CLIP * scale, relative, 0)
@@ -131,7 +131,7 @@ def _measure_band(image, error, far, pixel):
     return sky.sum(), background, _background_error(image, sky), scatter, scale, correlation, striped
 
 
-def middle_and_scatter(values):
+def median_and_mad_std(values):
     """Median, and the standard deviation that a Gaussian of the same median absolute deviation has."""
     middle = np.median(values)
     return float(middle), float(GAUSSIAN_MAD * np.median(np.abs(values - middle)))

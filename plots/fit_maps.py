@@ -58,7 +58,7 @@ def fit_maps(result):
 
 
 def draw_map(ax, name, painted):
-    """Draw a `PaintedMap` with a bar that tells what its colours mean."""
+    """Draw a `PropertyMap` with a bar that tells what its colours mean."""
     highest = np.nanmax(painted.image)
     norm = Normalize()
     if (painted.is_sum or name in LOGARITHMIC) and highest > 0:

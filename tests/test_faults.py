@@ -347,10 +347,10 @@ def test_the_log_has_a_line_for_each_galaxy_that_was_worked_on(job, tmp_path):
 @pytest.mark.parametrize("differs", ["the project", "the files", "the output", "nothing"])
 def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp_path, monkeypatch):
     settings = main_clustering.settings_block()._replace(catalogs=str(survey_folder), output=str(tmp_path))
-    made_from = workers.share_survey(open_survey(survey_folder, ()), settings)
+    provenance = workers.cache_survey(open_survey(survey_folder, ()), settings)
     (tmp_path / "settings.json").write_text("{}")
     monkeypatch.setattr(workers, "SURVEYS", {})
-    look = partial(workers.survey_here, open_survey, settings, made_from)
+    look = partial(workers.cached_survey, open_survey, settings, provenance)
     if differs == "nothing":
         assert look() is look()
         return

@@ -15,7 +15,7 @@ import data_paths
 import main_clustering
 from helper_functions.clustering import cluster_pixels
 from helper_functions.methods import METHODS
-from helper_functions.methods.method import Found
+from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
@@ -337,7 +337,7 @@ def test_dropped_bands_are_named(job, survey_folder):
 
 def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch):
     def none_found(distances, n_clusters, seed):
-        return Found(np.full(len(distances), -1))
+        return MethodResult(np.full(len(distances), -1))
 
     monkeypatch.setitem(METHODS, "dbscan", METHODS["dbscan"]._replace(label=none_found))
     status, output = job("--ids", 7, "--methods", "dbscan")

@@ -3,12 +3,12 @@ import pytest
 from conftest import pixel_seds
 
 from helper_functions.clustering import cluster_pixels
-from helper_functions.methods.method import Found
+from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import (
     CRITERIA,
     MAX_CLUSTERS,
+    CandidateClusterings,
     Scores,
-    Task,
     highest,
     notes_on_number,
     score,
@@ -55,34 +55,36 @@ def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
     assert cluster_pixels(seds, method="kmeans", criterion="silhouette").n_clusters > 1  # it has no meaning for 1
 
 
-def task_with(log_likelihood, noise_area):
-    """A task of 50 pixels in 4 bands whose clusterings have these log likelihoods, shared out evenly or as they are."""
+def candidates_with(log_likelihood, noise_area):
+    """Clusterings of 50 pixels in 4 bands with these log likelihoods, shared out evenly or as they are."""
 
     class Known:
         def candidates(self, seds, ks):
             return {
-                k: Found(np.zeros(50, dtype=int), log_likelihood=x if np.ndim(x) else np.full(50, x / 50))
+                k: MethodResult(np.zeros(50, dtype=int), log_likelihood=x if np.ndim(x) else np.full(50, x / 50))
                 for k, x in log_likelihood.items()
             }
 
     correlation = np.column_stack([np.ones(4), (noise_area - 1) / 8])  # with the eight pixels around each
-    return Task(pixel_seds(np.ones((50, 4)), np.ones((50, 4)), correlation=correlation), Known(), seed=0)
+    return CandidateClusterings(
+        pixel_seds(np.ones((50, 4)), np.ones((50, 4)), correlation=correlation), Known(), seed=0
+    )
 
 
 def test_tic_by_hand():
     """4 bands and 1, 2, 3, ... frequencies a cluster: 5, 11, 18, 26 parameters, each at 0.7 times the noise's area."""
     gains = {1: 0.0, 2: 20.0, 3: 27.0, 4: 32.0}
-    scores = takeuchi(task_with(gains, np.ones(4)))
+    scores = takeuchi(candidates_with(gains, np.ones(4)))
     np.testing.assert_allclose(scores.values[:4], [-3.5, 12.3, 14.4, 13.8])
     assert scores.chosen == 3
-    assert takeuchi(task_with(gains, np.full(4, 3.0))).chosen == 2
-    assert takeuchi(task_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
+    assert takeuchi(candidates_with(gains, np.full(4, 3.0))).chosen == 2
+    assert takeuchi(candidates_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
 
 
 def test_bic_by_hand():
     """50 pixels of which 5 share their noise are 10: 5, 11 and 18 parameters cost 5 x log(10) / 2 = 5.76 each."""
     gains = {1: 0.0, 2: 35.0, 3: 75.0}
-    assert CRITERIA["bic"].score(task_with(gains, np.full(4, 5.0))).chosen == 2
+    assert CRITERIA["bic"].score(candidates_with(gains, np.full(4, 5.0))).chosen == 2
 
 
 def test_highest_of_nothing_is_one():
@@ -90,7 +92,7 @@ def test_highest_of_nothing_is_one():
 
 
 def test_scores_carry_what_their_axis_is_called():
-    scores = score(["tic", "bic"], task_with({1: 0.0, 2: 20.0}, np.ones(4)))
+    scores = score(["tic", "bic"], candidates_with({1: 0.0, 2: 20.0}, np.ones(4)))
     assert {name: each.meaning for name, each in scores.items()} == {k: CRITERIA[k].axis for k in ("tic", "bic")}
 
 
@@ -98,11 +100,11 @@ def test_error_of_a_log_likelihood_by_hand():
     """Half of 50 pixels favour 2 by 3, half favour 1 by 1: a sum of 50, its error sqrt(50) times their scatter of 2."""
     favour = np.tile([3.0, -1.0], 25)
     scatter = 2 * np.sqrt(50 / 49)  # that of a sample
-    scores = takeuchi(task_with({1: np.zeros(50), 2: favour}, np.ones(4)))
+    scores = takeuchi(candidates_with({1: np.zeros(50), 2: favour}, np.ones(4)))
     assert scores.chosen == 2
     np.testing.assert_allclose(scores.error[:3], [np.sqrt(50) * scatter, 0, np.nan])
     # Where 4 pixels share their noise there are a quarter as many chances for it to average out.
-    shared = takeuchi(task_with({1: np.zeros(50), 2: 3 + favour}, np.full(4, 4.0)))
+    shared = takeuchi(candidates_with({1: np.zeros(50), 2: 3 + favour}, np.full(4, 4.0)))
     np.testing.assert_allclose(shared.error[0], 2 * np.sqrt(50) * scatter)
 
 
@@ -110,7 +112,7 @@ def test_error_of_a_log_likelihood_is_how_much_it_scatters():
     """Two routes: the error from one set of 50 pixels, and the scatter of the difference over 2,000 such sets."""
     rng = np.random.default_rng(0)
     draws = rng.normal(1.0, 2.0, (2000, 50))
-    errors = [takeuchi(task_with({1: np.zeros(50), 2: draw}, np.ones(4))).error[:2].max() for draw in draws[:100]]
+    errors = [takeuchi(candidates_with({1: np.zeros(50), 2: draw}, np.ones(4))).error[:2].max() for draw in draws[:100]]
     assert np.mean(errors) == pytest.approx(draws.sum(axis=1).std(), rel=0.05)  # each is good to 10%, their mean to 1%
 
 
@@ -126,7 +128,7 @@ def test_a_split_that_noise_decides_is_said_to_be_one(two_shapes):
     assert cluster_pixels(two_shapes.seds, method="blended_mixture").k_range == (2, 2)
     assert cluster_pixels(two_shapes.seds, method="blended_mixture", n_clusters=2).k_range is None
     apart = {1: np.zeros(50), 2: np.random.default_rng(1).normal(0.2, 1, 50)}  # 10 with an error of 7; tic subtracts 5
-    assert takeuchi(task_with(apart, np.ones(4))).k_range == (1, 2)
+    assert takeuchi(candidates_with(apart, np.ones(4))).k_range == (1, 2)
 
 
 def notes(sizes=(500, 500), n_asked="auto", k_choice="tic", **chosen):

@@ -22,7 +22,7 @@ from helper_functions.filters import pivot_wavelength
 from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
 from helper_functions.products.results import BandWeights, GalaxyResult, RunPanel
-from helper_functions.quality.compare_runs import agreement, in_regions
+from helper_functions.quality.compare_runs import agreement, region_map
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from helper_functions.sky_noise import measure_sky
 from plots.cluster_map import cluster_map
@@ -95,7 +95,7 @@ def comparison_of(*runs, judged=(), title="run", edges=None):
     cutout, mask, wavelengths = runs[0].cutout, runs[0].labels != 0, runs[0].seds.wavelengths
     edges = np.column_stack([wavelengths, wavelengths]) if edges is None else edges
     found = agreement(
-        [str(number) for number in range(len(runs))], [in_regions(run.labels, run.regions) for run in runs]
+        [str(number) for number in range(len(runs))], [region_map(run.labels, run.regions) for run in runs]
     )
     return comparison(
         GalaxyResult(cutout, mask, median_snr(cutout), 3.0, tuple(panels), wavelengths, edges, agreement=found)

@@ -21,7 +21,7 @@ def blurred():
 
 
 @pytest.fixture(scope="module")
-def taken_apart(blurred):
+def unmixed(blurred):
     seds, truth = blurred
     clustering = cluster_pixels(seds, method="blended_mixture", n_clusters=3)
     return seds, truth, clustering, population_seds(seds, clustering, REFIT)
@@ -31,8 +31,8 @@ def same_brightness(sed, other):
     return sed * other.sum() / sed.sum()
 
 
-def test_seds_are_the_planted_ones_and_nearer_than_composites(taken_apart):
-    seds, truth, clustering, found = taken_apart
+def test_seds_are_the_planted_ones_and_nearer_than_composites(unmixed):
+    seds, truth, clustering, found = unmixed
     composites = composite_seds(seds, clustering.labels)
     for k in range(3):
         planted = [RED, BLUE, GREEN][np.bincount(truth[clustering.labels == k + 1]).argmax() - 1]
@@ -41,8 +41,8 @@ def test_seds_are_the_planted_ones_and_nearer_than_composites(taken_apart):
         assert off.max() < np.abs(same_brightness(composites.flux[k], planted) - planted).max()
 
 
-def test_light_is_where_the_population_is(taken_apart):
-    _, _, clustering, found = taken_apart
+def test_light_is_where_the_population_is(unmixed):
+    _, _, clustering, found = unmixed
     assert (found.light >= 0).all()
     share = found.light * found.flux.sum(axis=1)
     share /= share.sum(axis=1, keepdims=True)
@@ -68,8 +68,8 @@ def test_every_pixel_of_a_cluster_has_light(blurred):
     assert 0 < (~member).sum() < 36  # the control: some are so far off that they are in no cluster
 
 
-def test_populations_unassigned_and_residual_are_all_there_is(taken_apart):
-    seds, _, clustering, found = taken_apart
+def test_populations_unassigned_and_residual_are_all_there_is(unmixed):
+    seds, _, clustering, found = unmixed
     budget = flux_budget(seds, clustering, found)
     parts = found.total.sum(axis=0) + budget["unassigned"] + budget["residual"]
     np.testing.assert_allclose(parts, seds.flux.sum(axis=0), rtol=1e-6)
@@ -97,9 +97,9 @@ def test_errors_are_the_scatter_over_galaxies():
     assert np.mean(ratio) == pytest.approx(1, abs=0.35)
 
 
-def test_unit_and_missing_data(taken_apart):
+def test_unit_and_missing_data(unmixed):
     """Fluxes in another unit scale through; a pixel and a band that were not clustered with have SED and light too."""
-    seds, _, _, found = taken_apart
+    seds, _, _, found = unmixed
     scaled = seds._replace(flux=1000 * seds.flux, error=1000 * seds.error)
     again = population_seds(scaled, cluster_pixels(scaled, method="blended_mixture", n_clusters=3), REFIT)
     np.testing.assert_allclose(again.flux, 1000 * found.flux, rtol=1e-6)

@@ -14,7 +14,7 @@ from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
 from plots.explorer.thumbnail import thumbnail
 
-COLUMNS = {  # of the list, by the names of the summary: title, what it is, and how it is written
+LIST_COLUMNS = {  # of the list, by the names of the summary: title, what it is, and how it is written
     "id_dr3": ("galaxy", "id in the catalog, and the run that is shown", "{}"),
     "redshift": ("redshift", "of the catalog, or as given", "{:.3f}"),
     "n_pixels": ("pixels", "selected pixels", "{:,}"),
@@ -35,8 +35,8 @@ class ListedGalaxy(NamedTuple):
     status: str  # of this run
     is_ok: bool
     is_expected: bool  # or the galaxy is like that without anything being wrong
-    values: dict  # name in COLUMNS -> number, NaN where it is not known
-    words: dict  # name in COLUMNS -> the number as it is written
+    values: dict  # name in LIST_COLUMNS -> number, NaN where it is not known
+    words: dict  # name in LIST_COLUMNS -> the number as it is written
     k_range: str  # lowest and highest number of clusters that cannot be told from the chosen one
     flags: tuple  # of str
     notes: str  # what went wrong, or what a user should know
@@ -99,7 +99,7 @@ def galaxy_list(output, rows):
     by_id = {}
     for row in rows:
         by_id.setdefault(row["id_dr3"], []).append(row)
-    columns = {name: (title, meaning) for name, (title, meaning, _) in COLUMNS.items()}
+    columns = {name: (title, meaning) for name, (title, meaning, _) in LIST_COLUMNS.items()}
     links = {id_dr3: {kind: paths.get(str(id_dr3), "") for kind, paths in there.items()} for id_dr3 in by_id}
     galaxies = [listed_galaxy(by_id[id_dr3])._replace(**links[id_dr3]) for id_dr3 in sorted(by_id)]
     return GalaxyList(os.path.basename(os.path.abspath(output)), columns, galaxies)
@@ -115,11 +115,13 @@ def _files_by_id(folder, start):
 def listed_galaxy(rows):
     """`ListedGalaxy` of the rows of its runs: the recommended run stands for it, or else one that ended well."""
     row = min(rows, key=lambda row: (row["status"] != OK, row["status"] == REFUSED, *shown_first(row["run"])))
-    values = {name: float(row[name]) for name in COLUMNS}
+    values = {name: float(row[name]) for name in LIST_COLUMNS}
     is_ok = row["status"] == OK
     if not is_ok:  # the summary has zeros where nothing is known
         values = {name: value if name == "id_dr3" else np.nan for name, value in values.items()}
-    words = {name: COLUMNS[name][2].format(row[name]) if np.isfinite(values[name]) else UNKNOWN for name in COLUMNS}
+    words = {
+        name: LIST_COLUMNS[name][2].format(row[name]) if np.isfinite(values[name]) else UNKNOWN for name in LIST_COLUMNS
+    }
     return ListedGalaxy(
         id_dr3=row["id_dr3"],
         run=row["run"],

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.products.runs import Run
-from helper_functions.products.summary import COLUMNS, EMPTY
+from helper_functions.products.summary import EMPTY, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.sed_features import SED_FEATURES
 
@@ -136,7 +136,7 @@ def figures_of_quality(row):
     values["seeds_agree"] = QUALITY["stability"].in_words(row["seeds_agree"])
     chi2 = QUALITY["reduced_chi2"].in_words(row["misfit_chi2"])
     values["misfit_chi2"] = f"{chi2}: bad fit in {row['misfit'].upper()}" if row["misfit"] else chi2
-    return {f"{name.replace('_', ' ')}: {COLUMNS[name][1]}": value for name, value in values.items()}
+    return {f"{name.replace('_', ' ')}: {SUMMARY_COLUMNS[name][1]}": value for name, value in values.items()}
 
 
 def in_unit(name, unit):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
-DEAF = (OSError, ValueError, AttributeError)  # what writing raises to a stream that is closed or not there
+STREAM_ERRORS = (OSError, ValueError, AttributeError)  # what writing raises to a stream that is closed or not there
 
 
 LOG = logging.getLogger("pixel_sed_clustering")
@@ -29,7 +29,7 @@ def log_file(path):
         yield
     finally:
         LOG.removeHandler(handler)
-        with suppress(*DEAF):
+        with suppress(*STREAM_ERRORS):
             handler.close()
 
 
@@ -38,11 +38,11 @@ class _Handler(logging.FileHandler):
         """Go on without a word: a log that cannot be written must cost nothing."""
 
 
-def say(text, stream="stdout", log=True):
+def report(text, stream="stdout", log=True):
     """Print a line to the stream of that name in `sys`, above the progress bar; and to the log, if there is one."""
     if log:
         LOG.info(text)
-    with suppress(*DEAF), tqdm.external_write_mode():
+    with suppress(*STREAM_ERRORS), tqdm.external_write_mode():
         print(text, file=getattr(sys, stream), flush=True)
 
 
@@ -53,11 +53,11 @@ def progress_bar(total, unit, done=0):
     Some may be done at the start.
     """
     bar = None
-    with suppress(*DEAF):
+    with suppress(*STREAM_ERRORS):
         bar = tqdm(total=total, unit=unit, initial=done)
 
     def advance(failed=None):
-        with suppress(*DEAF):
+        with suppress(*STREAM_ERRORS):
             if failed is not None:
                 bar.set_postfix(failed=failed, refresh=False)
             bar.update()
@@ -65,11 +65,11 @@ def progress_bar(total, unit, done=0):
     try:
         yield advance
     finally:
-        with suppress(*DEAF):
+        with suppress(*STREAM_ERRORS):
             bar.close()
 
 
-def replace_what_cannot_be_written():
+def replace_unencodable():
     """Let streams write a question mark for a character that their encoding does not have."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

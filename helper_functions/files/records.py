@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import data_paths
-from helper_functions.files.saving import checksum, is_as_described, save_json
+from helper_functions.files.saving import checksum, is_unchanged, save_json
 
 # What the results depend on; not the two files that users edit, main_clustering.py and data_paths.py.
 CODE = (
@@ -129,9 +129,9 @@ def describe_files(output, paths):
     return described
 
 
-def files_stand(output, described):
+def files_unchanged(output, described):
     """Whether files are as they were described; their content is read only where their time of change differs."""
-    return all(is_as_described(Path(output) / name, *described[name]) for name in described)
+    return all(is_unchanged(Path(output) / name, *described[name]) for name in described)
 
 
 def remove_files(output, described):

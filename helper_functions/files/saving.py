@@ -32,7 +32,7 @@ class DiskFull(OSError):
 
 
 @contextmanager
-def written_beside(path):
+def atomic_path(path):
     """Give a path to write to, which becomes `path` once the block has ended well.
 
     Missing folders are made. The file has a random name and is made by this call alone, so that neither another process
@@ -99,7 +99,7 @@ def _is_abandoned(path):
 def check_writable(folder):
     """Make `folder` where it is missing, and raise OSError, naming it, where nothing can be written there."""
     try:
-        with written_beside(Path(folder) / ".writable") as partial:
+        with atomic_path(Path(folder) / ".writable") as partial:
             partial.write_text("")
         (Path(folder) / ".writable").unlink(missing_ok=True)
     except OSError as problem:
@@ -118,7 +118,7 @@ def checksum(path):
     return value
 
 
-def is_as_described(path, size, changed, content):
+def is_unchanged(path, size, changed, content):
     """Whether a file has this size in bytes, and this checksum; it is read only if its time of change is another."""
     try:
         stat = Path(path).stat()
@@ -129,7 +129,7 @@ def is_as_described(path, size, changed, content):
 
 def save_fits(path, hdus):
     """Write an `HDUList`."""
-    with written_beside(path) as partial:
+    with atomic_path(path) as partial:
         hdus.writeto(partial, overwrite=True, output_verify="exception")
 
 
@@ -151,7 +151,7 @@ def image_hdu(name, data, header):
 
 def save_table(path, table):
     """Write an astropy `Table` as ECSV."""
-    with written_beside(path) as partial:
+    with atomic_path(path) as partial:
         table.write(partial, format="ascii.ecsv", overwrite=True)
 
 
@@ -162,14 +162,14 @@ def save_json(path, content):
 
 def save_text(path, text):
     """Write a text as it is."""
-    with written_beside(path) as partial:
+    with atomic_path(path) as partial:
         partial.write_text(text)
 
 
 def save_figure(path, figure, dpi):
     """Write a matplotlib `Figure`; the format follows the ending of `path`."""
     kind = Path(path).suffix[1:]
-    with written_beside(path) as partial:
+    with atomic_path(path) as partial:
         if kind == "png":  # without opacity, of which pages have none, and which takes half of the time
             canvas = FigureCanvasAgg(figure)
             figure.set_dpi(dpi)
@@ -193,7 +193,7 @@ def small_labels(labels):
 
 def save_image(path, pixels):
     """Write an image (ny, nx, 3), uint8 with the first row at the top, as PNG."""
-    with written_beside(path) as partial:
+    with atomic_path(path) as partial:
         Image.fromarray(pixels).save(partial, "png")
 
 

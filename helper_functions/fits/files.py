@@ -20,7 +20,7 @@ PERCENTILES = (16, 50, 84)
 RANGE = ("p16", "p50", "p84")
 OK, FAILED = "ok", "not fitted"
 SFR = u.solMass / u.yr
-COLUMNS = {  # of the table, besides the percentiles of each quantity: unit, and what they hold
+FIT_COLUMNS = {  # of the table, besides the percentiles of each quantity: unit, and what they hold
     "cluster": (None, "label in the label image"),
     "region": (None, "number of the region: what is the same part of the galaxy in other runs"),
     "redshift": (None, "that was given"),
@@ -154,7 +154,7 @@ def fits_table(tasks, fits_of, problems, magnification, regions, notes):
         row |= {"n_bands": fit.n_bands if fit else 0, "chi2": fit.chi2 if fit else np.nan}
         rows.append(row | {"status": OK if fit else FAILED, "note": "; ".join(filter(None, said))})
     table = Table(rows, meta={"content": "stellar populations fitted to regions", "code": code_digest()})
-    return described(table, COLUMNS | quantity_columns())
+    return described(table, FIT_COLUMNS | quantity_columns())
 
 
 def quantity_columns():
@@ -179,6 +179,6 @@ def fit_paths(output, run, id_dr3):
     """
     pictures = possible_pictures(output, run, id_dr3, FIT_PICTURES)
     paths = data_paths.fits_path, data_paths.posteriors_path, data_paths.fit_maps_path
-    painted = data_paths.painted_path(output, run, id_dr3, "*")
+    painted = data_paths.property_maps_path(output, run, id_dr3, "*")
     painted = [path for ending in (".fits", ".png") for path in painted.parent.glob(f"{painted.stem}{ending}")]
     return [*(path(output, run, id_dr3) for path in paths), *pictures, *painted]

@@ -49,7 +49,7 @@ def paint_maps(output, run, id_dr3, path, sums=None):
     """Paint the maps of one galaxy, see `paint_table`; return lines that say how, and where the files are."""
     where = region_light(output, run, id_dr3)
     painted = paint_table(where, read_table(path), sums)
-    maps = data_paths.painted_path(output, run, id_dr3, path.stem)
+    maps = data_paths.property_maps_path(output, run, id_dr3, path.stem)
     save_fits(maps, map_hdus(where, painted, f"Painted from {path.name}".encode("ascii", "replace").decode()))
     title = f"id {id_dr3}: {run}, {path.stem}"
     images = {"labels": where.labels, "regions": where.regions, "wcs": WCS(where.header)}

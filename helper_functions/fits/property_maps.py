@@ -30,7 +30,7 @@ class RegionLight(NamedTuple):
     header: fits.Header  # with the celestial WCS
 
 
-class PaintedMap(NamedTuple):
+class PropertyMap(NamedTuple):
     """A quantity in each pixel, NaN where nothing is known of it."""
 
     image: np.ndarray  # (ny, nx)
@@ -94,7 +94,7 @@ def paint_table(where, table, sums=None):
     Returns
     -------
     dict
-        Name -> PaintedMap.
+        Name -> PropertyMap.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def paint_table(where, table, sums=None):
         additive = name in sums if sums is not None else is_sum(unit)
         weights = mass if name in MASS_WEIGHTED else None
         how = "spread like the light" if additive else f"mean by {'light' if weights is None else 'mass'}"
-        painted[name] = PaintedMap(*paint(where.light, values, errors, additive, weights), unit, additive, how)
+        painted[name] = PropertyMap(*paint(where.light, values, errors, additive, weights), unit, additive, how)
     return painted
 
 

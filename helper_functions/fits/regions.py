@@ -10,12 +10,12 @@ from astropy.wcs import WCS
 
 import data_paths
 from helper_functions.explorer.pages import renew_page
-from helper_functions.files.log import progress_bar, say
+from helper_functions.files.log import progress_bar, report
 from helper_functions.files.records import (
     code_digest,
     describe_files,
     digest,
-    files_stand,
+    files_unchanged,
     galaxy_lock,
     load_record,
     save_record,
@@ -62,7 +62,7 @@ class FittedRun(NamedTuple):
     regions: np.ndarray  # (n_clusters,), what colours go by
     wavelengths: np.ndarray  # (n_bands,), Angstrom, observed
     fitted: list  # of FittedRegion
-    maps: dict  # name -> PaintedMap
+    maps: dict  # name -> PropertyMap
 
 
 def fit_galaxies(known, runs, settings, fit):
@@ -86,7 +86,7 @@ def fit_galaxies(known, runs, settings, fit):
     names = [(id_dr3, run.name) for id_dr3 in settings.id_dr3_list for run in runs]
     names = [name for name in names if data_paths.populations_path(settings.output, *name[::-1]).is_file()]
     if not names:
-        say("nothing to fit: no run asked for has SEDs of populations (blended_mixture has, where it ended well)")
+        report("nothing to fit: no run asked for has SEDs of populations (blended_mixture has, where it ended well)")
     problems, statuses = {}, [0]
 
     def guarded(work, name, *arguments):
@@ -94,7 +94,7 @@ def fit_galaxies(known, runs, settings, fit):
         try:
             return work(*name, known, settings, *arguments)
         except Exception as problem:
-            say(f"{name[0]}: {name[1]}: {in_words(problem)}", "stderr")
+            report(f"{name[0]}: {name[1]}: {in_words(problem)}", "stderr")
             statuses.append(1)
 
     tasks = {name: guarded(region_tasks, name) or [] for name in names}
@@ -153,7 +153,7 @@ def finish_run(id_dr3, run, known, settings, problems):
         made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
         asked = digest(code_digest(), *made_of, settings.figure_format, settings.pictures)
         old = load_record(output, id_dr3, record)
-        if old.get("asked") != asked or settings.overwrite or not files_stand(output, old["files"]):
+        if old.get("asked") != asked or settings.overwrite or not files_unchanged(output, old["files"]):
             save_record(output, id_dr3, record)  # unfinished
             clear(tasks, settings)
             fits_of = {task: demagnified(fit, magnification) for task, fit in fits_of.items()}
@@ -162,7 +162,7 @@ def finish_run(id_dr3, run, known, settings, problems):
             if settings.explorer:
                 renew_page(output, id_dr3)
     found = f"{id_dr3}: {run}: {len(fits_of)} of {len(tasks)} regions fitted -> {output}"
-    say("; ".join([found, *notes, *sorted({*reasons.values()})]))
+    report("; ".join([found, *notes, *sorted({*reasons.values()})]))
 
 
 def clear(tasks, settings):

@@ -22,7 +22,7 @@ ENGINE = (  # the code that a fit depends on: the fits that there are stay when 
 WIDE = 0.1  # half of the 16-84% range of redshift over 1 + z, above which the note says so
 
 
-class Known(NamedTuple):
+class FitInputs(NamedTuple):
     """What the survey's catalogs and the user say of galaxies besides their images."""
 
     redshifts: dict  # id -> (z_16, z_50, z_84)
@@ -50,8 +50,8 @@ class FitTask(NamedTuple):
         return np.hypot(self.error, self.shared[0])
 
 
-def what_is_known(survey, settings):
-    """`Known` of the galaxies asked for.
+def load_fit_inputs(survey, settings):
+    """`FitInputs` of the galaxies asked for.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def what_is_known(survey, settings):
         _, path, _ = find_catalogs(settings.catalogs, settings.survey)
         id_column = data_paths.SURVEYS[settings.survey].id_column
         magnifications = read_magnifications(path, magnifications, settings.id_dr3_list, id_column)
-    return Known(survey.redshifts, magnifications, engine)
+    return FitInputs(survey.redshifts, magnifications, engine)
 
 
 def magnification_of(id_dr3, known):

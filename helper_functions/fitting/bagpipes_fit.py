@@ -227,11 +227,11 @@ def check_priors(priors):
 # ---- sampling ---------------------------------------------------------------
 
 
-class DrawnInVain(Exception):
+class SamplerStalled(Exception):
     """Hardly a point of many that the sampler drew was of use."""
 
 
-class Patience(np.random.Generator):
+class BoundedGenerator(np.random.Generator):
     """Random numbers for nautilus, which end where it draws points in vain.
 
     It draws from regions around the best points until enough of them lie in parts that it has not looked at. In a
@@ -243,7 +243,7 @@ class Patience(np.random.Generator):
     def multinomial(self, *arguments, **options):  # which is how it begins each time
         self.in_vain += 1
         if self.in_vain > MOST_IN_VAIN:
-            raise DrawnInVain
+            raise SamplerStalled
         return super().multinomial(*arguments, **options)
 
 
@@ -259,7 +259,7 @@ def sample(model, has_data, data, log_mass_range, n_live, seed):
         try:
             networks = N_NETWORKS if attempt == 0 else MORE_NETWORKS
             return draws(model, has_data, data, log_mass_range, n_live * 2**attempt, networks, seed + attempt)
-        except DrawnInVain:
+        except SamplerStalled:
             continue
     raise ValueError(f"the sampler came to no end in {ATTEMPTS} attempts: the posterior is too narrow or too bent")
 
@@ -272,7 +272,7 @@ def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
     for name, distribution in model.distributions.items():
         prior.add_parameter(name, distribution)
 
-    patience = Patience(np.random.PCG64(seed))
+    patience = BoundedGenerator(np.random.PCG64(seed))
 
     def log_likelihood(points):
         patience.in_vain = 0

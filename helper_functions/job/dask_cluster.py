@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from helper_functions.files.log import say
+from helper_functions.files.log import report
 from helper_functions.job.workers import WorkerDied, WorkerDiffers
 
 DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
@@ -64,7 +64,7 @@ def _round_on_dask(client, work, ids, scheduler):
                 differing += 1
                 if differing > MOST_DIFFERING:
                     raise result
-                say(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
+                report(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
                 client.retire_workers([worker])
                 _check_workers(client, scheduler)
                 again = submit([id_dr3])
@@ -97,7 +97,7 @@ def _close(client):
 
 def _connect_again(scheduler, n_waiting):
     """Client of a scheduler that was lost, as soon as it is there again with a worker."""
-    say(
+    report(
         f"warning: the dask scheduler at {scheduler} was lost with {n_waiting} galaxies to do: waiting up to "
         f"{LOST_PATIENCE / 60:g} minutes for it and a worker to be started again",
         "stderr",
@@ -111,7 +111,7 @@ def _connect_again(scheduler, n_waiting):
                 raise
             time.sleep(1)
         else:
-            say(f"the dask scheduler at {scheduler} is there again", "stderr")
+            report(f"the dask scheduler at {scheduler} is there again", "stderr")
             return client
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import data_paths
-from helper_functions.job.one_galaxy import GalaxyStore, what_is_asked
+from helper_functions.job.one_galaxy import GalaxyStore, run_fingerprints
 from helper_functions.job.settings import AMOUNTS
 from helper_functions.methods import METHODS
 
@@ -53,7 +53,7 @@ def dry_run(survey, runs, refused, settings):
         Run -> reason, of those that have no meaning.
     settings : Settings
     """
-    ids, asked = settings.id_dr3_list, what_is_asked(survey.digest, settings, runs)
+    ids, asked = settings.id_dr3_list, run_fingerprints(survey.digest, settings, runs)
     stores = [GalaxyStore(id_dr3, settings, asked, runs) for id_dr3 in ids]
     to_do = [store.id_dr3 for store in stores if not store.is_done()]
     sizes = np.array([survey.segments[id_dr3].n_pixels for id_dr3 in to_do if id_dr3 in survey.segments])

@@ -2,7 +2,7 @@
 
 import signal
 
-from helper_functions.files.log import say
+from helper_functions.files.log import report
 
 INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
 AGAIN = 0.5  # seconds after which an interrupt that had no effect is raised once more
@@ -12,8 +12,8 @@ class Terminated(KeyboardInterrupt):
     """The call was asked to end by the system, and not from the keyboard."""
 
 
-def listen():
-    """Raise KeyboardInterrupt on SIGINT, and Terminated on SIGTERM, until `calm` is called.
+def install_signal_handlers():
+    """Raise KeyboardInterrupt on SIGINT, and Terminated on SIGTERM, until `stop_reraising` is called.
 
     An interrupt that is ignored, as in a background job, stays so.
     """
@@ -34,13 +34,13 @@ def _raise(kind):
     raise kind
 
 
-def calm():
+def stop_reraising():
     """Let what follows an interrupt, such as saving what there is, take its time."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def interrupted(interrupt):
+def report_interrupt(interrupt):
     """Say what becomes of a call that an interrupt ended; return its exit status."""
-    calm()
-    say("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
+    stop_reraising()
+    report("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
     return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED

@@ -12,7 +12,7 @@ from helper_functions.files.records import (
     describe_files,
     digest,
     drop_record,
-    files_stand,
+    files_unchanged,
     load_record,
     recorded_runs,
     remove_files,
@@ -45,7 +45,7 @@ TABLES = {  # of a run: what `sed_tables` calls them, and where they go
 }
 
 
-class Asked(NamedTuple):
+class Fingerprints(NamedTuple):
     """What results are to be made from, as digests: the same digest stands for the same files, settings and code."""
 
     pixels: str  # of what decides which pixels a galaxy has
@@ -56,11 +56,11 @@ class Asked(NamedTuple):
         mine = [getattr(settings, name).get(id_dr3) for name, each in SETTINGS.items() if each.changes == ONE_GALAXY]
         if all(value is None for value in mine):
             return self
-        return Asked(digest(self.pixels, mine), {run: digest(each, mine) for run, each in self.runs.items()})
+        return Fingerprints(digest(self.pixels, mine), {run: digest(each, mine) for run, each in self.runs.items()})
 
 
-def what_is_asked(survey_digest, settings, runs):
-    """`Asked` for these runs.
+def run_fingerprints(survey_digest, settings, runs):
+    """`Fingerprints` for these runs.
 
     Every setting counts but those of which SETTINGS says that they change nothing: one that is forgotten there costs
     time, and never leaves old results in place.
@@ -70,7 +70,7 @@ def what_is_asked(survey_digest, settings, runs):
         for part in (PIXELS, LABELS)
     }
     pixels = digest(code_digest(), survey_digest, values[PIXELS])
-    return Asked(pixels, {run: digest(pixels, list(run), values[LABELS]) for run in runs})
+    return Fingerprints(pixels, {run: digest(pixels, list(run), values[LABELS]) for run in runs})
 
 
 class GalaxyStore:
@@ -80,7 +80,7 @@ class GalaxyStore:
     ----------
     id_dr3 : int
     settings : Settings
-    asked : Asked
+    asked : Fingerprints
     runs : list of Run
         Those that the call is to do; criteria are shown for the first of them, and it is checked the most.
     """
@@ -126,7 +126,7 @@ class GalaxyStore:
         record, content = self._record(GALAXY), self._galaxy_content()
         same = all(record.get(name) == value for name, value in content.items())
         same = same and record.get("explorer", False) >= self.settings.explorer
-        return same and self._shows_enough(record) and files_stand(self.output, record["files"])
+        return same and self._shows_enough(record) and files_unchanged(self.output, record["files"])
 
     def _shows_enough(self, record):
         """Whether a record is of a result with all the pictures that are asked for, in the format asked for."""
@@ -134,13 +134,13 @@ class GalaxyStore:
         return record["figure_format"] == self.settings.figure_format and amounts[0] >= amounts[1]
 
     def _galaxy_content(self):
-        panels = [[run.name, row["settings"]] for run, row in self.runs_that_hold()]
+        panels = [[run.name, row["settings"]] for run, row in self.valid_runs()]
         return {"pixels": self.asked.pixels, "panels": panels, "cubes": self.settings.pixel_cubes}
 
     def _pictures_asked(self):
         return {"pictures": self.settings.pictures, "figure_format": self.settings.figure_format}
 
-    def runs_that_hold(self):
+    def valid_runs(self):
         """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
         records = {name: self._record(name) for name in recorded_runs(self.output, self.id_dr3)}
         first = [run.name for run in self.runs]
@@ -245,7 +245,7 @@ class GalaxyStore:
 
     def _stands(self, record):
         """Whether a record is of a run that ended well, and its files are as it left them."""
-        return record.get("row", {}).get("status") == OK and files_stand(self.output, record["files"])
+        return record.get("row", {}).get("status") == OK and files_unchanged(self.output, record["files"])
 
     def _holds(self, record):
         """Whether it stands and is of the pixels asked for."""

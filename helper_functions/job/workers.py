@@ -17,7 +17,7 @@ class WorkerDiffers(ValueError):
     """A worker does not see the files that the call sees, or has another version of the project."""
 
 
-class MadeFrom(NamedTuple):
+class Provenance(NamedTuple):
     """What results are made from besides the settings, as digests."""
 
     code: str
@@ -27,14 +27,14 @@ class MadeFrom(NamedTuple):
 SURVEYS = {}  # of this process, one at most: folder -> Survey
 
 
-def share_survey(survey, settings):
-    """Keep a survey for the work that this process does; return `MadeFrom`, which goes to all workers."""
+def cache_survey(survey, settings):
+    """Keep a survey for the work that this process does; return `Provenance`, which goes to all workers."""
     SURVEYS.clear()
     SURVEYS[settings.catalogs] = survey
-    return MadeFrom(code_digest(), survey.digest)
+    return Provenance(code_digest(), survey.digest)
 
 
-def survey_here(open_survey, settings, made_from):
+def cached_survey(open_survey, settings, provenance):
     """The survey as this process sees it, which is opened once.
 
     Parameters
@@ -42,7 +42,7 @@ def survey_here(open_survey, settings, made_from):
     open_survey : callable
         open_survey(folder, ids, survey) -> Survey
     settings : Settings
-    made_from : MadeFrom
+    provenance : Provenance
         What the call sees.
 
     Raises
@@ -50,18 +50,18 @@ def survey_here(open_survey, settings, made_from):
     WorkerDiffers
         Where its files, its output folder or the project are not what the call sees that sent the work.
     """
-    if code_digest() != made_from.code:
+    if code_digest() != provenance.code:
         raise WorkerDiffers("a worker has another version of the project than the call: start it again with this one")
     survey = SURVEYS.get(settings.catalogs)
-    if survey is None or survey.digest != made_from.files:
+    if survey is None or survey.digest != provenance.files:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the call has said it
                 survey = open_survey(settings.catalogs, (), settings.survey)
         except (OSError, ValueError) as problem:
             raise WorkerDiffers(f"a worker cannot read the survey that the call reads ({problem})") from problem
-        share_survey(survey, settings)
-    if survey.digest != made_from.files:
+        cache_survey(survey, settings)
+    if survey.digest != provenance.files:
         raise WorkerDiffers(f"a worker sees other files in {settings.catalogs} than the call, or of another time")
     if not data_paths.settings_path(settings.output).is_file():
         raise WorkerDiffers(f"a worker does not see the output folder {settings.output} of the call")

@@ -6,7 +6,7 @@ from scipy.cluster.hierarchy import fcluster
 
 from helper_functions.methods.graphs import connected_components
 from helper_functions.methods.kmeans import fit_kmeans
-from helper_functions.methods.method import Found, Method
+from helper_functions.methods.method import Method, MethodResult
 
 MICRO_CLUSTERS = 2000
 
@@ -17,15 +17,15 @@ def agglomerative(distances, n_clusters, seed):
 
 
 def wards(distances, ks, seed):
-    """Ward's clusterings into each of these numbers of clusters, {number: Found}: cuts of one tree."""
+    """Ward's clusterings into each of these numbers of clusters, {number: MethodResult}: cuts of one tree."""
     points = distances.coordinates
     if distances.too_large:
-        return {k: Found(labels) for k, labels in two_stage_ward(points, ks, seed).items()}
+        return {k: MethodResult(labels) for k, labels in two_stage_ward(points, ks, seed).items()}
     if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
         tree = fastcluster.linkage_vector(points, method="ward")
     else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
         tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
-    return {k: Found(fcluster(tree, k, criterion="maxclust")) for k in ks}
+    return {k: MethodResult(fcluster(tree, k, criterion="maxclust")) for k in ks}
 
 
 def two_stage_ward(points, ks, seed):

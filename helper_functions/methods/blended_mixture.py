@@ -25,7 +25,7 @@ import numpy as np
 
 from helper_functions.methods.fit_blends import TINY, fit_blends, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
-from helper_functions.methods.method import Found, Method, Populations
+from helper_functions.methods.method import Method, MethodResult, Populations
 from helper_functions.methods.systematics import systematics_of
 from helper_functions.noise import links_within
 from helper_functions.normalize import normalize
@@ -268,7 +268,7 @@ def fit(data, systematics, links, mixture, band_weight, converged):
 # ---- fewer populations ------------------------------------------------------
 
 
-def least_missed(mixture, blends, probability):
+def least_supported_component(mixture, blends, probability):
     """Index of the population without which the pixels are most probable.
 
     Without a population its blends are left out, and the prior of all others is scaled up to the same sum.
@@ -303,7 +303,7 @@ def search(data, systematics, links, templates, band_weight, wanted):
         found[number] = mixture
         if number <= min(wanted):
             return found
-        mixture = without_one(mixture, blends, least_missed(mixture, blends, probability))
+        mixture = without_one(mixture, blends, least_supported_component(mixture, blends, probability))
 
 
 # ---- labels -----------------------------------------------------------------
@@ -322,7 +322,7 @@ def assign(data, systematics, mixture, links):
 
     Returns
     -------
-    Found
+    MethodResult
         Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
         The log likelihood is that of each pixel by itself.
     """
@@ -340,16 +340,16 @@ def assign(data, systematics, mixture, links):
     labels[labels == len(mixture.templates)] = -1
     calibrated = np.maximum(each, TINY) ** (1 / SHARED)
     log_prior = systematics.log_prior(mixture.amplitudes)  # of what all pixels share
-    return Found(
+    return MethodResult(
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
         log_likelihood=log_likelihood - 0.5 * true.chi2_of_zero + log_prior / len(labels),
         residual=residual,
-        populations=taken_apart(systematics, mixture, blends),
+        populations=unmixed(systematics, mixture, blends),
     )
 
 
-def taken_apart(systematics, mixture, blends):
+def unmixed(systematics, mixture, blends):
     """`Populations` of a mixture: what each pixel is made of if it is a blend, which its neighbours may say it is."""
     nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
     of_blends, _ = responsibilities(blends, mixture.prior, nothing_else)
@@ -377,7 +377,7 @@ def refit(seds, populations):
         _, blends, probability, _ = expected(data, systematics, links, mixture)
         mixture = maximised(data, systematics, mixture, blends, probability, weight)
     _, blends, _, _ = expected(data, systematics, links, mixture)
-    return taken_apart(systematics, mixture, blends)
+    return unmixed(systematics, mixture, blends)
 
 
 def neighbour_links(seds):
@@ -414,8 +414,8 @@ def populations(distances, ks, seed):
     Returns
     -------
     dict
-        Number of populations -> Found. Where pixels have fewer distinct SEDs than a number, it is missing; the most
-        that there is stands for the last.
+        Number of populations -> MethodResult. Numbers that the pixels have too few distinct SEDs for are missing; the
+        largest there is stands for the last.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 import numpy as np
 
 from helper_functions.methods.graphs import connected_components
-from helper_functions.methods.method import DENSITY, Found, Method
+from helper_functions.methods.method import DENSITY, Method, MethodResult
 
 DENSE_NEIGHBOURS = 10  # pixels, itself included, that must lie within eps of a dense pixel
 LINKED_NEIGHBOURS = 30  # nearest neighbours through which clusters are looked for first
@@ -26,7 +26,7 @@ def dbscan(distances, n_clusters, seed):
         component = join_components(distances, component, dense, eps)
     reached = (near <= eps) & dense[indices]
     nearest_dense = indices[np.arange(len(near)), np.argmax(reached, axis=1)]
-    return Found(np.where(reached.any(axis=1), component[nearest_dense], -1))
+    return MethodResult(np.where(reached.any(axis=1), component[nearest_dense], -1))
 
 
 def join_components(distances, component, dense, eps):

@@ -107,7 +107,7 @@ def fit_blends(data, templates):
     pairs = fit_pairs(match, product)
     triple = fit_triple(match, product, pairs)
     best = np.max([each.fit.max(axis=1, initial=0) for each in (alone, pairs, triple)], axis=0)
-    other = nothing_fits(data, best, product)
+    other = outlier_log_likelihood(data, best, product)
     return Blends(
         n_populations=n_populations,
         log_likelihood=np.column_stack([*(each.log_likelihood for each in (alone, pairs, triple)), other]),
@@ -118,12 +118,12 @@ def fit_blends(data, templates):
     )
 
 
-def of_itself(product):
+def diagonal(product):
     """The diagonal of `product`: sum w t_i^2 of each population, shape (n_pixels, n_populations)."""
     return np.einsum("pii->pi", product)
 
 
-def over_brightness(length):
+def amplitude_volume(length):
     """What the integral over the brightness adds to the log likelihood.
 
     The wider the range of brightness that fits, the better: otherwise an SED with much noise of its own, which has a
@@ -134,10 +134,10 @@ def over_brightness(length):
 
 def fit_alone(match, product):
     """Fit each population by itself: one column each."""
-    length = of_itself(product)
+    length = diagonal(product)
     brightness = np.maximum(match, 0) / np.maximum(length, TINY)
     fit = 0.5 * brightness * match
-    return Fitted(fit=fit, log_likelihood=fit + over_brightness(length), brightness=brightness)
+    return Fitted(fit=fit, log_likelihood=fit + amplitude_volume(length), brightness=brightness)
 
 
 def fit_pairs(match, product):
@@ -160,7 +160,7 @@ def fit_pairs(match, product):
         error = np.sqrt(length / determinant) / np.maximum(brightness, 1e-9)
         inside = ndtr((lowest + 0.5 - share) / error) - ndtr((lowest - share) / error)
         integral = np.sqrt(2 * np.pi) * error * inside
-        log_likelihood = fit + np.log(np.maximum(integral, TINY)) + over_brightness(length)
+        log_likelihood = fit + np.log(np.maximum(integral, TINY)) + amplitude_volume(length)
         return fit, log_likelihood, brightness, share
 
     halves = zip(dominated(np.maximum(best, 0.5), 0.5), dominated(np.minimum(best, 0.5), 0.0), strict=True)
@@ -181,7 +181,7 @@ def fit_triple(match, product, pairs):
     pixels = np.arange(n_pixels)
     # Scaled such that products of a population with itself are 1: fluxes of any unit are then as far from singular as
     # their SEDs are alike. The three equations for the light are solved with the cofactors of their matrix.
-    scale = np.sqrt(np.maximum(of_itself(product)[pixels[:, None], members], TINY))
+    scale = np.sqrt(np.maximum(diagonal(product)[pixels[:, None], members], TINY))
     ij, ik, jk = (product[pixels, members[:, p], members[:, q]] / (scale[:, p] * scale[:, q]) for p, q in PAIRS_OF_3)
     matches = np.take_along_axis(match, members, axis=1)
     one, two, three = (matches / scale).T
@@ -198,7 +198,7 @@ def fit_triple(match, product, pairs):
     fit = 0.5 * np.sum(light * matches, axis=1)
     length = 2 * fit / brightness**2
     d = brightness**2 * np.sqrt(np.maximum(determinant, PARALLEL) / np.maximum(length, TINY)) * np.prod(scale, axis=1)
-    log_likelihood = fit + np.log(4 * np.pi / np.maximum(d, TINY)) + over_brightness(length)
+    log_likelihood = fit + np.log(4 * np.pi / np.maximum(d, TINY)) + amplitude_volume(length)
     fit, log_likelihood = (np.where(usable, each, -np.inf)[:, None] for each in (fit, log_likelihood))
     shares = light / brightness[:, None]
     return Fitted(fit, log_likelihood, brightness[:, None], share=shares, members=members)
@@ -211,12 +211,12 @@ def third_member(match, product, pairs):
     i, j = first[best % len(first)], second[best % len(first)]
     share, brightness = pairs.share[pixels, best, None], pairs.brightness[pixels, best, None]
     residual = match - brightness * (share * product[pixels, i] + (1 - share) * product[pixels, j])
-    residual /= np.sqrt(np.maximum(of_itself(product), TINY))
+    residual /= np.sqrt(np.maximum(diagonal(product), TINY))
     residual[pixels, i] = residual[pixels, j] = -np.inf
     return np.column_stack([i, j, np.argmax(residual, axis=1)])
 
 
-def nothing_fits(data, best, product):
+def outlier_log_likelihood(data, best, product):
     """Log likelihood of a pixel that is none of the blends, shape (n_pixels,).
 
     It is that of a blend which fits so badly that noise alone makes a pixel do so with a probability of CHANCE. Where
@@ -225,4 +225,4 @@ def nothing_fits(data, best, product):
     n_free = max(data.flux.shape[1] - 1, 1)
     typical = max(np.median(data.chi2_of_zero - 2 * best) / chdtri(n_free, 0.5), 1)  # the median of chi2
     fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, CHANCE))
-    return fit + over_brightness(of_itself(product).mean(axis=1))
+    return fit + amplitude_volume(diagonal(product).mean(axis=1))

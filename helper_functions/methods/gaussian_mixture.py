@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from helper_functions.methods.method import Found, Method, TooFewPixels
+from helper_functions.methods.method import Method, MethodResult, TooFewPixels
 
 COVARIANCE_TYPES = ("full", "spherical")  # the two ends: types between them (tied, diagonal) find nothing more
 FIT_PIXELS = 20_000
@@ -37,7 +37,7 @@ def gaussian_mixture(distances, n_clusters, seed):
             best, lowest = mixture, bic
     if best is None:
         raise TooFewPixels(f"no mixture of {n_clusters} Gaussians can be fitted to {len(points)} pixels")
-    return Found(best.predict(points), best.predict_proba(points))
+    return MethodResult(best.predict(points), best.predict_proba(points))
 
 
 def principal_axes(points, most):

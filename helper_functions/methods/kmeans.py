@@ -2,14 +2,14 @@
 
 import warnings
 
-from helper_functions.methods.method import Found, Method
+from helper_functions.methods.method import Method, MethodResult
 
 STARTS = 5
 
 
 def kmeans(distances, n_clusters, seed):
     """k-means in the metric's space (Lloyd 1982), the best of STARTS starts by k-means++."""
-    return Found(fit_kmeans(distances.coordinates, n_clusters, seed, n_init=STARTS).labels_)
+    return MethodResult(fit_kmeans(distances.coordinates, n_clusters, seed, n_init=STARTS).labels_)
 
 
 def fit_kmeans(points, n_clusters, seed, **options):

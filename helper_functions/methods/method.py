@@ -32,7 +32,7 @@ class Populations(NamedTuple):
         return self._replace(**scaled)
 
 
-class Found(NamedTuple):
+class MethodResult(NamedTuple):
     """What a method found for one number of clusters; rows are the pixels in the order they were given."""
 
     labels: np.ndarray  # (n_pixels,), integers that tell clusters apart, below 0 for pixels in none
@@ -43,14 +43,15 @@ class Found(NamedTuple):
 
     def only(self, pixels):
         """The same for some of the pixels, or for all in another order."""
-        arrays = Found(*(None if values is None else values[pixels] for values in self[:-1]))
+        arrays = MethodResult(*(None if values is None else values[pixels] for values in self[:-1]))
         return arrays._replace(populations=self.populations and self.populations.only(pixels))
 
 
 class Method(NamedTuple):
     """A clustering method, with the norm, metric and criterion that it uses unless others are named.
 
-    `label(distances, n_clusters, seed)` takes the `PixelDistances` of pixels without missing data, and gives `Found`.
+    `label(distances, n_clusters, seed)` takes the `PixelDistances` of pixels without missing data, and returns a
+    `MethodResult`.
     """
 
     label: Callable
@@ -62,7 +63,7 @@ class Method(NamedTuple):
     instead: str = "kmeans"  # the method to name to a user who asks for another metric than it takes
     criterion: str = "gap"  # chooses the number of clusters; DENSITY: the method does
     when_large: str = ""  # what it does differently where the distance matrix would exceed the memory limit
-    # `label_several(distances, ks, seed)` gives {number of clusters: Found} faster than one call of `label` for each.
+    # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
     label_several: Callable | None = None
     models_fluxes: bool = False  # it fits the fluxes, so that with one cluster too there is something to find
     # `refit(seds, populations)` gives the `Populations` of other fluxes of the same pixels, starting from these.

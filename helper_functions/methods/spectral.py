@@ -3,7 +3,7 @@
 import numpy as np
 
 from helper_functions.methods.graphs import cut_graph, neighbour_graph
-from helper_functions.methods.method import Found, Method
+from helper_functions.methods.method import Method, MethodResult
 
 GRAPH_NEIGHBOURS = 20  # pixels, itself included, that each pixel is tied to
 
@@ -14,7 +14,7 @@ def spectral(distances, n_clusters, seed):
 
 
 def cuts_of_neighbours(distances, ks, seed):
-    """What `spectral` finds for each of these numbers of clusters, {number: Found}."""
+    """What `spectral` finds for each of these numbers of clusters, {number: MethodResult}."""
     _, indices = distances.neighbours(GRAPH_NEIGHBOURS)
     return found_by_cuts(neighbour_graph(indices, np.ones(indices.shape)), ks, seed)
 
@@ -28,7 +28,7 @@ def spectral_cross_cor(distances, n_clusters, seed):
 
 
 def cuts_of_similarities(distances, ks, seed):
-    """What `spectral_cross_cor` finds for each of these numbers of clusters, {number: Found}."""
+    """What `spectral_cross_cor` finds for each of these numbers of clusters, {number: MethodResult}."""
     if distances.too_large:
         near, indices = distances.neighbours(GRAPH_NEIGHBOURS)
         return found_by_cuts(neighbour_graph(indices, 1 - near), ks, seed)
@@ -38,8 +38,8 @@ def cuts_of_similarities(distances, ks, seed):
 
 
 def found_by_cuts(affinity, ks, seed):
-    """`cut_graph` as {number of clusters: Found}."""
-    return {k: Found(labels) for k, labels in cut_graph(affinity, ks, seed).items()}
+    """`cut_graph` as {number of clusters: MethodResult}."""
+    return {k: MethodResult(labels) for k, labels in cut_graph(affinity, ks, seed).items()}
 
 
 METHODS = {

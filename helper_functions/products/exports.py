@@ -28,7 +28,7 @@ EAZY_ZERO_POINT = 23.9  # AB magnitude of 1 microjansky
 CURVES = f"FILTER.RES.sedpy_{version('astro-sedpy')}"  # numbers of filters are those of one version of sedpy
 
 # Columns of the tables for bagpipes and prospector: unit, and what they hold.
-COLUMNS = {
+EXPORT_COLUMNS = {
     "id": (None, "name of the file and label in the label image"),
     "cluster": (None, "label in the label image"),
     "redshift": (None, "of the galaxy; NaN where it is not known"),
@@ -125,7 +125,7 @@ def _ecsv(photometry, quantity, columns):
     }
     filters = [load_filter(band).name for band in photometry.bands]
     meta = {"run": photometry.run, "errors": _what_errors_have(photometry), "filters": filters}
-    return _text(described(Table(known | columns, meta=meta), COLUMNS), "ascii.ecsv")
+    return _text(described(Table(known | columns, meta=meta), EXPORT_COLUMNS), "ascii.ecsv")
 
 
 # ---- bagpipes -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 
 import data_paths
 from helper_functions.explorer.index import update_index
-from helper_functions.files.log import say
+from helper_functions.files.log import report
 from helper_functions.files.records import code_digest, digest, locked, read_record
 from helper_functions.files.saving import save_figure, save_json
 from helper_functions.products.region_catalog import update_regions
@@ -94,7 +94,7 @@ def show_field(summary, settings):
     try:
         if settings.explorer:
             update_index(settings.output, summary.rows)
-            say(f"look at it in a browser: {data_paths.index_path(settings.output)}")
+            report(f"look at it in a browser: {data_paths.index_path(settings.output)}")
     except Exception as problem:
         warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 

@@ -22,7 +22,7 @@ def label_hdus(result, settings, fingerprint):
     result : RunResult
     settings : Settings
     fingerprint : str
-        Of what the run was made from; see `store.what_is_asked`.
+        Of what the run was made from; see `store.run_fingerprints`.
 
     Returns
     -------

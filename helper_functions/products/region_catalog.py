@@ -8,26 +8,25 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.composite_seds import SYSTEMATIC
-from helper_functions.files.records import code_digest, describe_files, digest, files_stand, read_record
+from helper_functions.files.records import code_digest, describe_files, digest, files_unchanged, read_record
 from helper_functions.files.saving import save_fits, save_json, table_hdu
 from helper_functions.products.photometry import UNIT
 from helper_functions.products.region_rows import OF_REGION, rows_of_run, source_state
-from helper_functions.products.summary import COLUMNS as SUMMARY
-from helper_functions.products.summary import OK
+from helper_functions.products.summary import OK, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
 
 # Columns of the table: unit, what they hold, and their UCD (IVOA). Those of a run are from its row of the summary.
 OF_RUN = {
-    "id_dr3": (None, SUMMARY["id_dr3"][1], "meta.id"),
-    "run": (None, SUMMARY["run"][1], "meta.id"),
+    "id_dr3": (None, SUMMARY_COLUMNS["id_dr3"][1], "meta.id"),
+    "run": (None, SUMMARY_COLUMNS["run"][1], "meta.id"),
     "redshift": (None, "of the galaxy", "src.redshift"),
     "n_clusters": (None, "clusters of the run", "meta.number"),
-    "k_low": (None, SUMMARY["k_low"][1], "meta.number"),
-    "k_high": (None, SUMMARY["k_high"][1], "meta.number"),
-    "snr_median": (None, SUMMARY["snr_median"][1], "stat.snr"),
-    "snr_peak": (None, SUMMARY["snr_peak"][1], "stat.snr"),
+    "k_low": (None, SUMMARY_COLUMNS["k_low"][1], "meta.number"),
+    "k_high": (None, SUMMARY_COLUMNS["k_high"][1], "meta.number"),
+    "snr_median": (None, SUMMARY_COLUMNS["snr_median"][1], "stat.snr"),
+    "snr_peak": (None, SUMMARY_COLUMNS["snr_peak"][1], "stat.snr"),
     **{name: (None, f"of the run: {figure.meaning}", None) for name, figure in QUALITY.items()},
-    "settings": (None, SUMMARY["settings"][1], "meta.id"),
+    "settings": (None, SUMMARY_COLUMNS["settings"][1], "meta.id"),
 }
 FIRST = ("id_dr3", "run", "kind", "cluster", "ra", "dec", "redshift")
 
@@ -59,7 +58,7 @@ def update_regions(output, rows):
     states = [digest(source_state(output, row["run"], row["id_dr3"])) for row in rows]
     config = digest(code_digest(), states, [[row[name] for name in OF_RUN] for row in rows])
     record = read_record(record_path)
-    if not files_stand(output, record.get("files", {})) or record.get("code") != code_digest():
+    if not files_unchanged(output, record.get("files", {})) or record.get("code") != code_digest():
         record = {}
     if record.get("config") == config:
         return []

@@ -10,21 +10,21 @@ from astropy.table import Table
 import data_paths
 from helper_functions.products import sed_tables
 from helper_functions.products.photometry import TABLES, UNIT
-from helper_functions.products.summary import COLUMNS as SUMMARY
+from helper_functions.products.summary import SUMMARY_COLUMNS
 
 KINDS = {name.removesuffix("s"): path_of for name, path_of in TABLES.items()}  # a row is one of these
 EXTRAS = {
     "features": data_paths.region_features_path,
     "fits": data_paths.fits_path,
 }  # tables with a row for each region
-FACTOR = sed_tables.COLUMNS["flux_total"][0].to(UNIT)
+FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns of the rows besides fluxes and what other tables bring: unit, what they hold, and their UCD (IVOA).
 OF_REGION = {
     "kind": (None, "population: blends taken apart; composite: of the members of the cluster", "meta.code"),
-    "cluster": (None, sed_tables.COLUMNS["cluster"][1], "meta.id.part"),
-    "ra": (u.deg, sed_tables.COLUMNS["ra"][1], "pos.eq.ra;meta.main"),
-    "dec": (u.deg, sed_tables.COLUMNS["dec"][1], "pos.eq.dec;meta.main"),
+    "cluster": (None, sed_tables.SED_COLUMNS["cluster"][1], "meta.id.part"),
+    "ra": (u.deg, sed_tables.SED_COLUMNS["ra"][1], "pos.eq.ra;meta.main"),
+    "dec": (u.deg, sed_tables.SED_COLUMNS["dec"][1], "pos.eq.dec;meta.main"),
     "n_pixels": (None, "members of the cluster", "meta.number"),
     "area": (u.arcsec**2, "of these members", "phys.angArea"),
     "flag": (None, "what is to be known of all fluxes of the region; empty where nothing is", "meta.code"),
@@ -161,7 +161,7 @@ def _add_extras(wide, name, path):
     kinds = [kind.removesuffix("s") for kind in table.get("kind", ())] or [next(iter(wide))] * len(table["cluster"])
     described = {}
     for column, meaning in _numeric_columns(path, tuple(table)).items():
-        new = f"{name}_{column}" if column in OF_REGION or column in SUMMARY else column
+        new = f"{name}_{column}" if column in OF_REGION or column in SUMMARY_COLUMNS else column
         described[new] = meaning
         values = _numbers(table[column]).astype(np.float32)
         for kind, columns in wide.items():

@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
-from helper_functions.files.log import progress_bar, say
+from helper_functions.files.log import progress_bar, report
 from helper_functions.files.records import code_digest, digest
 from helper_functions.files.saving import save_fits, table_hdu
 from helper_functions.registration.measure_shifts import WRONG_WCS, measure_sources
@@ -72,7 +72,7 @@ def register_survey(survey, output):
         in_words = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
     else:
         in_words = ": no source is bright enough to measure it"
-    say(f"registration of the bands{in_words}")
+    report(f"registration of the bands{in_words}")
     save_fits(here, shifts_to_fits(sources, survey.bands))
 
 

@@ -16,7 +16,7 @@ from helper_functions.survey.flux_units import FLUX_UNIT
 FAINTEST = 2.0  # errors that a flux must have to count as measured
 
 # Columns of the tables of SEDs: unit, and what they hold.
-COLUMNS = {
+SED_COLUMNS = {
     "cluster": (None, "label in the label image, from 1 by falling number of pixels"),
     "band": (None, "filter"),
     "filter": (None, "name of its curve in sedpy; empty where it has none"),
@@ -43,9 +43,9 @@ COLUMNS = {
     "similarity_2sigma": (None, "the same, exceeded by all but 2.3%"),
     "flag": (None, "what is to be known of the row; empty where nothing is"),
 }
-BUDGET = {  # columns of the flux budget
-    "band": COLUMNS["band"],
-    "wave_obs": COLUMNS["wave_obs"],
+BUDGET_COLUMNS = {  # columns of the flux budget
+    "band": SED_COLUMNS["band"],
+    "wave_obs": SED_COLUMNS["wave_obs"],
     "selected": (FLUX_UNIT, "sum over all selected pixels"),
     "clusters": (FLUX_UNIT, "of this, in clusters: of all populations, or of all members"),
     "unassigned": (FLUX_UNIT, "of this, in pixels of no cluster"),
@@ -139,9 +139,9 @@ def _table(values, n_pixels, seds, psf_area, what):
         "surface_brightness": np.divide(values["flux_total"], area, out=np.full(area.shape, np.nan), where=area > 0),
         "flag": flags(values["flux"], values["flux_err"], n_pixels, psf_area),
     }
-    columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in COLUMNS if name in values}
+    columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in SED_COLUMNS if name in values}
     meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest()}
-    return described(Table(columns, meta=meta), COLUMNS)
+    return described(Table(columns, meta=meta), SED_COLUMNS)
 
 
 def flags(flux, error, n_pixels, psf_area):
@@ -177,4 +177,4 @@ def budget_table(budget, cutout, seds):
     table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
     table["segment"], table["selected_share"] = segment, share
     table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest()}
-    return described(table, BUDGET)
+    return described(table, BUDGET_COLUMNS)

@@ -21,7 +21,7 @@ OK, FAILED = "ok", "failed"
 EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # what a galaxy may be like without anything being wrong
 
 # Columns of summary.ecsv: the value that stands where there is none, and what the column holds.
-COLUMNS = {
+SUMMARY_COLUMNS = {
     "id_dr3": (0, "id in the catalog and the segmap"),
     "run": ("", "method, norm and metric as in folder names"),
     "method": ("", ""),
@@ -64,7 +64,7 @@ COLUMNS = {
     "status": ("", "ok, or what went wrong"),
     "message": ("", ""),
 }
-EMPTY = {name: nothing for name, (nothing, _) in COLUMNS.items()}
+EMPTY = {name: nothing for name, (nothing, _) in SUMMARY_COLUMNS.items()}
 
 
 def ok_row(result, pictures, seconds):
@@ -80,7 +80,7 @@ def ok_row(result, pictures, seconds):
     Returns
     -------
     dict
-        With the keys of COLUMNS.
+        With the keys of SUMMARY_COLUMNS.
     """
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
@@ -246,8 +246,8 @@ def _rows_of(folder):
 
 def summary_table(rows):
     """The rows as a `Table`, described column by column."""
-    table = Table({name: [row[name] for row in rows] for name in COLUMNS})
-    for name, (_, description) in COLUMNS.items():
+    table = Table({name: [row[name] for row in rows] for name in SUMMARY_COLUMNS})
+    for name, (_, description) in SUMMARY_COLUMNS.items():
         table[name].description = description or None
     table["seconds"].unit = "s"
     return table

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 LEAST_OVERLAP = 1 / 3
 
 
-def in_regions(labels, regions):
+def region_map(labels, regions):
     """Region of each pixel.
 
     Parameters
@@ -44,7 +44,7 @@ def match_regions(labels, others):
     labels : int ndarray of any shape
         0 not selected, 1..n_clusters, -1 in none.
     others : sequence of int ndarrays of the same shape
-        The regions of other runs, from `in_regions`; their order does not matter.
+        The regions of other runs, from `region_map`; their order does not matter.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def agreement(runs, maps):
     runs : sequence of str
         Names, at least one.
     maps : sequence of int ndarrays of shape (ny, nx)
-        The regions of each run, from `in_regions`, of the same selected pixels.
+        The regions of each run, from `region_map`, of the same selected pixels.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def consensus(maps):
     Parameters
     ----------
     maps : sequence of int ndarrays of shape (ny, nx)
-        The regions of each run, from `in_regions`, of the same selected pixels.
+        The regions of each run, from `region_map`, of the same selected pixels.
 
     Returns
     -------

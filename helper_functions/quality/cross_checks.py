@@ -41,30 +41,30 @@ CHECKS = {
 }
 
 
-def cross_check(judged):
-    """All figures of CHECKS, {name: value}, for a `Judged`; NaN where there is nothing to agree on.
+def cross_check(sample):
+    """All figures of CHECKS, {name: value}, for a `ClusteringSample`; NaN where there is nothing to agree on.
 
     With one cluster there is not, nor where a half has less than LEAST_BANDS bands, or cannot be clustered.
     """
     found = dict.fromkeys(CHECKS, np.nan)
-    if len(judged.composites.flux) < 2:
+    if len(sample.composites.flux) < 2:
         return found
-    seds, squares = judged.seds, squares_of(judged.seds)
-    some = some_squares(squares, HALVES_PIXELS, judged.seed)
-    halves = [labels_again(judged, seds.only(some, bands)) for bands in halves_of_bands(seds)]
+    seds, squares = sample.seds, squares_of(sample.seds)
+    some = some_squares(squares, HALVES_PIXELS, sample.seed)
+    halves = [recluster_or_none(sample, seds.only(some, bands)) for bands in halves_of_bands(seds)]
     if len(halves) == 2 and all(labels is not None for labels in halves):
         found["bands_agree"], found["bands_agree_err"] = rand_index_and_error(*halves, squares[some])
-    others = [labels_again(judged, seds, seed=judged.seed + number) for number in range(1, OTHER_SEEDS + 1)]
-    indices = [rand_index(tables_of(judged.labels, each).sum(axis=0)) for each in others if each is not None]
+    others = [recluster_or_none(sample, seds, seed=sample.seed + number) for number in range(1, OTHER_SEEDS + 1)]
+    indices = [rand_index(tables_of(sample.labels, each).sum(axis=0)) for each in others if each is not None]
     if indices:
         found["seeds_agree"] = float(np.mean(indices))
     return found
 
 
-def labels_again(judged, seds, **options):
+def recluster_or_none(sample, seds, **options):
     """Labels of these pixels into as many clusters as the run has; None where the method refuses them."""
     try:
-        return judged.again(seds, **options)
+        return sample.recluster(seds, **options)
     except ValueError:  # such as bands without signal, or none that a feature lies in
         return None
 

@@ -1,6 +1,6 @@
 """How good a clustering is, judged without knowing the truth.
 
-A figure is a function `figure(judged)` that takes a `Judged` and returns a number, NaN where there is nothing to judge.
+A figure is a function `figure(sample)` that takes a `ClusteringSample` and returns a number, NaN where it is undefined.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ HALF_BLOCK = 0.16  # arcsec, side of the squares that are predicted from each ot
 REDRAWS = 2
 
 
-class Judged(NamedTuple):
-    """A clustering that is to be judged, and what it was made of."""
+class ClusteringSample(NamedTuple):
+    """A clustering, and what its quality is measured from."""
 
     seds: PixelSEDs
     labels: np.ndarray  # (n_pixels,), 1..n_clusters, below 1 for none
     composites: CompositeSEDs  # of these labels
     # (PixelSEDs, seed=...) -> labels: clusters other fluxes, bands or pixels in the same way, into as many.
-    again: Callable
+    recluster: Callable
     confidence: np.ndarray | None = None  # (n_pixels,), probability of the labels; None where the method knows none
     seed: int = 0
 
@@ -33,31 +33,31 @@ class Judged(NamedTuple):
 # ---- the figures ------------------------------------------------------------
 
 
-def similarity_median(judged):
-    return float(similarity_summary(judged.composites.similarity)[0])
+def similarity_median(sample):
+    return float(similarity_summary(sample.composites.similarity)[0])
 
 
-def similarity_2sigma(judged):
-    return float(similarity_summary(judged.composites.similarity)[1])
+def similarity_2sigma(sample):
+    return float(similarity_summary(sample.composites.similarity)[1])
 
 
-def reduced_chi2(judged):
+def reduced_chi2(sample):
     """Chi2 per degree of freedom of clustered pixels: each pixel's amplitude takes one, each composite all but one."""
-    member = judged.labels > 0
-    residual = residuals(judged.seds, judged.labels)[member]
-    n_composite = np.isfinite(judged.composites.flux).sum(axis=1)
+    member = sample.labels > 0
+    residual = residuals(sample.seds, sample.labels)[member]
+    n_composite = np.isfinite(sample.composites.flux).sum(axis=1)
     taken = np.maximum(n_composite - 1, 0).sum()
-    n_free = np.isfinite(judged.seds.flux[member]).sum() - member.sum() - taken
+    n_free = np.isfinite(sample.seds.flux[member]).sum() - member.sum() - taken
     return float(np.nansum(residual**2) / n_free) if n_free > 0 else np.nan
 
 
-def held_out_error(judged):
+def held_out_error(sample):
     """How well composites predict pixels that they are not made of: 68th percentile of `band_errors`, mean over bands.
 
     Composites of one half of the pixels are tried on the other half, and the other way round. The halves are squares of
     HALF_BLOCK a side like the fields of a chessboard, as noise is correlated between neighbours.
     """
-    seds, labels = judged.seds, judged.labels
+    seds, labels = sample.seds, sample.labels
     side = max(round(in_pixels(HALF_BLOCK, seds.pixel)), 1)
     half = (seds.rows // side + seds.cols // side) % 2
     errors = [np.empty((0, seds.flux.shape[1]))]
@@ -69,9 +69,9 @@ def held_out_error(judged):
     return float(np.nanpercentile(errors[:, known], 68.27, axis=0).mean()) if known.any() else np.nan
 
 
-def fragmentation(judged):
+def fragmentation(sample):
     """Share of pixels side by side that differ in label, relative to the share if labels were shuffled."""
-    rows, cols, labels = judged.seds.rows, judged.seds.cols, judged.labels
+    rows, cols, labels = sample.seds.rows, sample.seds.cols, sample.labels
     image = np.zeros((rows.max() + 2, cols.max() + 2), dtype=int)
     image[rows, cols] = labels
     pairs = [(image[:-1], image[1:]), (image[:, :-1], image[:, 1:])]
@@ -84,40 +84,40 @@ def fragmentation(judged):
     return float(np.mean(one[both] != other[both]) / shuffled)
 
 
-def stability(judged):
-    """Agreement with the labels that `judged.again` finds when noise is drawn anew on top."""
-    n_clusters = len(judged.composites.flux)
-    found = {n_clusters: judged.labels}
-    indices = stability_of(judged.seds, found, lambda drawn: {n_clusters: judged.again(drawn)}, judged.seed)
+def stability(sample):
+    """Agreement with the labels that `sample.again` finds when noise is drawn anew on top."""
+    n_clusters = len(sample.composites.flux)
+    found = {n_clusters: sample.labels}
+    indices = stability_of(sample.seds, found, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed)
     return float(np.mean(indices[n_clusters]))
 
 
-def brightness_share(judged):
+def brightness_share(sample):
     """Share of the variance of log brightness that is between clusters: 1 for a run that sorts by brightness.
 
     Brightness is the mean flux over the bands that are used for clustering; pixels where it is not positive, or lacks a
     band, do not count.
     """
-    flux = judged.seds.flux[:, complete_block(judged.seds.flux)[1]]
+    flux = sample.seds.flux[:, complete_block(sample.seds.flux)[1]]
     brightness = flux.mean(axis=1)
-    usable = (brightness > 0) & (judged.labels > 0)
+    usable = (brightness > 0) & (sample.labels > 0)
     if not usable.any():
         return np.nan
     logarithm = np.log(brightness[usable])
-    _, cluster = np.unique(judged.labels[usable], return_inverse=True)
+    _, cluster = np.unique(sample.labels[usable], return_inverse=True)
     means = np.bincount(cluster, logarithm) / np.bincount(cluster)
     total = np.var(logarithm)
     return float(np.var(means[cluster]) / total) if total > 0 else np.nan
 
 
-def confidence_median(judged):
-    return np.nan if judged.confidence is None else float(np.nanmedian(judged.confidence))
+def confidence_median(sample):
+    return np.nan if sample.confidence is None else float(np.nanmedian(sample.confidence))
 
 
 class QualityFigure(NamedTuple):
     """A figure, what it means, and how the comparison page writes it."""
 
-    measure: Callable  # Judged -> float
+    measure: Callable  # ClusteringSample -> float
     meaning: str  # in a line of a table
     symbol: str = ""  # on the comparison page; empty: it is not there
     form: str = "{:z.2f}"  # how its value is written there
@@ -161,10 +161,10 @@ QUALITY = {
 }
 
 
-def judge(judged, is_first=False):
-    """All figures of QUALITY, {name: value}, for a `Judged`; and those of CHECKS for the first run of a galaxy."""
-    found = {name: figure.measure(judged) for name, figure in QUALITY.items()}
-    return found | cross_check(judged) if is_first else found
+def quality_metrics(sample, is_first=False):
+    """All figures of QUALITY, {name: value}; and those of CHECKS for the first run of a galaxy."""
+    found = {name: figure.measure(sample) for name, figure in QUALITY.items()}
+    return found | cross_check(sample) if is_first else found
 
 
 # ---- parts of figures -------------------------------------------------------
@@ -204,7 +204,7 @@ def band_errors(seds, templates):
     return (flux - predicted) / error
 
 
-def stability_of(seds, found, again, seed):
+def stability_of(seds, found, recluster, seed):
     """Adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
 
     Data with noise on top has sqrt(2) times the noise of the data, so that the labels of the data themselves are a
@@ -216,19 +216,19 @@ def stability_of(seds, found, again, seed):
     found : dict
         Number of clusters -> labels of the pixels.
     again : callable
-        `again(seds)` gives such a dictionary for other fluxes of the same pixels.
+        `recluster(seds)` gives such a dictionary for other fluxes of the same pixels.
     seed : int
         Of the noise.
 
     Returns
     -------
     dict
-        Number of clusters -> index with each of REDRAWS draws, an array; NaN where `again` found no such number.
+        Number of clusters -> index with each of REDRAWS draws, an array; NaN where `recluster` found no such number.
     """
     from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
 
     rng = np.random.default_rng(seed)
-    redone = [again(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
+    redone = [recluster(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
     return {
         k: np.array([adjusted_rand_score(labels, other[k]) if k in other else np.nan for other in redone])
         for k, labels in found.items()

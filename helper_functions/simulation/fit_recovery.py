@@ -208,7 +208,7 @@ def read_fits(output):
     return Table(fits), Table(galaxies)
 
 
-def judge(fits):
+def quality_metrics(fits):
     """How good the intervals are, for each quantity.
 
     Parameters
@@ -274,7 +274,7 @@ def report(output):
     if not len(fits):
         raise ValueError(f"there is no fit in {output}")
     regions = fits[np.array(fits["target"]) != INTEGRATED]
-    found, weighed = judge(regions), masses(fits, galaxies)
+    found, weighed = quality_metrics(regions), masses(fits, galaxies)
     save_table(output / "fits.ecsv", fits)
     save_table(output / "intervals.ecsv", found)
     save_table(output / "masses.ecsv", weighed)

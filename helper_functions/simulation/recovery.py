@@ -50,7 +50,7 @@ MATRICES = {  # picture -> suite, score, and what to call it
     "score_matrix_core": ("galaxies", "ari_core", "core pixels"),
     "score_matrix_decoupled": ("decoupled", "ari", "decoupled pixels"),
 }
-ORACLE, CHANCE = "oracle", "chance"
+TRUE_SEDS, CHANCE = "true SEDs", "chance"
 TAKES_APART = "blended_mixture"  # the method that gives SEDs of populations
 SHOWN_KIND = 8  # of the realistic galaxies: four populations whose SEDs differ by much
 
@@ -71,7 +71,7 @@ def score(galaxy, suite, run, n_clusters, seed=0):
     With "auto" clusters the method's own criterion chooses, and the number asked for is the one that it chose.
     """
     start, criterion = time.perf_counter(), GIVEN
-    if run == ORACLE:
+    if run == TRUE_SEDS:
         labels = 1 + nearest_sed(galaxy.seds, galaxy.region_seds)
     elif run == CHANCE:
         labels = np.random.default_rng(seed).permutation(galaxy.region)
@@ -100,11 +100,11 @@ def score_galaxy(number, first_seed, runs):
     rows, maps = [], {"truth": galaxy.region}
     for suite in SUITES:
         target = galaxy if suite == "galaxies" else decouple(galaxy, first_seed + number)
-        for run in [*runs, ORACLE, CHANCE]:
+        for run in [*runs, TRUE_SEDS, CHANCE]:
             row, labels = score(target, suite, run, n_true)
             rows.append(row)
-            if suite == "galaxies" and (run == ORACLE or run in plain_runs()):
-                maps[run if run == ORACLE else run.method] = labels
+            if suite == "galaxies" and (run == TRUE_SEDS or run in plain_runs()):
+                maps[run if run == TRUE_SEDS else run.method] = labels
         rows += [row for run in plain_runs() for row in score_criteria(target, suite, run)]
     for run, step in product(plain_runs(), STEPS):
         if step and n_true + step >= 1:
@@ -116,8 +116,8 @@ def score_realistic(number, galaxies, runs):
     """All rows of one galaxy with flaws, and its label maps for the picture: of the number that each method chose."""
     galaxy = galaxies[number]
     n_true = len(galaxy.region_seds)
-    row, labels = score(galaxy, REALISTIC, ORACLE, n_true)
-    rows, maps = [row], {"truth": galaxy.region, ORACLE: labels}
+    row, labels = score(galaxy, REALISTIC, TRUE_SEDS, n_true)
+    rows, maps = [row], {"truth": galaxy.region, TRUE_SEDS: labels}
     for run in runs:
         at_truth, _ = score(galaxy, REALISTIC, run, n_true)
         chosen, maps[run.method] = score(galaxy, REALISTIC, run, AUTO)

@@ -7,13 +7,13 @@ from astropy.table import Table
 from astropy.wcs.utils import proj_plane_pixel_area
 
 import data_paths
-from helper_functions.files.log import say
+from helper_functions.files.log import report
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.pixel_seds import pixel_of
 from helper_functions.products.registration import measure_survey, refuse_wrong_wcs
 from helper_functions.psf import PIXEL, measure_fwhm
 from helper_functions.registration.shifts import UNKNOWN, WORTH_CORRECTING, combined
-from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, middle_and_scatter, sky_of
+from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, median_and_mad_std, sky_of
 from helper_functions.survey.catalogs import check_columns, column_names
 from helper_functions.survey.flux_units import FLUX_UNIT
 from helper_functions.survey.images import (
@@ -31,7 +31,7 @@ from prepare_images import open_survey
 WINDOW = 128  # pixels, side of a window whose sky is looked at
 WINDOWS = 5  # as many along each side of the mosaic
 PLENTY = 4  # times the sky that is enough: gives a noise scale to a few percent where noise is correlated
-COLUMNS = (
+CHECK_COLUMNS = (
     "band",
     "image",
     "weight",
@@ -59,7 +59,7 @@ def check_survey(folder, survey):
     try:
         segmap, bands = check_catalogs(folder, survey)
     except (OSError, ValueError) as problem:
-        say(f"refused: {problem}")
+        report(f"refused: {problem}")
         return 1
     windows = list(sky_windows(segmap))
     rows, refused = [], []
@@ -73,12 +73,12 @@ def check_survey(folder, survey):
     used = sum(row["what will be used"].startswith("yes") for row in rows)
     if used and not refused:
         refused += check_registration(folder, survey, {row["band"]: row for row in rows})
-    table = Table([[row.get(column, "") for row in rows] for column in COLUMNS], names=COLUMNS)
+    table = Table([[row.get(column, "") for row in rows] for column in CHECK_COLUMNS], names=CHECK_COLUMNS)
     for line in table.pformat(max_lines=-1, max_width=-1, align="<"):
-        say(line.rstrip())
+        report(line.rstrip())
     for problem in refused:
-        say(f"refused: {problem}")
-    say(f"{used} of {len(rows)} bands can be used" + ("" if used else ": nothing can be clustered"))
+        report(f"refused: {problem}")
+    report(f"{used} of {len(rows)} bands can be used" + ("" if used else ": nothing can be clustered"))
     return 1 if refused or not used else 0
 
 
@@ -86,20 +86,22 @@ def check_catalogs(folder, survey):
     """Tell of catalogs, segmap and PSF; return the segmap and the bands that there may be, see `find_bands`."""
     files = data_paths.SURVEYS[survey]
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
-    say(f"survey {survey!r} in {folder}")
-    say(f"galaxies: {check_columns(super_catalog, [files.id_column])} rows of {super_catalog.name}: {files.id_column}")
+    report(f"survey {survey!r} in {folder}")
+    report(
+        f"galaxies: {check_columns(super_catalog, [files.id_column])} rows of {super_catalog.name}: {files.id_column}"
+    )
     redshifts = ", ".join(files.z_columns)
     if redshifts:
         n_rows = check_columns(sps_catalog, [files.id_column, *files.z_columns])
         redshifts = f"{n_rows} rows of {sps_catalog.name}: {files.id_column}, {redshifts}"
-    say(f"redshifts: {redshifts or 'not known'}")
+    report(f"redshifts: {redshifts or 'not known'}")
     segmap = open_mosaic(segmap_path, data_paths.cache_folder())
     size = " x ".join(map(str, segmap.shape))
-    say(f"segments: {segmap_path.name}, {size} pixels of {pixel_in_words(segmap)}")
+    report(f"segments: {segmap_path.name}, {size} pixels of {pixel_in_words(segmap)}")
     if psf_path := find_psf(folder, survey):
         pixel = pixel_of(segmap.wcs)
         fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
-        say(f"PSF: {psf_path.name}, FWHM {fwhm:.3f} arcsec on the survey's pixels")
+        report(f"PSF: {psf_path.name}, FWHM {fwhm:.3f} arcsec on the survey's pixels")
     return segmap, find_bands(folder, survey, column_names(super_catalog))
 
 
@@ -124,7 +126,7 @@ def check_registration(folder, survey, rows):
 
 
 def check_band(folder, survey, name, segmap, windows):
-    """What there is to be told of one band, a cell for each of COLUMNS that is known."""
+    """What there is to be told of one band, a cell for each of CHECK_COLUMNS that is known."""
     paths = find_images(folder, survey, name)
     if paths is None:
         return {"image": "none", "what will be used": "no: left out"}
@@ -185,7 +187,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
         data = sky & np.isfinite(flux)
         if data.any():
             found = np.append(found, (flux[data] - np.median(flux[data])) / err[data])
-    return middle_and_scatter(found)[1] if found.size >= enough else np.nan
+    return median_and_mad_std(found)[1] if found.size >= enough else np.nan
 
 
 # ---- in words ---------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 from tqdm import tqdm
 
-from helper_functions.files.saving import checksum, is_as_described, remove_abandoned, save_json, written_beside
+from helper_functions.files.saving import atomic_path, checksum, is_unchanged, remove_abandoned, save_json
 
 COPY_BYTES = 4 * 2**20
 BLOCK_BYTES = 2880  # FITS headers and data are padded to multiples of it
@@ -74,7 +74,7 @@ def _unpack_to(target, path, cache_folder):
     target.parent.mkdir(parents=True, exist_ok=True)
     most = min(MOST_UNPACKED_BYTES, shutil.disk_usage(target.parent).free)
     remove_abandoned(target.parent)
-    with written_beside(target) as partial:
+    with atomic_path(target) as partial:
         size = crc = 0
         with open(partial, "wb") as sink:
             for part in unpacked_parts(path, most, cache_folder):
@@ -107,7 +107,7 @@ def is_undamaged(target):
         size, crc, mtime_ns = (record[name] for name in ("size", "crc32", "mtime_ns"))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
-    if not is_as_described(target, size, mtime_ns, crc):
+    if not is_unchanged(target, size, mtime_ns, crc):
         return False
     with suppress(OSError):  # in a cache that can only be read, the content is read each time
         if target.stat().st_mtime_ns != mtime_ns:

@@ -104,7 +104,7 @@ def chosen_ids(settings):
     return chosen
 
 
-def in_good_order(survey, settings):
+def processing_order(survey, settings):
     """The ids asked for in the order in which they are best done.
 
     Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,

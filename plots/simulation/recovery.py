@@ -7,7 +7,7 @@ import numpy as np
 from plots.style import PALETTE, bare, grid, label_image, new_figure, wavelength_axis
 
 MAPS_A_PAGE = 6  # galaxies
-REFERENCES = {"oracle": ("black", "--"), "chance": ("0.5", ":")}
+REFERENCES = {"true SEDs": ("black", "--"), "chance": ("0.5", ":")}
 
 
 def score_matrix(means, methods, norms, metrics, name="ari", title="all selected pixels"):

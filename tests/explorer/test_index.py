@@ -10,7 +10,7 @@ from conftest import BANDS, celestial_wcs
 from matplotlib.image import imread
 
 import data_paths
-from helper_functions.explorer.index import COLUMNS, FLAGS, listed_galaxy, save_thumbnail, update_index
+from helper_functions.explorer.index import FLAGS, LIST_COLUMNS, listed_galaxy, save_thumbnail, update_index
 from helper_functions.pixel_seds import Cutout
 from helper_functions.products.summary import EMPTY
 from main_clustering import main
@@ -149,7 +149,7 @@ def test_says_what_its_columns_are(listing):
     listing.find("summary")[0].click()
     lines = [each.text for each in listing.find("details p")]
     assert lines[2] == "pixels selected pixels"
-    assert len(lines) == len(COLUMNS)
+    assert len(lines) == len(LIST_COLUMNS)
 
 
 def test_links_lead_to_pages_that_there_are(listing):

@@ -18,7 +18,7 @@ from helper_functions.explorer.galaxy import read_galaxy, tangent_plane
 from helper_functions.explorer.runs import measured, spread
 from helper_functions.files.records import GALAXY, load_record, save_record
 from helper_functions.products.labels import read_clusters
-from helper_functions.quality.compare_runs import in_regions
+from helper_functions.quality.compare_runs import region_map
 from helper_functions.quality.cross_checks import CHECKS
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import main
@@ -30,7 +30,7 @@ FLAGS = ("--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters",
 
 def bare(patch):
     """Without figures of quality, and pages of one line: both are tested elsewhere."""
-    patch.setattr(main_clustering, "judge", lambda judged, is_first: dict.fromkeys(QUALITY, 0.5))
+    patch.setattr(main_clustering, "quality_metrics", lambda judged, is_first: dict.fromkeys(QUALITY, 0.5))
     patch.setattr("plots.explorer.page.explorer_page", lambda view: f"a page of {len(view.runs)} runs")
 
 
@@ -73,7 +73,7 @@ def test_what_a_page_shows_is_what_the_files_hold(made):
     assert kmeans.populations is None
     assert kmeans.confidence is None
     assert view.agreement[0, 1] == pytest.approx(adjusted_rand_score(blended.labels, kmeans.labels))
-    regions = [in_regions(run.labels, run.regions) for run in view.runs]
+    regions = [region_map(run.labels, run.regions) for run in view.runs]
     assert ((view.consensus == regions[0]) | (view.consensus == regions[1])).all()
 
 

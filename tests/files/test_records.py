@@ -11,7 +11,7 @@ from helper_functions.files.records import (
     Busy,
     describe_files,
     digest,
-    files_stand,
+    files_unchanged,
     galaxy_lock,
     load_record,
     locked,
@@ -39,14 +39,14 @@ def test_files_stand_as_long_as_their_content_does(tmp_path):
     path.write_bytes(b"content")
     described = describe_files(tmp_path, [path])
     assert list(described) == ["images/a.png"]
-    assert files_stand(tmp_path, described)
+    assert files_unchanged(tmp_path, described)
     os.utime(path, (1, 1))  # copied elsewhere and back: another time, the same content
-    assert files_stand(tmp_path, described)
+    assert files_unchanged(tmp_path, described)
     for damage in (b"", b"conten", b"c\0ntent"):  # emptied, truncated, and zeroed in part
         path.write_bytes(damage)
-        assert not files_stand(tmp_path, described)
+        assert not files_unchanged(tmp_path, described)
     path.unlink()
-    assert not files_stand(tmp_path, described)
+    assert not files_unchanged(tmp_path, described)
 
 
 def test_a_lock_is_held_against_others_and_ends_with_its_process(tmp_path):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from helper_functions.files.saving import (
     STEP,
+    atomic_path,
     check_writable,
     in_single,
     remove_abandoned,
@@ -21,7 +22,6 @@ from helper_functions.files.saving import (
     save_fits,
     small_labels,
     to_steps,
-    written_beside,
 )
 
 
@@ -39,13 +39,13 @@ def test_a_png_has_the_pixels_that_matplotlib_draws(tmp_path):
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "file.txt"
-    with written_beside(path) as partial:
+    with atomic_path(path) as partial:
         partial.write_text("first")
         assert not path.exists()
     assert path.read_text() == "first"
 
     def die_half_way():
-        with written_beside(path) as partial:
+        with atomic_path(path) as partial:
             partial.write_text("half")
             raise KeyboardInterrupt
 
@@ -68,7 +68,7 @@ def test_the_name_to_write_to_is_nobody_elses(tmp_path):
     victim, path = tmp_path / "victim", tmp_path / "file.txt"
     victim.write_text("precious")
     (tmp_path / "file.txt.partial").symlink_to(victim)
-    with written_beside(path) as first, written_beside(path) as second:
+    with atomic_path(path) as first, atomic_path(path) as second:
         assert first != second
         assert stat.S_IMODE(first.stat().st_mode) == 0o600
         first.write_text("one")
@@ -83,15 +83,15 @@ def test_the_name_to_write_to_is_nobody_elses(tmp_path):
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     write = """
 import os, signal, sys
-from helper_functions.files.saving import written_beside
-with written_beside(sys.argv[1]) as partial:
+from helper_functions.files.saving import atomic_path
+with atomic_path(sys.argv[1]) as partial:
     partial.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
     path = tmp_path / "deep" / "a-b.txt"
     subprocess.run([sys.executable, "-c", write, path], cwd=Path(__file__).parents[2])
     (left,) = path.parent.iterdir()
-    with written_beside(path) as mine:
+    with atomic_path(path) as mine:
         elsewhere = path.parent / mine.name.replace(socket.gethostname(), "another-machine")
         elsewhere.write_text("")
         remove_abandoned(tmp_path)

@@ -18,7 +18,7 @@ from helper_functions.fits import map_table as paint_maps
 from helper_functions.fits.files import RANGE, fit_paths
 from helper_functions.fits.property_maps import LIGHT, PIXELS, paint_table, region_light
 from helper_functions.fits.regions import fit_galaxies
-from helper_functions.fits.tasks import Known, notes_of, region_tasks, what_is_known
+from helper_functions.fits.tasks import FitInputs, load_fit_inputs, notes_of, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
 from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
@@ -57,7 +57,7 @@ def bare(patch):
     """Cluster without pictures and figures of quality, which are tested elsewhere."""
     for pictures in ("RUN_PICTURES", "GALAXY_PICTURES"):
         patch.setattr(f"helper_functions.products.pictures.{pictures}", {})
-    patch.setattr(main_clustering, "judge", lambda judged, is_first: dict.fromkeys(QUALITY, np.nan))
+    patch.setattr(main_clustering, "quality_metrics", lambda judged, is_first: dict.fromkeys(QUALITY, np.nan))
 
 
 def block_for(output):
@@ -86,7 +86,7 @@ def fit(clustered, tmp_path, monkeypatch):
     base = block_for(tmp_path / "out")
 
     def run(planted, redshifts=CALM, magnifications=None, **settings):
-        known = Known(redshifts, magnifications, "1.0")
+        known = FitInputs(redshifts, magnifications, "1.0")
         return fit_galaxies(known, [RUN], base._replace(**settings), planted)
 
     run.output = tmp_path / "out"
@@ -208,9 +208,9 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
     with pytest.warns(
         UserWarning, match=r"column mu of .* has no possible magnification.* for 2 .*: id 8 -1; id 9 nan"
     ):
-        assert what_is_known(SimpleNamespace(redshifts={}), settings).magnifications == {7: 2.5}
+        assert load_fit_inputs(SimpleNamespace(redshifts={}), settings).magnifications == {7: 2.5}
     with pytest.raises(ValueError, match="has no column lens: it has id, z_16, z_50, z_84, MU"):
-        what_is_known(SimpleNamespace(redshifts={}), settings._replace(magnification="lens"))
+        load_fit_inputs(SimpleNamespace(redshifts={}), settings._replace(magnification="lens"))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
     ],
 )
 def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(clustered, how, redshifts, error, notes):
-    known, settings = Known(redshifts, None, "1.0"), block_for(clustered / "out")._replace(fit_redshift=how)
+    known, settings = FitInputs(redshifts, None, "1.0"), block_for(clustered / "out")._replace(fit_redshift=how)
     tasks = region_tasks(7, RUN.name, known, settings)
     assert [task.redshift_error for task in tasks] == pytest.approx([error] * 2)
     assert notes_of(7, 2.0, known, settings) == notes
@@ -315,7 +315,7 @@ def test_a_half_written_fit_is_made_again(fit):
 
 
 def test_other_settings_fit_again_and_settings_of_no_matter_do_not(fit, clustered):
-    known, settings = Known(CALM, None, "1.0"), block_for(clustered / "out")
+    known, settings = FitInputs(CALM, None, "1.0"), block_for(clustered / "out")
 
     def fingerprints(known=known, **others):
         return {task.fingerprint for task in region_tasks(7, RUN.name, known, settings._replace(**others))}
@@ -412,7 +412,7 @@ def test_without_bagpipes_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr("helper_functions.fits.tasks.version", missing)
     with pytest.raises(ValueError, match="--fit needs bagpipes: pip install bagpipes"):
-        what_is_known(SimpleNamespace(redshifts={}), settings_block())
+        load_fit_inputs(SimpleNamespace(redshifts={}), settings_block())
 
 
 def test_the_priors_of_the_block_are_those_of_the_engine():

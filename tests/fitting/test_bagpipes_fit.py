@@ -12,8 +12,8 @@ from helper_functions.fitting.bagpipes_fit import (
     MOST_IN_VAIN,
     PRIORS,
     QUANTITIES,
+    BoundedGenerator,
     Data,
-    Patience,
     derived,
     draw_mass,
     fit_sed,
@@ -162,7 +162,7 @@ def test_a_sampler_that_draws_in_vain_starts_again_and_gives_up_in_words(monkeyp
 
     def in_vain(*arguments):
         begun.append(arguments[-3:])
-        patience = Patience(np.random.PCG64(0))
+        patience = BoundedGenerator(np.random.PCG64(0))
         for _ in range(MOST_IN_VAIN + 1):
             patience.multinomial(10, [0.5, 0.5])
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from helper_functions.job import interrupts
-from helper_functions.job.interrupts import Terminated, calm, listen
+from helper_functions.job.interrupts import Terminated, install_signal_handlers, stop_reraising
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def listening(monkeypatch):
     kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     before = {kind: signal.getsignal(kind) for kind in kinds}
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    listen()
+    install_signal_handlers()
     yield
-    calm()
+    stop_reraising()
     for kind, handler in before.items():
         signal.signal(kind, handler)
 
@@ -38,11 +38,11 @@ def test_an_interrupt_that_is_swallowed_comes_again(sent, raised, listening):
 def test_after_calm_it_does_not(listening):
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
-    calm()
+    stop_reraising()
     time.sleep(0.2)
 
 
 def test_an_ignored_interrupt_stays_ignored(listening):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    listen()
+    install_signal_handlers()
     os.kill(os.getpid(), signal.SIGINT)

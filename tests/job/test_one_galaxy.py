@@ -6,7 +6,7 @@ from planted_results import result_of
 
 import data_paths
 from helper_functions.files.records import GALAXY, recorded_runs
-from helper_functions.job.one_galaxy import GalaxyStore, what_is_asked
+from helper_functions.job.one_galaxy import GalaxyStore, run_fingerprints
 from helper_functions.job.settings import SETTINGS
 from helper_functions.products.exports import write_exports
 from helper_functions.products.results import GalaxyResult
@@ -37,7 +37,7 @@ ELSE = {  # another value for each setting
 def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(name):
     settings = settings_block()
     both = settings, settings._replace(**{name: ELSE[name]})
-    first, other = (what_is_asked("files", each, [RUN]).of(7, each) for each in both)
+    first, other = (run_fingerprints("files", each, [RUN]).of(7, each) for each in both)
     # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
     harmless = (
         "id_dr3_list select methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs "
@@ -65,16 +65,16 @@ def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(
 def test_settings_for_one_galaxy_change_no_other():
     settings = settings_block()
     others = settings._replace(redshifts={7: 2.0}, neighbours_added={7: [8]}, neighbours_excluded={7: [9]})
-    first, other = (what_is_asked("files", each, [RUN]) for each in (settings, others))
+    first, other = (run_fingerprints("files", each, [RUN]) for each in (settings, others))
     assert first.of(7, settings) != other.of(7, others)
     assert first.of(8, settings) == other.of(8, others)
 
 
 def test_other_files_or_another_run_are_another_digest():
     settings, other = settings_block(), RUN._replace(norm="sed")
-    first = what_is_asked("files", settings, [RUN, other])
+    first = run_fingerprints("files", settings, [RUN, other])
     assert first.runs[RUN] != first.runs[other]
-    assert what_is_asked("other files", settings, [RUN]).runs[RUN] != first.runs[RUN]
+    assert run_fingerprints("other files", settings, [RUN]).runs[RUN] != first.runs[RUN]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def saved(two_shapes, tmp_path):
 
     def store_with(runs=(RUN,), **others):
         settings = base._replace(**others)
-        return GalaxyStore(7, settings, what_is_asked("files", settings, runs), list(runs))
+        return GalaxyStore(7, settings, run_fingerprints("files", settings, runs), list(runs))
 
     store = store_with()
     store.begin()
@@ -152,12 +152,12 @@ def test_a_failure_never_replaces_what_holds(saved):
     row = failing.save_failure(RUN, MemoryError("no memory"))
     assert (row["status"], row["message"]) == ("failed", "MemoryError: no memory")
     assert store_with().done_row(RUN) is not None
-    (run, kept), *_ = failing.runs_that_hold()
+    (run, kept), *_ = failing.valid_runs()
     assert (run, kept["status"]) == (RUN, "ok")
     # The control: where there is nothing that holds, the failure is what is recorded.
     data_paths.clusters_path(failing.output, RUN.name, 7).unlink()
     failing.save_failure(RUN, MemoryError("no memory"))
-    assert failing.runs_that_hold() == []
+    assert failing.valid_runs() == []
     assert recorded_runs(failing.output, 7) == [RUN.name]
 
 
@@ -165,7 +165,7 @@ def test_runs_of_other_pixels_are_removed(saved, two_shapes):
     store_with, store = saved
     save_galaxy(store, two_shapes)
     other = store_with(snr_thresh=9.0)
-    assert other.runs_that_hold() == []
+    assert other.valid_runs() == []
     other.begin()
     assert recorded_runs(other.output, 7) == []
     assert not data_paths.clusters_path(other.output, RUN.name, 7).exists()

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from helper_functions.methods import METHODS
-from helper_functions.methods.method import Found
+from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_distances import PixelDistances
 
@@ -43,7 +43,7 @@ def test_every_method_has_a_criterion_that_exists():
 
 
 def test_found_in_another_order():
-    found = Found(np.array([3, 1, 2]), log_likelihood=np.array([-4.0, -5, -6]))
+    found = MethodResult(np.array([3, 1, 2]), log_likelihood=np.array([-4.0, -5, -6]))
     turned = found.only([2, 0, 1])
     assert turned.labels.tolist() == [2, 3, 1]
     assert turned.log_likelihood.tolist() == [-6, -4, -5]

@@ -14,7 +14,7 @@ from helper_functions.filters import pivot_wavelength
 from helper_functions.job.readme_tables import ROOT
 from helper_functions.products.exports import EXPORTS, possible_exports, write_exports
 from helper_functions.products.photometry import TABLES
-from helper_functions.products.sed_tables import COLUMNS
+from helper_functions.products.sed_tables import SED_COLUMNS
 
 RUN = "blended_mixture"
 REGIONS, N_BANDS = 2, len(BANDS)
@@ -39,7 +39,7 @@ def save_regions(output, kind="populations", redshift=1.0, n_regions=REGIONS):
         "flux_shared": 0 * flux,
         "flux_total_err": ERROR * columns["flux_total"],
     }
-    table = described(Table(columns, meta={"redshift": redshift}), COLUMNS)
+    table = described(Table(columns, meta={"redshift": redshift}), SED_COLUMNS)
     save_table(TABLES[kind](output, RUN, 36), table)
 
 

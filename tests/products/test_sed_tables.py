@@ -4,7 +4,7 @@ from conftest import celestial_wcs, pixel_seds
 from planted_results import result_of
 
 from helper_functions.composite_seds import composite_seds
-from helper_functions.products.sed_tables import BUDGET, COLUMNS, composite_table, flags, sed_tables
+from helper_functions.products.sed_tables import BUDGET_COLUMNS, SED_COLUMNS, composite_table, flags, sed_tables
 
 PSF_AREA = 9.6
 
@@ -23,7 +23,7 @@ def test_rows_units_and_rest_frame_wavelengths():
     assert table["flux"].unit == table["flux_total"].unit == 10 * u.nJy
     assert table["flux"][7] == composites.flux[1, 2]
     assert all(table[name].description for name in table.colnames)
-    assert all(table[name].unit == COLUMNS[name][0] for name in table.colnames)
+    assert all(table[name].unit == SED_COLUMNS[name][0] for name in table.colnames)
     assert np.isnan(table_of(np.nan)[0]["wave_rest"]).all()
     assert set(table["filter"]) == {""}  # sedpy knows none of these bands
 
@@ -61,7 +61,7 @@ def test_tables_of_a_run(two_shapes):
     tables = sed_tables(result_of(two_shapes, "blended_mixture", "noise"))
     assert set(tables) == {"composites", "budget", "features", "populations"}
     for table in (labels_only["budget"], tables["budget"]):
-        assert set(table.colnames) == set(BUDGET)
+        assert set(table.colnames) == set(BUDGET_COLUMNS)
         parts = table["clusters"] + table["unassigned"] + table["residual"]
         np.testing.assert_allclose(parts, table["selected"], rtol=1e-6)
     np.testing.assert_allclose(tables["budget"]["selected"], two_shapes.seds.flux.sum(axis=0))

@@ -8,7 +8,7 @@ from planted_results import result_of
 import data_paths
 from helper_functions.files.records import GALAXY, save_record
 from helper_functions.products.runs import Run
-from helper_functions.products.summary import COLUMNS, Summary, failed_row, notes_on_trust, ok_row, one_line
+from helper_functions.products.summary import SUMMARY_COLUMNS, Summary, failed_row, notes_on_trust, ok_row, one_line
 from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.misfit import BAD_FIT
 
@@ -33,7 +33,7 @@ def test_the_table_is_made_from_the_records(tmp_path):
     rows = table(tmp_path)
     assert list(zip(rows["id_dr3"], rows["run"], strict=True)) == [(7, "kmeans_L2"), (8, "dbscan_L2"), (8, "kmeans_L2")]
     assert rows["n_pixels"][1] == 5
-    assert set(rows.colnames) == set(COLUMNS)
+    assert set(rows.colnames) == set(SUMMARY_COLUMNS)
     assert np.isnan(rows["seconds"]).all()
 
 
@@ -90,7 +90,7 @@ def test_a_record_of_an_earlier_version_keeps_its_row(tmp_path):
     old = {name: value for name, value in failed_row(7, RUN, "no", "refused").items() if name != "n_incomplete"}
     save_record(tmp_path, 7, RUN.name, row=old | {"gone": 1})
     Summary(tmp_path).write()
-    assert set(table(tmp_path).colnames) == set(COLUMNS)
+    assert set(table(tmp_path).colnames) == set(SUMMARY_COLUMNS)
     assert table(tmp_path)["n_incomplete"][0] == 0
 
 

@@ -5,8 +5,8 @@ from helper_functions.quality.compare_runs import (
     agreement,
     agreement_table,
     consensus,
-    in_regions,
     match_regions,
+    region_map,
 )
 
 
@@ -22,9 +22,9 @@ def planted(n_clusters=4, shape=(20, 30)):
 def test_permuted_labels_are_matched_exactly():
     labels = planted(12)
     order = np.random.default_rng(0).permutation(12)
-    permuted = in_regions(labels, order + 1)
+    permuted = region_map(labels, order + 1)
     regions = match_regions(permuted, [labels])
-    assert (in_regions(permuted, regions) == labels).all()
+    assert (region_map(permuted, regions) == labels).all()
     assert (regions[order] == np.arange(1, 13)).all()
 
 
@@ -77,7 +77,7 @@ def test_a_run_without_clusters_has_no_regions():
     nothing = np.where(planted() == 0, 0, -1)
     assert match_regions(nothing, [planted()]).shape == (0,)
     assert match_regions(planted(), [nothing]).tolist() == [1, 2, 3, 4]
-    assert (in_regions(nothing, np.zeros(0, dtype=int)) == nothing).all()
+    assert (region_map(nothing, np.zeros(0, dtype=int)) == nothing).all()
 
 
 def test_agreement_by_hand():
@@ -106,5 +106,5 @@ def test_consensus_by_hand():
     # Of two and two the lower number, and a region before none.
     assert region.tolist() == [[0, 1, 2, 4, 1, -1, -1]]
     np.testing.assert_array_equal(share, [[np.nan, 1, 0.75, 0.5, 0.5, 0.75, 0.5]])
-    for again, same in zip(consensus(maps[::-1]), (region, share), strict=True):
-        np.testing.assert_array_equal(again, same)
+    for recluster, same in zip(consensus(maps[::-1]), (region, share), strict=True):
+        np.testing.assert_array_equal(recluster, same)

@@ -15,7 +15,7 @@ from helper_functions.quality.cross_checks import (
     squares_of,
     tables_of,
 )
-from helper_functions.quality.metrics import Judged
+from helper_functions.quality.metrics import ClusteringSample
 
 SIDE, N_BANDS = 24, 8
 LEFT, RIGHT = np.linspace(1, 3, N_BANDS), np.linspace(3, 1, N_BANDS)
@@ -43,11 +43,11 @@ def one_odd_band():
 
 
 def checked(seds, method="kmeans", n_clusters=2, seed=0):
-    def again(drawn, seed=seed):
+    def recluster(drawn, seed=seed):
         return cluster_pixels(drawn, method=method, n_clusters=n_clusters, seed=seed).labels
 
-    labels = again(seds)
-    return cross_check(Judged(seds, labels, composite_seds(seds, labels), again, seed=seed))
+    labels = recluster(seds)
+    return cross_check(ClusteringSample(seds, labels, composite_seds(seds, labels), recluster, seed=seed))
 
 
 @pytest.mark.parametrize("method", ["kmeans", "blended_mixture"])
@@ -84,12 +84,12 @@ def test_a_half_that_cannot_be_clustered_says_nothing():
     seds = two_halves()
     labels = np.where(seds.cols < SIDE // 2, 1, 2)
 
-    def again(drawn, seed=0):
+    def recluster(drawn, seed=0):
         if len(drawn.bands) < N_BANDS:
             raise ValueError("no feature lies in these bands")
         return labels
 
-    found = cross_check(Judged(seds, labels, composite_seds(seds, labels), again))
+    found = cross_check(ClusteringSample(seds, labels, composite_seds(seds, labels), recluster))
     assert np.isnan(found["bands_agree"])
     assert found["seeds_agree"] == 1
 
@@ -147,11 +147,11 @@ def test_pixels_of_a_large_galaxy_are_drawn_with_their_neighbours(monkeypatch):
     drawn, seds = [], two_halves()
     labels = np.where(seds.cols < SIDE // 2, 1, 2)
 
-    def again(some, seed=0):
+    def recluster(some, seed=0):
         drawn.append(some)
         return np.where(some.cols < SIDE // 2, 1, 2)
 
-    found = cross_check(Judged(seds, labels, composite_seds(seds, labels), again))
+    found = cross_check(ClusteringSample(seds, labels, composite_seds(seds, labels), recluster))
     assert found["bands_agree"] == 1
     assert [len(each.bands) for each in drawn] == [4, 4, 8]
     assert 300 <= len(drawn[0].flux) < 349  # less than a square of 7 x 7 more

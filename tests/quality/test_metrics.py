@@ -3,7 +3,7 @@ import pytest
 from conftest import pixel_seds
 
 from helper_functions.composite_seds import composite_seds
-from helper_functions.quality.metrics import QUALITY, Judged, band_errors, judge, stability_of
+from helper_functions.quality.metrics import QUALITY, ClusteringSample, band_errors, quality_metrics, stability_of
 
 
 def square(side=20, seed=0, noise=0.05, **others):
@@ -17,10 +17,10 @@ def square(side=20, seed=0, noise=0.05, **others):
     return pixel_seds(flux, error, rows=rows, cols=cols), labels
 
 
-def figure(name, seds, labels, again=None, **others):
+def figure(name, seds, labels, recluster=None, **others):
     """One figure of these labels; clustering again gives the same unless said otherwise."""
-    again = again or (lambda drawn: labels)
-    return QUALITY[name].measure(Judged(seds, labels, composite_seds(seds, labels), again, **others))
+    recluster = recluster or (lambda drawn: labels)
+    return QUALITY[name].measure(ClusteringSample(seds, labels, composite_seds(seds, labels), recluster, **others))
 
 
 def test_reduced_chi2_is_one_where_noise_is_all():
@@ -123,7 +123,9 @@ def test_all_figures_with_missing_data():
     flux[5, 2] = error[5, 2] = np.nan
     seds = seds._replace(flux=flux, error=error)
     confidence = np.ones(len(labels))
-    found = judge(Judged(seds, labels, composite_seds(seds, labels), lambda drawn: labels, confidence))
+    found = quality_metrics(
+        ClusteringSample(seds, labels, composite_seds(seds, labels), lambda drawn: labels, confidence)
+    )
     assert set(found) == set(QUALITY)
     assert np.isfinite(list(found.values())).all()
     assert found["stability"] == 1

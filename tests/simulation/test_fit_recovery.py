@@ -11,9 +11,9 @@ from helper_functions.simulation.fit_recovery import (
     Target,
     drawn_populations,
     fit_galaxy,
-    judge,
     main,
     masses,
+    quality_metrics,
     together,
     true_quantities,
 )
@@ -39,7 +39,7 @@ def planted(n, pull_spread, seed=0):
 def test_intervals_of_the_right_size_hold_the_truth_in_68_percent():
     """And those that are half as wide as they should be, in the 38% of a Gaussian within half a sigma."""
     for spread, share in ((1.0, 0.683), (2.0, 0.383)):
-        for row in judge(planted(4000, spread)):
+        for row in quality_metrics(planted(4000, spread)):
             assert row["inside"] == pytest.approx(share, abs=0.025)  # 3 standard errors of 4000
             assert row["pull_spread"] == pytest.approx(spread, rel=0.06)
             assert row["off_spread"] == pytest.approx(0.1 * spread, rel=0.06)
@@ -50,7 +50,7 @@ def test_order_is_judged_within_a_galaxy_and_where_there_is_one():
     fits = planted(6, 0.0)
     fits["a_v_true"] = [1.0, 1.1, 1.0, 2.0, 1.0, 2.0]  # the first two are too much alike
     fits["a_v_50"] = [1.1, 1.0, 1.2, 1.9, 2.0, 1.0]
-    row = judge(fits)[0]
+    row = quality_metrics(fits)[0]
     assert (row["pairs"], row["in_order"]) == (2, 0.5)
 
 
@@ -116,7 +116,7 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
 def test_picture_tells_how_many_are_within():
     fits = planted(200, 1.0)
     titles = [ax.get_title() for ax in truth_and_fits(fits).axes]
-    inside = judge(fits)["inside"][0]
+    inside = quality_metrics(fits)["inside"][0]
     assert titles[0] == f"200 regions, {inside:.0%} within 16 to 84%"
 
 

@@ -13,7 +13,7 @@ from helper_functions.simulation import recovery, suites
 from helper_functions.simulation.recovery import (
     CHANCE,
     GIVEN,
-    ORACLE,
+    TRUE_SEDS,
     all_runs,
     at_truth,
     curves,
@@ -55,12 +55,12 @@ def test_galaxies_have_the_size_asked_for(number):
 
 def test_references(galaxy):
     """The oracle beats every method's start, and chance scores nothing: the scale that scores are read on."""
-    oracle, _ = score(galaxy, "galaxies", ORACLE, 3)
+    true_seds, _ = score(galaxy, "galaxies", TRUE_SEDS, 3)
     chance, _ = score(galaxy, "galaxies", CHANCE, 3)
-    assert oracle["ari"] > 0.5
-    assert oracle["ari_core"] > 0.9
+    assert true_seds["ari"] > 0.5
+    assert true_seds["ari_core"] > 0.9
     assert abs(chance["ari"]) < 0.05
-    assert oracle["composite_distance"] < chance["composite_distance"]
+    assert true_seds["composite_distance"] < chance["composite_distance"]
 
 
 def test_following_brightness_scores_near_zero_when_decoupled(galaxy):
@@ -150,7 +150,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     assert row["ari"][0] == pytest.approx(mine.mean())
     assert row["ari_std"][0] == pytest.approx(mine.std())
     assert set(curves(table)) == set(METHODS)
-    assert "oracle" in capsys.readouterr().out
+    assert "true SEDs" in capsys.readouterr().out
 
 
 def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
@@ -166,10 +166,10 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
     }
     table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
     # For each galaxy: the oracle, and both methods with the number given and chosen.
-    expected = [("oracle", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("dbscan", GIVEN), ("dbscan", "density")]
+    expected = [("true SEDs", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("dbscan", GIVEN), ("dbscan", "density")]
     assert [tuple(row) for row in table["method", "criterion"]] == 2 * expected
     assert table["n_true"].tolist() == 5 * [1] + 5 * [2]
-    assert (table["ari"][table["method"] == ORACLE] > 0.5).all()
+    assert (table["ari"][table["method"] == TRUE_SEDS] > 0.5).all()
     chosen = table[table["criterion"] == "gap"]
     assert (chosen["n_found"] == chosen["n_asked"]).all()
     means = realistic_scores(table)
@@ -180,7 +180,7 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
     given = means[(means["method"] == "kmeans") & (means["criterion"] == GIVEN)][0]
     assert (given["n_exact"], given["n_galaxies"], given["n_one_found"]) == (2, 2, 1)
     printed = capsys.readouterr()
-    assert "oracle" in printed.out
+    assert "true SEDs" in printed.out
     assert "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them" in printed.err
 
 
@@ -228,7 +228,7 @@ def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_doz
     np.testing.assert_array_equal(shifts[2], shifts[3])
     assert (shifts[0] != shifts[2]).all()
     table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
-    assert table["method"].tolist() == 3 * [ORACLE, "dbscan", "dbscan"]
+    assert table["method"].tolist() == 3 * [TRUE_SEDS, "dbscan", "dbscan"]
 
 
 def test_galaxies_that_are_not_shifted_are_those_of_the_suite(small_dozen):
