@@ -16,8 +16,8 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import NOISE, edit, image_path
 
-import data_paths
 import main_clustering
+from data_paths import output_path
 from helper_functions.files.records import Busy
 from helper_functions.job import workers
 from helper_functions.job.interrupts import Terminated
@@ -235,11 +235,11 @@ def test_damaged_results_are_made_again(job, tmp_path):
 def test_other_code_makes_it_again(job, tmp_path, monkeypatch):
     output = tmp_path / "out"
     job(output, "--ids", 7, "--methods", "dbscan")
-    path = data_paths.clusters_path(output, "dbscan_sed", 7)
+    path = output_path(output, "labels", run="dbscan_sed", id=7)
     before = path.stat().st_mtime_ns
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns == before
-    monkeypatch.setattr("helper_functions.job.one_galaxy.code_digest", lambda: "edited")
+    monkeypatch.setattr("helper_functions.job.galaxy_records.code_digest", lambda *_: "edited")
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns > before
 
@@ -327,9 +327,9 @@ def test_a_full_disk_ends_the_call_and_costs_nothing_that_was_done(what, kept, j
     assert "error: the disk is full, no room for " in capsys.readouterr().err
     rows = {row["id_dr3"]: row["status"] for row in summary_of(output)}
     assert rows == {8: "ok"} | ({kept: "disk full"} if kept else {})
-    before = data_paths.clusters_path(output, "dbscan_sed", 8).stat().st_mtime_ns
+    before = output_path(output, "labels", run="dbscan_sed", id=8).stat().st_mtime_ns
     assert job(output, *flags) == 0
-    assert data_paths.clusters_path(output, "dbscan_sed", 8).stat().st_mtime_ns == before
+    assert output_path(output, "labels", run="dbscan_sed", id=8).stat().st_mtime_ns == before
     assert summary_of(output)["status"].tolist() == ["ok", "ok"]
     assert not list(output.rglob("*.partial"))
 
@@ -346,11 +346,11 @@ def test_the_log_has_a_line_for_each_galaxy_that_was_worked_on(job, tmp_path):
 
 @pytest.mark.parametrize("differs", ["the project", "the files", "the output", "nothing"])
 def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp_path, monkeypatch):
-    settings = main_clustering.settings_block()._replace(catalogs=str(survey_folder), output=str(tmp_path))
-    provenance = workers.cache_survey(open_survey(survey_folder, ()), settings)
+    settings = str(survey_folder), "uncover", tmp_path
+    provenance = workers.cache_survey(open_survey(survey_folder, ()), settings[0])
     (tmp_path / "settings.json").write_text("{}")
     monkeypatch.setattr(workers, "SURVEYS", {})
-    look = partial(workers.cached_survey, open_survey, settings, provenance)
+    look = partial(workers.cached_survey, open_survey, *settings, provenance)
     if differs == "nothing":
         assert look() is look()
         return

@@ -19,8 +19,8 @@ from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
+from helper_functions.products.pixels import read_cutout
 from main_clustering import main
-from prepare_images import read_cutout
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-import data_paths
+from data_paths import output_path
 from helper_functions.explorer.runs import maps_of, read_agreement, read_run, read_table
 from helper_functions.files.records import GALAXY, load_record, recorded_runs
 from helper_functions.products.runs import shown_first
@@ -56,10 +56,10 @@ def read_galaxy(output, id_dr3):
     """
     rows = {name: load_record(output, id_dr3, name).get("row", {}) for name in recorded_runs(output, id_dr3)}
     good = [name for name in rows if rows[name].get("status") == OK]
-    labels = {name: data_paths.clusters_path(output, name, id_dr3) for name in good}
+    labels = {name: output_path(output, "labels", run=name, id=id_dr3) for name in good}
     names = sorted((name for name in good if labels[name].is_file()), key=shown_first)
     without = {name: f"{row['status']}: {row['message']}" for name, row in rows.items() if row and name not in names}
-    header, mask, cubes = read_pixels(data_paths.pixels_path(output, id_dr3))
+    header, mask, cubes = read_pixels(output_path(output, "pixels", id=id_dr3))
     if mask is None and names:
         with fits.open(labels[names[0]], memmap=False) as hdus:
             header, mask = hdus[0].header, hdus[0].data != 0
@@ -90,7 +90,7 @@ def read_galaxy(output, id_dr3):
         error=pixels_of(cubes, "err", where),
         correlation=correlation_of(cubes),
         background_error=np.nan_to_num(cubes.get("background_err", np.zeros(len(bands)))),
-        layers=(*share, *maps_of(data_paths.feature_maps_path(output, id_dr3), where, "feature")),
+        layers=(*share, *maps_of(output_path(output, "feature_maps", id=id_dr3), where, "feature")),
         runs=runs,
         agreement=agreement,
         consensus=consensus,
@@ -183,7 +183,7 @@ def bands_of_tables(output, id_dr3, names):
     """Bands and wavelengths as the tables of runs have them, for galaxies whose cubes were not kept."""
     found = {}
     for name in names:
-        table = read_table(data_paths.composites_path(output, name, id_dr3))
+        table = read_table(output_path(output, "composites", run=name, id=id_dr3))
         found |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
     bands = sorted(found, key=found.get)
     return {"bands": tuple(map(str, bands)), "wavelengths": np.array([found[band] for band in bands])}

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-import data_paths
-from helper_functions.files.records import GALAXY, code_digest, digest, locked, read_record
+from data_paths import output_path
+from helper_functions.files.code import code_digest, digest
+from helper_functions.files.records import GALAXY, locked, read_record
 from helper_functions.files.saving import save_image, save_json, save_text
 from helper_functions.products.runs import shown_first
 from helper_functions.products.summary import EXPECTED, OK
@@ -63,7 +64,7 @@ def save_thumbnail(output, result, runs):
     runs : sequence of str
         Names of the runs that its panels are of.
     """
-    path = data_paths.thumbnail_path(output, result.cutout.id_dr3)
+    path = output_path(output, "thumbnail", id=result.cutout.id_dr3)
     panel = result.panels[runs.index(min(runs, key=shown_first))]
     save_image(path, thumbnail(result.cutout, panel.labels, panel.regions))
     return path
@@ -82,11 +83,11 @@ def update_index(output, rows):
     """
     from plots.explorer.index import index_page  # Bokeh takes half a second, which only who makes a page pays
 
-    path = data_paths.index_path(output)
-    record_path = data_paths.record_path(output, "", GALAXY).with_name(".index.json")
+    path = output_path(output, "page_index")
+    record_path = output_path(output, "record", id="", name=GALAXY).with_name(".index.json")
     with locked(record_path.with_suffix(".lock")):
         listed = galaxy_list(output, rows())
-        content = digest(code_digest(), listed)
+        content = digest(code_digest("pages"), listed)
         if not path.exists() or read_record(record_path).get("content") != content:
             save_text(path, index_page(listed))
             save_json(record_path, {"content": content})
@@ -94,7 +95,7 @@ def update_index(output, rows):
 
 def galaxy_list(output, rows):
     """`GalaxyList` of the rows of a summary, with the pages and thumbnails that there are in the output folder."""
-    start, thumbnails = data_paths.index_path(output).parent, data_paths.thumbnail_path(output, 0).parent
+    start, thumbnails = output_path(output, "page_index").parent, output_path(output, "thumbnail", id=0).parent
     there = {"page": _files_by_id(start, start), "thumbnail": _files_by_id(thumbnails, start)}
     by_id = {}
     for row in rows:

@@ -6,7 +6,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
+from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
 from helper_functions.products.summary import EMPTY, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
@@ -51,41 +52,34 @@ def read_table(path):
 
 def read_run(output, id_dr3, name, row, where, bands):
     """`RunView` of a run that ended well, from its files and its row of the summary."""
-    with fits.open(data_paths.clusters_path(output, name, id_dr3), memmap=False) as hdus:
-        regions = np.array(hdus["REGIONS"].data["region"], dtype=int)
-        labels = hdus[0].data[where].astype(int)
-        images = {hdu.name: hdu.data[..., *where].astype(np.float32) for hdu in hdus[1:] if hdu.is_image}
-        band = hdus["LIGHT"].header["BAND"] if "LIGHT" in hdus else ""
-        scores = hdus["CRITERIA"].data if "CRITERIA" in hdus else None
-        criteria = {} if scores is None else read_criteria(scores)
-    layers = [Layer("similarity to the composite, 1 − b12", images["SIMILARITY"])]
-    for number, light in enumerate(images.get("LIGHT", ()), start=1):
-        layers.append(Layer(f"light of population {number} in {band}", light, unit="10 nJy"))
-    layers += maps_of(data_paths.fit_maps_path(output, name, id_dr3), where, "fitted")
-    path = data_paths.populations_path(output, name, id_dr3)
-    fitted = read_table(data_paths.fits_path(output, name, id_dr3))
+    found = read_labels(output_path(output, "labels", run=name, id=id_dr3))
+    regions = found.regions
+
+    def pixels(image):
+        return None if image is None else image[..., *where].astype(np.float32)
+
+    layers = [Layer("similarity to the composite, 1 − b12", pixels(found.similarity))]
+    for number, light in enumerate(() if found.light is None else found.light, start=1):
+        layers.append(Layer(f"light of population {number} in {found.band}", pixels(light), unit="10 nJy"))
+    layers += maps_of(output_path(output, "fit_maps", run=name, id=id_dr3), where, "fitted")
+    path = output_path(output, "populations", run=name, id=id_dr3)
+    fitted = read_table(output_path(output, "fits", run=name, id=id_dr3))
     return RunView(
         name=name,
         title=Run(row["method"], row["norm"], row["metric"]).title(len(regions)),
-        labels=labels,
+        labels=found.labels[where],
         regions=regions,
-        composites=read_seds(data_paths.composites_path(output, name, id_dr3), len(regions), bands),
+        composites=read_seds(output_path(output, "composites", run=name, id=id_dr3), len(regions), bands),
         populations=read_seds(path, len(regions), bands) if path.is_file() else None,
-        confidence=images.get("CONFIDENCE"),
-        fraction=images.get("FRACTION"),
+        confidence=pixels(found.confidence),
+        fraction=pixels(found.fraction),
         layers=tuple(layers),
-        criteria=criteria,
+        criteria=found.criteria,
         number=(row["k_choice"], row["k_low"], row["k_high"]),
         quality=figures_of_quality(row),
-        features=feature_words(read_table(data_paths.region_features_path(output, name, id_dr3))),
+        features=feature_words(read_table(output_path(output, "region_features", run=name, id=id_dr3))),
         fits=fit_words(fitted),
     )
-
-
-def read_criteria(scores):
-    """Scores and errors of each criterion in the table of a label file, {name: array of shape (2, n_numbers)}."""
-    names = [name for name in scores.names if name != "n_clusters" and not name.endswith("_error")]
-    return {name: np.array([scores[name], scores[f"{name}_error"]], dtype=float) for name in names}
 
 
 def read_seds(path, n_clusters, bands):
@@ -104,8 +98,8 @@ def read_agreement(output, id_dr3, names, where):
 
     None, None and no layer where fewer than two runs were compared, or others than these.
     """
-    table = read_table(data_paths.agreement_path(output, id_dr3))
-    path = data_paths.consensus_path(output, id_dr3)
+    table = read_table(output_path(output, "agreement", id=id_dr3))
+    path = output_path(output, "consensus", id=id_dr3)
     if len(table) < 2 or set(table["run"]) != set(names) or not path.is_file():
         return None, None, ()
     order = [list(table["run"]).index(name) for name in names]

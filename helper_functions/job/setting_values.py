@@ -4,10 +4,13 @@ Each function gives read(name, value), which returns the value with its type, or
 be.
 """
 
+import csv
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 from helper_functions.registry import choose
+from helper_functions.survey.catalogs import MOST_REDSHIFT
 
 UNSET = "default"  # on the command line, this stands for the None of the settings block
 
@@ -61,11 +64,6 @@ def several(read, at_least_one=""):
         return result
 
     return read_all
-
-
-def listed(read):
-    """Reader of a list without repeats, which is one word with commas on the command line."""
-    return lambda name, value: several(read)(name, value.split(",") if isinstance(value, str) else value)
 
 
 def switch(name, value):
@@ -128,24 +126,75 @@ def priors(check):
     return read
 
 
-def magnification(read_id):
-    """Reader of a magnification by lensing: a number above 0, the name of a column, or {id: number}."""
-    want = "a number above 0, a column of the SPS catalog, or one number for each id"
+def magnification(name, value):
+    """Read a magnification by lensing: a number above 0, or the name of a column."""
+    if isinstance(value, str) and value.isidentifier() and value not in ("nan", "inf"):
+        return value
+    return positive(name, value)
 
-    def positive(name, value):
-        result = number(float, lowest=0)(name, value)
-        if result == 0:
-            raise ValueError(f"{name} must be above 0, found {value!r}")
-        return result
+
+def positive(name, value):
+    """Read a number above 0."""
+    result = number(float, lowest=0)(name, value)
+    if result == 0:
+        raise ValueError(f"{name} must be above 0, found {value!r}")
+    return result
+
+
+# ---- single galaxies --------------------------------------------------------
+
+
+class GalaxySettings(NamedTuple):
+    """Settings of a single galaxy: a row of the table that the setting `galaxies` names."""
+
+    redshift: float | None = None  # instead of that of the catalog
+    neighbours_added: tuple = ()  # ids of segments that are taken in whatever their redshift
+    neighbours_excluded: tuple = ()  # ids of segments that are not taken in, whatever their redshift
+    magnification: float | None = None  # by lensing
+
+
+def galaxy_table(read_id):
+    """Reader of a CSV table with a column `id` and any of the fields of `GalaxySettings`: {id: GalaxySettings}.
+
+    Several ids in one cell have blanks between them; an empty cell leaves the setting as it is for all galaxies.
+
+    Parameters
+    ----------
+    read_id : callable
+        read_id(name, value) -> id, or ValueError that says what an id may be.
+    """
+    ids = several(read_id)
+    readers = {
+        "redshift": number(float, lowest=0, highest=MOST_REDSHIFT),
+        "neighbours_added": lambda name, cell: tuple(ids(name, cell.split())),
+        "neighbours_excluded": lambda name, cell: tuple(ids(name, cell.split())),
+        "magnification": positive,
+    }
 
     def read(name, value):
-        if isinstance(value, list) and len(value) == 1:
-            [value] = value
-        if isinstance(value, dict | list) or "=" in str(value):
-            pairs = named_values(name, value, want)
-            return {read_id("id_dr3", key): positive(name, each) for key, each in pairs.items()}
-        if isinstance(value, str) and value.isidentifier() and value not in ("nan", "inf"):
+        if isinstance(value, dict):
             return value
-        return positive(name, value)
+        path, found = Path(str(value)).expanduser(), {}
+        try:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                table = csv.DictReader(file)
+                wrong = [column for column in table.fieldnames or [] if column not in ("id", *readers)]
+                if wrong or "id" not in (table.fieldnames or []):
+                    raise ValueError(
+                        f"{path} has the columns {', '.join(table.fieldnames or ['none'])}: want id and any of "
+                        f"{', '.join(readers)}"
+                    )
+                for row in table:
+                    id_dr3 = read_id("id", row.pop("id"))
+                    if id_dr3 in found:
+                        raise ValueError(f"id {id_dr3} comes twice")
+                    cells = {column: cell.strip() for column, cell in row.items() if column and cell and cell.strip()}
+                    known = {column: readers[column](column, cell) for column, cell in cells.items()}
+                    found[id_dr3] = GalaxySettings(**known)
+        except OSError as problem:
+            raise ValueError(f"{name} {path} cannot be read ({problem.strerror or problem})") from problem
+        except (ValueError, csv.Error) as problem:
+            raise ValueError(f"{name} {path}, line {table.line_num}: {problem}") from problem
+        return found
 
     return read

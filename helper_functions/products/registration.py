@@ -9,8 +9,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
+from data_paths import output_path
+from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import progress_bar, report
-from helper_functions.files.records import code_digest, digest
 from helper_functions.files.saving import save_fits, table_hdu
 from helper_functions.registration.measure_shifts import WRONG_WCS, measure_sources
 from helper_functions.registration.shifts import (
@@ -29,8 +30,6 @@ SOURCES = 48  # of a survey that are measured: shifts are known to 0.02 pixels o
 SMALLEST, LARGEST = 50, 6000  # pixels of the segments of these; in larger ones the sky is too far from the middle
 MARGIN = 25  # pixels around a segment
 WELL_KNOWN = 0.05  # pixels, typical error of the bands at a galaxy, above which its own images are asked, too
-# What is measured rests on these.
-CODE = ("prepare_images.py", "distances.py", "helper_functions/*.py", "helper_functions/methods/*.py")
 
 
 class SurveyShifts(NamedTuple):
@@ -59,7 +58,8 @@ def register_survey(survey, output):
         Where a band lies so far off that its WCS must be wrong.
     """
     name = f"{_digest(survey)}.fits"
-    kept, here = data_paths.kept_registration_path(data_paths.cache_folder(), name), _path_here(survey, output)
+    here = _path_here(survey, output)
+    kept = data_paths.cached_registration_path(name) or here
     sources = read_shifts(kept)
     if sources is None:
         sources = measure_survey(survey, SOURCES)
@@ -76,7 +76,7 @@ def register_survey(survey, output):
     save_fits(here, shifts_to_fits(sources, survey.bands))
 
 
-def registered_here(survey, output):
+def survey_shifts(survey, output):
     """`SurveyShifts` that `register_survey` left in the output folder; each process reads them once."""
     return _read_once(_path_here(survey, output))
 
@@ -90,11 +90,11 @@ def _read_once(path):
 
 
 def _path_here(survey, output):
-    return data_paths.registration_path(output, f"{_digest(survey)}.fits")
+    return output_path(output, "registration", name=f"{_digest(survey)}.fits")
 
 
 def _digest(survey):
-    return digest(survey.digest, code_digest(CODE))
+    return digest(survey.digest, code_digest("registration"))
 
 
 def measure_survey(survey, most):

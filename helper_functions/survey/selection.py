@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 import data_paths
-from helper_functions.files.records import begun
 from helper_functions.survey.catalogs import column_names, read_columns, read_ids
 from helper_functions.survey.expressions import names_in, select
 from helper_functions.survey.images import find_catalogs
@@ -77,21 +76,29 @@ def selection(_, value):
     return expression
 
 
-def chosen_ids(settings):
-    """Ids of the galaxies that the settings ask for, a list.
+def chosen_ids(wanted, expression, folder, survey):
+    """Ids of the galaxies that are asked for, a list.
 
-    Those of ID_DR3_LIST in its order, or all by rising id; of these, the ones for which the selection holds.
+    Parameters
+    ----------
+    wanted : list of int or ALL
+        Taken in this order, or all by rising id.
+    expression : str or None
+        Condition that must hold for them, see `expressions`.
+    folder : path
+        Of the survey.
+    survey : str
+        A key of `data_paths.SURVEYS`.
 
     Raises
     ------
     OSError, ValueError
         Where a catalog cannot be read, the selection names a column that neither catalog has, or holds for no galaxy.
     """
-    wanted, expression = settings.id_dr3_list, settings.select
     if wanted != ALL and expression is None:
         return wanted
-    catalogs = find_catalogs(settings.catalogs, settings.survey)
-    id_column = data_paths.SURVEYS[settings.survey].id_column
+    catalogs = find_catalogs(folder, survey)
+    id_column = data_paths.SURVEYS[survey].id_column
     known = read_ids(catalogs[0], id_column)
     asked = sorted(known) if wanted == ALL else wanted
     if expression is None:
@@ -102,19 +109,6 @@ def chosen_ids(settings):
     if not chosen:
         raise ValueError(f"the selection {expression!r} holds for none of {len(asked)} galaxies")
     return chosen
-
-
-def processing_order(survey, settings):
-    """The ids asked for in the order in which they are best done.
-
-    Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,
-    so that no process is left alone with one in the end.
-    """
-    ids, known = settings.id_dr3_list, begun(settings.output)
-    if settings.jobs > 1:
-        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
-        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
-    return sorted(ids, key=lambda id_dr3: str(id_dr3) in known)
 
 
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):

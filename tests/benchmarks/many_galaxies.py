@@ -21,6 +21,7 @@ import numpy as np
 from astropy.table import Table
 
 import data_paths
+from data_paths import output_path
 from helper_functions.files.records import GALAXY
 from helper_functions.job.dry_run import costs
 from helper_functions.products.runs import Run
@@ -114,7 +115,7 @@ def rate(folder, n_galaxies, pictures):
     for name in table.colnames[1:]:
         table[name].format = ".2f" if "disk" in name else ".1f"
     print("\n".join(table.pformat(max_width=-1)), flush=True)
-    pixels = np.array(Table.read(data_paths.summary_path(output))["n_pixels"], dtype=float)
+    pixels = np.array(Table.read(output_path(output, "summary"))["n_pixels"], dtype=float)
     ratio = rows[1]["galaxies/min"] / rows[0]["galaxies/min"]
     print(f"2 jobs do {ratio:.2f} times as many; load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{n_galaxies} galaxies of {pixels.min():.0f} to {pixels.max():.0f} pixels, in all {pixels.sum():.0f}")
@@ -133,7 +134,7 @@ def first(folder):
         write_sparse_survey(survey, SURVEY_SIDE, SURVEY_SIDE, n_galaxies=3, n_sources=SURVEY_ROWS - 3)
     began = time.time()
     cost = call(survey, output, "--ids", 1, "--n-clusters", 2, "--pictures", "none")
-    lock = data_paths.record_path(output, 1, GALAXY).with_name(".lock")
+    lock = output_path(output, "record", id=1, name=GALAXY).with_name(".lock")
     print(f"{SURVEY_SIDE} x {SURVEY_SIDE} pixels, {SURVEY_ROWS} sources; load of the machine {os.getloadavg()[0]:.1f}:")
     print(f"the first galaxy is begun after {lock.stat().st_mtime - began:.1f} s, and done after {cost.seconds:.1f} s")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -150,7 +151,7 @@ def resume(folder, n_finished):
     start = time.monotonic()
     began = time.time()
     seconds = call(catalogs, output, "--ids", folder / "ids.txt").seconds
-    lock = data_paths.record_path(output, new, GALAXY).with_name(".lock")
+    lock = output_path(output, "record", id=new, name=GALAXY).with_name(".lock")
     lines = (output / "log.txt").read_text().splitlines()
     print(f"{n_finished} finished galaxies, load of the machine {os.getloadavg()[0]:.1f}:")
     print(f"the first new galaxy is begun after {lock.stat().st_mtime - began:.1f} s")
@@ -161,8 +162,8 @@ def resume(folder, n_finished):
 def copy_of(output, id_dr3, other):
     """Link the files of a finished galaxy under another id, with records that say so; return that id."""
     before, after = str(id_dr3), str(other)
-    source = data_paths.record_path(output, id_dr3, GALAXY).parent
-    target = data_paths.record_path(output, other, GALAXY).parent
+    source = output_path(output, "record", id=id_dr3, name=GALAXY).parent
+    target = output_path(output, "record", id=other, name=GALAXY).parent
     target.mkdir()
     for record in source.glob("*.json"):
         text = record.read_text().replace(before, after)

@@ -9,9 +9,10 @@ from astropy.wcs import WCS, Sip
 from conftest import SHAPE, celestial_wcs, edit, image_path
 
 import data_paths
+from helper_functions.products.pixels import cutout_to_fits
 from helper_functions.survey.mosaics import find_segments, open_mosaic, read_window, runs_of
 from main_clustering import settings_block
-from prepare_images import cut_out, cutout_to_fits, open_survey
+from prepare_images import cut_out, open_survey
 
 IDS = [7, 8, 9, 10, 11, 12]
 
@@ -234,7 +235,7 @@ def test_a_distortion_in_all_images_is_kept(survey_folder, tmp_path):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
     expected = wcs.all_pix2world(3 + 23, 4 + 23, 0)
     np.testing.assert_allclose(cutout.wcs.all_pix2world(3, 4, 0), expected, atol=1e-9)
-    cutout_to_fits(cutout, cutout.segmap == 7, settings_block()).writeto(tmp_path / "pixels.fits")
+    cutout_to_fits(cutout, cutout.segmap == 7, settings_block().pixels).writeto(tmp_path / "pixels.fits")
     with fits.open(tmp_path / "pixels.fits") as hdus:
         np.testing.assert_allclose(WCS(hdus["SEGMAP"].header).all_pix2world(3, 4, 0), expected, atol=1e-9)
 

@@ -4,7 +4,6 @@ from conftest import plant
 
 from helper_functions.job.setting_values import number
 from helper_functions.survey.selection import chosen_ids, galaxies
-from main_clustering import settings_block
 
 read = galaxies(number(int, lowest=1))
 
@@ -40,7 +39,7 @@ def test_junk_in_a_file_of_ids_is_named_with_its_line(content, message, tmp_path
 
 
 def choose(folder, ids="all", select=None):
-    return chosen_ids(settings_block()._replace(catalogs=str(folder), id_dr3_list=ids, select=select))
+    return chosen_ids(ids, select, folder, "uncover")
 
 
 @pytest.mark.parametrize(
