@@ -177,15 +177,23 @@ class Output(NamedTuple):
 
 
 OUTPUTS = {
-    "summary": Output("summary.ecsv", "a row for each galaxy and run: number of clusters, quality, status, message"),
+    "summary": Output(
+        "summary.ecsv", "a row for each galaxy and run: number of clusters with its range, quality, message"
+    ),
     "page_index": Output("explorer/index.html", "the list of all galaxies, for a browser"),
     "page": Output("explorer/{id}.html", "page of a galaxy, for a browser"),
     "thumbnail": Output("explorer/thumbnails/{id}.png"),
     "labels": Output(
-        "clusters/{run}/{id}_clusters.fits", "label image of a run, with probabilities, light and criteria"
+        "clusters/{run}/{id}_clusters.fits",
+        "label image of a run with its WCS: 0 not selected, -1 in no cluster; probabilities, light, criteria",
     ),
-    "composites": Output("composite_seds/{run}/{id}_composite_seds.ecsv", "mean SED of the pixels of each cluster"),
-    "populations": Output("composite_seds/{run}/{id}_population_seds.ecsv", "SED of each unmixed population"),
+    "composites": Output(
+        "composite_seds/{run}/{id}_composite_seds.ecsv", "mean SED of the pixels of each cluster, with errors"
+    ),
+    "populations": Output(
+        "composite_seds/{run}/{id}_population_seds.ecsv",
+        "SED of each population, unmixed from blends, with errors (`blended_mixture`)",
+    ),
     "region_features": Output("composite_seds/{run}/{id}_features.ecsv", "line widths, breaks, colours of these SEDs"),
     "flux_budget": Output("composite_seds/{run}/{id}_flux_budget.ecsv", "where the flux of the selected pixels goes"),
     "run_picture": Output("images/{run}/{id}_{picture}.{format}", "pictures of a run"),

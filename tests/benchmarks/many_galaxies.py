@@ -1,7 +1,7 @@
 """How many galaxies an hour can be done, and what that takes. Run: python -m tests.benchmarks.many_galaxies --help
 
 `rate` simulates galaxies of 300 to 3,000 pixels and does them with `blended_mixture`, with one job and with two, fresh
-each time: galaxies a minute, memory of a worker, room on disk, and what --dry-run says of it. `resume` puts copies of
+each time: galaxies a minute, memory of a worker, room on disk. `resume` puts copies of
 one finished galaxy into a folder, and asks for one galaxy more: how long until that is begun, and all are done. `first`
 asks for a galaxy of a survey of full size, of which only galaxies take room on disk: how long until it is begun.
 """
@@ -23,11 +23,8 @@ from astropy.table import Table
 import data_paths
 from data_paths import output_path
 from helper_functions.files.records import GALAXY
-from helper_functions.job.dry_run import costs
-from helper_functions.products.runs import Run
 from helper_functions.simulation.simulated_field import DEMO_IDS, demo_field, write_field
 from helper_functions.simulation.simulated_galaxy import RECIPES, simulate_galaxy
-from main_clustering import settings_block
 from tests.benchmarks.sparse_survey import write_sparse_survey
 from tests.fault_campaign import processes_of
 
@@ -119,11 +116,6 @@ def rate(folder, n_galaxies, pictures):
     ratio = rows[1]["galaxies/min"] / rows[0]["galaxies/min"]
     print(f"2 jobs do {ratio:.2f} times as many; load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{n_galaxies} galaxies of {pixels.min():.0f} to {pixels.max():.0f} pixels, in all {pixels.sum():.0f}")
-    settings = settings_block()._replace(n_clusters="auto", pictures=pictures)
-    seconds, megabytes = (cost.sum() for cost in costs(pixels, [Run(*CALL[1:], "none", "euclidean")], settings))
-    print(
-        f"costs of --dry-run for these pixels: {seconds:.0f} s with one job, {megabytes / n_galaxies:.2f} MB a galaxy"
-    )
 
 
 def first(folder):
@@ -173,13 +165,14 @@ def copy_of(output, id_dr3, other):
     return other
 
 
-if __name__ == "__main__":
+def main(arguments=None):
+    """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["rate", "resume", "first"])
     parser.add_argument("--galaxies", type=int, help="number of galaxies (default 200, or 10000 finished ones)")
     parser.add_argument("--pictures", default="all", help="of `rate`: none, few or all")
     parser.add_argument("--folder", type=Path, help="where to work, and keep the field; default: a temporary one")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         place = given.folder or Path(temporary)
         place.mkdir(exist_ok=True)
@@ -189,3 +182,7 @@ if __name__ == "__main__":
             resume(place, given.galaxies or 10000)
         else:
             first(place)
+
+
+if __name__ == "__main__":
+    main()
