@@ -68,7 +68,7 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
         try:
             if not galaxy.is_complete():
                 cluster_galaxy(galaxy, settings)
-            if not galaxy.has_page():
+            elif not galaxy.has_page():
                 renew_page(output.output, id_dr3)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
@@ -266,6 +266,8 @@ class Galaxy(GalaxyRecords):
             saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
         content |= {"pictures": pictures_record(output), "files": describe_files(self.output, saved)}
         save_record(self.output, self.id_dr3, GALAXY, **content, page=None, page_files={})
+        if output.explorer:
+            renew_page(self.output, self.id_dr3)
 
     def _save_run_record(self, run, files=(), pictures=(), number=None):
         settings = {name: value for name, value in self.settings.as_dict().items() if name != "id_dr3_list"}

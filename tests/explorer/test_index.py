@@ -259,7 +259,7 @@ def luminance(colour):
 def test_a_call_of_the_main_job_leaves_it_and_the_next_one_adds(survey_folder, tmp_path, monkeypatch):
     path = output_path(tmp_path / "out", "page_index")
     how = "--methods kmeans --n-clusters 2 --pictures none"
-    monkeypatch.setattr("helper_functions.job.one_galaxy.page_or_warning", empty_page)
+    monkeypatch.setattr("helper_functions.explorer.pages.page_or_warning", empty_page)
 
     def call(*flags):
         folders = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out")]

@@ -131,7 +131,7 @@ def test_pages_of_a_folder_are_made_again(made, capsys):
     assert explorer.main([str(made.output), "7"]) == 0
     assert made.page.exists()
     assert "index.html" in capsys.readouterr().out
-    files = load_record(made.output, 7, GALAXY)["files"]
+    files = load_record(made.output, 7, GALAXY)["page_files"]
     assert made.page.relative_to(made.output).as_posix() in files
     with pytest.raises(SystemExit):
         explorer.main([str(made.output), "8"])
