@@ -27,6 +27,7 @@ from helper_functions.files.saving import DiskFull, check_writable, remove_aband
 from helper_functions.fits.regions import fit_galaxies
 from helper_functions.fits.tasks import load_fit_inputs
 from helper_functions.fitting.bagpipes_fit import fit_sed
+from helper_functions.job.all_galaxies import processing_order
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt, stop_reraising
 from helper_functions.job.one_galaxy import GalaxyStore, run_fingerprints
@@ -39,7 +40,12 @@ from helper_functions.population_seds import population_seds
 from helper_functions.products.exports import write_exports
 from helper_functions.products.features import feature_maps
 from helper_functions.products.field import show_field
-from helper_functions.products.registration import galaxy_registration, register_survey, registered_here
+from helper_functions.products.registration import (
+    galaxy_registration,
+    register_survey,
+    registered_here,
+    shifts_of_survey,
+)
 from helper_functions.products.results import GalaxyResult, run_panel, run_result
 from helper_functions.products.runs import plan_runs
 from helper_functions.products.summary import EXPECTED, OK, Summary, one_line
@@ -48,7 +54,7 @@ from helper_functions.quality.metrics import ClusteringSample, quality_metrics
 from helper_functions.simulation.simulated_field import demo_field
 from helper_functions.sky_noise import with_sky_noise
 from helper_functions.survey.check import check_survey
-from helper_functions.survey.selection import chosen_ids, processing_order
+from helper_functions.survey.selection import chosen_ids
 from prepare_images import cut_out, cutout_to_fits, open_survey
 
 gc.enable()
@@ -127,8 +133,9 @@ def main(arguments=None):
             if settings.catalogs is None:
                 settings = settings._replace(catalogs=demo_catalogs(), survey="uncover")
             if settings.check:
-                return check_survey(settings.catalogs, settings.survey)
-            settings = settings._replace(id_dr3_list=chosen_ids(settings))
+                return check_survey(settings.catalogs, settings.survey, shifts_of_survey)
+            asked = settings.id_dr3_list, settings.select, settings.catalogs, settings.survey
+            settings = settings._replace(id_dr3_list=chosen_ids(*asked))
             survey = open_survey(settings.catalogs, settings.id_dr3_list, settings.survey)
             known = load_fit_inputs(survey, settings) if settings.fit else None
             if settings.dry_run:
@@ -171,7 +178,7 @@ def cluster_galaxies(survey, runs, refused, settings, summary):
     provenance = cache_survey(survey, settings)
     each = settings._replace(id_dr3_list=[])  # a galaxy need not know of all the others
     work = partial(cluster_galaxy, runs=runs, refused=refused, settings=each, provenance=provenance)
-    ids = processing_order(survey, settings)
+    ids = processing_order(survey, settings.id_dr3_list, settings.output, settings.jobs)
     failed, total = 0, len(ids)
     report(f"{total} galaxies to {settings.output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:

@@ -14,12 +14,14 @@ from helper_functions.job.setting_values import (
     UNSET,
     by_name,
     folder,
+    galaxies,
     listed,
     magnification,
     number,
     one_of,
     optional,
     priors,
+    selection,
     several,
     switch,
     text,
@@ -32,7 +34,7 @@ from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.catalogs import MOST_REDSHIFT
 from helper_functions.survey.mosaics import LARGEST_ID
-from helper_functions.survey.selection import ALL, galaxies, selection
+from helper_functions.survey.selection import ALL
 
 FIGURE_FORMATS = ("png", "pdf")
 AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it

@@ -1,7 +1,5 @@
 """What would be used of a survey's files, told from their headers and a few pixels: `main_clustering.py --check`."""
 
-import warnings
-
 import numpy as np
 from astropy.table import Table
 from astropy.wcs.utils import proj_plane_pixel_area
@@ -10,9 +8,8 @@ import data_paths
 from helper_functions.files.log import report
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.pixel_seds import pixel_of
-from helper_functions.products.registration import measure_survey, refuse_wrong_wcs
 from helper_functions.psf import PIXEL, measure_fwhm
-from helper_functions.registration.shifts import UNKNOWN, WORTH_CORRECTING, combined
+from helper_functions.registration.shifts import UNKNOWN, WORTH_CORRECTING
 from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, median_and_mad_std, sky_of
 from helper_functions.survey.catalogs import check_columns, column_names
 from helper_functions.survey.flux_units import FLUX_UNIT
@@ -26,7 +23,6 @@ from helper_functions.survey.images import (
 )
 from helper_functions.survey.mosaics import open_mosaic, read_window
 from helper_functions.survey.psf_image import find_psf, read_psf
-from prepare_images import open_survey
 
 WINDOW = 128  # pixels, side of a window whose sky is looked at
 WINDOWS = 5  # as many along each side of the mosaic
@@ -46,7 +42,7 @@ CHECK_COLUMNS = (
 SOURCES = 12  # in which the registration is measured
 
 
-def check_survey(folder, survey):
+def check_survey(folder, survey, measure_shifts):
     """Tell what would be used of a survey; return the exit status: 1 where something would be refused, else 0.
 
     Parameters
@@ -55,6 +51,9 @@ def check_survey(folder, survey):
         The survey folder.
     survey : str
         A key of `data_paths.SURVEYS`.
+    measure_shifts : callable
+        measure_shifts(folder, survey, n_sources) tells how far the bands lie off each other, measured in at most so
+        many sources: an object with the fields of `helper_functions.products.registration.MeasuredShifts`.
     """
     try:
         segmap, bands = check_catalogs(folder, survey)
@@ -72,7 +71,8 @@ def check_survey(folder, survey):
         rows.append({"band": name, "filter curve": curve_in_words(band)} | row)
     used = sum(row["what will be used"].startswith("yes") for row in rows)
     if used and not refused:
-        refused += check_registration(folder, survey, {row["band"]: row for row in rows})
+        shifts = measure_shifts(folder, survey, SOURCES)
+        refused += check_registration(shifts, {bands[row["band"]]: row for row in rows})
     table = Table([[row.get(column, "") for row in rows] for column in CHECK_COLUMNS], names=CHECK_COLUMNS)
     for line in table.pformat(max_lines=-1, max_width=-1, align="<"):
         report(line.rstrip())
@@ -105,24 +105,16 @@ def check_catalogs(folder, survey):
     return segmap, find_bands(folder, survey, column_names(super_catalog))
 
 
-def check_registration(folder, survey, rows):
-    """Say in the rows of bands, {name: row}, by how many pixels they lie off each other; return what is refused."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of bands that are left out, which their rows tell
-        opened = open_survey(folder, (), survey)
-    sources = measure_survey(opened, SOURCES)
-    if not len(sources.rows):
+def check_registration(shifts, rows):
+    """Write into the rows of bands, {band: row}, by how many pixels they lie off each other; return what is refused."""
+    if not shifts.n_sources:
         return []
-    found, names = combined(sources), [name for name, row in rows.items() if row["what will be used"].startswith("yes")]
-    for name, size, error, is_off in zip(names, found.size, found.error, found.to_correct, strict=True):
-        rows[name]["lies off"] = f"{size:.2f} px" if error.max() < UNKNOWN / 2 else "not known"
+    found = shifts.registration
+    for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
+        rows[band]["lies off"] = f"{size:.2f} px" if error.max() < UNKNOWN / 2 else "not known"
         if is_off:
-            rows[name]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
-    try:
-        refuse_wrong_wcs(found, len(sources.rows), opened.bands)
-    except ValueError as problem:
-        return [str(problem)]
-    return []
+            rows[band]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
+    return [shifts.refusal] if shifts.refusal else []
 
 
 def check_band(folder, survey, name, segmap, windows):

@@ -137,7 +137,8 @@ def unpacked_parts(path, max_bytes, cache_folder):
                 if stated > max_bytes:
                     raise CannotUnpack(
                         f"{path} would have {stated / 1e9:.4g} GB unpacked, and the cache folder {cache_folder} "
-                        f"takes no more than {max_bytes / 1e9:.4g} GB: make room there, or {_set_cache_folder()} with room"
+                        f"takes no more than {max_bytes / 1e9:.4g} GB: make room there, or {_set_cache_folder()} with "
+                        "room"
                     )
                 yield header
                 while size and (part := hdus.read(min(size, COPY_BYTES))):
