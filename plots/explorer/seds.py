@@ -77,7 +77,6 @@ def sed_panels(view, parts):
     buttons = {
         "save_sed": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
         "clear": Button(name="clear", label="clear", width=56),
-        "save_regions": Button(name="save_regions", label="save map (DS9 regions)", width=166),
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))

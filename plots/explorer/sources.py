@@ -1,7 +1,5 @@
 """What a galaxy is to the browser: arrays, sent as bytes, and what the callbacks know besides them."""
 
-import re
-
 import numpy as np
 from bokeh.models import ColumnDataSource
 from matplotlib.colors import to_hex
@@ -88,7 +86,6 @@ def add_run(on_map, seds, run, number):
     on_map[f"labels{number}"] = run.labels.astype(np.int16)
     known = {
         "name": run.name,
-        "file": re.sub(r"[^\w.-]", "_", run.name),
         "labels": f"labels{number}",
         "colours": [to_hex(colour) for colour in cluster_colours(run.regions)],
         "confidence": None,

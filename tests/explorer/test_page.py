@@ -226,28 +226,6 @@ def test_mean_is_saved_as_a_table(page, view):
     assert (table.meta["id_dr3"], table.meta["redshift"]) == (7, 2.0)
 
 
-def test_map_is_saved_as_regions_that_hold_just_the_pixels_of_each_cluster(page, view):
-    run = view.runs[1]  # of stripes, so of many polygons
-    page.set("run", "value", run.name)
-    click(page, "save_regions")
-    name = re.sub(r"[^\w.-]", "_", run.name)
-    lines = page.downloaded(f"7_{name}.reg").read_text().splitlines()
-    assert "icrs" in lines
-    wcs, found = WCS(celestial_wcs().to_header()), np.zeros(view.shape, dtype=int)
-    pixels = np.column_stack([each.ravel() for each in np.mgrid[: view.shape[0], : view.shape[1]]])
-    for line in lines[4:]:
-        shape, numbers, label = re.fullmatch(r"(-?polygon)\((.*?)\) # .*text=\{(\d+)\}.*", line).groups()
-        corners = np.array(numbers.split(","), dtype=float).reshape(-1, 2)
-        places = np.column_stack(wcs.wcs_world2pix(*corners.T, 0))
-        # On the edges of pixels, which lie at halves; coordinates are written to 4e-5 arcsec, a thousandth of a pixel.
-        np.testing.assert_allclose(places + 0.5, np.rint(places + 0.5), atol=2e-3)
-        inside = Polygon(places).contains_points(pixels[:, ::-1]).reshape(view.shape)
-        found += np.where(inside, int(label) * (1 if shape == "polygon" else -1), 0)
-    expected = np.zeros(view.shape, dtype=int)
-    expected[view.rows, view.cols] = np.maximum(run.labels, 0)
-    np.testing.assert_array_equal(found, expected)
-
-
 def test_colour_image_is_the_asinh_of_the_brightness_in_the_colours_of_three_bands(page, view):
     chosen = [4, 2, 1]
     for name, band in zip(("red", "green", "blue"), chosen, strict=True):
