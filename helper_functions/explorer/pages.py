@@ -21,7 +21,7 @@ def make_page(output, id_dr3):
 
 
 def page_or_warning(output, id_dr3):
-    """Make the page of a galaxy and return its path; where that fails, warn and return None, as results are unharmed."""
+    """Make the page of a galaxy and return its path; where that fails, only warn, as no result depends on it."""
     try:
         return make_page(output, id_dr3)
     except DiskFull:

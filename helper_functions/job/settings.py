@@ -32,7 +32,7 @@ from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.products.exports import EXPORTS
 from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
-from helper_functions.survey.catalogs import MOST_REDSHIFT
+from helper_functions.survey.catalogs import MAX_REDSHIFT
 from helper_functions.survey.mosaics import LARGEST_ID
 from helper_functions.survey.selection import ALL
 
@@ -134,7 +134,7 @@ SETTINGS = {
         changes=ONE_GALAXY,
     ),
     "redshifts": Setting(
-        by_name(_galaxy, number(float, lowest=0, highest=MOST_REDSHIFT)),
+        by_name(_galaxy, number(float, lowest=0, highest=MAX_REDSHIFT)),
         "of galaxies that have another one than in the catalog, such as 36=4.13",
         flag="--redshift",
         metavar="ID=Z",

@@ -5,7 +5,7 @@ import shapely
 from matplotlib.colors import to_hex
 from regions import PolygonSkyRegion, RegionMeta, Regions, RegionVisual
 
-from helper_functions.survey.mosaics import runs_of
+from helper_functions.survey.mosaics import row_runs
 
 DECIMALS = 8  # of degrees: 4e-5 arcsec, a thousandth of a pixel
 EXCLUDED = " include=0"  # how the package writes that a region is excluded
@@ -86,7 +86,7 @@ def rings_of(mask):
         Corners of pixels in x and y, where the pixel in row i and column j reaches from j - 0.5 to j + 0.5 in x and
         from i - 0.5 to i + 0.5 in y.
     """
-    _, rows, starts, ends = runs_of(mask)
+    _, rows, starts, ends = row_runs(mask)
     pixels = shapely.union_all(shapely.box(starts - 0.5, rows - 0.5, ends - 0.5, rows + 0.5))
     pieces = shapely.get_parts(shapely.simplify(pixels, 0))  # simplified: no vertices within straight edges
     filled = shapely.area(shapely.polygons(shapely.get_exterior_ring(pieces)))

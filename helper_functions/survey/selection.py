@@ -57,15 +57,16 @@ def chosen_ids(wanted, expression, folder, survey):
 
 
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):
-    """Ids of the rows of the photometric catalog, and the columns that the expression names, as `select` takes them.
+    """Ids of the rows of the photometric catalog, and the columns in the expression, {name: values}, in that order.
 
-    Those of the catalog of redshifts are NaN where it has no row of that id.
+    Columns of the catalog of redshifts are joined by id, and NaN where it has no row of an id.
     """
     own, others, names = column_names(super_catalog), column_names(sps_catalog), names_in(expression)
     for name in names:
         if name not in (*own, *others, SEGMENT_SIZE):
             alike = (
-                ", ".join(get_close_matches(name, {*own, *others, SEGMENT_SIZE}, MAX_LISTED)) or "none that is alike"
+                ", ".join(get_close_matches(name, {*own, *others, SEGMENT_SIZE}, MAX_LISTED))
+                or "none with a similar name"
             )
             raise ValueError(
                 f"the selection {expression!r} names {name!r}, which is no column of {super_catalog} or {sps_catalog}: "

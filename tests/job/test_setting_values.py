@@ -37,5 +37,5 @@ def test_junk_in_a_file_of_ids_is_named_with_its_line(content, message, tmp_path
 
 def test_a_selection_is_checked_without_the_catalogs():
     assert selection("select", "z_50 > 1 and n_pix > 500") == "z_50 > 1 and n_pix > 500"
-    with pytest.raises(ValueError, match="gives numbers and no yes or no"):
+    with pytest.raises(ValueError, match="gives numbers, not true or false"):
         selection("select", "z_50 + 1")

@@ -1,6 +1,6 @@
 // Show the mean SED of the pixels in a box or lasso with its error. The variance of their sum is a sum over all pairs
-// of pixels: the product of their errors times the correlation of noise at their distance, as in noise.error_of_sum. The
-// error of the subtracted background is common to all pixels, and so added in quadrature to that of the mean.
+// of pixels: the product of their errors times the correlation of noise at their distance, as in noise.error_of_sum.
+// The error of the subtracted background is common to all pixels, and so added in quadrature to that of the mean.
 const chosen = pixels.selected.indices;
 let shown_sed = { band: [], x: [], flux: [], error: [], low: [], high: [], n_pixels: [] };
 if (chosen.length && known.has_pixels) {
