@@ -64,29 +64,25 @@ def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_colum
     own, others, names = column_names(super_catalog), column_names(sps_catalog), names_in(expression)
     for name in names:
         if name not in (*own, *others, SEGMENT_SIZE):
-            alike = (
-                ", ".join(get_close_matches(name, {*own, *others, SEGMENT_SIZE}, MAX_LISTED))
-                or "none with a similar name"
-            )
+            similar = get_close_matches(name, {*own, *others, SEGMENT_SIZE}, MAX_LISTED)
             raise ValueError(
                 f"the selection {expression!r} names {name!r}, which is no column of {super_catalog} or {sps_catalog}: "
-                f"there is {alike}"
+                f"there is {', '.join(similar) or 'none with a similar name'}"
             )
-    mine = [name for name in names if name in own and name not in (id_column, SEGMENT_SIZE)]
-    theirs = [name for name in names if name not in (*mine, id_column, SEGMENT_SIZE)]
-    ids, *values = read_columns(super_catalog, [id_column, *mine])
-    columns = {id_column: ids} | dict(zip(mine, values, strict=True))
-    if theirs:
-        other_ids, *values = read_columns(sps_catalog, [id_column, *theirs])
+    from_photometry = [name for name in names if name in own and name not in (id_column, SEGMENT_SIZE)]
+    from_redshifts = [name for name in names if name not in (*from_photometry, id_column, SEGMENT_SIZE)]
+    ids, *values = read_columns(super_catalog, [id_column, *from_photometry])
+    columns = {id_column: ids} | dict(zip(from_photometry, values, strict=True))
+    if from_redshifts:
+        other_ids, *values = read_columns(sps_catalog, [id_column, *from_redshifts])
         row_of = {id_dr3: row for row, id_dr3 in enumerate(other_ids.tolist())}
         rows = np.array([row_of.get(id_dr3, -1) for id_dr3 in ids.tolist()], dtype=int)
         columns |= {
             name: np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
-            for name, column in zip(theirs, values, strict=True)
+            for name, column in zip(from_redshifts, values, strict=True)
         }
     if SEGMENT_SIZE in names:
         segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), known)
-        columns[SEGMENT_SIZE] = np.array(
-            [segments[id_dr3].n_pixels if id_dr3 in segments else 0 for id_dr3 in ids.tolist()]
-        )
+        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in segments.items()}
+        columns[SEGMENT_SIZE] = np.array([sizes.get(id_dr3, 0) for id_dr3 in ids.tolist()])
     return ids, columns
