@@ -187,6 +187,7 @@ OUTPUTS = {
         "clusters/{run}/{id}_clusters.fits",
         "label image of a run with its WCS: 0 not selected, -1 in no cluster; probabilities, light, criteria",
     ),
+    "ds9_regions": Output("clusters/{run}/{id}_clusters.reg", "outlines of the clusters for DS9"),
     "composites": Output(
         "composite_seds/{run}/{id}_composite_seds.ecsv", "mean SED of the pixels of each cluster, with errors"
     ),

@@ -17,7 +17,7 @@ from helper_functions.job.settings import collect_block, read_command_line, sett
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
-from helper_functions.products.registration import register_survey
+from helper_functions.products.registration import register_survey, shifts_of_survey
 from helper_functions.products.runs import plan_runs
 from helper_functions.products.summary import Summary
 from helper_functions.quality.metrics import ClusteringSample, quality_metrics
@@ -72,7 +72,7 @@ def main(arguments=None):
         ids, select, _, methods, norms, metrics, layout, folder = settings.targets
         runs, refused = plan_runs(methods, norms, metrics)
         if settings.job.check:
-            return check_survey(folder, layout)
+            return check_survey(folder, layout, shifts_of_survey)
         settings = settings.changed(id_dr3_list=chosen_ids(ids, select, folder, layout))
         survey = open_survey(folder, settings.targets.id_dr3_list, layout)
         if settings.job.dry_run:

@@ -144,7 +144,7 @@ def possible_files(output, id_dr3, name):
             files += output_paths(output, "galaxy_picture", picture=picture, id=id_dr3, format=FIGURE_FORMATS)
         return files
     place = {"run": name, "id": id_dr3}
-    files = [output_path(output, kind, **place) for kind in ("labels", *TABLES)]
+    files = [output_path(output, kind, **place) for kind in ("labels", "ds9_regions", *TABLES)]
     files += output_paths(output, "run_picture", **place, picture=RUN_PICTURES, format=FIGURE_FORMATS)
     files += output_paths(output, "export", **place, code=EXPORTS, content=export_contents())
     return files + fit_paths(output, name, id_dr3)

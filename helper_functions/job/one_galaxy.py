@@ -17,7 +17,7 @@ from helper_functions.files.records import (
     remove_files,
     save_record,
 )
-from helper_functions.files.saving import save_fits, save_table
+from helper_functions.files.saving import save_fits, save_table, save_text
 from helper_functions.job.galaxy_records import GalaxyRecords, possible_files, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.pixel_seds import no_pixels
@@ -31,6 +31,7 @@ from helper_functions.products.results import GalaxyResult, number_record, read_
 from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
+from plots.style import cluster_colours
 
 
 def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, provenance, wait):
@@ -155,6 +156,8 @@ class Galaxy(GalaxyRecords):
         populations : PopulationSEDs or None
         quality : dict
         """
+        from helper_functions.products.ds9_regions import ds9_text  # which takes a third of a second to load
+
         settings, fingerprint = self.settings, self.fingerprints.runs[run]
         found = seds, clustering, composites, populations, quality
         result = run_result(run, self.result.cutout, *found, settings.clustering.features)
@@ -166,6 +169,8 @@ class Galaxy(GalaxyRecords):
         for name, content in (contents | sed_tables(result)).items():
             files.append(output_path(self.output, name, run=run.name, id=self.id_dr3))
             (save_fits if name in contents else save_table)(files[-1], content)
+        files.append(output_path(self.output, "ds9_regions", run=run.name, id=self.id_dr3))
+        save_text(files[-1], ds9_text(result.labels, result.cutout.wcs, cluster_colours(regions), result.title))
         pictures = save_run_pictures(result, settings.output)
         row = ok_row(result, pictures, time.perf_counter() - self._start)
         self.rows[run] = row | settings_columns(settings.pixels, settings.clustering, fingerprint)

@@ -6,13 +6,20 @@ be.
 
 import csv
 import math
+import warnings
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from helper_functions.registry import choose
-from helper_functions.survey.catalogs import MOST_REDSHIFT
+from helper_functions.survey.catalogs import MAX_REDSHIFT
+from helper_functions.survey.expressions import names_in, select
+from helper_functions.survey.selection import ALL
 
 UNSET = "default"  # on the command line, this stands for the None of the settings block
+MAX_LISTED = 10  # ids that a warning lists
 
 
 def number(kind, lowest=None, highest=math.inf, word=None):
@@ -165,7 +172,7 @@ def galaxy_table(read_id):
     """
     ids = several(read_id)
     readers = {
-        "redshift": number(float, lowest=0, highest=MOST_REDSHIFT),
+        "redshift": number(float, lowest=0, highest=MAX_REDSHIFT),
         "neighbours_added": lambda name, cell: tuple(ids(name, cell.split())),
         "neighbours_excluded": lambda name, cell: tuple(ids(name, cell.split())),
         "magnification": positive,
@@ -198,3 +205,65 @@ def galaxy_table(read_id):
         return found
 
     return read
+
+
+# ---- which galaxies ----------------------------------------------------------
+
+
+def galaxies(read_id):
+    """Reader of the galaxies asked for: ids or names of files of ids, which gives a list of ids; or the word ALL.
+
+    In a file, ids are separated by blanks, commas or new lines, and what follows a # is a comment. An id that comes
+    twice is kept once, with a warning.
+
+    Parameters
+    ----------
+    read_id : callable
+        read_id(name, value) -> id, or ValueError that says what an id may be.
+    """
+
+    def read(_, values):
+        values = values if isinstance(values, list | tuple) else [values]
+        if ALL in values:
+            return ALL
+        ids = [id_dr3 for value in values for id_dr3 in _ids_of(value, read_id)]
+        if not ids:
+            raise ValueError("no galaxy asked for: put an id into ID_DR3_LIST or --ids")
+        twice = [str(id_dr3) for id_dr3, times in Counter(ids).items() if times > 1]
+        if twice:
+            more = f" and {len(twice) - MAX_LISTED} more" if len(twice) > MAX_LISTED else ""
+            warnings.warn(f"asked for twice, done once: id {', '.join(twice[:MAX_LISTED])}{more}", stacklevel=2)
+        return list(dict.fromkeys(ids))
+
+    return read
+
+
+def _ids_of(value, read_id):
+    """The ids that a value stands for: itself, or those in the file of that name."""
+    if not isinstance(value, str | Path) or str(value).isdigit():
+        return [read_id("id_dr3", value)]
+    path = Path(value).expanduser()
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError as problem:
+        raise ValueError(
+            f"id_dr3 must be a whole number of at least 1, {ALL}, or a file of ids: found {str(value)!r}, "
+            "and there is no such file"
+        ) from problem
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"{path} is no file of ids: it holds no text") from problem
+    ids = []
+    for number, line in enumerate(lines, start=1):
+        for word in line.partition("#")[0].replace(",", " ").split():
+            try:
+                ids.append(read_id("id_dr3", word))
+            except ValueError as problem:
+                raise ValueError(f"{path}, line {number}: {problem}") from problem
+    return ids
+
+
+def selection(_, value):
+    """Read a selection, an expression over columns, and check it as far as that is possible without the catalogs."""
+    expression = str(value)
+    select(expression, {name: np.ones(1) for name in names_in(expression)})
+    return expression

@@ -14,12 +14,14 @@ from helper_functions.job.setting_values import (
     UNSET,
     by_name,
     folder,
+    galaxies,
     galaxy_table,
     magnification,
     number,
     one_of,
     optional,
     priors,
+    selection,
     several,
     switch,
     text,
@@ -32,7 +34,7 @@ from helper_functions.products.pictures import AMOUNTS, FIGURE_FORMATS
 from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.mosaics import LARGEST_ID
-from helper_functions.survey.selection import ALL, galaxies, selection
+from helper_functions.survey.selection import ALL
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 FIT_REDSHIFTS = ("fixed", "catalog")
