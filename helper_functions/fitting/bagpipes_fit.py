@@ -17,17 +17,10 @@ from scipy.special import logsumexp
 
 from helper_functions.fitting.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
 from helper_functions.fitting.histories import SFHS
+from helper_functions.fitting.priors import PRIORS, check_priors
 from helper_functions.fitting.sed_model import age_of_universe, set_up, to_microjansky
 from helper_functions.registry import choose
 
-PRIORS = {  # lowest and highest value
-    "age": (0.01, 15.0),  # Gyr since the first stars formed, and not more than the Universe is old; uniform in the log
-    "tau": (0.03, 10.0),  # Gyr of the delayed history; uniform in the log
-    "mass": (4.0, 13.0),  # log10 of solar masses of stars that formed; uniform
-    "metallicity": (0.05, 2.5),  # solar, of stars and gas; uniform in the log
-    "a_v": (0.0, 4.0),  # mag; uniform
-    "log_u": (-4.0, -1.0),  # log10 of the ionisation parameter of the nebulae; uniform
-}
 # As many as the delayed history has free parameters, with the mass. The non-parametric one has more, but its prior ties
 # them to each other.
 MIN_BANDS = 6
@@ -202,26 +195,6 @@ def check_redshift(redshift, redshift_error):
         )
     if not (np.isfinite(redshift_error) and redshift_error >= 0):
         raise ValueError(f"the error of the redshift must be 0 (fixed) or more, found {redshift_error:g}")
-
-
-def check_priors(priors):
-    """The ranges of all parameters; ValueError, saying what may be, for those that make no sense."""
-    limits = {
-        "age": (1e-3, np.inf),
-        "tau": (1e-3, np.inf),
-        "mass": (-np.inf, np.inf),
-        "metallicity": (0.005, 5.0),  # the range of the stellar models
-        "a_v": (0.0, np.inf),
-        "log_u": (-4.0, -0.01),  # the range of the nebular models
-    }
-    for name, (low, high) in priors.items():
-        lowest, highest = choose(limits, name, "prior")
-        if not (np.isfinite([low, high]).all() and lowest <= low < high <= highest):
-            raise ValueError(
-                f"prior of {name}: want a lowest and a higher value between {lowest:g} and {highest:g}, "
-                f"found {low:g} and {high:g}"
-            )
-    return PRIORS | priors
 
 
 # ---- sampling ---------------------------------------------------------------
