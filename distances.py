@@ -223,24 +223,20 @@ def in_units_of_noise(seds, options):
 
 def euclidean_between(points, others):
     """Euclidean distances between the rows of two arrays, shape (n, m), from one matrix product."""
-    size, other_size = (np.einsum("ij,ij->i", x, x) for x in (points, others))
-    squared = points @ others.T
-    squared *= -2
-    squared += size[:, None]
-    squared += other_size
+    size, other_size = np.sum(points**2, axis=1), np.sum(others**2, axis=1)
+    squared = size[:, None] + other_size - 2 * points @ others.T
     i, j = np.nonzero(squared < LOSSY * (size.max() + other_size.max()))
-    squared[i, j] = np.square(points[i] - others[j]).sum(axis=1)
-    return np.sqrt(squared, out=squared)
+    squared[i, j] = np.sum((points[i] - others[j]) ** 2, axis=1)
+    return np.sqrt(squared)
 
 
 def sine_between(unit, others):
     """b12 between the rows of two arrays of SEDs of length 1, shape (n, m): sqrt(1 - cos^2) of their angle."""
     cosine = unit @ others.T
-    squared = np.square(cosine)
-    np.subtract(1, squared, out=squared)
+    squared = 1 - cosine**2
     i, j = np.nonzero(squared < LOSSY)
-    squared[i, j] = np.square(unit[i] - cosine[i, j, None] * others[j]).sum(axis=1)
-    return np.sqrt(squared, out=squared)
+    squared[i, j] = np.sum((unit[i] - cosine[i, j, None] * others[j]) ** 2, axis=1)
+    return np.sqrt(squared)
 
 
 def noise_between(rows, others):
@@ -249,25 +245,15 @@ def noise_between(rows, others):
     chi2 = min over a of |f1 - a f2|^2 / (s1^2 + a^2 s2^2), in units of the bands' noise, is total least squares: with
     u = f / s it is the smaller eigenvalue of the matrix of the products u1.u1, u1.u2, u2.u2.
     """
-    size, other_size = (np.einsum("ij,ij->i", x, x) for x in (rows, others))
-    squared = rows @ others.T
-    np.square(squared, out=squared)
+    size, other_size = np.sum(rows**2, axis=1), np.sum(others**2, axis=1)
+    squared = (rows @ others.T) ** 2
     # The smaller root of x^2 - (A + B) x + (AB - C^2), in the form that does not subtract two large numbers.
-    determinant = size[:, None] * other_size
-    determinant -= squared
+    determinant = np.outer(size, other_size) - squared
     i, j = np.nonzero(determinant < LOSSY * squared)
-    along = np.einsum("ij,ij->i", rows[i], others[j]) / np.where(size[i] > 0, size[i], 1)
-    determinant[i, j] = size[i] * np.square(others[j] - along[:, None] * rows[i]).sum(axis=1)
-    larger = size[:, None] - other_size
-    np.square(larger, out=larger)
-    larger *= 0.25
-    larger += squared
-    np.sqrt(larger, out=larger)
-    larger += 0.5 * size[:, None]
-    larger += 0.5 * other_size
-    np.maximum(larger, np.finfo(float).tiny, out=larger)  # two SEDs of zero are no distance apart
-    determinant /= larger
-    return np.sqrt(determinant, out=determinant)
+    along = np.sum(rows[i] * others[j], axis=1) / np.where(size[i] > 0, size[i], 1)
+    determinant[i, j] = size[i] * np.sum((others[j] - along[:, None] * rows[i]) ** 2, axis=1)
+    larger = np.sqrt((size[:, None] - other_size) ** 2 / 4 + squared) + (size[:, None] + other_size) / 2
+    return np.sqrt(determinant / np.maximum(larger, np.finfo(float).tiny))  # two SEDs of zero have no distance
 
 
 class Metric(NamedTuple):

@@ -6,10 +6,11 @@ of 0, 1, 2, ... pixels, to which distances are rounded, and is 1 at 0.
 
 import numpy as np
 from scipy.fft import fft2, ifft2, next_fast_len
+from scipy.signal import fftconvolve
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 
-from helper_functions.psf import PIXEL, convolve, in_pixels
+from helper_functions.psf import PIXEL, in_pixels
 
 CORRELATION_REACH = 0.6  # arcsec: about the size of the regions of a galaxy, whose summed errors are wanted
 AREA_REACH = 0.24  # arcsec: beyond it neither drizzling nor PSF matching correlates noise, what remains is background
@@ -19,6 +20,24 @@ def lags(reach):
     """Distances from the middle of a square image, rounded to pixels, int of shape (2 reach + 1, 2 reach + 1)."""
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     return np.rint(np.hypot(y, x)).astype(int)
+
+
+def lagged_products(image, other, reach):
+    """Cross-correlation of two images: the sum of image(y + dy, x + dx) other(y, x) for every lag (dy, dx).
+
+    Parameters
+    ----------
+    image, other : ndarray of shape (ny, nx)
+        Taken as 0 beyond their edges.
+    reach : int
+        Largest lag along each axis, pixels.
+
+    Returns
+    -------
+    ndarray of shape (2 reach + 1, 2 reach + 1)
+        Lags from -reach to reach.
+    """
+    return fftconvolve(np.pad(image, reach), other[::-1, ::-1], mode="valid")
 
 
 def independent(n_bands):
@@ -93,7 +112,7 @@ def error_of_sum(error, weights, positions, correlation):
     variance = np.empty(each.shape[1])
     for band, values in enumerate(each.T):
         image[tuple(places.T)] = values
-        shared = convolve(image, correlation_image(correlation[band]))
+        shared = fftconvolve(image, correlation_image(correlation[band]), mode="same")
         # Measured correlations need not be those of any noise: no less than a tenth of independent noise is left.
         variance[band] = max(np.sum(image * shared), 0.1 * np.sum(image**2))
     return np.sqrt(variance)

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from helper_functions.noise import CORRELATION_REACH, correlated_area, lags
+from helper_functions.noise import CORRELATION_REACH, correlated_area, lagged_products, lags
 from helper_functions.psf import PIXEL, in_pixels
 from helper_functions.registry import choose
 
@@ -210,7 +209,7 @@ def correlation_in(noise, sky, pixel=PIXEL):
     """
     noise = np.where(sky, noise - noise[sky].mean(), 0)
     middle, nearest, farthest = (round(in_pixels(each, pixel)) for each in (CORRELATION_REACH, *STRIPES))
-    products, pairs = (_of_all_pairs(each, middle) for each in (noise, sky.astype(float)))
+    products, pairs = (lagged_products(each, each, middle) for each in (noise, sky.astype(float)))
     lag = lags(middle)
     inside = lag <= middle
     by_lag = [np.bincount(lag[inside], each[inside]) for each in (products, pairs)]
@@ -219,14 +218,6 @@ def correlation_in(noise, sky, pixel=PIXEL):
     along, across = (each.sum() for each in (products[middle, apart], products[apart, middle]))
     n_along, n_across = (max(each.sum(), 1) for each in (pairs[middle, apart], pairs[apart, middle]))
     return correlation / correlation[0], float((along / n_along - across / n_across) / correlation[0])
-
-
-def _of_all_pairs(image, reach):
-    """Sum of the products of all pixels a lag apart, by the lag's rows and columns up to `reach`."""
-    shape = [next_fast_len(size + reach, real=True) for size in image.shape]
-    products = irfft2(np.abs(rfft2(image, shape)) ** 2, shape)  # the Wiener-Khinchin theorem
-    lag = np.arange(-reach, reach + 1)
-    return products[np.ix_(lag, lag)]
 
 
 # ---- using ------------------------------------------------------------------

@@ -55,7 +55,7 @@ def cross_check(sample):
     if len(halves) == 2 and all(labels is not None for labels in halves):
         found["bands_agree"], found["bands_agree_err"] = rand_index_and_error(*halves, squares[some])
     others = [recluster_or_none(sample, seds, seed=sample.seed + number) for number in range(1, OTHER_SEEDS + 1)]
-    indices = [rand_index(tables_of(sample.labels, each).sum(axis=0)) for each in others if each is not None]
+    indices = [rand_index(sample.labels, each) for each in others if each is not None]
     if indices:
         found["seeds_agree"] = float(np.mean(indices))
     return found
@@ -100,31 +100,24 @@ def some_squares(squares, wanted, seed):
 # ---- the index --------------------------------------------------------------
 
 
-def tables_of(one, other, squares=None):
-    """Contingency tables of two labellings, (n_squares, n_labels, n_other_labels): only pixels that both cluster."""
-    squares = np.zeros(len(one), dtype=int) if squares is None else squares
-    counts = np.zeros((squares.max(initial=0) + 1, max(one.max(initial=0), 1), max(other.max(initial=0), 1)))
-    both = (one > 0) & (other > 0)
-    np.add.at(counts, (squares[both], one[both] - 1, other[both] - 1), 1)
-    return counts
+def rand_index(one, other):
+    """Adjusted Rand index (Hubert & Arabie 1985) of two labellings, over the pixels that both put in a cluster.
 
+    NaN where both have a single label or one for each pixel: any two such labellings agree.
 
-def rand_index(counts):
-    """Adjusted Rand index (Hubert & Arabie 1985) of contingency tables, (..., n_labels, n_other_labels).
-
-    NaN where both labellings have one label or each pixel its own: any two would agree on that.
+    Parameters
+    ----------
+    one, other : int ndarray of shape (n_pixels,)
+        From 1; below for pixels in no cluster.
     """
-    counts = np.asarray(counts, dtype=float)
-    pairs, one, other = (
-        np.sum(each * (each - 1) / 2, axis=axes)
-        for each, axes in ((counts, (-2, -1)), (counts.sum(axis=-1), -1), (counts.sum(axis=-2), -1))
-    )
-    n_pixels = counts.sum(axis=(-2, -1))
-    every = np.maximum(n_pixels * (n_pixels - 1) / 2, 1)
-    by_chance, most = one * other / every, (one + other) / 2
-    index = np.full(pairs.shape, np.nan)
-    np.divide(pairs - by_chance, most - by_chance, out=index, where=most > by_chance)
-    return index if index.ndim else float(index)
+    from sklearn.metrics import adjusted_rand_score  # imported late: scikit-learn takes a second to import
+
+    both = (one > 0) & (other > 0)
+    one, other = one[both], other[both]
+    n_labels = len(np.unique(one))
+    if n_labels == len(np.unique(other)) and n_labels in (0, 1, len(one)):
+        return np.nan
+    return float(adjusted_rand_score(one, other))
 
 
 def rand_index_and_error(one, other, squares):
@@ -142,10 +135,9 @@ def rand_index_and_error(one, other, squares):
     index, error : float
         NaN where there is nothing to agree on, or with less than LEAST_SQUARES.
     """
-    tables = tables_of(one, other, np.unique(squares, return_inverse=True)[1])
-    tables = tables[tables.any(axis=(1, 2))]
-    index, n_squares = rand_index(tables.sum(axis=0)), len(tables)
-    without = rand_index(tables.sum(axis=0) - tables)
-    if n_squares < LEAST_SQUARES or not np.isfinite(without).all():
+    used = np.unique(squares[(one > 0) & (other > 0)])
+    index = rand_index(one, other)
+    without = [rand_index(one[squares != square], other[squares != square]) for square in used]
+    if len(used) < LEAST_SQUARES or not np.isfinite(without).all():
         return index, np.nan
-    return index, float(np.sqrt((n_squares - 1) * np.var(without)))
+    return index, float(np.sqrt((len(used) - 1) * np.var(without)))

@@ -9,7 +9,6 @@ many sources together leave no room for what colours pretend in a single one.
 """
 
 import numpy as np
-from scipy.fft import irfft2, next_fast_len, rfft2
 
 from helper_functions.methods.blended_mixture import (
     ON_THE_WAY,
@@ -23,7 +22,7 @@ from helper_functions.methods.blended_mixture import (
 )
 from helper_functions.methods.fit_blends import weighted_fluxes
 from helper_functions.methods.systematics import SHIFTS, mean_flux, patterns_known, systematics_of
-from helper_functions.noise import correlated_area, known_correlation
+from helper_functions.noise import correlated_area, known_correlation, lagged_products
 from helper_functions.pixel_seds import complete_block, extract_seds, median_snr
 from helper_functions.registration.resampling import moved
 from helper_functions.registration.shifts import (
@@ -210,14 +209,14 @@ def whole_pixel_lags(cutouts):
     int ndarray of shape (n_bands, 2)
         Relative to the median of the bands; 0 in bands that are less far off.
     """
-    transforms = [transformed_images(cutout) for cutout in cutouts]
+    images = [source_snr(cutout) for cutout in cutouts]
     n_bands = len(cutouts[0].bands)
-    power = np.sum([np.sum(np.abs(each) ** 2, axis=(1, 2)) for each, _ in transforms], axis=0)
+    power = np.sum([np.sum(each**2, axis=(1, 2)) for each in images], axis=0)
     start, lags, known = int(np.argmax(power)), np.zeros((n_bands, 2), dtype=int), []
     for band in sorted(range(n_bands), key=lambda band: (band > start, abs(band - start))):
         if known:
             nearest = sorted(known, key=lambda other: abs(other - band))[:REFERENCES]
-            lag, likeness = most_alike(transforms, band, nearest, lags)
+            lag, likeness = most_alike(images, band, nearest, lags)
             if likeness < ALIKE:
                 continue
             lags[band] = lag
@@ -227,24 +226,21 @@ def whole_pixel_lags(cutouts):
     return np.where(far[:, None] & np.isin(np.arange(n_bands), known)[:, None], lags, 0)
 
 
-def transformed_images(cutout):
-    """Transforms of the sources of a cutout in each band, in units of the noise, and the size of the images."""
-    shape = [next_fast_len(size + FAR_OFF[1], real=True) for size in cutout.segmap.shape]
-    snr = np.nan_to_num(cutout.sci / cutout.err)
-    return rfft2(np.where(cutout.segmap > 0, snr, 0), shape), shape
+def source_snr(cutout):
+    """SNR of the pixels of all sources in each band, 0 in the sky, with a margin for lags; (n_bands, ny, nx)."""
+    snr = np.where(cutout.segmap > 0, np.nan_to_num(cutout.sci / cutout.err), 0)
+    margin = FAR_OFF[1]
+    return np.pad(snr, [(0, 0), (margin, margin), (margin, margin)])
 
 
-def most_alike(transforms, band, others, lags):
+def most_alike(images, band, others, lags):
     """The lag at which a band is most like the mean of other bands with their lags taken out, and their correlation."""
     reach = FAR_OFF[1]
-    offsets = np.arange(-reach, reach + 1)
-    total = np.zeros((len(offsets), len(offsets)))
-    size = np.zeros(2)
-    for images, shape in transforms:
-        back = [np.roll(irfft2(images[each], shape), -lags[each], axis=(0, 1)) for each in others]
-        reference = np.mean([each / max(np.linalg.norm(each), 1e-12) for each in back], axis=0)
-        mine = irfft2(images[band], shape)
-        total += irfft2(images[band] * rfft2(reference, shape).conj(), shape)[np.ix_(offsets, offsets)]
-        size += np.sum(mine**2), np.sum(reference**2)
+    total, size = np.zeros((2 * reach + 1, 2 * reach + 1)), np.zeros(2)
+    for each in images:
+        back = [np.roll(each[other], -lags[other], axis=(0, 1)) for other in others]
+        reference = np.mean([image / max(np.linalg.norm(image), 1e-12) for image in back], axis=0)
+        total += lagged_products(each[band], reference, reach)
+        size += np.sum(each[band] ** 2), np.sum(reference**2)
     place = np.unravel_index(np.argmax(total), total.shape)
-    return offsets[list(place)], total.max() / max(np.sqrt(size[0] * size[1]), 1e-12)
+    return np.array(place) - reach, total.max() / max(np.sqrt(size[0] * size[1]), 1e-12)
