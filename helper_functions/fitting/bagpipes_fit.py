@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from helper_functions.fitting.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
 from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.priors import PRIORS, check_priors
-from helper_functions.fitting.sed_model import age_of_universe, set_up, to_microjansky
+from helper_functions.fitting.sed_model import age_of_universe, make_model, to_microjansky
 from helper_functions.registry import choose
 
 # As many as the delayed history has free parameters, with the mass. The non-parametric one has more, but its prior ties
@@ -28,11 +28,11 @@ MIN_SNR = 2.0  # of at least one band
 # These take a sixth of the time of the defaults of nautilus, and give the same 16, 50 and 84% to 0.1 of their spread.
 N_LIVE, N_NETWORKS, N_EFFECTIVE = 200, 1, 1000
 # Draws in a row that gave too few points: at most 300 in fits that end, and thousands in those that hardly do.
-MOST_IN_VAIN, ATTEMPTS, MORE_NETWORKS = 1500, 3, 4
+MAX_FAILED_DRAWS, ATTEMPTS, MORE_NETWORKS = 1500, 3, 4
 N_SAMPLES = 1000
 N_TIMES = 150  # of the grid of lookback times
 FIRST_TIME = 1e-3  # Gyr
-IMPOSSIBLE = -1e100  # logarithm of a likelihood
+LOG_ZERO = -1e100  # logarithm of a likelihood
 MASS_GRID, MASS_REACH = 128, 8.0  # points, and standard deviations on either side, of the integral over the mass
 PERCENTILES = (16, 50, 84)
 # A posterior runs into the bound of a prior where more than this share of it is in the last twentieth of its range.
@@ -125,8 +125,8 @@ def fit_sed(
     data = Data(flux[has_data], whitening(error[has_data], np.reshape(shared, (-1, len(flux)))[:, has_data]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bagpipes, about models that cannot exist: they get no probability
-        model = set_up(bands, redshift, redshift_error, history, priors)
-        points = sample(model, has_data, data, priors["mass"], n_live, seed)
+        model = make_model(bands, redshift, redshift_error, history, priors)
+        points = sample_posterior(model, has_data, data, priors["mass"], n_live, seed)
         return summarise(model, points, has_data, data, priors, np.random.default_rng(seed))
 
 
@@ -211,16 +211,16 @@ class BoundedGenerator(np.random.Generator):
     posterior that is narrow and bent these can be so small that this takes hours.
     """
 
-    in_vain = 0  # times that points were drawn since the last likelihood
+    failed_draws = 0  # times that points were drawn since the last likelihood
 
     def multinomial(self, *arguments, **options):  # which is how it begins each time
-        self.in_vain += 1
-        if self.in_vain > MOST_IN_VAIN:
+        self.failed_draws += 1
+        if self.failed_draws > MAX_FAILED_DRAWS:
             raise SamplerStalled
         return super().multinomial(*arguments, **options)
 
 
-def sample(model, has_data, data, log_mass_range, n_live, seed):
+def sample_posterior(model, has_data, data, log_mass_range, n_live, seed):
     """Equally probable draws of the parameters, the mass aside, shape (N_SAMPLES, n_parameters).
 
     Raises
@@ -231,14 +231,14 @@ def sample(model, has_data, data, log_mass_range, n_live, seed):
     for attempt in range(ATTEMPTS):
         try:
             networks = N_NETWORKS if attempt == 0 else MORE_NETWORKS
-            return draws(model, has_data, data, log_mass_range, n_live * 2**attempt, networks, seed + attempt)
+            return run_sampler(model, has_data, data, log_mass_range, n_live * 2**attempt, networks, seed + attempt)
         except SamplerStalled:
             continue
     raise ValueError(f"the sampler came to no end in {ATTEMPTS} attempts: the posterior is too narrow or too bent")
 
 
-def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
-    """As `sample`, in one attempt."""
+def run_sampler(model, has_data, data, log_mass_range, n_live, n_networks, seed):
+    """As `sample_posterior`, in one attempt."""
     import nautilus  # which takes a while, and is not needed where nothing is fitted
 
     prior = nautilus.Prior()
@@ -248,7 +248,7 @@ def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
     patience = BoundedGenerator(np.random.PCG64(seed))
 
     def log_likelihood(points):
-        patience.in_vain = 0
+        patience.failed_draws = 0
         return np.array([log_evidence(model, values, has_data, data, log_mass_range) for values in points])
 
     sampler = nautilus.Sampler(
@@ -279,13 +279,13 @@ def systematic_draws(weight, n_draws, rng):
 def log_evidence(model, values, has_data, data, log_mass_range):
     """Log likelihood of these parameters, integrated over the mass and its prior."""
     if not model.update(values):
-        return IMPOSSIBLE
+        return LOG_ZERO
     photometry = model.photometry()[has_data]
     if not np.isfinite(photometry).all():
-        return IMPOSSIBLE
+        return LOG_ZERO
     log_mass, log_density = mass_posterior(data.whiten(photometry), data.whiten(data.flux), log_mass_range)
     result = logsumexp(log_density) + np.log(log_mass[1] - log_mass[0])
-    return result if np.isfinite(result) else IMPOSSIBLE
+    return result if np.isfinite(result) else LOG_ZERO
 
 
 def mass_posterior(photometry, flux, log_mass_range):
@@ -343,8 +343,8 @@ def summarise(model, points, has_data, data, priors, rng):
         each = model.photometry()
         whitened = data.whiten(each[has_data]), data.whiten(data.flux)
         mass = draw_mass(*mass_posterior(*whitened, priors["mass"]), rng)
-        rows.append(derived(model, values, mass))
-        sfh.append(mass * rate_at(model.galaxy.sfh, lookback))
+        rows.append(derived_quantities(model, values, mass))
+        sfh.append(mass * sfr_at(model.galaxy.sfh, lookback))
         photometry.append(mass * each)
         chi2.append(np.sum((whitened[1] - mass * whitened[0]) ** 2))
         if chi2[-1] == min(chi2):
@@ -367,7 +367,7 @@ def summarise(model, points, has_data, data, priors, rng):
     )
 
 
-def derived(model, values, mass):
+def derived_quantities(model, values, mass):
     """What the model is like with this mass of stars that formed, {quantity: value}."""
     named, sfh = dict(zip(model.distributions, values, strict=True)), model.galaxy.sfh
     today = mass * 10**sfh.stellar_mass
@@ -390,7 +390,7 @@ def lookback_grid(model):
     return np.append(0, np.geomspace(FIRST_TIME, age_of_universe(redshift), N_TIMES - 1))
 
 
-def rate_at(sfh, lookback):
+def sfr_at(sfh, lookback):
     """Star formation rate at lookback times in Gyr, solar masses a year."""
     return np.interp(lookback * 1e9, sfh.ages, sfh.sfh)
 

@@ -12,7 +12,7 @@ import scipy  # whose `stats`, which takes long to load, comes with its first us
 RECENT_BINS = (0.0, 0.03, 0.1)  # Gyr
 OLDEST_BIN = 0.85  # of the age of the Universe
 N_BINS = 7
-CHANGE = {"df": 2, "scale": 0.3}
+RATIO_PRIOR = {"df": 2, "scale": 0.3}
 
 
 class SFH(NamedTuple):
@@ -50,7 +50,7 @@ SFHS = {
     ),
     "nonparametric": SFH(
         "continuity",
-        lambda priors, oldest: {f"dsfr{n}": scipy.stats.t(**CHANGE) for n in range(1, N_BINS)},
+        lambda priors, oldest: {f"dsfr{n}": scipy.stats.t(**RATIO_PRIOR) for n in range(1, N_BINS)},
         lambda oldest: {"bin_edges": list(1e3 * bin_edges(oldest))},  # bagpipes wants Myr
         f"constant rate in {N_BINS} bins of lookback time, which are likely to be alike (Leja et al. 2019)",
     ),

@@ -20,7 +20,7 @@ SPEED_OF_LIGHT = 2.99792458e18  # Angstrom / s
 MICROJANSKY = 1e-29  # erg / s / cm2 / Hz
 REDSHIFT_REACH = 5.0  # standard deviations
 # Edges of bins of bagpipes may not exceed its own age of the Universe, which it interpolates.
-OF_THE_UNIVERSE = 0.9999
+AGE_MARGIN = 0.9999
 
 
 class Model(NamedTuple):
@@ -50,7 +50,7 @@ class Model(NamedTuple):
 
 def age_of_universe(redshift):
     """In Gyr."""
-    return OF_THE_UNIVERSE * cosmology().age(redshift).to_value(u.Gyr)
+    return AGE_MARGIN * cosmology().age(redshift).to_value(u.Gyr)
 
 
 def components(history, values, redshift):
@@ -110,7 +110,7 @@ def redshift_prior(redshift, error):
     return scipy.stats.truncnorm(*(edges - redshift) / error, loc=redshift, scale=error)
 
 
-def set_up(bands, redshift, redshift_error, history, priors):
+def make_model(bands, redshift, redshift_error, history, priors):
     """The model of a galaxy.
 
     Parameters

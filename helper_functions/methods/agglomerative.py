@@ -13,10 +13,10 @@ MICRO_CLUSTERS = 2000
 
 def agglomerative(distances, n_clusters, seed):
     """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
-    return wards(distances, [n_clusters], seed)[n_clusters]
+    return ward_clusterings(distances, [n_clusters], seed)[n_clusters]
 
 
-def wards(distances, ks, seed):
+def ward_clusterings(distances, ks, seed):
     """Ward's clusterings into each of these numbers of clusters, {number: MethodResult}: cuts of one tree."""
     points = distances.coordinates
     if distances.too_large:
@@ -74,6 +74,6 @@ METHODS = {
         agglomerative,
         "Ward's hierarchical clustering in the metric's space",
         when_large=f"Ward on {MICRO_CLUSTERS} k-means clusters",
-        label_several=wards,
+        label_several=ward_clusterings,
     )
 }

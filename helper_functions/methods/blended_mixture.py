@@ -27,29 +27,29 @@ from helper_functions.methods.fit_blends import TINY, fit_blends, weighted_fluxe
 from helper_functions.methods.kmeans import fit_kmeans
 from helper_functions.methods.method import Method, MethodResult, Populations
 from helper_functions.methods.systematics import systematics_of
-from helper_functions.noise import links_within
+from helper_functions.noise import adjacency_within
 from helper_functions.normalize import normalize
 
-FIRST_POPULATIONS = 10  # that the fit starts with, or more where more are wanted
-MOST_POPULATIONS = 40  # every pair of them is fitted to every pixel, which takes time and memory as their square
+INITIAL_POPULATIONS = 10  # that the fit starts with, or more where more are wanted
+MAX_POPULATIONS = 40  # every pair of them is fitted to every pixel, which takes time and memory as their square
 ITERATIONS = 30
 CONVERGED = 5e-3  # gain of the log likelihood in one iteration, per pixel
-ON_THE_WAY = 0.1  # the same for numbers of populations that are not wanted
+INTERMEDIATE_TOLERANCE = 0.1  # the same for numbers of populations that are not wanted
 FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
 NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
 COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
-COUPLED_ITERATIONS = 15
-COUPLED = 1e-3  # change of a probability below which neighbours have nothing more to say
+MEAN_FIELD_ITERATIONS = 15
+MEAN_FIELD_TOLERANCE = 1e-3  # change of a probability below which neighbours have nothing more to say
 REFIT_ITERATIONS = 3  # from what fits nearly as well: errors of populations are 0.99 of those of a converged fit
-PATCH = 0.5  # share of its neighbours that nothing fits, above which a pixel is no outlier
+PATCH_SHARE = 0.5  # share of its neighbours that nothing fits, above which a pixel is no outlier
 # The model takes the fluxes of neighbouring pixels for independent, though they share noise and light, and so is too
 # sure. The logarithms of its probabilities are divided by this number, which makes 9 of 10 pixels right that have a
 # probability of 0.9 (simulated galaxies of the recovery suite, seeds 5000 to 5011).
-SHARED = 6.0
+TEMPERATURE = 6.0
 SMOOTHING = 0.3  # weight of each neighbour's flux beside the pixel's own, where the first SEDs are looked for
-LEAST_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; noise alone has 1
-FEW = 1e-4  # share of the pixels below which no population and no blend falls
-OTHER_SHARE = 1e-3  # prior of a pixel that is none of the blends
+MIN_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; noise alone has 1
+MIN_FREQUENCY = 1e-4  # share of the pixels below which no population and no blend falls
+OUTLIER_PRIOR = 1e-3  # prior of a pixel that is none of the blends
 
 
 class NoSignal(ValueError):
@@ -58,7 +58,7 @@ class NoSignal(ValueError):
     status = "no signal"
 
 
-class TooMany(ValueError):
+class TooManyPopulations(ValueError):
     """More populations than can be fitted in a reasonable time."""
 
     status = "too many clusters"
@@ -75,7 +75,7 @@ class Mixture(NamedTuple):
 # ---- SEDs and frequencies ---------------------------------------------------
 
 
-def first_seds(flux, error, links, most, seed):
+def initial_seds(flux, error, links, most, seed):
     """SEDs to start from: means of k-means clusters of the contrasts to the mean SED, slightly smoothed.
 
     Parameters
@@ -122,28 +122,28 @@ def responsibilities(blends, prior, log_factor=0.0):
     return probability, (highest + np.log(total))[:, 0]
 
 
-def in_patches(other, links):
+def in_outlier_patches(other, links):
     """Where pixels lie among others that no blend fits: bool, (n_pixels,), from the probability of that, (n_pixels,).
 
     Bad pixels and cosmic rays are small. A patch of pixels that nothing fits is a population that is still missing, and
     would not be found if it were left out.
     """
-    return links @ other > PATCH * links.sum(axis=1)
+    return links @ other > PATCH_SHARE * links.sum(axis=1)
 
 
-def first_prior(n_populations):
+def initial_prior(n_populations):
     """Prior to start from: half of the pixels of one population."""
     n_pairs, n_triples = comb(n_populations, 2), comb(n_populations, 3)
     pairs = np.full(2 * n_pairs, 0.2 / max(n_pairs, 1))
-    rest = [0.05 / max(n_triples, 1), OTHER_SHARE]
+    rest = [0.05 / max(n_triples, 1), OUTLIER_PRIOR]
     return np.concatenate([np.full(n_populations, 0.5 / n_populations), pairs, rest])
 
 
 def fitted_prior(probability, n_populations):
     """Prior of the blends: how frequent each is on average."""
-    mean = probability.mean(axis=0) + FEW / probability.shape[1]
+    mean = probability.mean(axis=0) + MIN_FREQUENCY / probability.shape[1]
     mean[-2] /= max(comb(n_populations, 3), 1)  # one column stands for all triples, of which it is the best
-    mean[-1] = OTHER_SHARE
+    mean[-1] = OUTLIER_PRIOR
     return mean
 
 
@@ -185,17 +185,17 @@ def fitted_templates(data, systematics, templates, blends, probability, band_wei
     right = parts.T @ data.weighted
     right[:n_populations] += held * templates
     solved = np.linalg.solve(matrix, right.T[..., None])[..., 0].T
-    return to_equal_brightness(solved[:n_populations], band_weight), solved[n_populations:]
+    return normalise_templates(solved[:n_populations], band_weight), solved[n_populations:]
 
 
-def to_equal_brightness(templates, band_weight):
+def normalise_templates(templates, band_weight):
     """Scale SEDs to a weighted mean flux of 1; those that have none, to a weighted root mean square of 1."""
     mean = templates @ band_weight
     size = np.sqrt(templates**2 @ band_weight)
     return templates / np.where(mean > 0.1 * size, mean, np.maximum(size, TINY))[:, None]
 
 
-def expected(data, systematics, links, mixture):
+def expectation_step(data, systematics, links, mixture):
     """What pixels are made of, each by itself, given SEDs and prior: the expectation step.
 
     Parameters
@@ -216,23 +216,23 @@ def expected(data, systematics, links, mixture):
     log_likelihood : ndarray of shape (n_pixels,)
         Relative to no flux at all.
     """
-    true = data.less(systematics.patterns @ mixture.amplitudes)
+    true = data.minus(systematics.patterns @ mixture.amplitudes)
     blends = fit_blends(true, mixture.templates)
     probability, log_likelihood = responsibilities(blends, mixture.prior)
-    if (patch := in_patches(probability[:, -1], links)).any():
+    if (patch := in_outlier_patches(probability[:, -1], links)).any():
         blends.log_likelihood[patch, -1] = -np.inf
         probability, log_likelihood = responsibilities(blends, mixture.prior)
     return true, blends, probability, log_likelihood
 
 
-def maximised(data, systematics, mixture, blends, probability, band_weight):
+def maximisation_step(data, systematics, mixture, blends, probability, band_weight):
     """SEDs, systematics and prior that fit best, given what pixels are made of: the maximisation step."""
     before = mixture.templates
     templates, amplitudes = fitted_templates(data, systematics, before, blends, probability, band_weight)
     return Mixture(templates, fitted_prior(probability, len(templates)), amplitudes)
 
 
-def fit(data, systematics, links, mixture, band_weight, converged):
+def fit_mixture(data, systematics, links, mixture, band_weight, converged):
     """Fit SEDs, prior and systematics by expectation maximisation.
 
     Parameters
@@ -256,12 +256,12 @@ def fit(data, systematics, links, mixture, band_weight, converged):
     """
     before = -np.inf
     for iteration in range(ITERATIONS):
-        true, blends, probability, log_likelihood = expected(data, systematics, links, mixture)
+        true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
         now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(mixture.amplitudes)
         gain, before = now - before, now
         if iteration == ITERATIONS - 1 or (gain < converged * len(data.flux) and iteration > 1):
             break
-        mixture = maximised(data, systematics, mixture, blends, probability, band_weight)
+        mixture = maximisation_step(data, systematics, mixture, blends, probability, band_weight)
     return mixture, blends, probability
 
 
@@ -278,7 +278,7 @@ def least_supported_component(mixture, blends, probability):
     return int(np.argmax(left.sum(axis=0)))
 
 
-def without_one(mixture, blends, gone):
+def remove_population(mixture, blends, gone):
     """The mixture without a population, for a fit to start from.
 
     Half of its prior is that of a first fit, so that blends come back that had died out beside those with the
@@ -286,24 +286,24 @@ def without_one(mixture, blends, gone):
     """
     left = np.append(blends.absent[:, gone] > 0, [True, True])
     prior = mixture.prior[left] / mixture.prior[left].sum()
-    prior = (prior + first_prior(len(mixture.templates) - 1)) / 2
+    prior = (prior + initial_prior(len(mixture.templates) - 1)) / 2
     return Mixture(np.delete(mixture.templates, gone, axis=0), prior, mixture.amplitudes)
 
 
-def search(data, systematics, links, templates, band_weight, wanted):
+def eliminate_populations(data, systematics, links, templates, band_weight, wanted):
     """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}.
 
     Fits of numbers that are not `wanted` are on the way to those, and not finished.
     """
-    found, mixture = {}, Mixture(templates, first_prior(len(templates)), np.zeros(systematics.precision.shape))
+    found, mixture = {}, Mixture(templates, initial_prior(len(templates)), np.zeros(systematics.precision.shape))
     while True:
         number = len(mixture.templates)
-        converged = CONVERGED if number in wanted or number <= min(wanted) else ON_THE_WAY
-        mixture, blends, probability = fit(data, systematics, links, mixture, band_weight, converged)
+        converged = CONVERGED if number in wanted or number <= min(wanted) else INTERMEDIATE_TOLERANCE
+        mixture, blends, probability = fit_mixture(data, systematics, links, mixture, band_weight, converged)
         found[number] = mixture
         if number <= min(wanted):
             return found
-        mixture = without_one(mixture, blends, least_supported_component(mixture, blends, probability))
+        mixture = remove_population(mixture, blends, least_supported_component(mixture, blends, probability))
 
 
 # ---- labels -----------------------------------------------------------------
@@ -326,19 +326,19 @@ def assign(data, systematics, mixture, links):
         Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
         The log likelihood is that of each pixel by itself.
     """
-    true, blends, probability, log_likelihood = expected(data, systematics, links, mixture)
+    true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
     model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
     residual = (true.flux - model) * np.sqrt(true.weight)
-    for _ in range(COUPLED_ITERATIONS):
+    for _ in range(MEAN_FIELD_ITERATIONS):
         around = links @ blends.composition(probability)
-        log_factor = np.column_stack([COUPLING * blends.likeness(around), np.zeros(len(around))])
+        log_factor = np.column_stack([COUPLING * blends.overlap_with(around), np.zeros(len(around))])
         before, (probability, _) = probability, responsibilities(blends, mixture.prior, log_factor)
-        if np.abs(probability - before).max() < COUPLED:
+        if np.abs(probability - before).max() < MEAN_FIELD_TOLERANCE:
             break
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.templates)] = -1
-    calibrated = np.maximum(each, TINY) ** (1 / SHARED)
+    calibrated = np.maximum(each, TINY) ** (1 / TEMPERATURE)
     log_prior = systematics.log_prior(mixture.amplitudes)  # of what all pixels share
     return MethodResult(
         labels=labels,
@@ -371,18 +371,18 @@ def refit(seds, populations):
     Populations
     """
     links, systematics, weight = neighbour_links(seds), systematics_of(seds), band_weights(seds)
-    data, templates = weighted_fluxes(seds.flux, seds.error), to_equal_brightness(populations.seds, weight)
-    mixture = Mixture(templates, first_prior(len(templates)), populations.amplitudes)
+    data, templates = weighted_fluxes(seds.flux, seds.error), normalise_templates(populations.seds, weight)
+    mixture = Mixture(templates, initial_prior(len(templates)), populations.amplitudes)
     for _ in range(REFIT_ITERATIONS):
-        _, blends, probability, _ = expected(data, systematics, links, mixture)
-        mixture = maximised(data, systematics, mixture, blends, probability, weight)
-    _, blends, _, _ = expected(data, systematics, links, mixture)
+        _, blends, probability, _ = expectation_step(data, systematics, links, mixture)
+        mixture = maximisation_step(data, systematics, mixture, blends, probability, weight)
+    _, blends, _, _ = expectation_step(data, systematics, links, mixture)
     return unmixed(systematics, mixture, blends)
 
 
 def neighbour_links(seds):
     """Links of each pixel to the eight around it, sparse, of shape (n_pixels, n_pixels)."""
-    return links_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
+    return adjacency_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
 
 
 def band_weights(seds):
@@ -423,21 +423,23 @@ def populations(distances, ks, seed):
     TooMany
     """
     seds = distances.seds
-    if max(ks) > MOST_POPULATIONS:
-        raise TooMany(f"blended_mixture takes at most {MOST_POPULATIONS} clusters, {max(ks)} were asked for")
+    if max(ks) > MAX_POPULATIONS:
+        raise TooManyPopulations(f"blended_mixture takes at most {MAX_POPULATIONS} clusters, {max(ks)} were asked for")
     signal = np.sqrt(np.median(np.mean((seds.flux / seds.error) ** 2, axis=1)))
-    if signal < LEAST_SIGNAL:
+    if signal < MIN_SIGNAL:
         raise NoSignal(
             f"the pixels are noise: the fluxes of a typical one are {signal:.2f} times their errors, and "
-            f"{LEAST_SIGNAL:g} is the least that has a shape: raise the SNR threshold"
+            f"{MIN_SIGNAL:g} is the least that has a shape: raise the SNR threshold"
         )
     links, band_weight = neighbour_links(seds), band_weights(seds)
-    most = min(max(FIRST_POPULATIONS, *ks), len(seds.flux))
-    first = to_equal_brightness(first_seds(seds.flux, seds.error, links, most, seed), band_weight)
+    most = min(max(INITIAL_POPULATIONS, *ks), len(seds.flux))
+    first = normalise_templates(initial_seds(seds.flux, seds.error, links, most, seed), band_weight)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
     data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
     some = weighted_fluxes(seds.flux[drawn], seds.error[drawn])
-    mixtures = search(some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, wanted=ks)
+    mixtures = eliminate_populations(
+        some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, wanted=ks
+    )
     return {k: assign(data, systematics, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
 
 

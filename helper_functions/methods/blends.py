@@ -109,7 +109,7 @@ class Blends(NamedTuple):
         np.put_along_axis(triple, self.members, 0, axis=1)
         return weights[:, :-2] @ self.absent + triple + weights[:, -1:]
 
-    def likeness(self, composition):
+    def overlap_with(self, composition):
         """Sum over populations of their share in a blend times that in `composition`.
 
         Parameters

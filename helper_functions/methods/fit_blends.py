@@ -34,7 +34,7 @@ from scipy.special import chdtri, ndtr
 from helper_functions.methods.blends import Blends
 
 CALIBRATION = 0.01  # of the flux: how well zero points and PSFs of different bands match at best
-CHANCE = 1e-6  # a pixel that noise makes fit as badly less often than this is made of something else
+OUTLIER_PROBABILITY = 1e-6  # a pixel that noise makes fit as badly less often than this is made of something else
 PARALLEL = 1e-10  # squared sine of the angle between SEDs that count as one
 TINY = np.finfo(float).tiny
 PAIRS_OF_3 = (0, 1), (0, 2), (1, 2)
@@ -48,7 +48,7 @@ class WeightedFluxes(NamedTuple):
     weighted: np.ndarray  # (n_pixels, n_bands), flux times weight
     chi2_of_zero: np.ndarray  # (n_pixels,), chi2 of no flux at all
 
-    def less(self, part):
+    def minus(self, part):
         """The same with a part, (n_pixels, n_bands), subtracted from the fluxes; the weights stay."""
         flux = self.flux - part
         return WeightedFluxes(flux, self.weight, flux * self.weight, np.sum(flux**2 * self.weight, axis=1))
@@ -74,7 +74,7 @@ def weighted_fluxes(flux, error):
     return WeightedFluxes(flux, weight, flux * weight, chi2_of_zero=np.sum(flux**2 * weight, axis=1))
 
 
-class Fitted(NamedTuple):
+class BlendFits(NamedTuple):
     """Blends of one kind, fitted to each pixel, in columns."""
 
     fit: np.ndarray  # (n_pixels, n_columns), half of what the blend takes off chi2
@@ -137,7 +137,7 @@ def fit_alone(match, product):
     length = diagonal(product)
     brightness = np.maximum(match, 0) / np.maximum(length, TINY)
     fit = 0.5 * brightness * match
-    return Fitted(fit=fit, log_likelihood=fit + amplitude_volume(length), brightness=brightness)
+    return BlendFits(fit=fit, log_likelihood=fit + amplitude_volume(length), brightness=brightness)
 
 
 def fit_pairs(match, product):
@@ -164,7 +164,7 @@ def fit_pairs(match, product):
         return fit, log_likelihood, brightness, share
 
     halves = zip(dominated(np.maximum(best, 0.5), 0.5), dominated(np.minimum(best, 0.5), 0.0), strict=True)
-    return Fitted(*(np.concatenate(half, axis=1) for half in halves))
+    return BlendFits(*(np.concatenate(half, axis=1) for half in halves))
 
 
 def fit_triple(match, product, pairs):
@@ -176,7 +176,7 @@ def fit_triple(match, product, pairs):
     if n_populations < 3:
         none, one = np.full((n_pixels, 1), -np.inf), np.ones((n_pixels, 1))
         shares, members = np.zeros((n_pixels, 3)), np.zeros((n_pixels, 3), dtype=int)
-        return Fitted(fit=none, log_likelihood=none, brightness=0 * one, share=shares, members=members)
+        return BlendFits(fit=none, log_likelihood=none, brightness=0 * one, share=shares, members=members)
     members = third_member(match, product, pairs)
     pixels = np.arange(n_pixels)
     # Scaled such that products of a population with itself are 1: fluxes of any unit are then as far from singular as
@@ -201,7 +201,7 @@ def fit_triple(match, product, pairs):
     log_likelihood = fit + np.log(4 * np.pi / np.maximum(d, TINY)) + amplitude_volume(length)
     fit, log_likelihood = (np.where(usable, each, -np.inf)[:, None] for each in (fit, log_likelihood))
     shares = light / brightness[:, None]
-    return Fitted(fit, log_likelihood, brightness[:, None], share=shares, members=members)
+    return BlendFits(fit, log_likelihood, brightness[:, None], share=shares, members=members)
 
 
 def third_member(match, product, pairs):
@@ -219,10 +219,10 @@ def third_member(match, product, pairs):
 def outlier_log_likelihood(data, best, product):
     """Log likelihood of a pixel that is none of the blends, shape (n_pixels,).
 
-    It is that of a blend which fits so badly that noise alone makes a pixel do so with a probability of CHANCE. Where
+    It is that of a blend which fits so badly that noise alone makes a pixel do so with a probability of OUTLIER_PROBABILITY. Where
     even typical pixels fit badly, as with understated errors, it is so much lower.
     """
     n_free = max(data.flux.shape[1] - 1, 1)
     typical = max(np.median(data.chi2_of_zero - 2 * best) / chdtri(n_free, 0.5), 1)  # the median of chi2
-    fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, CHANCE))
+    fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, OUTLIER_PROBABILITY))
     return fit + amplitude_volume(diagonal(product).mean(axis=1))

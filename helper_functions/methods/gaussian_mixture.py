@@ -11,7 +11,7 @@ FIT_PIXELS = 20_000
 # Principal axes. Along all others noise exceeds what shapes differ by, and Gaussians in as many axes as there are bands
 # tell noisy pixels from the rest: at the true number of clusters, the ARI in the galaxies of the recovery suite (seeds
 # 1000 to 1011) is 0.09 with all 27 axes and 0.28 with 2.
-AXES = 2
+N_COMPONENTS = 2
 
 
 def gaussian_mixture(distances, n_clusters, seed):
@@ -22,7 +22,7 @@ def gaussian_mixture(distances, n_clusters, seed):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture  # loaded late, as by `fit_kmeans`
 
-    points = principal_axes(distances.coordinates, most=AXES)
+    points = principal_axes(distances.coordinates, most=N_COMPONENTS)
     sample = points[np.random.default_rng(seed).permutation(len(points))[:FIT_PIXELS]]
     best, lowest = None, np.inf
     for covariance_type in COVARIANCE_TYPES:

@@ -5,9 +5,11 @@ from scipy.linalg import qr, svd
 from scipy.sparse import csgraph, csr_array, diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-DENSE = 200  # nodes up to which all eigenvectors are worked out at once
+DENSE_LIMIT = 200  # nodes up to which all eigenvectors are worked out at once
 TOLERANCE = 1e-5  # of eigenvalues between 0 and 1
-VECTORS = 10  # at least so many are worked out, so that a cut is the same whether more are asked for at once or not
+MIN_EIGENVECTORS = (
+    10  # at least so many are worked out, so that a cut is the same whether more are asked for at once or not
+)
 
 
 def neighbour_graph(indices, similarity):
@@ -64,7 +66,7 @@ def cut_graph(affinity, ks, seed):
     dict
         Number of clusters -> labels, int ndarray of shape (n_pixels,).
     """
-    n_vectors = min(max(VECTORS, *ks), affinity.shape[0])
+    n_vectors = min(max(MIN_EIGENVECTORS, *ks), affinity.shape[0])
     vectors = leading_eigenvectors(affinity, n_vectors, np.random.default_rng(seed))
     return {k: label_by_pivots(vectors[:, :k]) for k in ks}
 
@@ -97,7 +99,7 @@ def leading_eigenvectors(affinity, n_vectors, rng):
 def _of_one_component(affinity, n_vectors, rng):
     degree = np.sqrt(np.asarray(affinity.sum(axis=1), dtype=float)).ravel()
     size = len(degree)
-    if size <= max(DENSE, n_vectors + 1):
+    if size <= max(DENSE_LIMIT, n_vectors + 1):
         dense = affinity.toarray() if issparse(affinity) else np.asarray(affinity, dtype=float)
         values, vectors = np.linalg.eigh(dense / np.outer(degree, degree))
         values, vectors = values[-n_vectors:], vectors[:, -n_vectors:]

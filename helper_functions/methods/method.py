@@ -60,7 +60,7 @@ class Method(NamedTuple):
     metric: str = "euclidean"
     takes_any_norm: bool = True  # False: it takes brightness out by itself, and its own norm is used whatever is asked
     takes_any_metric: bool = True  # False: it has a meaning with its own metric only
-    instead: str = "kmeans"  # the method to name to a user who asks for another metric than it takes
+    alternative: str = "kmeans"  # the method to name to a user who asks for another metric than it takes
     criterion: str = "gap"  # chooses the number of clusters; DENSITY: the method does
     when_large: str = ""  # what it does differently where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.

@@ -16,7 +16,7 @@ def spectral(distances, n_clusters, seed):
 def cuts_of_neighbours(distances, ks, seed):
     """What `spectral` finds for each of these numbers of clusters, {number: MethodResult}."""
     _, indices = distances.neighbours(GRAPH_NEIGHBOURS)
-    return found_by_cuts(neighbour_graph(indices, np.ones(indices.shape)), ks, seed)
+    return cut_results(neighbour_graph(indices, np.ones(indices.shape)), ks, seed)
 
 
 def spectral_cross_cor(distances, n_clusters, seed):
@@ -31,13 +31,13 @@ def cuts_of_similarities(distances, ks, seed):
     """What `spectral_cross_cor` finds for each of these numbers of clusters, {number: MethodResult}."""
     if distances.too_large:
         near, indices = distances.neighbours(GRAPH_NEIGHBOURS)
-        return found_by_cuts(neighbour_graph(indices, 1 - near), ks, seed)
+        return cut_results(neighbour_graph(indices, 1 - near), ks, seed)
     similarity = distances.matrix(np.float32)
     np.subtract(1, similarity, out=similarity)
-    return found_by_cuts(similarity, ks, seed)
+    return cut_results(similarity, ks, seed)
 
 
-def found_by_cuts(affinity, ks, seed):
+def cut_results(affinity, ks, seed):
     """`cut_graph` as {number of clusters: MethodResult}."""
     return {k: MethodResult(labels) for k, labels in cut_graph(affinity, ks, seed).items()}
 
@@ -52,7 +52,7 @@ METHODS = {
         norm="L2",
         metric="crosscor",
         takes_any_metric=False,
-        instead="spectral",
+        alternative="spectral",
         when_large=f"similarities between {GRAPH_NEIGHBOURS} nearest neighbours",
         label_several=cuts_of_similarities,
     ),

@@ -7,7 +7,7 @@ In each band they are taken for patterns s over the pixels times amplitudes c, w
 
 Of background the pattern is constant. The others are what a flaw changes the image of the mean SED by, to first order:
 a PSF of which the variance differs by v in a direction, v/2 times its Laplacian; a shift by x, -x times its slope; and
-wings of the PSF that hold more light, or more on one side, what `pixel_seds.changes_of_light` says. In the faint rim of
+wings of the PSF that hold more light, or more on one side, what `pixel_seds.brightness_derivatives` says. In the faint rim of
 a bright galaxy, light that wings of the PSF bring there is most of all light.
 
 Priors are as large as what PSFs of stars in six bands of NIRCam (Zhuang & Shen 2024, arXiv:2304.13776) leave over if
@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.noise import correlated_area, known_correlation
+from helper_functions.noise import correlation_area, noise_correlation
 
-BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
+BACKGROUND_RESIDUAL = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
 PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: variance of a PSF of 0.14 arcsec FWHM, matched to 4 or 5% in width
 SHIFT_UNKNOWN = 0.3  # pixels: registration of mosaics, where nobody measured it; and the most that is of first order
 SHIFT_LEFT = 0.1  # pixels: the least that is left where it was measured, as PSFs are lopsided from place to place
@@ -49,22 +49,22 @@ class Systematics(NamedTuple):
 
 def background(seds):
     """The same in all pixels."""
-    return np.ones(len(seds.flux)), BACKGROUND_LEFT * np.median(seds.error, axis=0)
+    return np.ones(len(seds.flux)), BACKGROUND_RESIDUAL * np.median(seds.error, axis=0)
 
 
 def psf(seds):
     """What a PSF of a slightly different width changes."""
-    return seds.changes[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
+    return seds.derivatives[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
 
 
 def wings(seds):
     """What a PSF with more light in its wings changes."""
-    return seds.changes[:, 3], WINGS_MISMATCH * mean_flux(seds)
+    return seds.derivatives[:, 3], WINGS_MISMATCH * mean_flux(seds)
 
 
 def wings_along(axis):
     """What wings that are brighter on one side along an axis, 0 for rows and 1 for columns, change."""
-    return lambda seds: (-seds.changes[:, 4 + axis], WINGS_LOPSIDED * mean_flux(seds))
+    return lambda seds: (-seds.derivatives[:, 4 + axis], WINGS_LOPSIDED * mean_flux(seds))
 
 
 def shift_along(axis):
@@ -73,7 +73,7 @@ def shift_along(axis):
     def pattern(seds):
         known = seds.registration_error
         left = SHIFT_UNKNOWN if known is None else np.clip(known[:, axis], SHIFT_LEFT, SHIFT_UNKNOWN)
-        return -seds.changes[:, axis], left * mean_flux(seds)
+        return -seds.derivatives[:, axis], left * mean_flux(seds)
 
     return pattern
 
@@ -87,11 +87,11 @@ class Pattern(NamedTuple):
     """One kind of error that pixels share."""
 
     of: Callable  # PixelSEDs -> pattern (n_pixels,), prior (n_bands,) of its amplitude
-    needs_changes: bool = True  # of the brightness, see `pixel_seds.changes_of_light`
+    needs_derivatives: bool = True  # of the brightness, see `pixel_seds.brightness_derivatives`
 
 
 PATTERNS = {
-    "background": Pattern(background, needs_changes=False),
+    "background": Pattern(background, needs_derivatives=False),
     "psf": Pattern(psf),
     "shift along rows": Pattern(shift_along(0)),
     "shift along columns": Pattern(shift_along(1)),
@@ -102,14 +102,14 @@ PATTERNS = {
 SHIFTS = "shift along rows", "shift along columns"
 
 
-def patterns_known(seds):
+def available_patterns(seds):
     """Names of the patterns that can be made for these pixels, in the order of `Systematics`."""
-    return [name for name, each in PATTERNS.items() if seds.changes is not None or not each.needs_changes]
+    return [name for name, each in PATTERNS.items() if seds.derivatives is not None or not each.needs_derivatives]
 
 
-def patterns_of(seds):
+def spatial_patterns(seds):
     """Patterns of a galaxy's pixels, (n_pixels, n_patterns), and their priors, (n_patterns, n_bands)."""
-    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in patterns_known(seds)), strict=True)
+    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in available_patterns(seds)), strict=True)
     return np.column_stack(patterns), np.array(priors)
 
 
@@ -128,7 +128,7 @@ def systematics_of(seds):
     -------
     Systematics
     """
-    patterns, priors = patterns_of(seds)
+    patterns, priors = spatial_patterns(seds)
     least = 1e-3 * priors[0]  # a band without flux has no shift to speak of
-    area = np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
+    area = np.maximum(correlation_area(noise_correlation(seds), seds.pixel), 1)
     return Systematics(patterns, area / np.maximum(priors, least) ** 2)

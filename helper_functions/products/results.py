@@ -11,7 +11,7 @@ from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.products.features import region_features
 from helper_functions.products.runs import Run
-from helper_functions.psf import psf_pixels
+from helper_functions.psf import psf_area_pixels
 from helper_functions.quality.compare_runs import Agreement
 from helper_functions.quality.metrics import QUALITY
 from plots.style import galaxy_name
@@ -48,7 +48,7 @@ class RunResult(NamedTuple):
     @property
     def small(self):
         """Whether each cluster has fewer pixels than the PSF covers, bool, (n_clusters,)."""
-        return self.composites.n_pixels.max(axis=1, initial=0) < psf_pixels(self.seds.pixel, self.seds.psf_fwhm)
+        return self.composites.n_pixels.max(axis=1, initial=0) < psf_area_pixels(self.seds.pixel, self.seds.psf_fwhm)
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 # Pixels in common / pixels in either. Two clusters of one size that reach 1/3 have half of their pixels in common; of
 # two that do not, the larger part of at least one lies elsewhere, and one colour for both would mislead.
-LEAST_OVERLAP = 1 / 3
+MIN_OVERLAP = 1 / 3
 
 
 def region_map(labels, regions):
@@ -36,7 +36,7 @@ def match_regions(labels, others):
     A region is what clusters of several runs have in common: at most one cluster of each run. The overlap of a cluster
     with a region is the pixels that they have in common, divided by the pixels in either, on average over the runs that
     have this region. Clusters are assigned to regions such that the sum of the overlaps is largest (Hungarian
-    algorithm), and only where the overlap is at least LEAST_OVERLAP. The others get the lowest numbers that are free,
+    algorithm), and only where the overlap is at least MIN_OVERLAP. The others get the lowest numbers that are free,
     the largest cluster first.
 
     Parameters
@@ -60,7 +60,7 @@ def match_regions(labels, others):
         overlap += (pixels / np.maximum(either, 1))[1:, 1:]
         runs += pixels.sum(axis=0)[1:] > 0
     overlap /= np.maximum(runs, 1)
-    overlap[overlap < LEAST_OVERLAP] = 0
+    overlap[overlap < MIN_OVERLAP] = 0
     clusters, matched = linear_sum_assignment(overlap, maximize=True)
     clusters, matched = clusters[overlap[clusters, matched] > 0], matched[overlap[clusters, matched] > 0]
     regions = np.zeros(n_clusters, dtype=int)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.pixel_seds import complete_block
-from helper_functions.psf import in_pixels
+from helper_functions.pixel_seds import select_complete
+from helper_functions.psf import arcsec_to_pixels
 
-LEAST_BANDS = 2  # of each half: one band has no shape
+MIN_BANDS_PER_HALF = 2  # of each half: one band has no shape
 # About as many are clustered in each half of the bands, for the time it takes. Squares drawn from fewer lose too many
 # neighbours: of 1,243 pixels, all agree to 0.87 and 600 of them to 0.63 (a realistic simulated galaxy, seed 9006).
 HALVES_PIXELS = 2000
@@ -19,7 +19,7 @@ OTHER_SEEDS = 1  # that are tried: each is a clustering of all pixels
 # are then 0.05, 0.06 and 0.09 where noise that is drawn again scatters the index by 0.03, 0.05 and 0.13 (realistic
 # simulated galaxies, seeds 9006, 9009 and 9017).
 SQUARE = 2.0
-LEAST_SQUARES = 4  # fewer say nothing of the error
+MIN_SQUARES = 4  # fewer say nothing of the error
 # Less than this is in common to maps that cannot both be right. Realistic simulated galaxies with distinct populations
 # have 0.6 to 0.9; with populations so alike that it takes all bands to tell them apart, 0.2 to 0.3.
 HARDLY_AGREE = 0.3
@@ -44,13 +44,13 @@ CHECKS = {
 def cross_check(sample):
     """All figures of CHECKS, {name: value}, for a `ClusteringSample`; NaN where there is nothing to agree on.
 
-    With one cluster there is not, nor where a half has less than LEAST_BANDS bands, or cannot be clustered.
+    With one cluster there is not, nor where a half has less than MIN_BANDS_PER_HALF bands, or cannot be clustered.
     """
     found = dict.fromkeys(CHECKS, np.nan)
     if len(sample.composites.flux) < 2:
         return found
-    seds, squares = sample.seds, squares_of(sample.seds)
-    some = some_squares(squares, HALVES_PIXELS, sample.seed)
+    seds, squares = sample.seds, square_index(sample.seds)
+    some = draw_squares(squares, HALVES_PIXELS, sample.seed)
     halves = [recluster_or_none(sample, seds.only(some, bands)) for bands in halves_of_bands(seds)]
     if len(halves) == 2 and all(labels is not None for labels in halves):
         found["bands_agree"], found["bands_agree_err"] = rand_index_and_error(*halves, squares[some])
@@ -71,22 +71,22 @@ def recluster_or_none(sample, seds, **options):
 
 def halves_of_bands(seds):
     """Every other of the bands that are clustered, by wavelength, and those between: two int arrays; or none."""
-    used = np.flatnonzero(complete_block(seds.flux)[1])
+    used = np.flatnonzero(select_complete(seds.flux)[1])
     order = used[np.lexsort([np.array(seds.bands)[used], seds.wavelengths[used]])]
-    return (order[::2], order[1::2]) if len(order) >= 2 * LEAST_BANDS else ()
+    return (order[::2], order[1::2]) if len(order) >= 2 * MIN_BANDS_PER_HALF else ()
 
 
 # ---- pixels that count once -------------------------------------------------
 
 
-def squares_of(seds):
+def square_index(seds):
     """Number of the square of pixels, SQUARE wide, that each pixel lies in; int, (n_pixels,), from 0 by place."""
-    side = max(int(np.ceil(in_pixels(SQUARE * seds.psf_fwhm, seds.pixel))), 1)
+    side = max(int(np.ceil(arcsec_to_pixels(SQUARE * seds.psf_fwhm, seds.pixel))), 1)
     rows, cols = (seds.rows - seds.rows.min()) // side, (seds.cols - seds.cols.min()) // side
     return np.unique(rows * (cols.max() + 1) + cols, return_inverse=True)[1]
 
 
-def some_squares(squares, wanted, seed):
+def draw_squares(squares, wanted, seed):
     """Pixels of whole squares, drawn at random until they are about `wanted`; bool, (n_pixels,).
 
     Pixels keep their neighbours, which they would not if each was drawn by itself.
@@ -133,11 +133,11 @@ def rand_index_and_error(one, other, squares):
     Returns
     -------
     index, error : float
-        NaN where there is nothing to agree on, or with less than LEAST_SQUARES.
+        NaN where there is nothing to agree on, or with less than MIN_SQUARES.
     """
     used = np.unique(squares[(one > 0) & (other > 0)])
     index = rand_index(one, other)
     without = [rand_index(one[squares != square], other[squares != square]) for square in used]
-    if len(used) < LEAST_SQUARES or not np.isfinite(without).all():
+    if len(used) < MIN_SQUARES or not np.isfinite(without).all():
         return index, np.nan
     return index, float(np.sqrt((len(used) - 1) * np.var(without)))

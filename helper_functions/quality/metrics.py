@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
-from helper_functions.noise import with_noise_on_top
-from helper_functions.pixel_seds import PixelSEDs, complete_block
-from helper_functions.psf import in_pixels
+from helper_functions.noise import with_added_noise
+from helper_functions.pixel_seds import PixelSEDs, select_complete
+from helper_functions.psf import arcsec_to_pixels
 from helper_functions.quality.cross_checks import cross_check
 
 HALF_BLOCK = 0.16  # arcsec, side of the squares that are predicted from each other: noise is hardly shared beyond
@@ -58,7 +58,7 @@ def held_out_error(sample):
     HALF_BLOCK a side like the fields of a chessboard, as noise is correlated between neighbours.
     """
     seds, labels = sample.seds, sample.labels
-    side = max(round(in_pixels(HALF_BLOCK, seds.pixel)), 1)
+    side = max(round(arcsec_to_pixels(HALF_BLOCK, seds.pixel)), 1)
     half = (seds.rows // side + seds.cols // side) % 2
     errors = [np.empty((0, seds.flux.shape[1]))]
     for seen, unseen in ((half == 0, half == 1), (half == 1, half == 0)):
@@ -88,7 +88,9 @@ def stability(sample):
     """Agreement with the labels that `sample.again` finds when noise is drawn anew on top."""
     n_clusters = len(sample.composites.flux)
     found = {n_clusters: sample.labels}
-    indices = stability_of(sample.seds, found, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed)
+    indices = reclustering_stability(
+        sample.seds, found, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed
+    )
     return float(np.mean(indices[n_clusters]))
 
 
@@ -98,7 +100,7 @@ def brightness_share(sample):
     Brightness is the mean flux over the bands that are used for clustering; pixels where it is not positive, or lacks a
     band, do not count.
     """
-    flux = sample.seds.flux[:, complete_block(sample.seds.flux)[1]]
+    flux = sample.seds.flux[:, select_complete(sample.seds.flux)[1]]
     brightness = flux.mean(axis=1)
     usable = (brightness > 0) & (sample.labels > 0)
     if not usable.any():
@@ -114,7 +116,7 @@ def confidence_median(sample):
     return np.nan if sample.confidence is None else float(np.nanmedian(sample.confidence))
 
 
-class QualityFigure(NamedTuple):
+class QualityMetric(NamedTuple):
     """A figure, what it means, and how the comparison page writes it."""
 
     measure: Callable  # ClusteringSample -> float
@@ -128,36 +130,36 @@ class QualityFigure(NamedTuple):
 
 
 QUALITY = {
-    "similarity_median": QualityFigure(similarity_median, "1 − b12 of pixels to their composite, median"),
-    "similarity_2sigma": QualityFigure(
+    "similarity_median": QualityMetric(similarity_median, "1 − b12 of pixels to their composite, median"),
+    "similarity_2sigma": QualityMetric(
         similarity_2sigma, "1 − b12 of pixels to their composite, exceeded by all but 2.3%"
     ),
-    "reduced_chi2": QualityFigure(
+    "reduced_chi2": QualityMetric(
         reduced_chi2,
         "of pixels about their composite, each scaled freely: 1 if noise is all that is left; blends raise it",
         "χ²",
         "{:.3g}",
     ),
-    "held_out_error": QualityFigure(
+    "held_out_error": QualityMetric(
         held_out_error,
         "68% of bands are predicted this well from the other bands by composites of the other half of the pixels, in "
         "units of the errors",
         "unseen bands",
         "{:.2f}σ",
     ),
-    "fragmentation": QualityFigure(
+    "fragmentation": QualityMetric(
         fragmentation, "how often neighbours differ in label, relative to shuffled labels", "fragments"
     ),
-    "stability": QualityFigure(
+    "stability": QualityMetric(
         stability, "agreement (adjusted Rand index) with what is found when noise is drawn anew on top", "stable"
     ),
-    "brightness_share": QualityFigure(
+    "brightness_share": QualityMetric(
         brightness_share,
         "of the variance of log brightness that labels explain: high for a run that just sorts by brightness",
         "brightness",
         "{:.0%}",
     ),
-    "confidence_median": QualityFigure(confidence_median, "probability of the pixels' labels, median"),
+    "confidence_median": QualityMetric(confidence_median, "probability of the pixels' labels, median"),
 }
 
 
@@ -204,7 +206,7 @@ def band_errors(seds, templates):
     return (flux - predicted) / error
 
 
-def stability_of(seds, found, recluster, seed):
+def reclustering_stability(seds, found, recluster, seed):
     """Adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
 
     Data with noise on top has sqrt(2) times the noise of the data, so that the labels of the data themselves are a
@@ -228,7 +230,7 @@ def stability_of(seds, found, recluster, seed):
     from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
 
     rng = np.random.default_rng(seed)
-    redone = [recluster(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
+    redone = [recluster(with_added_noise(seds, rng)) for _ in range(REDRAWS)]
     return {
         k: np.array([adjusted_rand_score(labels, other[k]) if k in other else np.nan for other in redone])
         for k, labels in found.items()

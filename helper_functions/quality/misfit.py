@@ -6,10 +6,10 @@ import numpy as np
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux
 from helper_functions.methods.fit_blends import CALIBRATION
-from helper_functions.methods.systematics import patterns_of
+from helper_functions.methods.systematics import spatial_patterns
 
 MOST_NAMED = 4  # bands in a sentence
-LEAST_FREE = 0.1  # of a flux, that is left free by the pixel's light that is fitted to it
+MIN_FREEDOM = 0.1  # of a flux, that is left free by the pixel's light that is fitted to it
 # Chi2 per degree of freedom above which a fit is a bad one. What blended_mixture finds in simulated galaxies with the
 # flaws of real mosaics has 0.64 to 0.92 (nine of seeds 47000 to 47022): noise is a hundredth of that, and the rest is
 # left for flaws that nobody simulated. Where bands lie 0.3 pixels off, as far as the prior, it is 1.1 to 1.4 and for a
@@ -21,14 +21,14 @@ class Misfit(NamedTuple):
     """How far the residuals of a run are above what is allowed."""
 
     chi2: float  # per degree of freedom, over all pixels and bands of the clusters; NaN where there is nothing to judge
-    of_bands: dict  # name of a band -> the same in it
+    by_band: dict  # name of a band -> the same in it
 
     @property
     def bands(self):
         """Names of the bands that carry the excess, the worst first; empty where the fit is no bad one."""
         if not self.chi2 > BAD_FIT:
             return []
-        return [band for band in sorted(self.of_bands, key=self.of_bands.get)[::-1] if self.of_bands[band] > BAD_FIT]
+        return [band for band in sorted(self.by_band, key=self.by_band.get)[::-1] if self.by_band[band] > BAD_FIT]
 
 
 def misfit(seds, clustering):
@@ -55,19 +55,19 @@ def misfit(seds, clustering):
     if not member.any():
         return Misfit(np.nan, {})
     if clustering.populations is None:
-        model, n_lights, shared = *model_of_composites(block, labels), allowed_of_patterns(block)
+        model, n_lights, shared = *model_of_composites(block, labels), pattern_variance(block)
     else:
         every = model_of_blends(seds.only(clustering.complete, clustering.bands_used), clustering.populations)
         model, n_lights, shared = *(each[member[clustering.complete]] for each in every), 0.0
     chi2 = (block.flux - model) ** 2 / (block.error**2 + (CALIBRATION * model) ** 2 + shared)
-    free = free_of(model / block.error, n_lights).sum(axis=0) - len(np.unique(labels))
+    free = degrees_of_freedom(model / block.error, n_lights).sum(axis=0) - len(np.unique(labels))
     if not (free > 0).all():
         return Misfit(np.nan, {})
-    of_bands = chi2.sum(axis=0) / free
-    return Misfit(float(chi2.sum() / free.sum()), dict(zip(block.bands, of_bands.tolist(), strict=True)))
+    by_band = chi2.sum(axis=0) / free
+    return Misfit(float(chi2.sum() / free.sum()), dict(zip(block.bands, by_band.tolist(), strict=True)))
 
 
-def misfit_words(chi2, bands):
+def misfit_note(chi2, bands):
     """What a user should know of a bad fit, a sentence without a full stop.
 
     Parameters
@@ -93,7 +93,7 @@ def model_of_blends(seds, populations):
     Shared errors are those that were fitted, but no pattern is larger than its prior. The number, (n_pixels,), is 1 for
     a pixel of one population, 2 for an even blend of two, and between them for others.
     """
-    patterns, priors = patterns_of(seds)
+    patterns, priors = spatial_patterns(seds)
     shared = patterns @ np.clip(populations.amplitudes, -priors, priors)
     light = populations.light
     squares = np.sum(light**2, axis=1)
@@ -111,13 +111,13 @@ def model_of_composites(seds, labels):
     return model, np.ones(len(model))
 
 
-def allowed_of_patterns(seds):
+def pattern_variance(seds):
     """Variance that the priors allow for the errors that pixels share, (n_pixels, n_bands)."""
-    patterns, priors = patterns_of(seds)
+    patterns, priors = spatial_patterns(seds)
     return patterns**2 @ priors**2
 
 
-def free_of(snr, n_lights):
+def degrees_of_freedom(snr, n_lights):
     """Degrees of freedom of each flux, (n_pixels, n_bands): what the fit of the pixel's light leaves of one.
 
     Bands of high SNR determine the light, and are fitted the closer for it.
@@ -131,4 +131,4 @@ def free_of(snr, n_lights):
     """
     total = np.sum(snr**2, axis=1, keepdims=True)
     leverage = np.divide(snr**2, total, out=np.full(snr.shape, 1 / snr.shape[1]), where=total > 0)
-    return np.maximum(1 - n_lights[:, None] * leverage, LEAST_FREE)
+    return np.maximum(1 - n_lights[:, None] * leverage, MIN_FREEDOM)

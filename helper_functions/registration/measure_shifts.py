@@ -11,40 +11,40 @@ many sources together leave no room for what colours pretend in a single one.
 import numpy as np
 
 from helper_functions.methods.blended_mixture import (
-    ON_THE_WAY,
+    INTERMEDIATE_TOLERANCE,
     Mixture,
     band_weights,
-    first_prior,
-    first_seds,
-    fit,
+    fit_mixture,
+    initial_prior,
+    initial_seds,
     neighbour_links,
-    to_equal_brightness,
+    normalise_templates,
 )
 from helper_functions.methods.fit_blends import weighted_fluxes
-from helper_functions.methods.systematics import SHIFTS, mean_flux, patterns_known, systematics_of
-from helper_functions.noise import correlated_area, known_correlation, lagged_products
-from helper_functions.pixel_seds import complete_block, extract_seds, median_snr
-from helper_functions.registration.resampling import moved
+from helper_functions.methods.systematics import SHIFTS, available_patterns, mean_flux, systematics_of
+from helper_functions.noise import correlation_area, lagged_products, noise_correlation
+from helper_functions.pixel_seds import extract_seds, median_snr, select_complete
+from helper_functions.registration.resampling import shift_image
 from helper_functions.registration.shifts import (
     Registration,
     SourceShifts,
-    combined,
+    combine_sources,
+    empty_source_shifts,
     neighbourhood,
-    no_sources,
     registration_at,
-    without_prior,
+    remove_prior,
 )
 
 N_POPULATIONS = 5  # that a source is taken for: with fewer, colours pass for shifts; with more, shifts for colours
 FIT_PIXELS = 1500  # of a source at most, drawn at random
-FEWEST_PIXELS = 30  # of a source with less, nothing is measured
-LEAST_SNR = 3.0  # median over the bands, of pixels that are used
+MIN_PIXELS = 30  # of a source with less, nothing is measured
+MIN_SNR = 3.0  # median over the bands, of pixels that are used
 STEP = 0.3  # pixels: what one round may add to a shift; the fit is of first order
 ROUNDS = 5
 CONVERGED = 0.1  # pixels: change of a shift by a round after which the first order is good enough
 WRONG_WCS = 4.0  # pixels: no mosaic is registered as badly as that, unless its WCS is wrong
-FAR_OFF = 2, 8  # pixels: least and most of a lag, in whole pixels, of a band to its neighbours in wavelength
-ALIKE = 0.5  # correlation of two bands that show the same sources
+LAG_RANGE = 2, 8  # pixels: least and most of a lag, in whole pixels, of a band to its neighbours in wavelength
+MIN_CORRELATION = 0.5  # correlation of two bands that show the same sources
 REFERENCES = 3  # bands nearest in wavelength that a band is compared with to find such a lag
 
 
@@ -58,13 +58,13 @@ def aligned(cutout, shift):
     """
     sci, err = cutout.sci.copy(), cutout.err.copy()
     for band in np.flatnonzero(np.any(shift != 0, axis=1)):
-        sci[band], err[band] = moved(cutout.sci[band], cutout.err[band], -shift[band])
+        sci[band], err[band] = shift_image(cutout.sci[band], cutout.err[band], -shift[band])
     return cutout._replace(sci=sci, err=err)
 
 
 def bright_pixels(cutout):
     """Pixels of all sources of a cutout that a shift can be measured in; bool, (ny, nx)."""
-    return (cutout.segmap > 0) & (median_snr(cutout) > LEAST_SNR)
+    return (cutout.segmap > 0) & (median_snr(cutout) > MIN_SNR)
 
 
 def measure_shifts(cutout, prior, seed=0):
@@ -84,14 +84,14 @@ def measure_shifts(cutout, prior, seed=0):
         Relative to any zero point. NaN in bands that lack data in too many pixels; None where there are too few pixels.
     """
     mask = bright_pixels(cutout)
-    if mask.sum() < FEWEST_PIXELS:
+    if mask.sum() < MIN_PIXELS:
         return None
     seds = extract_seds(cutout, mask)
     present = np.isin(cutout.bands, seds.bands)
-    complete, used = complete_block(seds.flux)
+    complete, used = select_complete(seds.flux)
     chosen = np.random.default_rng(seed).permutation(np.flatnonzero(complete))[:FIT_PIXELS]
     seds = seds._replace(registration_error=prior[present]).only(np.sort(chosen), used)
-    if len(chosen) < FEWEST_PIXELS or used.sum() < 2:
+    if len(chosen) < MIN_PIXELS or used.sum() < 2:
         return None
     found, which = fitted_shifts(seds, seed), np.flatnonzero(present)[used]
     result = Registration(*(np.full((len(cutout.bands), 2), np.nan) for _ in Registration._fields))
@@ -109,13 +109,13 @@ def fitted_shifts(seds, seed):
     scale = np.sqrt(np.mean(seds.flux**2))
     seds = seds._replace(flux=seds.flux / scale, error=seds.error / scale)
     links, weight = neighbour_links(seds), band_weights(seds)
-    first = to_equal_brightness(first_seds(seds.flux, seds.error, links, N_POPULATIONS, seed), weight)
+    first = normalise_templates(initial_seds(seds.flux, seds.error, links, N_POPULATIONS, seed), weight)
     data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
-    start = Mixture(first, first_prior(len(first)), np.zeros(systematics.precision.shape))
-    mixture, blends, probability = fit(data, systematics, links, start, weight, ON_THE_WAY)
+    start = Mixture(first, initial_prior(len(first)), np.zeros(systematics.precision.shape))
+    mixture, blends, probability = fit_mixture(data, systematics, links, start, weight, INTERMEDIATE_TOLERANCE)
     parts = np.column_stack([blends.composition(probability[:, :-1] * blends.brightness), systematics.patterns])
-    n_populations, area = len(first), np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
-    slopes = n_populations + np.array([patterns_known(seds).index(name) for name in SHIFTS])
+    n_populations, area = len(first), np.maximum(correlation_area(noise_correlation(seds), seds.pixel), 1)
+    slopes = n_populations + np.array([available_patterns(seds).index(name) for name in SHIFTS])
     error = np.empty((len(area), 2))
     for band, weights in enumerate(data.weight.T):
         matrix = (parts * weights[:, None]).T @ parts
@@ -153,15 +153,15 @@ def measure_sources(cutouts, places, known=None, seed=0):
         Of the sources that can be measured; of none where no source is bright enough.
     """
     wavelengths = cutouts[0].wavelengths
-    bright = [number for number, cutout in enumerate(cutouts) if bright_pixels(cutout).sum() >= FEWEST_PIXELS]
+    bright = [number for number, cutout in enumerate(cutouts) if bright_pixels(cutout).sum() >= MIN_PIXELS]
     if not bright:
-        return no_sources(wavelengths)
+        return empty_source_shifts(wavelengths)
     cutouts, (rows, cols) = [cutouts[number] for number in bright], np.array(places, dtype=float)[bright].T
     start = whole_pixel_lags(cutouts).astype(float) if known is None else known.shift
     current, prior = np.tile(start, (len(cutouts), 1, 1)), np.full((len(wavelengths), 2), STEP)
     for _ in range(ROUNDS):
         found = [_measure_aligned(*each, prior, seed) for each in zip(cutouts, current, strict=True)]
-        own = [without_prior(one, prior) for one in found]
+        own = [remove_prior(one, prior) for one in found]
         shift, error = current + np.array([one.shift for one in own]), np.array([one.error for one in own])
         sources = SourceShifts(rows, cols, shift, error, wavelengths)
         before, (current, uncertain) = current, best_alignments(sources, known)
@@ -181,7 +181,7 @@ def best_alignments(sources, known):
     found = []
     for each, place in enumerate(zip(sources.rows, sources.cols, strict=True)):
         around = registration_at(sources, *place, among) if known is None else known
-        found.append(combined(sources.only([each]), around))
+        found.append(combine_sources(sources.only([each]), around))
     return np.swapaxes(found, 0, 1)
 
 
@@ -194,7 +194,7 @@ def _measure_aligned(cutout, shift, prior, seed):
 
 
 def whole_pixel_lags(cutouts):
-    """By how many whole pixels bands lie off those next to them in wavelength, where that is FAR_OFF or more.
+    """By how many whole pixels bands lie off those next to them in wavelength, where that is LAG_RANGE or more.
 
     A fit of first order finds shifts of a pixel or two. Neighbours in wavelength hardly differ in colour, and so show
     larger ones by the lag at which their images, of all sources together, are most alike.
@@ -216,26 +216,26 @@ def whole_pixel_lags(cutouts):
     for band in sorted(range(n_bands), key=lambda band: (band > start, abs(band - start))):
         if known:
             nearest = sorted(known, key=lambda other: abs(other - band))[:REFERENCES]
-            lag, likeness = most_alike(images, band, nearest, lags)
-            if likeness < ALIKE:
+            lag, likeness = best_lag(images, band, nearest, lags)
+            if likeness < MIN_CORRELATION:
                 continue
             lags[band] = lag
         known.append(band)
     lags -= np.median(lags[known], axis=0).astype(int)
-    far = np.abs(lags).max(axis=1) >= FAR_OFF[0]
+    far = np.abs(lags).max(axis=1) >= LAG_RANGE[0]
     return np.where(far[:, None] & np.isin(np.arange(n_bands), known)[:, None], lags, 0)
 
 
 def source_snr(cutout):
     """SNR of the pixels of all sources in each band, 0 in the sky, with a margin for lags; (n_bands, ny, nx)."""
     snr = np.where(cutout.segmap > 0, np.nan_to_num(cutout.sci / cutout.err), 0)
-    margin = FAR_OFF[1]
+    margin = LAG_RANGE[1]
     return np.pad(snr, [(0, 0), (margin, margin), (margin, margin)])
 
 
-def most_alike(images, band, others, lags):
+def best_lag(images, band, others, lags):
     """The lag at which a band is most like the mean of other bands with their lags taken out, and their correlation."""
-    reach = FAR_OFF[1]
+    reach = LAG_RANGE[1]
     total, size = np.zeros((2 * reach + 1, 2 * reach + 1)), np.zeros(2)
     for each in images:
         back = [np.roll(each[other], -lags[other], axis=(0, 1)) for other in others]

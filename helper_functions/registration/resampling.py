@@ -10,7 +10,7 @@ REACH = 10  # pixels beyond which its weights are below 1e-4
 MOST_MISSING = 0.1  # share of the kernel's absolute weights that may lie on missing pixels
 
 
-def kernel_of(shift):
+def shift_kernel(shift):
     """Kernel that moves an image along one axis: what the interpolating spline makes of a single bright pixel.
 
     Parameters
@@ -23,18 +23,18 @@ def kernel_of(shift):
     ndarray of shape (2 reach + 1,)
         Sum 1, so that sums over a source stay; for `scipy.ndimage.convolve1d`.
     """
-    point = np.zeros(2 * reach_of(shift) + 1)
+    point = np.zeros(2 * kernel_reach(shift) + 1)
     point[len(point) // 2] = 1
     kernel = spline_shift(point, shift, order=ORDER, mode="constant")
     return kernel / kernel.sum()
 
 
-def reach_of(shift):
+def kernel_reach(shift):
     """Pixels beyond the edge of an image that are needed to move it by a shift."""
     return REACH + int(np.ceil(np.max(np.abs(shift))))
 
 
-def moved(flux, error, shift):
+def shift_image(flux, error, shift):
     """An image and its errors, moved.
 
     Errors keep their level: their squares are interpolated linearly. Interpolation averages noise that neighbours do
@@ -54,24 +54,29 @@ def moved(flux, error, shift):
         beyond the edge; where less is, the rest stands for it.
     """
     data = np.isfinite(flux) & np.isfinite(error)
-    kernels = [kernel_of(each) for each in shift]
-    total, of_data = along_axes(np.where(data, flux, 0.0), kernels), along_axes(data.astype(float), kernels)
+    kernels = [shift_kernel(each) for each in shift]
+    total, of_data = (
+        convolve_separable(np.where(data, flux, 0.0), kernels),
+        convolve_separable(data.astype(float), kernels),
+    )
     absolute = [np.abs(kernel) / np.abs(kernel).sum() for kernel in kernels]
-    enough = along_axes(data.astype(float), absolute) >= 1 - MOST_MISSING
-    linear = [np.maximum(1 - np.abs(np.arange(-reach_of(each), reach_of(each) + 1) - each), 0) for each in shift]
+    enough = convolve_separable(data.astype(float), absolute) >= 1 - MOST_MISSING
+    linear = [
+        np.maximum(1 - np.abs(np.arange(-kernel_reach(each), kernel_reach(each) + 1) - each), 0) for each in shift
+    ]
     # The largest variance stands in for a missing one, with what little weight it has.
     variance = np.where(data, error.astype(float), 0.0) ** 2
-    of_variance = along_axes(data.astype(float), linear)
+    of_variance = convolve_separable(data.astype(float), linear)
     with np.errstate(invalid="ignore", divide="ignore"):
         flux_moved = np.where(enough, total / of_data, np.nan)
-        error_moved = np.where(enough, np.sqrt(along_axes(variance, linear) / of_variance), np.nan)
+        error_moved = np.where(enough, np.sqrt(convolve_separable(variance, linear) / of_variance), np.nan)
     known = np.isfinite(flux_moved) & np.isfinite(error_moved)
     return tuple(
         np.where(known, each, np.nan).astype(kind.dtype) for each, kind in ((flux_moved, flux), (error_moved, error))
     )
 
 
-def along_axes(image, kernels):
+def convolve_separable(image, kernels):
     """An image convolved with one kernel along rows and another along columns; beyond its edge there is nothing."""
     for axis, kernel in enumerate(kernels):
         image = convolve1d(image, kernel, axis=axis, mode="constant")

@@ -14,23 +14,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.sky_noise import GAUSSIAN_MAD
+from helper_functions.sky_noise import MAD_TO_SIGMA
 
-UNKNOWN = 1.0  # pixels: how far a band may lie off of which nothing is known
-LEAST_ERROR = 0.03  # pixels, of one source: what the shape of a PSF does to a centre
+UNMEASURED_ERROR = 1.0  # pixels: how far a band may lie off of which nothing is known
+MIN_ERROR = 0.03  # pixels, of one source: what the shape of a PSF does to a centre
 WORTH_CORRECTING = 0.1  # pixels: below it the patterns of shifts are enough, and resampling is not worth its price
 # Times its error. It need not be more: what is corrected is the most probable shift, which the prior has made smaller
 # where little is known.
 SIGNIFICANT = 1.5
 NEIGHBOURHOODS = 16, 8  # sources nearest to a place that may tell its shifts better than all of the survey
 BETTER = 0.9  # of the typical residual: a smaller neighbourhood has to predict sources so much better
-COLOURS = 0.07, 0.15, 0.3  # pixels, standard deviation of what colours pretend: of these the most probable
-COLOURS_UNKNOWN = 0.3  # pixels, where sources are FEW and do not tell
-DIFFER_UNKNOWN = 0.3  # pixels, by which shifts may differ from place to place where so few sources do not tell
-FEW = 6  # sources of like weight
-SMOOTH = 0.5  # of the logarithm of the wavelength, over which colours are alike: a factor of 1.6
+COLOUR_SHIFTS = 0.07, 0.15, 0.3  # pixels, standard deviation of what colours pretend: of these the most probable
+DEFAULT_COLOUR_SHIFT = 0.3  # pixels, where sources are FEW and do not tell
+DEFAULT_SHIFT_SCATTER = 0.3  # pixels, by which shifts may differ from place to place where so few sources do not tell
+MIN_SOURCES = 6  # sources of like weight
+COLOUR_LENGTH = 0.5  # of the logarithm of the wavelength, over which colours are alike: a factor of 1.6
 ZERO_POINT = 30.0  # pixels, standard deviation of the zero point of a source: anything
-NOTHING = 1e3  # pixels, error of what was not measured
+MISSING_ERROR = 1e3  # pixels, error of what was not measured
 OUTLIER = 2.5  # errors beyond which noise is taken to be larger than stated, by as much
 REGISTRATIONS = {
     "measured": "in sources of the survey; bands that lie off are moved back",
@@ -66,14 +66,14 @@ class Registration(NamedTuple):
         return np.where(self.to_correct[:, None], self.shift, 0.0)
 
     @property
-    def left(self):
+    def residual_error(self):
         """Standard deviation of what is left after the correction, (n_bands, 2)."""
         return np.hypot(self.error, self.shift - self.correction)
 
 
-def nothing_known(n_bands):
+def unmeasured_registration(n_bands):
     """The registration of bands that nobody measured."""
-    return Registration(np.zeros((n_bands, 2)), np.full((n_bands, 2), UNKNOWN))
+    return Registration(np.zeros((n_bands, 2)), np.full((n_bands, 2), UNMEASURED_ERROR))
 
 
 # ---- sources ----------------------------------------------------------------
@@ -93,7 +93,7 @@ class SourceShifts(NamedTuple):
         return SourceShifts(*(values[sources] for values in self[:-1]), self.wavelengths)
 
 
-def no_sources(wavelengths):
+def empty_source_shifts(wavelengths):
     """`SourceShifts` of a survey of these bands in which nothing can be measured."""
     return SourceShifts(*np.empty((2, 0)), *np.empty((2, 0, len(wavelengths), 2)), wavelengths)
 
@@ -113,7 +113,7 @@ class Evidence(NamedTuple):
         return np.einsum("abc,ac->ba", covariance, weighted), covariance
 
 
-def without_prior(found, prior):
+def remove_prior(found, prior):
     """What was measured without the prior that was put in: for Gaussians, precisions add up.
 
     Parameters
@@ -130,35 +130,35 @@ def without_prior(found, prior):
     return Registration(found.shift * found.error**-2 / precision, precision**-0.5)
 
 
-def combined(sources, prior=None):
+def combine_sources(sources, prior=None):
     """`Registration` of the bands from all sources, which are taken to have the same shifts.
 
     Parameters
     ----------
     sources : SourceShifts
     prior : Registration or None
-        What is known besides; None: each band lies off by UNKNOWN at most.
+        What is known besides; None: each band lies off by UNMEASURED_ERROR at most.
     """
-    prior = prior or nothing_known(len(sources.wavelengths))
+    prior = prior or unmeasured_registration(len(sources.wavelengths))
     shift, covariance = evidence_of(sources, prior).total(prior)
-    return about_median(shift, covariance)
+    return relative_to_median(shift, covariance)
 
 
 def evidence_of(sources, prior):
     """`Evidence` of sources, in which errors are as large as residuals say, and colours as they must be."""
-    stated = np.hypot(sources.error, LEAST_ERROR)
-    if number_of_like_weight(sources) < FEW:
-        return evidence(sources, stated, COLOURS_UNKNOWN)
-    error = as_large_as_residuals(sources, stated, min(COLOURS), medians(sources))
-    likely = {colours: log_likelihood(sources, error, colours, prior) for colours in COLOURS}
+    stated = np.hypot(sources.error, MIN_ERROR)
+    if effective_number(sources) < MIN_SOURCES:
+        return evidence(sources, stated, DEFAULT_COLOUR_SHIFT)
+    error = rescale_errors(sources, stated, min(COLOUR_SHIFTS), medians(sources))
+    likely = {colours: log_likelihood(sources, error, colours, prior) for colours in COLOUR_SHIFTS}
     colours = max(likely, key=likely.get)
     total, _ = evidence(sources, error, colours).total(prior)
-    return evidence(sources, as_large_as_residuals(sources, stated, colours, total), colours)
+    return evidence(sources, rescale_errors(sources, stated, colours, total), colours)
 
 
-def number_of_like_weight(sources):
+def effective_number(sources):
     """How many sources there are, if those count less that say less: (sum of weights)^2 / sum of their squares."""
-    weight = np.nansum(1 / (sources.error**2 + LEAST_ERROR**2), axis=(1, 2))
+    weight = np.nansum(1 / (sources.error**2 + MIN_ERROR**2), axis=(1, 2))
     return weight.sum() ** 2 / np.sum(weight**2) if len(weight) else 0.0
 
 
@@ -170,13 +170,13 @@ def medians(sources):
         return weighted_median(np.nan_to_num(sources.shift) - zero[:, None], np.where(known, sources.error**-2, 0))
 
 
-def as_large_as_residuals(sources, error, colours, total):
+def rescale_errors(sources, error, colours, total):
     """Errors, (n_sources, n_bands, 2), larger where what is left beside shifts, zero point and colours is larger."""
     precision = evidence(sources, error, colours).precision
     residual, known = np.nan_to_num(sources.shift) - total, np.isfinite(sources.shift)
     pull = error * np.einsum("iabc,ica->iba", precision, residual)
     n_sources = len(residual)
-    spread = GAUSSIAN_MAD * np.median(np.abs(pull[known])) * np.sqrt(n_sources / (n_sources - 1))
+    spread = MAD_TO_SIGMA * np.median(np.abs(pull[known])) * np.sqrt(n_sources / (n_sources - 1))
     return error * max(spread, 1.0) * np.where(known, np.maximum(np.abs(pull) / OUTLIER, 1), 1)
 
 
@@ -186,8 +186,8 @@ def evidence(sources, error, colours):
     `colours` is the standard deviation of what colours pretend, in pixels.
     """
     wave = np.log(sources.wavelengths)
-    alike = np.exp(-0.5 * ((wave[:, None] - wave) / SMOOTH) ** 2)
-    variance = np.where(np.isfinite(sources.shift), error, NOTHING) ** 2
+    alike = np.exp(-0.5 * ((wave[:, None] - wave) / COLOUR_LENGTH) ** 2)
+    variance = np.where(np.isfinite(sources.shift), error, MISSING_ERROR) ** 2
     shared = colours**2 * alike + ZERO_POINT**2
     precision = np.linalg.inv(np.swapaxes(variance, 1, 2)[..., None] * np.eye(len(wave)) + shared)
     return Evidence(precision, np.einsum("iabc,ica->iab", precision, np.nan_to_num(sources.shift)))
@@ -201,7 +201,7 @@ def log_likelihood(sources, error, colours, prior):
     return -0.5 * (chi2 - np.linalg.slogdet(found.precision)[1].sum())
 
 
-def about_median(shift, covariance):
+def relative_to_median(shift, covariance):
     """`Registration` of shifts relative to the median of the bands, each of which counts by its precision.
 
     Parameters
@@ -210,7 +210,7 @@ def about_median(shift, covariance):
     covariance : ndarray of shape (2, n_bands, n_bands)
     """
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).T
-    weight = 1 / (error**2 + LEAST_ERROR**2)
+    weight = 1 / (error**2 + MIN_ERROR**2)
     # What all bands have in common is not known, and not wanted either: errors are of differences to the mean.
     share = (weight / weight.sum(axis=0)).T
     mean = np.einsum("ab,abc->ac", share, covariance)
@@ -260,34 +260,36 @@ def registration_at(sources, row, col, known=None):
     -------
     Registration
     """
-    prior = nothing_known(len(sources.wavelengths))
+    prior = unmeasured_registration(len(sources.wavelengths))
     if not len(sources.rows):
         return prior
     around = known or neighbourhood(sources)
     nearest = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")[: around.number]
-    found = about_median(*around.evidence.total(prior, nearest))
-    return found._replace(error=np.minimum(np.hypot(found.error, around.excess), UNKNOWN))
+    found = relative_to_median(*around.evidence.total(prior, nearest))
+    return found._replace(error=np.minimum(np.hypot(found.error, around.excess), UNMEASURED_ERROR))
 
 
 def neighbourhood(sources):
     """`Neighbourhood` of the places of a survey."""
-    n_sources, prior = len(sources.rows), nothing_known(len(sources.wavelengths))
+    n_sources, prior = len(sources.rows), unmeasured_registration(len(sources.wavelengths))
     known = evidence_of(sources, prior)
-    if number_of_like_weight(sources) < FEW:
-        return Neighbourhood(known, n_sources, np.full(prior.error.shape, DIFFER_UNKNOWN if n_sources > 1 else 0.0))
+    if effective_number(sources) < MIN_SOURCES:
+        return Neighbourhood(
+            known, n_sources, np.full(prior.error.shape, DEFAULT_SHIFT_SCATTER if n_sources > 1 else 0.0)
+        )
     sizes = [n_sources - 1, *(number for number in NEIGHBOURHOODS if number < n_sources - 1)]
-    pulls = {number: predicted(sources, known, number) for number in sizes}
+    pulls = {number: leave_one_out(sources, known, number) for number in sizes}
     best = sizes[0]
     for number in sizes[1:]:
         if np.nanmedian(np.abs(pulls[number][0])) < BETTER * np.nanmedian(np.abs(pulls[best][0])):
             best = number
     # Medians over the sources that have the band; 0 of a band that none has.
     pull, error = (np.ma.median(np.ma.masked_invalid(np.abs(each)), axis=0).filled(0) for each in pulls[best])
-    excess = np.sqrt(np.maximum((GAUSSIAN_MAD * pull) ** 2 - 1, 0)) * error
+    excess = np.sqrt(np.maximum((MAD_TO_SIGMA * pull) ** 2 - 1, 0)) * error
     return Neighbourhood(known, n_sources if best == sizes[0] else best, excess)
 
 
-def predicted(sources, known, number):
+def leave_one_out(sources, known, number):
     """What was measured in each source less what its `number` nearest others say, in units of the error of that.
 
     Returns
@@ -296,12 +298,12 @@ def predicted(sources, known, number):
         NaN where a source has nothing. Of a source with what its zero point and its colours explain taken off.
     """
     pull, errors = np.full((2, *sources.shift.shape), np.nan)
-    prior = nothing_known(len(sources.wavelengths))
+    prior = unmeasured_registration(len(sources.wavelengths))
     for each, (row, col) in enumerate(zip(sources.rows, sources.cols, strict=True)):
         order = np.argsort(np.hypot(sources.rows - row, sources.cols - col), kind="stable")
-        others = about_median(*known.total(prior, order[order != each][:number]))
-        error = np.sqrt(sources.error[each] ** 2 + LEAST_ERROR**2 + others.error**2)
-        alone = evidence(sources.only([each]), error[None], min(COLOURS))
+        others = relative_to_median(*known.total(prior, order[order != each][:number]))
+        error = np.sqrt(sources.error[each] ** 2 + MIN_ERROR**2 + others.error**2)
+        alone = evidence(sources.only([each]), error[None], min(COLOUR_SHIFTS))
         off = np.nan_to_num(sources.shift[each]) - others.shift
         pull[each] = error * np.einsum("abc,ca->ba", alone.precision[0], off)
         errors[each] = error

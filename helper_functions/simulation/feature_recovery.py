@@ -25,7 +25,7 @@ from helper_functions.simulation.stellar_populations import (
 
 REDSHIFTS = (0.5, 6.0)
 SNR = (10.0, 50.0)  # median over the bands
-FEWEST_BANDS = 20
+MIN_BANDS = 20
 ONE_SIGMA = (15.865, 84.135)  # percentiles
 # Rest-frame windows in Angstrom for the truth of lines: the line, and the continuum on both sides, without other lines.
 LINE_WINDOWS = {
@@ -123,7 +123,7 @@ def simulate(seed):
     rng = np.random.default_rng(seed)
     redshift = rng.uniform(*REDSHIFTS)
     spectrum = make_spectrum(draw_population(rng, redshift), redshift)
-    chosen = rng.permutation(len(SURVEY_BANDS))[: rng.integers(FEWEST_BANDS, len(SURVEY_BANDS) + 1)]
+    chosen = rng.permutation(len(SURVEY_BANDS))[: rng.integers(MIN_BANDS, len(SURVEY_BANDS) + 1)]
     bands = tuple(np.array(SURVEY_BANDS)[np.sort(chosen)].tolist())
     clean = photometry(spectrum, bands)
     noise = pixel_noise(bands)

@@ -22,16 +22,16 @@ from tqdm import tqdm
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.files.saving import check_writable, save_figure, save_json, save_table
-from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived, fit_sed
+from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived_quantities, fit_sed
 from helper_functions.fitting.histories import SFHS
-from helper_functions.fitting.sed_model import set_up
+from helper_functions.fitting.sed_model import make_model
 from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
-from helper_functions.noise import error_of_sum, known_correlation
+from helper_functions.noise import error_of_sum, noise_correlation
 from helper_functions.population_seds import population_seds
 from helper_functions.products.photometry import photometry_of
 from helper_functions.products.sed_tables import population_table
-from helper_functions.psf import blur, make_psf, psf_pixels
+from helper_functions.psf import convolve_with_psf, make_psf, psf_area_pixels
 from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise, simulate_galaxy
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
@@ -46,8 +46,8 @@ PURE = 0.6  # share of the light of a cluster's pixels that comes from one popul
 INTEGRATED = "integrated"
 # What is judged, its logarithm or itself, and the difference in truth from which two regions have an order.
 LOG, LINEAR = np.log10, np.asarray
-JUDGED = {"a_v": (LINEAR, 0.2), "age": (LOG, 0.1), "ssfr": (LOG, 0.2), "mass": (LOG, 0.1)}  # mag and dex
-QUIET = 1e-12  # 1 / yr: regions that form fewer stars than this have no order, as light does not tell
+COMPARED_QUANTITIES = {"a_v": (LINEAR, 0.2), "age": (LOG, 0.1), "ssfr": (LOG, 0.2), "mass": (LOG, 0.1)}  # mag and dex
+QUIESCENT_SSFR = 1e-12  # 1 / yr: regions that form fewer stars than this have no order, as light does not tell
 INTERVAL = (16, 50, 84)
 
 
@@ -64,7 +64,7 @@ class Target(NamedTuple):
 
 def drawn_populations(number, redshift, rng):
     """Populations drawn from the priors of the fit."""
-    distributions = set_up(["f200w"], redshift, 0.0, SFHS["delayed"], PRIORS).distributions
+    distributions = make_model(["f200w"], redshift, 0.0, SFHS["delayed"], PRIORS).distributions
     names = {name: prior.rvs(number, random_state=rng) for name, prior in distributions.items()}
     return [Population(**{name: float(x[n]) for name, x in names.items()}, history="delayed") for n in range(number)]
 
@@ -73,10 +73,10 @@ def true_quantities(population, redshift, flux, bands):
     """Quantities of a population, {name: value}, that gives this flux in microjansky, mean over the bands."""
     spectrum = make_spectrum(population, redshift, mass=MASS)
     formed = MASS * flux / (photometry(spectrum, bands).mean() * TO_MICROJANSKY)
-    model = set_up(bands[:1], redshift, 0.0, SFHS["delayed"], PRIORS)
+    model = make_model(bands[:1], redshift, 0.0, SFHS["delayed"], PRIORS)
     values = [getattr(population, name) for name in model.distributions]
     model.update(values)
-    return derived(model, values, formed)
+    return derived_quantities(model, values, formed)
 
 
 def drawn_galaxy(seed):
@@ -87,7 +87,7 @@ def drawn_galaxy(seed):
 
 
 def targets_alone(seed):
-    """The populations of the same galaxy, each by itself, with errors that are known: see `targets`.
+    """The populations of the same galaxy, each by itself, with errors that are known: see `fit_targets`.
 
     What is wrong with these fits is the fit's own; what is worse with those of regions comes from how they are found.
     """
@@ -103,7 +103,7 @@ def targets_alone(seed):
     return redshift, SURVEY_BANDS, found, counts
 
 
-def targets(seed):
+def fit_targets(seed):
     """A galaxy, and what there is to fit in it: the clusters that are one population and the first of it, and all.
 
     Parameters
@@ -135,12 +135,12 @@ def targets(seed):
     populations = population_seds(seds, clustering, METHODS[METHOD].refit)
     seconds = time.perf_counter() - start
 
-    light = np.array([blur(each, make_psf())[mask] for each in galaxy.light]) * TO_MICROJANSKY
+    light = np.array([convolve_with_psf(each, make_psf())[mask] for each in galaxy.light]) * TO_MICROJANSKY
     truths = [
         true_quantities(each, redshift, total, galaxy.bands)
         for each, total in zip(galaxy.populations, light.sum(axis=1), strict=True)
     ]
-    table = population_table(populations, seds, psf_pixels(seds.pixel, seds.psf_fwhm))
+    table = population_table(populations, seds, psf_area_pixels(seds.pixel, seds.psf_fwhm))
     seds_of_regions = photometry_of(table, seed, METHOD).as_bright_as_totals()
     found, taken = [], set()
     for k in range(clustering.n_clusters):
@@ -150,7 +150,7 @@ def targets(seed):
             continue
         taken.add(region)
         found.append(Target(str(k + 1), *(each[k] for each in seds_of_regions), truths[region], pure))
-    found.append(Target(INTEGRATED, *integrated_light(seds), together(truths), 1.0))
+    found.append(Target(INTEGRATED, *integrated_light(seds), combined_quantities(truths), 1.0))
     counts = {"n_pixels": len(seds.flux), "n_true": len(drawn), "n_found": clustering.n_clusters, "seconds": seconds}
     return redshift, galaxy.bands, found, counts
 
@@ -158,13 +158,13 @@ def targets(seed):
 def integrated_light(seds):
     """Sum of all selected pixels and its errors, with those of zero points and background, as in `Target`."""
     total = np.nansum(seds.flux, axis=0)
-    noise = error_of_sum(seds.error, np.ones(len(seds.flux)), seds.positions, known_correlation(seds))
+    noise = error_of_sum(seds.error, np.ones(len(seds.flux)), seds.positions, noise_correlation(seds))
     background = 0 if seds.background_error is None else seds.background_error * len(seds.flux)
     error = np.sqrt(noise**2 + background**2 + (SYSTEMATIC * total) ** 2)
     return total * TO_MICROJANSKY, error * TO_MICROJANSKY, np.zeros((1, len(total)))
 
 
-def together(truths):
+def combined_quantities(truths):
     """Quantities of several populations together; of the attenuation and the like, means weighted by mass."""
     formed = np.array([truth["mass_formed"] for truth in truths])
     sums = {name: sum(truth[name] for truth in truths) for name in ("mass", "mass_formed", "sfr")}
@@ -176,7 +176,7 @@ def fit_galaxy(seed, output, alone=False):
     """Fit what is not fitted yet of one galaxy, and write each fit to a file of its own."""
     if (output / f"{seed}.json").exists():
         return
-    redshift, bands, to_fit, counts = targets_alone(seed) if alone else targets(seed)
+    redshift, bands, to_fit, counts = targets_alone(seed) if alone else fit_targets(seed)
     for target in to_fit:
         path = output / f"{seed}_{target.name}.json"
         if path.exists():
@@ -185,7 +185,7 @@ def fit_galaxy(seed, output, alone=False):
         fit = fit_sed(bands, target.flux, target.error, redshift, shared=target.shared, seed=seed)
         row = {"seed": seed, "target": target.name, "redshift": redshift, "pure": target.pure}
         row |= {"seconds": time.process_time() - start, "chi2": fit.chi2, "n_bands": fit.n_bands, "note": fit.note}
-        for name in JUDGED:
+        for name in COMPARED_QUANTITIES:
             found = np.percentile(fit.samples[name], INTERVAL)
             row |= {f"{name}_{which}": float(x) for which, x in zip(INTERVAL, found, strict=True)}
             row[f"{name}_true"] = float(target.truth[name])
@@ -208,7 +208,7 @@ def read_fits(output):
     return Table(fits), Table(galaxies)
 
 
-def quality_metrics(fits):
+def interval_scores(fits):
     """How good the intervals are, for each quantity.
 
     Parameters
@@ -224,12 +224,12 @@ def quality_metrics(fits):
         of a galaxy with the share in the right order.
     """
     rows = []
-    for name, (scale, apart) in JUDGED.items():
+    for name, (scale, apart) in COMPARED_QUANTITIES.items():
         truth, *found = (scale(np.array(fits[f"{name}_{which}"])) for which in ("true", *INTERVAL))
         inside = (found[0] <= truth) & (truth <= found[2])
         off = found[1] - truth
         pull = off / np.maximum((found[2] - found[0]) / 2, np.finfo(float).tiny)
-        seen = np.maximum([truth, found[1]], scale(QUIET)) if name == "ssfr" else [truth, found[1]]
+        seen = np.maximum([truth, found[1]], scale(QUIESCENT_SSFR)) if name == "ssfr" else [truth, found[1]]
         pairs = [
             np.prod([each[i] - each[j] for each in seen]) > 0
             for seed in np.unique(fits["seed"])
@@ -274,7 +274,7 @@ def report(output):
     if not len(fits):
         raise ValueError(f"there is no fit in {output}")
     regions = fits[np.array(fits["target"]) != INTEGRATED]
-    found, weighed = quality_metrics(regions), masses(fits, galaxies)
+    found, weighed = interval_scores(regions), masses(fits, galaxies)
     save_table(output / "fits.ecsv", fits)
     save_table(output / "intervals.ecsv", found)
     save_table(output / "masses.ecsv", weighed)

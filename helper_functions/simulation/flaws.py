@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from helper_functions.psf import blur, make_psf
+from helper_functions.psf import convolve_with_psf, make_psf
 from helper_functions.simulation.simulated_galaxy import (
     make_cutout,
-    noise_left,
     pixel_noise,
     smoothed_noise,
+    smoothed_noise_std,
 )
 from helper_functions.simulation.star_psfs import MatchedPSFs, matched_psfs, shifted
 
@@ -99,7 +99,7 @@ def observed_flux(galaxy, flaws):
         10 nJy per pixel.
     """
     sharp = np.einsum("kb,kyx->byx", galaxy.region_seds * flaws.zero_point, galaxy.light)
-    return np.array([blur(image, flaws.psf(band)) for band, image in enumerate(sharp)])
+    return np.array([convolve_with_psf(image, flaws.psf(band)) for band, image in enumerate(sharp)])
 
 
 def background_left(flaws, shape):
@@ -126,7 +126,7 @@ def smoothing_for(area):
     For a wide Gaussian the area is 4 pi s^2. For a narrow one the pixels matter: for any filter of sum 1 the area is 1
     over the variance that it leaves of white noise of variance 1.
     """
-    return brentq(lambda smoothing: noise_left(smoothing) ** -2 - area, *SMOOTHINGS)
+    return brentq(lambda smoothing: smoothed_noise_std(smoothing) ** -2 - area, *SMOOTHINGS)
 
 
 def observe_with_flaws(galaxy, flaws, seed):

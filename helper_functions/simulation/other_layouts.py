@@ -20,7 +20,7 @@ UNITS = {"jades": "MJy/sr", "ceers": "nJy"}  # that these surveys' images are in
 TO_ERROR_MAP = {"wht": lambda error: error**-2, "err": lambda error: error, "var": np.square}
 
 
-def write_as(folder, source, survey, unit=None):
+def write_survey_layout(folder, source, survey, unit=None):
     """Write a field in the layout of UNCOVER as another survey would have it, as `data_paths.SURVEYS` describes.
 
     Parameters
@@ -45,14 +45,14 @@ def write_as(folder, source, survey, unit=None):
     folder.mkdir(parents=True)
     write_catalogs(folder, source, files)
     header, everything = field.segmap.wcs.to_header(relax=True), tuple(slice(0, size) for size in field.segmap.shape)
-    fits.PrimaryHDU(read_window(field.segmap, everything), header).writeto(folder / one_name(files.segmap))
+    fits.PrimaryHDU(read_window(field.segmap, everything), header).writeto(folder / example_name(files.segmap))
     factor, (_, power) = unit_factor(unit, field.segmap.wcs, folder), ERROR_MAPS[files.error_map]
     for band, sci, wht in zip(field.bands, field.sci, field.wht, strict=True):
         flux, error = mask_missing(*read_pixels(sci, wht, everything))
-        image = hdu_of(flux / factor, header, files.sci_extension, unit)
+        image = image_hdu(flux / factor, header, files.sci_extension, unit)
         errors = TO_ERROR_MAP[files.error_map](error.astype(float)) / factor**power
-        error_map = hdu_of(errors, header, files.error_extension or files.error_map.upper())
-        paths = [folder / one_name(files.image_pattern, band, kind) for kind in ("sci", files.error_map)]
+        error_map = image_hdu(errors, header, files.error_extension or files.error_map.upper())
+        paths = [folder / example_name(files.image_pattern, band, kind) for kind in ("sci", files.error_map)]
         paths[0].parent.mkdir(exist_ok=True)
         for path in dict.fromkeys(paths):
             hdus = [hdu for hdu, where in zip((image, error_map), paths, strict=True) if where == path]
@@ -61,12 +61,12 @@ def write_as(folder, source, survey, unit=None):
         shutil.copy(truth, folder)
 
 
-def one_name(pattern, band="", kind=""):
+def example_name(pattern, band="", kind=""):
     """A file name that a pattern matches, with the band in small letters."""
     return pattern.replace("{band}", band).replace("{kind}", kind).replace("*", "1")
 
 
-def hdu_of(pixels, header, name, unit=None):
+def image_hdu(pixels, header, name, unit=None):
     """An image extension of 32-bit floats."""
     hdu = fits.ImageHDU(np.asarray(pixels, dtype=np.float32), header, name)
     if unit:
@@ -88,7 +88,7 @@ def write_catalogs(folder, source, files):
     tables.setdefault(files.sps_catalog, []).append(known)
     for pattern, together in tables.items():
         hdus = [fits.PrimaryHDU(), *(fits.BinTableHDU(table) for table in together)]
-        fits.HDUList(hdus).writeto(folder / one_name(pattern))
+        fits.HDUList(hdus).writeto(folder / example_name(pattern))
 
 
 def main(arguments=None):
@@ -101,7 +101,7 @@ def main(arguments=None):
     add("--unit", help="of the images (default: the survey's)")
     given = parser.parse_args(arguments)
     try:
-        write_as(given.folder, given.source, given.survey, given.unit)
+        write_survey_layout(given.folder, given.source, given.survey, given.unit)
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

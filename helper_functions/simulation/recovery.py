@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from distances import METRICS
 from helper_functions.clustering import check_run, cluster_pixels
-from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_to
+from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_factor
 from helper_functions.files.saving import check_writable, save_figure, save_table
 from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
@@ -35,7 +35,7 @@ from helper_functions.population_seds import population_seds
 from helper_functions.products.runs import Run, combine
 from helper_functions.registry import choose
 from helper_functions.simulation.star_psfs import read_star_psfs
-from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_dozen, registered, suite_galaxy
+from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_galaxies, registered, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.simulation.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
@@ -51,7 +51,7 @@ MATRICES = {  # picture -> suite, score, and what to call it
     "score_matrix_decoupled": ("decoupled", "ari", "decoupled pixels"),
 }
 TRUE_SEDS, CHANCE = "true SEDs", "chance"
-TAKES_APART = "blended_mixture"  # the method that gives SEDs of populations
+UNMIXING_METHOD = "blended_mixture"  # the method that gives SEDs of populations
 SHOWN_KIND = 8  # of the realistic galaxies: four populations whose SEDs differ by much
 
 
@@ -60,7 +60,7 @@ def all_runs():
     return combine(METHODS, NORMS, METRICS)[0]
 
 
-def plain_runs(methods=METHODS):
+def default_runs(methods=METHODS):
     """Each method with its own norm and metric."""
     return [Run(method, *check_run(method, None, None)) for method in methods]
 
@@ -103,10 +103,10 @@ def score_galaxy(number, first_seed, runs):
         for run in [*runs, TRUE_SEDS, CHANCE]:
             row, labels = score(target, suite, run, n_true)
             rows.append(row)
-            if suite == "galaxies" and (run == TRUE_SEDS or run in plain_runs()):
+            if suite == "galaxies" and (run == TRUE_SEDS or run in default_runs()):
                 maps[run if run == TRUE_SEDS else run.method] = labels
-        rows += [row for run in plain_runs() for row in score_criteria(target, suite, run)]
-    for run, step in product(plain_runs(), STEPS):
+        rows += [row for run in default_runs() for row in score_criteria(target, suite, run)]
+    for run, step in product(default_runs(), STEPS):
         if step and n_true + step >= 1:
             rows.append(score(galaxy, "galaxies", run, n_true + step)[0])
     return rows, (galaxy.name, {name: to_image(galaxy, labels) for name, labels in maps.items()})
@@ -261,7 +261,7 @@ def realistic_scores(table):
     return result
 
 
-def curves(table):
+def ari_by_number(table):
     """Mean ARI of each method against the number of clusters asked for, relative to the truth.
 
     Returns
@@ -271,7 +271,7 @@ def curves(table):
     """
     chosen = table[(table["suite"] == "galaxies") & (table["criterion"] == GIVEN)]
     result = {}
-    for run in plain_runs():
+    for run in default_runs():
         mine = chosen[[tuple(row) == run for row in chosen["method", "norm", "metric"]]]
         step = mine["n_asked"] - mine["n_true"]
         result[run.method] = np.array([mine["ari"][step == s].mean() if (step == s).any() else np.nan for s in STEPS])
@@ -309,7 +309,7 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
     pictures = {
         **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
         "criteria": criteria_matrix(chosen[chosen["suite"] == "galaxies"], list(METHODS), list(CRITERIA_SCORED)),
-        "number_of_clusters": number_curves(curves(table), list(STEPS), scores["galaxies"]),
+        "number_of_clusters": number_curves(ari_by_number(table), list(STEPS), scores["galaxies"]),
         "truth_and_maps": truth_and_maps(maps),
     }
     for name, figure in pictures.items():
@@ -317,18 +317,18 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
     print_summary(scores, chosen, n_galaxies)
 
 
-def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realistic_dozen):
+def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realistic_galaxies):
     """Run the suite with the flaws of real mosaics, write its table and pictures, and print the means.
 
-    `make` is `realistic_dozen` with its options. Whole dozens are made, as a field is corrected as one.
+    `make` is `realistic_galaxies` with its options. Whole dozens are made, as a field is corrected as one.
     """
-    n_made = max(n_galaxies, SHOWN_KIND + 1) if TAKES_APART in methods else n_galaxies
+    n_made = max(n_galaxies, SHOWN_KIND + 1) if UNMIXING_METHOD in methods else n_galaxies
     dozens = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="dozen made")
     galaxies = [galaxy for dozen in dozens for galaxy in make(dozen, first_seed)]
-    table, maps = recover(n_galaxies, partial(score_realistic, galaxies=galaxies, runs=plain_runs(methods)), jobs)
+    table, maps = recover(n_galaxies, partial(score_realistic, galaxies=galaxies, runs=default_runs(methods)), jobs)
     save_table(output / "recovery_realistic.ecsv", table)
     save_figure(output / "truth_and_maps_realistic.png", truth_and_maps(maps, len(REALISTIC_KINDS)), dpi=130)
-    if TAKES_APART in methods:
+    if UNMIXING_METHOD in methods:
         galaxy = galaxies[SHOWN_KIND]
         panels = sed_panels(galaxy)
         figure = seds_against_truth(galaxy.name, galaxy.seds.wavelengths, panels)
@@ -348,23 +348,23 @@ def sed_panels(galaxy):
     list of (region, truth, composite, composite_error, population, population_error)
         The region that most of the cluster's pixels are of, and arrays of shape (n_bands,), scaled to the truth.
     """
-    clustering = cluster_pixels(galaxy.seds, method=TAKES_APART)
+    clustering = cluster_pixels(galaxy.seds, method=UNMIXING_METHOD)
     found = (
         composite_seds(galaxy.seds, clustering.labels),
-        population_seds(galaxy.seds, clustering, METHODS[TAKES_APART].refit),
+        population_seds(galaxy.seds, clustering, METHODS[UNMIXING_METHOD].refit),
     )
     panels = []
     for k in range(clustering.n_clusters):
         region = int(np.bincount(galaxy.region[clustering.labels == k + 1]).argmax())
         truth, scaled = galaxy.region_seds[region - 1], []
         for each in found:
-            factor = scale_to(each.flux[k], truth, each.error[k])
+            factor = scale_factor(each.flux[k], truth, each.error[k])
             scaled += [factor * each.flux[k], factor * each.error[k]]
         panels.append((region, truth, *scaled))
     return panels
 
 
-def stars_asked_for(path):
+def load_star_psfs(path):
     """PSFs of stars in the file of that path, or that STAR_PSFS names; None where there is neither, which is said."""
     path = path or os.environ.get("STAR_PSFS")
     if not path:
@@ -406,13 +406,13 @@ def main(arguments=None):
             raise ValueError(f"want --registration of at least 0 pixels, found {given.registration:g}")
         for method in given.methods or ():
             choose(METHODS, method, "method")
-        stars = stars_asked_for(given.psfs) if given.realistic else None
+        stars = load_star_psfs(given.psfs) if given.realistic else None
         check_writable(given.output)
         suite = given.output, given.n, given.seed, given.jobs
         if given.realistic:
             measured = given.registration is not None and not given.uncorrected
             correct = {"correct": registered} if measured else {}
-            make = partial(realistic_dozen, rms=given.registration, stars=stars, **correct)
+            make = partial(realistic_galaxies, rms=given.registration, stars=stars, **correct)
             recover_realistic(*suite, given.methods or METHODS, make)
         else:
             recover_clean(*suite)

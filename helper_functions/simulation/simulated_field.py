@@ -17,11 +17,11 @@ from helper_functions.simulation.simulated_galaxy import (
     SURVEY_BANDS,
     SimulatedGalaxy,
     clean_snr,
-    draw_noise,
     make_wcs,
     pixel_noise,
     segment,
     simulate_galaxy,
+    simulate_noise,
 )
 from helper_functions.simulation.stellar_populations import ENGINES
 
@@ -54,7 +54,7 @@ class Source(NamedTuple):
         return np.s_[self.row : self.row + ny, self.col : self.col + nx]
 
 
-def lay_out(galaxies, ids, seed, engine):
+def place_sources(galaxies, ids, seed, engine):
     """Put galaxies side by side, each with a neighbour at its redshift and one at another.
 
     Returns
@@ -113,7 +113,7 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
         Share of the light that the region gives; NaN elsewhere.
     """
     bands = galaxies[0].bands
-    sources, shape = lay_out(galaxies, ids, seed, engine)
+    sources, shape = place_sources(galaxies, ids, seed, engine)
     sigma = pixel_noise(bands)[:, None, None]
     sci, brightest = np.zeros((len(bands), *shape)), np.zeros(shape)
     segmap, region = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int16)
@@ -127,7 +127,7 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
         brightest[window] = np.maximum(brightest[window], snr)
         region[window][mine] = 0 if source.is_neighbour else galaxy.region[mine]
         share[window][mine] = np.nan if source.is_neighbour else galaxy.share[mine]
-    sci += draw_noise(bands, shape, np.random.default_rng(seed))
+    sci += simulate_noise(bands, shape, np.random.default_rng(seed))
     wht = np.broadcast_to(1 / sigma**2, sci.shape).copy()
     rows, cols = np.indices(shape)
     uncovered = (shape[0] - 1 - rows) + (shape[1] - 1 - cols) < UNCOVERED

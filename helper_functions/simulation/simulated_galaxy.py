@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout
-from helper_functions.psf import PIXEL, PSF_FWHM, blur, make_psf
+from helper_functions.psf import PIXEL, PSF_FWHM, convolve_with_psf, make_psf
 from helper_functions.registry import choose
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
@@ -72,7 +72,7 @@ class SimulatedGalaxy(NamedTuple):
 
 def clumpy(radius, n_regions, rng):
     """A disc, and clumps in it that take its place: two of each population, some brighter than it, some fainter."""
-    y, x = frame(radius)
+    y, x = pixel_grid(radius)
     disc = exponential(y, x, radius / 1.5, rng.uniform(0, np.pi), rng.uniform(0.8, 1))
     disc *= np.exp(-((np.hypot(y, x) / (1.35 * radius)) ** 12))  # discs end, and so clumps are found all over this one
     n_clumps = 2 * (n_regions - 1)
@@ -89,15 +89,15 @@ def clumpy(radius, n_regions, rng):
 
 def smooth(radius, n_regions, rng):
     """Nested components from the disc in to the bulge, none with an edge."""
-    y, x = frame(radius)
-    angle, squeeze = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
+    y, x = pixel_grid(radius)
+    angle, axis_ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
     sizes = radius / 1.8 * 0.3 ** np.arange(n_regions)
-    return np.array([exponential(y, x, size, angle, squeeze) * (sizes[0] / size) ** 1.3 for size in sizes])
+    return np.array([exponential(y, x, size, angle, axis_ratio) * (sizes[0] / size) ** 1.3 for size in sizes])
 
 
 def dusty_lane(radius, n_regions, rng):
     """An inclined disc, a lane of dust across it, and further in a bulge."""
-    y, x = frame(radius)
+    y, x = pixel_grid(radius)
     angle = rng.uniform(0, np.pi)
     disc = exponential(y, x, radius / 1.8, angle, 0.6)
     across = rotated(y, x, angle)[0] - 0.25 * radius
@@ -109,7 +109,7 @@ def dusty_lane(radius, n_regions, rng):
 
 def merger(radius, n_regions, rng):
     """Discs side by side at one redshift; from the third on, bridges of light between the first two."""
-    y, x = frame(radius)
+    y, x = pixel_grid(radius)
     angle, apart = rng.uniform(0, 2 * np.pi), 0.6 * radius
     row, col = apart * np.sin(angle), apart * np.cos(angle)
     maps = [
@@ -151,7 +151,7 @@ RECIPES = {
 # ---- parts of recipes -------------------------------------------------------
 
 
-def frame(radius):
+def pixel_grid(radius):
     """Rows and columns of the pixels, from the middle, of a square so large that no light is left at its edges."""
     half = int(np.ceil(3 * radius)) + 6
     return np.mgrid[-half : half + 1, -half : half + 1].astype(float)
@@ -162,10 +162,10 @@ def rotated(y, x, angle):
     return y * np.cos(angle) - x * np.sin(angle), x * np.cos(angle) + y * np.sin(angle)
 
 
-def exponential(y, x, scale, angle, squeeze):
-    """Exponential disc of peak 1, its minor axis `squeeze` times the major one."""
+def exponential(y, x, scale, angle, axis_ratio):
+    """Exponential disc of peak 1, its minor axis `axis_ratio` times the major one."""
     across, along = rotated(y, x, angle)
-    return np.exp(-np.hypot(across / squeeze, along) / scale)
+    return np.exp(-np.hypot(across / axis_ratio, along) / scale)
 
 
 def free_position(positions, radius, rng):
@@ -263,7 +263,7 @@ def simulate_galaxy(
     region_seds /= region_seds.mean(axis=1, keepdims=True)
 
     light = entry.maps(radius, len(populations), np.random.default_rng(seed))
-    region, share, maps = seen_regions(light, make_psf())
+    region, share, maps = observed_regions(light, make_psf())
     flux = np.einsum("kb,kyx->byx", region_seds, maps)
     snr = clean_snr(flux, bands)
     return SimulatedGalaxy(
@@ -278,7 +278,7 @@ def simulate_galaxy(
     )
 
 
-def seen_regions(light, psf):
+def observed_regions(light, psf):
     """Which population gives most of the light of each pixel, and how much of it; and their light; after the PSF.
 
     Parameters
@@ -292,7 +292,7 @@ def seen_regions(light, psf):
     share : ndarray of shape (ny, nx)
     maps : ndarray of shape (n_regions, ny, nx)
     """
-    maps = np.array([blur(each, psf) for each in light])
+    maps = np.array([convolve_with_psf(each, psf) for each in light])
     total = maps.sum(axis=0)
     share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
     return np.argmax(share, axis=0) + 1, share.max(axis=0), maps
@@ -300,11 +300,11 @@ def seen_regions(light, psf):
 
 def through_psf(galaxy, psf):
     """The same galaxy seen through another PSF, shape (size, size): its flux and regions."""
-    region, share, maps = seen_regions(galaxy.light, psf)
+    region, share, maps = observed_regions(galaxy.light, psf)
     return galaxy._replace(flux=np.einsum("kb,kyx->byx", galaxy.region_seds, maps), region=region, share=share)
 
 
-def draw_noise(bands, shape, rng):
+def simulate_noise(bands, shape, rng):
     """Noise of every band, 10 nJy, shape (n_bands, ny, nx): correlated between neighbours, variance as `pixel_noise`.
 
     Drizzling spreads a pixel over its neighbours, and matching the PSF of a sharper band to that of F444W smooths its
@@ -321,10 +321,10 @@ def draw_noise(bands, shape, rng):
 
 def smoothed_noise(sigma, smoothing, shape, rng):
     """White noise after a Gaussian filter of that standard deviation in pixels, scaled to have `sigma` then."""
-    return gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap") * (sigma / noise_left(smoothing))
+    return gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap") * (sigma / smoothed_noise_std(smoothing))
 
 
-def noise_left(smoothing):
+def smoothed_noise_std(smoothing):
     """Standard deviation that white noise of standard deviation 1 has after a Gaussian filter."""
     point = np.zeros((41, 41))
     point[20, 20] = 1
@@ -350,7 +350,7 @@ def observe(galaxy, seed):
     Cutout
         With id_dr3 1.
     """
-    sci = galaxy.flux + draw_noise(galaxy.bands, galaxy.region.shape, np.random.default_rng(seed))
+    sci = galaxy.flux + simulate_noise(galaxy.bands, galaxy.region.shape, np.random.default_rng(seed))
     return make_cutout(galaxy, sci, pixel_noise(galaxy.bands))
 
 

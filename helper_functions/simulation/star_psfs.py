@@ -92,12 +92,12 @@ def matched_psfs(stars, bands, rng):
         if band.upper() != TARGET:
             kernel = matching_kernel(stars[band.upper(), there], stars[TARGET, there])
             matched[band] = irfft2(rfft2(stars[band.upper(), here]) * kernel, target.shape)
-    stack = np.array([to_pixels(matched[band]) for band in known])
+    stack = np.array([resample_star_psf(matched[band]) for band in known])
     waves = np.array([pivot_wavelength(band) for band in known])
     wanted = np.array([pivot_wavelength(band) for band in bands])
     right = np.clip(np.searchsorted(waves, wanted), 1, len(waves) - 1)
     share = np.clip((wanted - waves[right - 1]) / (waves[right] - waves[right - 1]), 0, 1)[:, None, None]
-    return MatchedPSFs(to_pixels(target), (1 - share) * stack[right - 1] + share * stack[right])
+    return MatchedPSFs(resample_star_psf(target), (1 - share) * stack[right - 1] + share * stack[right])
 
 
 def matching_kernel(psf, target):
@@ -119,7 +119,7 @@ def matching_kernel(psf, target):
     return of_target * of_psf.conj() / (np.abs(of_psf) ** 2 + REGULARISATION * rough)
 
 
-def to_pixels(psf, pixel=PIXEL):
+def resample_star_psf(psf, pixel=PIXEL):
     """A PSF of stars on pixels of this side in arcsec, sum 1."""
     half = round(min(PSF_REACH, STAR_PIXEL * (len(psf) // 2)) / pixel)
     place = len(psf) // 2 + np.arange(-half, half + 1) * pixel / STAR_PIXEL

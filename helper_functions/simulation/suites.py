@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.noise import independent
+from helper_functions.noise import white_noise_correlation
 from helper_functions.pixel_seds import Cutout, PixelSEDs, extract_seds, median_snr, select_pixels
 from helper_functions.registration.measure_shifts import aligned, measure_sources
 from helper_functions.registration.shifts import neighbourhood, registration_at
@@ -25,7 +25,7 @@ REDSHIFTS = (0.8, 1.5, 2.2, 2.8)
 RADII = (14.0, 18.0, 22.0)  # pixels, which give 600 to 3,500 pixels above the threshold
 
 
-class Kind(NamedTuple):
+class GalaxyKind(NamedTuple):
     """What a galaxy of the realistic suite is made of."""
 
     recipe: str
@@ -36,20 +36,20 @@ class Kind(NamedTuple):
 
 REALISTIC_KINDS = (
     # One population, more and more significant: whatever is found beyond it is a flaw of the images.
-    Kind("clumpy", 1, "distinct", 20.0),
-    Kind("clumpy", 1, "similar", 60.0),
-    Kind("clumpy", 1, "distinct", 150.0),
-    Kind("clumpy", 1, "similar", 300.0),
+    GalaxyKind("clumpy", 1, "distinct", 20.0),
+    GalaxyKind("clumpy", 1, "similar", 60.0),
+    GalaxyKind("clumpy", 1, "distinct", 150.0),
+    GalaxyKind("clumpy", 1, "similar", 300.0),
     # Populations side by side: every number with either contrast, every SNR twice.
-    Kind("clumpy", 2, "distinct", 100.0),
-    Kind("clumpy", 2, "similar", 50.0),
-    Kind("clumpy", 3, "distinct", 50.0),
-    Kind("clumpy", 3, "similar", 200.0),
-    Kind("clumpy", 4, "distinct", 200.0),
-    Kind("clumpy", 4, "similar", 100.0),
+    GalaxyKind("clumpy", 2, "distinct", 100.0),
+    GalaxyKind("clumpy", 2, "similar", 50.0),
+    GalaxyKind("clumpy", 3, "distinct", 50.0),
+    GalaxyKind("clumpy", 3, "similar", 200.0),
+    GalaxyKind("clumpy", 4, "distinct", 200.0),
+    GalaxyKind("clumpy", 4, "similar", 100.0),
     # A bulge in a disc: both are in every pixel, even without the PSF, in shares that change smoothly.
-    Kind("smooth", 2, "distinct", 80.0),
-    Kind("smooth", 2, "distinct", 120.0),
+    GalaxyKind("smooth", 2, "distinct", 80.0),
+    GalaxyKind("smooth", 2, "distinct", 120.0),
 )
 
 
@@ -133,10 +133,10 @@ def realistic_field(dozen, first_seed, rms, stars=None):
         Along rows and columns, pixels: the truth.
     """
     shift = draw_shifts(SURVEY_BANDS, rms, np.random.default_rng([first_seed, dozen, 2]))
-    return [realistic_images(number, first_seed, stars, shift) for number in numbers_of(dozen)], shift
+    return [realistic_images(number, first_seed, stars, shift) for number in galaxy_numbers(dozen)], shift
 
 
-def realistic_dozen(dozen, first_seed, *, rms=None, stars=None, correct=list):
+def realistic_galaxies(dozen, first_seed, *, rms=None, stars=None, correct=list):
     """The galaxies of one field of the realistic suite, one of each kind.
 
     Parameters
@@ -157,7 +157,7 @@ def realistic_dozen(dozen, first_seed, *, rms=None, stars=None, correct=list):
     list of Galaxy
     """
     if rms is None:
-        images = [realistic_images(number, first_seed, stars) for number in numbers_of(dozen)]
+        images = [realistic_images(number, first_seed, stars) for number in galaxy_numbers(dozen)]
     else:
         images, _ = realistic_field(dozen, first_seed, rms, stars)
     return [with_truth(*each) for each in correct(images)]
@@ -184,7 +184,7 @@ def registered(images):
     return result
 
 
-def numbers_of(dozen):
+def galaxy_numbers(dozen):
     """Numbers of the galaxies of one field of the realistic suite."""
     return range(dozen * len(REALISTIC_KINDS), (dozen + 1) * len(REALISTIC_KINDS))
 
@@ -243,6 +243,6 @@ def decouple(galaxy, seed):
     rng = np.random.default_rng(seed)
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))
     clean = brightness[:, None] * galaxy.region_seds[galaxy.region - 1]
-    flux, alone = clean + rng.normal(0, galaxy.seds.error), independent(len(galaxy.seds.bands))
-    seds = galaxy.seds._replace(flux=flux, correlation=alone, changes=None)
+    flux, alone = clean + rng.normal(0, galaxy.seds.error), white_noise_correlation(len(galaxy.seds.bands))
+    seds = galaxy.seds._replace(flux=flux, correlation=alone, derivatives=None)
     return galaxy._replace(seds=seds, share=np.ones(len(clean)), name=f"{galaxy.name}, decoupled")

@@ -12,8 +12,8 @@ from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.pixel_seds import pixel_of
 from helper_functions.products.registration import measure_survey, refuse_wrong_wcs
 from helper_functions.psf import PIXEL, measure_fwhm
-from helper_functions.registration.shifts import UNKNOWN, WORTH_CORRECTING, combined
-from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, median_and_mad_std, sky_of
+from helper_functions.registration.shifts import UNMEASURED_ERROR, WORTH_CORRECTING, combine_sources
+from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, median_and_mad_std, min_sky_pixels, sky_mask
 from helper_functions.survey.catalogs import check_columns, column_names
 from helper_functions.survey.flux_units import FLUX_UNIT
 from helper_functions.survey.images import (
@@ -113,9 +113,10 @@ def check_registration(folder, survey, rows):
     sources = measure_survey(opened, SOURCES)
     if not len(sources.rows):
         return []
-    found, names = combined(sources), [name for name, row in rows.items() if row["what will be used"].startswith("yes")]
+    found = combine_sources(sources)
+    names = [name for name, row in rows.items() if row["what will be used"].startswith("yes")]
     for name, size, error, is_off in zip(names, found.size, found.error, found.to_correct, strict=True):
-        rows[name]["lies off"] = f"{size:.2f} px" if error.max() < UNKNOWN / 2 else "not known"
+        rows[name]["lies off"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
         if is_off:
             rows[name]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
     try:
@@ -162,7 +163,7 @@ def sky_windows(segmap):
     sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), WINDOWS).astype(int)) for size in segmap.shape]
     windows = [(slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in sides[0] for col in sides[1]]
     windows = [tuple(slice(s.start, min(s.stop, n)) for s, n in zip(w, segmap.shape, strict=True)) for w in windows]
-    known = [(window, sky_of(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
+    known = [(window, sky_mask(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
     return sorted(known, key=lambda each: -each[1].sum())
 
 
@@ -179,7 +180,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
     pixel : float
         Arcsec, side.
     """
-    found, enough = np.empty(0), enough_sky(pixel)
+    found, enough = np.empty(0), min_sky_pixels(pixel)
     for window, sky in windows:
         if found.size >= PLENTY * enough:
             break

@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve
 from helper_functions.clustering import cluster_pixels
 from helper_functions.noise import error_of_sum, independent
 from helper_functions.pixel_seds import extract_seds, fill_image, median_snr, select_pixels
-from helper_functions.sky_noise import sky_of, with_sky_noise
+from helper_functions.sky_noise import sky_mask, with_sky_noise
 from prepare_images import cut_out, open_survey
 
 MARGIN = 30  # pixels, in which there is sky
@@ -63,7 +63,7 @@ def main(arguments=None):
     shapes = [shape for cutout in cutouts for shape in apertures(cutout)]
     ratios = np.zeros((len(survey.bands), 2, 0)).tolist()
     for before, cutout in zip(raw, cutouts, strict=True):
-        far = sky_of(cutout.segmap, cutout.pixel)
+        far = sky_mask(cutout.segmap, cutout.pixel)
         for band, image in enumerate(cutout.sci):
             if not cutout.noise.known[band]:
                 continue

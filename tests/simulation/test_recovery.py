@@ -15,11 +15,11 @@ from helper_functions.simulation.recovery import (
     GIVEN,
     TRUE_SEDS,
     all_runs,
+    ari_by_number,
     at_truth,
-    curves,
+    default_runs,
     main,
     mean_scores,
-    plain_runs,
     realistic_scores,
     score,
     sed_panels,
@@ -114,11 +114,11 @@ def test_every_run_is_in_the_suite():
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
     monkeypatch.setattr(suites, "RADII", (6.0,))
-    monkeypatch.setattr(recovery, "all_runs", plain_runs)
+    monkeypatch.setattr(recovery, "all_runs", default_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
     monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 4)
-    monkeypatch.setattr(number_of_clusters, "AGAIN_PIXELS", 50)
+    monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 50)
     assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
@@ -149,7 +149,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     row = means[means["method"] == "kmeans"]
     assert row["ari"][0] == pytest.approx(mine.mean())
     assert row["ari_std"][0] == pytest.approx(mine.std())
-    assert set(curves(table)) == set(METHODS)
+    assert set(ari_by_number(table)) == set(METHODS)
     assert "true SEDs" in capsys.readouterr().out
 
 
@@ -232,7 +232,7 @@ def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_doz
 
 
 def test_galaxies_that_are_not_shifted_are_those_of_the_suite(small_dozen):
-    for made, number in zip(suites.realistic_dozen(1, 5), (2, 3), strict=True):
+    for made, number in zip(suites.realistic_galaxies(1, 5), (2, 3), strict=True):
         plain = suites.realistic_galaxy(number, 5)
         assert made.name == plain.name
         np.testing.assert_array_equal(made.seds.flux, plain.seds.flux)
@@ -251,8 +251,8 @@ def test_a_field_is_corrected_as_one_before_its_pixels_are_selected(small_dozen)
             for each in images
         ]
 
-    plain = suites.realistic_dozen(0, 5, rms=0.3)
-    corrected = suites.realistic_dozen(0, 5, rms=0.3, correct=in_other_units)
+    plain = suites.realistic_galaxies(0, 5, rms=0.3)
+    corrected = suites.realistic_galaxies(0, 5, rms=0.3, correct=in_other_units)
     for one, other in zip(plain, corrected, strict=True):
         np.testing.assert_allclose(other.seds.flux, 2 * one.seds.flux)
         np.testing.assert_array_equal(other.region, one.region)

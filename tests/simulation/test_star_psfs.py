@@ -18,8 +18,8 @@ from helper_functions.simulation.star_psfs import (
     matched_psfs,
     matching_kernel,
     read_star_psfs,
+    resample_star_psf,
     shifted,
-    to_pixels,
 )
 from helper_functions.simulation.suites import realistic_field, realistic_galaxy
 
@@ -180,7 +180,7 @@ def test_the_seed_draws_two_places(stars):
 
 @pytest.mark.parametrize("pixel", [0.02, 0.04, 0.05])
 def test_stars_on_other_pixels_keep_their_width(pixel):
-    psf = to_pixels(gaussian(2.35, 101), pixel)
+    psf = resample_star_psf(gaussian(2.35, 101), pixel)
     expected = gaussian(2.35 * STAR_PIXEL / pixel, len(psf))
     np.testing.assert_allclose(psf, expected, atol=1e-3 * expected.max())  # of splines
     assert psf.sum() == pytest.approx(1)
@@ -192,10 +192,10 @@ def test_stars_on_other_pixels_keep_their_width(pixel):
 @pytest.mark.parametrize("shift", [(0.3, -0.7), (0.0, 0.0), (1.0, 0.25)])
 def test_a_psf_is_moved_by_exactly_the_shift(shift):
     psf = gaussian(2.0)  # wide enough for pixels to sample it to 1e-8
-    moved = shifted(psf, shift)
-    assert moved.sum() == pytest.approx(1)
-    np.testing.assert_allclose(centroid(moved), centroid(psf) + shift, atol=1e-6)
-    np.testing.assert_allclose(moved, gaussian(2.0, shift=shift), atol=1e-6 * psf.max())
+    shift_image = shifted(psf, shift)
+    assert shift_image.sum() == pytest.approx(1)
+    np.testing.assert_allclose(centroid(shift_image), centroid(psf) + shift, atol=1e-6)
+    np.testing.assert_allclose(shift_image, gaussian(2.0, shift=shift), atol=1e-6 * psf.max())
 
 
 def test_shifts_of_a_field_have_the_rms_along_both_axes():
@@ -213,11 +213,11 @@ def test_images_are_moved_by_the_shift(with_stars, stars):
     galaxy = galaxy._replace(light=point)
     plain = draw_flaws(BANDS, np.random.default_rng(0), stars if with_stars else None)
     shift = np.array([[0.4, -0.2], [0.0, 0.0], [-0.6, 0.3]])
-    still, moved = (observed_flux(galaxy, plain._replace(shift=each)) for each in (None, shift))
-    before, after = (np.array([centroid(image) for image in images]) for images in (still, moved))
+    still, shift_image = (observed_flux(galaxy, plain._replace(shift=each)) for each in (None, shift))
+    before, after = (np.array([centroid(image) for image in images]) for images in (still, shift_image))
     # 0.02 pixels: the wings of the model end at 1.5 arcsec, and move past this by nothing.
     np.testing.assert_allclose(after - before, shift, atol=1e-6 if with_stars else 0.02)
-    np.testing.assert_allclose(moved.sum(axis=(1, 2)), still.sum(axis=(1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(shift_image.sum(axis=(1, 2)), still.sum(axis=(1, 2)), rtol=1e-3)
 
 
 # ---- the suite --------------------------------------------------------------
@@ -260,11 +260,11 @@ def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_doze
 def test_images_of_a_field_lie_off_by_its_shifts(small_dozen):
     """Against the same galaxy without shifts: what differs is the slope of its light, in the ratio of the shifts."""
     images, shift = realistic_field(0, 7, 0.3)
-    still, moved = (
+    still, shift_image = (
         suites.realistic_images(0, 7).cutout.sci,
         images[0].cutout.sci,
     )  # one population at SNR 300, same noise
-    for plain, other, expected in zip(still, moved, shift, strict=True):
+    for plain, other, expected in zip(still, shift_image, shift, strict=True):
         slopes = np.stack([-np.gradient(plain, axis=axis).ravel() for axis in (0, 1)], axis=1)
         found = np.linalg.lstsq(slopes, (other - plain).ravel(), rcond=None)[0]
         # 3% of slopes between neighbouring pixels, and what is of second order in a shift, which noise has part in.

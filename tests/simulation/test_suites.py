@@ -4,7 +4,7 @@ import pytest
 from helper_functions.simulation.flaws import draw_flaws
 from helper_functions.simulation.simulated_galaxy import segment, simulate_galaxy
 from helper_functions.simulation.suites import RADII, REALISTIC_KINDS, realistic_galaxy, realistic_images, registered
-from helper_functions.sky_noise import sky_of
+from helper_functions.sky_noise import sky_mask
 
 
 def test_the_realistic_suite_is_what_it_says():
@@ -36,7 +36,7 @@ def test_seds_of_the_truth_have_the_zero_points_of_the_images():
 @pytest.mark.parametrize(("recipe", "peak_snr"), [("clumpy", 300), ("smooth", 120)])
 def test_frames_have_sky_enough_to_measure_the_noise(recipe, peak_snr):
     galaxy = simulate_galaxy(recipe, seed=1, radius=min(RADII), peak_snr=peak_snr, n_regions=2, contrast="distinct")
-    sky = sky_of(segment(galaxy))
+    sky = sky_mask(segment(galaxy))
     assert sky.sum() > 2000
 
 
