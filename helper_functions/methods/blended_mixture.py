@@ -1,21 +1,22 @@
-"""The method blended_mixture: a few populations with one SED each, and pixels that are blends of up to three of them.
+"""The method blended_mixture: spectral unmixing of the pixels into a few populations with one SED each.
 
-The PSF blends neighbouring regions, and many pixels of a galaxy have a shape that no population has: a mixture of pure
-shapes spends clusters on them. Here a pixel is all of one population, or a blend of two or three in any proportion, of
-any brightness, with the known noise (the model is written out in `fit_blends`). The method has three steps.
+The PSF blends neighbouring regions, so that many pixels of a galaxy have an SED that no population has: a mixture model
+of pure SEDs spends clusters on them. Here each pixel is modelled as one of K component SEDs (populations), or as a
+linear mixture (blend) of two or three of them, with a free amplitude and the known noise; `fit_blends` gives the
+likelihood. The method has three steps.
 
-1. SEDs and frequencies. With the SEDs t of the populations and the prior probability pi_c of each blend c, a pixel is
-   blend c with the probability r_c = pi_c L_c / sum_d pi_d L_d. SEDs and prior are fitted by expectation maximisation
-   (Dempster et al. 1977): the new prior is the mean of r_c over the pixels, the new SEDs those that fit the pixels best
-   in chi2, given r and the fitted shares and brightnesses.
-2. Fewer populations. The fit starts with more populations than are wanted. The population without which the pixels
-   would be most probable is taken out, the others are fitted again, and so on down to the least number wanted.
-3. Labels. Neighbours tend to be alike: the prior of a blend in a pixel is pi_c exp(COUPLING sum_i x_i n_i), where x_i
-   are its shares, and n_i the sum over the pixel's neighbours of how much of population i they hold on average. A pixel
-   belongs to the population that most of its light comes from; a population may lie in many places.
+1. Expectation maximisation (Dempster et al. 1977). With the SEDs t of the populations and the mixing weight pi_c of
+   each blend c, a pixel is blend c with the probability r_c = pi_c L_c / sum_d pi_d L_d. The new weights are the means
+   of r_c over the pixels, and the new SEDs minimise chi2, given r and the fitted fractions and amplitudes.
+2. Backward elimination. The fit starts with more populations than are wanted. The population whose removal leaves the
+   highest likelihood is removed, the others are fitted again, and so on down to the lowest number wanted.
+3. Labels. A Markov random field, in the mean-field approximation, favours equal neighbours: the prior of a blend in a
+   pixel is pi_c exp(COUPLING sum_i x_i n_i), where x_i are its fractions, and n_i is the sum over the neighbours of
+   their expected fraction of population i. A pixel gets the label of the population that dominates its light; a
+   population may be in several places.
 
-With the SEDs are fitted errors that all pixels of a band share (see `systematics`): taken for SEDs, they would split a
-bright galaxy of one population.
+Systematic errors that are common to all pixels of a band are fitted with the SEDs (see `systematics`); otherwise they
+would split a bright galaxy of one population.
 """
 
 from math import comb
@@ -30,30 +31,30 @@ from helper_functions.methods.systematics import systematics_of
 from helper_functions.noise import adjacency_within
 from helper_functions.normalize import normalize
 
-INITIAL_POPULATIONS = 10  # that the fit starts with, or more where more are wanted
-MAX_POPULATIONS = 40  # every pair of them is fitted to every pixel, which takes time and memory as their square
+INITIAL_POPULATIONS = 10  # at the start of the elimination, or more where more are wanted
+MAX_POPULATIONS = 40  # every pair of them is fitted to every pixel: time and memory grow as the square
 ITERATIONS = 30
-CONVERGED = 5e-3  # gain of the log likelihood in one iteration, per pixel
-INTERMEDIATE_TOLERANCE = 0.1  # the same for numbers of populations that are not wanted
-FIT_PIXELS = 4000  # SEDs are fitted to at most so many pixels, drawn at random
-NEIGHBOUR_REACH = 1.5  # pixels: the eight around a pixel, those at a corner linked less
-COUPLING = 4.0  # of a pixel's prior to each of its eight neighbours
+CONVERGED = 5e-3  # tolerance of the fit: gain of the log likelihood in one iteration, per pixel
+INTERMEDIATE_TOLERANCE = 0.1  # the same for numbers of populations that are only steps of the elimination
+FIT_PIXELS = 4000  # SEDs are fitted to a random subset of at most this number of pixels
+NEIGHBOUR_REACH = 1.5  # pixels: the eight neighbours, diagonal ones with a lower weight
+COUPLING = 4.0  # of a pixel's log prior to each of its eight neighbours
 MEAN_FIELD_ITERATIONS = 15
-MEAN_FIELD_TOLERANCE = 1e-3  # change of a probability below which neighbours have nothing more to say
-REFIT_ITERATIONS = 3  # from what fits nearly as well: errors of populations are 0.99 of those of a converged fit
-PATCH_SHARE = 0.5  # share of its neighbours that nothing fits, above which a pixel is no outlier
-# The model takes the fluxes of neighbouring pixels for independent, though they share noise and light, and so is too
-# sure. The logarithms of its probabilities are divided by this number, which makes 9 of 10 pixels right that have a
-# probability of 0.9 (simulated galaxies of the recovery suite, seeds 5000 to 5011).
+MEAN_FIELD_TOLERANCE = 1e-3  # change of a probability at which the iterations end
+REFIT_ITERATIONS = 3  # from a solution nearly as good: errors of populations are 0.99 of those of a converged fit
+PATCH_SHARE = 0.5  # fraction of outliers among its neighbours above which a pixel is not treated as an outlier
+# The model assumes independent fluxes in neighbouring pixels, though noise and light are correlated, and its
+# probabilities are overconfident. They are calibrated by temperature scaling: log probabilities are divided by this
+# number, so that 9 of 10 pixels with a probability of 0.9 are right (recovery suite, seeds 5000 to 5011).
 TEMPERATURE = 6.0
-SMOOTHING = 0.3  # weight of each neighbour's flux beside the pixel's own, where the first SEDs are looked for
-MIN_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; noise alone has 1
-MIN_FREQUENCY = 1e-4  # share of the pixels below which no population and no blend falls
-OUTLIER_PRIOR = 1e-3  # prior of a pixel that is none of the blends
+SMOOTHING = 0.3  # weight of each neighbour's flux relative to the pixel's own, for the initial SEDs
+MIN_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; 1 for pure noise
+MIN_FREQUENCY = 1e-4  # lower limit of the mixing weights of all blends together
+OUTLIER_PRIOR = 1e-3  # prior probability of an outlier, a pixel that no blend fits
 
 
 class NoSignal(ValueError):
-    """Pixels that are all noise have no shapes."""
+    """The pixels are consistent with noise."""
 
     status = "no signal"
 
@@ -65,26 +66,26 @@ class TooManyPopulations(ValueError):
 
 
 class Mixture(NamedTuple):
-    """Populations, how frequent they and their blends are, and the errors that all pixels share."""
+    """Parameters of the mixture model: component SEDs, mixing weights and amplitudes of the systematic errors."""
 
-    templates: np.ndarray  # (n_populations, n_bands), SED of each
-    prior: np.ndarray  # (n_blends + 1,), of each column of `Blends.log_likelihood`
+    templates: np.ndarray  # (n_populations, n_bands), component SEDs
+    prior: np.ndarray  # (n_blends + 1,), mixing weight of each column of `Blends.log_likelihood`
     amplitudes: np.ndarray  # (n_patterns, n_bands), of each pattern of `Systematics`
 
 
-# ---- SEDs and frequencies ---------------------------------------------------
+# ---- expectation maximisation ------------------------------------------------
 
 
 def initial_seds(flux, error, links, most, seed):
-    """SEDs to start from: means of k-means clusters of the contrasts to the mean SED, slightly smoothed.
+    """Initial SEDs: means of k-means clusters of the slightly smoothed pixels, with norm "contrast".
 
     Parameters
     ----------
     flux, error : ndarray of shape (n_pixels, n_bands)
     links : sparse array of shape (n_pixels, n_pixels)
-        Of each pixel to its neighbours.
+        Adjacency of neighbouring pixels.
     most : int
-        Number of SEDs; where pixels have fewer distinct shapes, there are fewer.
+        Number of SEDs; fewer are returned where pixels have fewer distinct shapes.
     seed : int
 
     Returns
@@ -107,7 +108,7 @@ def responsibilities(blends, prior, log_factor=0.0):
     blends : Blends
     prior : ndarray of shape (n_blends + 1,)
     log_factor : ndarray of shape (n_pixels, n_blends + 1)
-        Logarithm of what the prior is multiplied with in each pixel.
+        Logarithm of a factor of the prior in each pixel.
 
     Returns
     -------
@@ -123,16 +124,16 @@ def responsibilities(blends, prior, log_factor=0.0):
 
 
 def in_outlier_patches(other, links):
-    """Where pixels lie among others that no blend fits: bool, (n_pixels,), from the probability of that, (n_pixels,).
+    """Whether most neighbours of a pixel are outliers; bool, (n_pixels,). `other` is the outlier probability, likewise.
 
-    Bad pixels and cosmic rays are small. A patch of pixels that nothing fits is a population that is still missing, and
-    would not be found if it were left out.
+    Bad pixels and cosmic rays are small. A patch of outliers is a population that is still missing in the model, and
+    would not be found if its pixels were ignored.
     """
     return links @ other > PATCH_SHARE * links.sum(axis=1)
 
 
 def initial_prior(n_populations):
-    """Prior to start from: half of the pixels of one population."""
+    """Initial mixing weights: half of the pixels are of a single population."""
     n_pairs, n_triples = comb(n_populations, 2), comb(n_populations, 3)
     pairs = np.full(2 * n_pairs, 0.2 / max(n_pairs, 1))
     rest = [0.05 / max(n_triples, 1), OUTLIER_PRIOR]
@@ -140,23 +141,23 @@ def initial_prior(n_populations):
 
 
 def fitted_prior(probability, n_populations):
-    """Prior of the blends: how frequent each is on average."""
+    """Mixing weights of the blends: their mean probability over the pixels."""
     mean = probability.mean(axis=0) + MIN_FREQUENCY / probability.shape[1]
-    mean[-2] /= max(comb(n_populations, 3), 1)  # one column stands for all triples, of which it is the best
+    mean[-2] /= max(comb(n_populations, 3), 1)  # the column of the best triple represents all triples
     mean[-1] = OUTLIER_PRIOR
     return mean
 
 
 def fitted_templates(data, systematics, templates, blends, probability, band_weight):
-    """SEDs and systematics that fit the pixels best, given what each is made of: least squares, band by band.
+    """Weighted least-squares fit of SEDs and systematics, band by band, given the composition of each pixel.
 
     Parameters
     ----------
     data : WeightedFluxes
-        With the systematics in them.
+        Including the systematics.
     systematics : Systematics
     templates : ndarray of shape (n_populations, n_bands)
-        Before.
+        Of the previous iteration.
     blends : Blends
     probability : ndarray of shape (n_pixels, n_blends + 1)
     band_weight : ndarray of shape (n_bands,)
@@ -168,17 +169,17 @@ def fitted_templates(data, systematics, templates, blends, probability, band_wei
     """
     (n_populations, n_bands), patterns = templates.shape, systematics.patterns
     light = probability[:, :-1] * blends.brightness
-    known = 1 - probability[:, -1:]  # a pixel that is none of the blends says nothing
+    known = 1 - probability[:, -1:]  # outliers have no weight
     shares, n_parts = blends.composition(light), n_populations + patterns.shape[1]
     parts = np.column_stack([shares, known * patterns])
-    # Means of the products of each two parts.
+    # Expected products of all pairs of parts.
     products = np.empty((len(parts), n_parts, n_parts))
     squares = blends.share_products(light * blends.brightness)
     products[:, :n_populations, :n_populations] = squares.reshape(-1, n_populations, n_populations)
     products[:, n_populations:] = patterns[:, :, None] * parts[:, None, :]
     products[:, :n_populations, n_populations:] = shares[:, :, None] * patterns[:, None, :]
     matrix = (products.reshape(len(parts), -1).T @ data.weight).T.reshape(n_bands, n_parts, n_parts)
-    # A population that hardly any pixel holds stays as it was; a pattern is held by its prior.
+    # A population with hardly any light keeps its SED; amplitudes of patterns are regularised by their prior.
     held = 1e-9 * np.einsum("bii->b", matrix[:, :n_populations, :n_populations]) + TINY
     hold = np.concatenate([np.tile(held, (n_populations, 1)), systematics.precision])
     matrix = matrix + hold.T[:, :, None] * np.eye(n_parts)
@@ -189,32 +190,32 @@ def fitted_templates(data, systematics, templates, blends, probability, band_wei
 
 
 def normalise_templates(templates, band_weight):
-    """Scale SEDs to a weighted mean flux of 1; those that have none, to a weighted root mean square of 1."""
+    """Scale SEDs to a weighted mean flux of 1; those with a mean near 0, to a weighted root mean square of 1."""
     mean = templates @ band_weight
     size = np.sqrt(templates**2 @ band_weight)
     return templates / np.where(mean > 0.1 * size, mean, np.maximum(size, TINY))[:, None]
 
 
 def expectation_step(data, systematics, links, mixture):
-    """What pixels are made of, each by itself, given SEDs and prior: the expectation step.
+    """Expectation step: probability of each blend in each pixel, given SEDs and mixing weights.
 
     Parameters
     ----------
     data : WeightedFluxes
-        With the systematics in them.
+        Including the systematics.
     systematics : Systematics
     links : sparse array of shape (n_pixels, n_pixels)
-        Of each pixel to its neighbours.
+        Adjacency of neighbouring pixels.
     mixture : Mixture
 
     Returns
     -------
     true : WeightedFluxes
-        Without the systematics.
+        Corrected for the systematics.
     blends : Blends
     probability : ndarray of shape (n_pixels, n_blends + 1)
     log_likelihood : ndarray of shape (n_pixels,)
-        Relative to no flux at all.
+        Relative to zero flux.
     """
     true = data.minus(systematics.patterns @ mixture.amplitudes)
     blends = fit_blends(true, mixture.templates)
@@ -226,25 +227,25 @@ def expectation_step(data, systematics, links, mixture):
 
 
 def maximisation_step(data, systematics, mixture, blends, probability, band_weight):
-    """SEDs, systematics and prior that fit best, given what pixels are made of: the maximisation step."""
+    """Maximisation step: SEDs, systematics and mixing weights, given the composition of the pixels."""
     before = mixture.templates
     templates, amplitudes = fitted_templates(data, systematics, before, blends, probability, band_weight)
     return Mixture(templates, fitted_prior(probability, len(templates)), amplitudes)
 
 
 def fit_mixture(data, systematics, links, mixture, band_weight, converged):
-    """Fit SEDs, prior and systematics by expectation maximisation.
+    """Fit SEDs, mixing weights and systematics by expectation maximisation.
 
     Parameters
     ----------
     data : WeightedFluxes
     systematics : Systematics
     links : sparse array of shape (n_pixels, n_pixels)
-        Of each pixel to its neighbours.
+        Adjacency of neighbouring pixels.
     mixture : Mixture
-        To start from.
+        Initial parameters.
     band_weight : ndarray of shape (n_bands,)
-        How much each band counts for the brightness of an SED; sum 1.
+        Weight of each band in the mean flux of an SED; sum 1.
     converged : float
         Gain of the log likelihood in one iteration, per pixel, at which the fit ends.
 
@@ -265,13 +266,13 @@ def fit_mixture(data, systematics, links, mixture, band_weight, converged):
     return mixture, blends, probability
 
 
-# ---- fewer populations ------------------------------------------------------
+# ---- backward elimination ------------------------------------------------------
 
 
 def least_supported_component(mixture, blends, probability):
-    """Index of the population without which the pixels are most probable.
+    """Index of the population whose removal leaves the highest likelihood.
 
-    Without a population its blends are left out, and the prior of all others is scaled up to the same sum.
+    Removing a population removes its blends; the mixing weights of all others are scaled up to the same sum.
     """
     kept = mixture.prior[:-2] @ blends.absent + mixture.prior[-1]
     left = np.log(np.maximum(blends.without(probability), TINY)) - np.log(kept)
@@ -279,10 +280,10 @@ def least_supported_component(mixture, blends, probability):
 
 
 def remove_population(mixture, blends, gone):
-    """The mixture without a population, for a fit to start from.
+    """The mixture without a population, as initial parameters of a fit.
 
-    Half of its prior is that of a first fit, so that blends come back that had died out beside those with the
-    population: else the fit would be caught where these are missing.
+    Mixing weights are averaged with the initial ones, so that blends whose weight had vanished can recover: else the
+    fit would be trapped in a local maximum.
     """
     left = np.append(blends.absent[:, gone] > 0, [True, True])
     prior = mixture.prior[left] / mixture.prior[left].sum()
@@ -291,9 +292,9 @@ def remove_population(mixture, blends, gone):
 
 
 def eliminate_populations(data, systematics, links, templates, band_weight, wanted):
-    """Fit with all SEDs, then without the one that is missed least, and so on; {n_populations: Mixture}.
+    """Fit with all SEDs, and remove populations one by one, least supported first; {n_populations: Mixture}.
 
-    Fits of numbers that are not `wanted` are on the way to those, and not finished.
+    Fits of numbers that are not `wanted` are intermediate steps with a coarser tolerance.
     """
     found, mixture = {}, Mixture(templates, initial_prior(len(templates)), np.zeros(systematics.precision.shape))
     while True:
@@ -310,7 +311,7 @@ def eliminate_populations(data, systematics, links, templates, band_weight, want
 
 
 def assign(data, systematics, mixture, links):
-    """What pixels are made of, given what is around them.
+    """Assign labels and composition to the pixels, given their fluxes and their neighbours.
 
     Parameters
     ----------
@@ -318,13 +319,13 @@ def assign(data, systematics, mixture, links):
     systematics : Systematics
     mixture : Mixture
     links : sparse array of shape (n_pixels, n_pixels)
-        Of each pixel to its neighbours.
+        Adjacency of neighbouring pixels.
 
     Returns
     -------
     MethodResult
-        Its labels are rows of `mixture.templates`, or -1 where it is most probable that the pixel is something else.
-        The log likelihood is that of each pixel by itself.
+        Labels are rows of `mixture.templates`, or -1 where an outlier is most probable. The log likelihood of each
+        pixel does not use the neighbours.
     """
     true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
     model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
@@ -339,7 +340,7 @@ def assign(data, systematics, mixture, links):
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.templates)] = -1
     calibrated = np.maximum(each, TINY) ** (1 / TEMPERATURE)
-    log_prior = systematics.log_prior(mixture.amplitudes)  # of what all pixels share
+    log_prior = systematics.log_prior(mixture.amplitudes)  # one for all pixels
     return MethodResult(
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
@@ -350,7 +351,7 @@ def assign(data, systematics, mixture, links):
 
 
 def unmixed(systematics, mixture, blends):
-    """`Populations` of a mixture: what each pixel is made of if it is a blend, which its neighbours may say it is."""
+    """`Populations` of a mixture: the composition of each pixel, given that it is no outlier."""
     nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
     of_blends, _ = responsibilities(blends, mixture.prior, nothing_else)
     light = blends.composition(of_blends[:, :-1] * blends.brightness)
@@ -358,7 +359,7 @@ def unmixed(systematics, mixture, blends):
 
 
 def refit(seds, populations):
-    """Fit SEDs and light again to other fluxes of the same pixels, starting from what was found.
+    """Fit SEDs and light again to other fluxes of the same pixels, starting from an earlier fit.
 
     Parameters
     ----------
@@ -381,12 +382,12 @@ def refit(seds, populations):
 
 
 def neighbour_links(seds):
-    """Links of each pixel to the eight around it, sparse, of shape (n_pixels, n_pixels)."""
+    """Adjacency of each pixel and its eight neighbours, sparse, of shape (n_pixels, n_pixels)."""
     return adjacency_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
 
 
 def band_weights(seds):
-    """How much each band counts for brightness, sum 1, shape (n_bands,): one that is all noise has no part in it."""
+    """Weight of each band in the mean flux, sum 1, shape (n_bands,); bands without signal have a weight near 0."""
     mean, noise = seds.flux.mean(axis=0), np.median(seds.error, axis=0)
     weight = mean**2 / (mean**2 + noise**2)
     return weight / weight.sum()
@@ -396,7 +397,7 @@ def band_weights(seds):
 
 
 def blended_mixture(distances, n_clusters, seed):
-    """Cluster into `n_clusters` populations, or as many as there are distinct SEDs."""
+    """Cluster into `n_clusters` populations, or fewer where there are fewer distinct SEDs."""
     found = populations(distances, [n_clusters], seed)
     return found[max(found)]
 
@@ -407,20 +408,20 @@ def populations(distances, ks, seed):
     Parameters
     ----------
     distances : PixelDistances
-        Of SEDs as measured, with their positions.
+        Of fluxes without normalisation, with their positions.
     ks : sequence of int
     seed : int
 
     Returns
     -------
     dict
-        Number of populations -> MethodResult. Numbers that the pixels have too few distinct SEDs for are missing; the
-        largest there is stands for the last.
+        Number of populations -> MethodResult. Where the pixels have fewer distinct SEDs than a number, the largest
+        possible number is returned instead.
 
     Raises
     ------
     NoSignal
-    TooMany
+    TooManyPopulations
     """
     seds = distances.seds
     if max(ks) > MAX_POPULATIONS:
@@ -446,7 +447,7 @@ def populations(distances, ks, seed):
 METHODS = {
     "blended_mixture": Method(
         blended_mixture,
-        "a few populations, each with one SED, and pixels that are one of them or a blend of two or three",
+        "spectral unmixing: models each pixel as one of K component SEDs or a linear mixture of two or three of them",
         norm="none",
         metric="noise",
         takes_any_norm=False,

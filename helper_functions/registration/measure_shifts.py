@@ -1,11 +1,11 @@
-"""Measuring by how much the image of each band lies off the others, in the galaxies themselves.
+"""Measurement of the registration (relative shifts) of the bands from the galaxies themselves.
 
-A shift between bands looks like a colour that changes across a source, and so does a colour that changes across a
-source. What tells them apart is that a shift is the same in all sources, and in each part of a source, while colours
-are where stars and dust are. So a source is taken for a mixture of a few populations, whose colours are free, with the
-slopes of its brightness beside them (see `methods.systematics`): the amplitude of a slope in a band over the mean flux
-there is the band's shift. Shifting the images by that and measuring again makes a first-order measurement exact; and
-many sources together leave no room for what colours pretend in a single one.
+A shift between bands produces a spurious colour gradient across a source, which is degenerate with a real one. They are
+separated because a shift is the same in all sources, and in all parts of a source, while real colours follow stars and
+dust. So a source is modelled as a mixture of a few populations with free SEDs plus the slopes of its brightness (see
+`methods.systematics`): the amplitude of a slope in a band over the mean flux there is the band's shift. The measurement
+is of first order, and is iterated on the shifted images; the combination of many sources removes the effect of the
+colour gradients of single ones.
 """
 
 import numpy as np
@@ -35,26 +35,26 @@ from helper_functions.registration.shifts import (
     remove_prior,
 )
 
-N_POPULATIONS = 5  # that a source is taken for: with fewer, colours pass for shifts; with more, shifts for colours
-FIT_PIXELS = 1500  # of a source at most, drawn at random
-MIN_PIXELS = 30  # of a source with less, nothing is measured
-MIN_SNR = 3.0  # median over the bands, of pixels that are used
-STEP = 0.3  # pixels: what one round may add to a shift; the fit is of first order
-ROUNDS = 5
-CONVERGED = 0.1  # pixels: change of a shift by a round after which the first order is good enough
-WRONG_WCS = 4.0  # pixels: no mosaic is registered as badly as that, unless its WCS is wrong
-LAG_RANGE = 2, 8  # pixels: least and most of a lag, in whole pixels, of a band to its neighbours in wavelength
-MIN_CORRELATION = 0.5  # correlation of two bands that show the same sources
-REFERENCES = 3  # bands nearest in wavelength that a band is compared with to find such a lag
+N_POPULATIONS = 5  # per source: with fewer, colour gradients are fitted as shifts; with more, shifts as colours
+FIT_PIXELS = 1500  # random subset of the pixels of a source
+MIN_PIXELS = 30  # sources with fewer are not measured
+MIN_SNR = 3.0  # median over the bands, of the pixels used
+STEP = 0.3  # pixels, prior of the change of a shift in one iteration, as the fit is of first order
+ROUNDS = 5  # largest number of iterations
+CONVERGED = 0.1  # pixels: change of a shift at which the iterations end
+WRONG_WCS = 4.0  # pixels: larger shifts are due to a wrong WCS
+LAG_RANGE = 2, 8  # pixels: smallest and largest integer lag that is searched for between neighbouring bands
+MIN_CORRELATION = 0.5  # of two bands at the best lag, for the lag to be accepted
+REFERENCES = 3  # bands nearest in wavelength with which a band is correlated
 
 
 # ---- one source -------------------------------------------------------------
 
 
 def aligned(cutout, shift):
-    """The cutout with each band moved back by its shift, (n_bands, 2) pixels; bands with a shift of 0 stay as they are.
+    """The cutout with each band shifted back by its shift, (n_bands, 2) pixels; a shift of 0 leaves a band unchanged.
 
-    Its edges lose the pixels that come from beyond them.
+    Pixels that would come from beyond the edges are lost.
     """
     sci, err = cutout.sci.copy(), cutout.err.copy()
     for band in np.flatnonzero(np.any(shift != 0, axis=1)):
@@ -63,7 +63,7 @@ def aligned(cutout, shift):
 
 
 def bright_pixels(cutout):
-    """Pixels of all sources of a cutout that a shift can be measured in; bool, (ny, nx)."""
+    """Mask of the pixels of all sources of a cutout that are bright enough to measure shifts; (ny, nx)."""
     return (cutout.segmap > 0) & (median_snr(cutout) > MIN_SNR)
 
 
@@ -73,15 +73,15 @@ def measure_shifts(cutout, prior, seed=0):
     Parameters
     ----------
     cutout : Cutout
-        With measured errors, see `with_sky_noise`, aligned as far as is known.
+        With measured errors, see `with_sky_noise`, aligned as well as known.
     prior : ndarray of shape (n_bands, 2)
-        Standard deviation of what is left of the shifts, pixels; mean 0.
+        Standard deviation of the residual shifts, pixels; mean 0.
     seed : int
 
     Returns
     -------
     Registration or None
-        Relative to any zero point. NaN in bands that lack data in too many pixels; None where there are too few pixels.
+        Relative to an arbitrary zero point. NaN in bands that lack data in too many pixels; None for too few pixels.
     """
     mask = bright_pixels(cutout)
     if mask.sum() < MIN_PIXELS:
@@ -101,10 +101,10 @@ def measure_shifts(cutout, prior, seed=0):
 
 
 def fitted_shifts(seds, seed):
-    """`Registration` of the bands of some pixels: amplitudes of the slopes in a fit of N_POPULATIONS, and their errors.
+    """`Registration` of the bands from some pixels: amplitudes of the slopes in a fit of N_POPULATIONS.
 
-    Errors are those of a least-squares fit of SEDs and patterns, given what each pixel is made of, in noise that is
-    correlated as `seds` says.
+    Errors are those of the least-squares fit of SEDs and patterns, given the composition of each pixel, for the
+    correlated noise of `seds`.
     """
     scale = np.sqrt(np.mean(seds.flux**2))
     seds = seds._replace(flux=seds.flux / scale, error=seds.error / scale)
@@ -119,9 +119,9 @@ def fitted_shifts(seds, seed):
     error = np.empty((len(area), 2))
     for band, weights in enumerate(data.weight.T):
         matrix = (parts * weights[:, None]).T @ parts
-        held = 1e-9 * np.diag(matrix)[:n_populations].max()  # of populations that no pixel holds
+        held = 1e-9 * np.diag(matrix)[:n_populations].max()  # regularises populations without light
         matrix += np.diag(np.append(np.full(n_populations, held), systematics.precision[:, band]))
-        size = np.sqrt(np.diag(matrix))  # patterns are of very different sizes
+        size = np.sqrt(np.diag(matrix))  # scaled for numerical stability
         inverse = np.linalg.inv(matrix / np.outer(size, size))
         error[band] = np.sqrt(area[band] * np.diag(inverse)[slopes]) / size[slopes]
     mean = np.maximum(mean_flux(seds), 1e-12)[:, None]
@@ -132,25 +132,25 @@ def fitted_shifts(seds, seed):
 
 
 def measure_sources(cutouts, places, known=None, seed=0):
-    """Measure the shifts in some sources of a survey.
+    """Measure the shifts in a set of sources of a survey.
 
-    All sources are measured, aligned by what they say together and each says by itself, and measured again, until
-    nothing changes any more.
+    All sources are measured, aligned by the combination of all measurements and of each one's own, and measured again,
+    until the shifts converge.
 
     Parameters
     ----------
     cutouts : list of Cutout
-        Of a source each, with measured errors; all of the same bands.
+        One for each source, with measured errors; all of the same bands.
     places : ndarray of shape (n_sources, 2)
         Row and column of each in the mosaic.
     known : Registration or None
-        What others have said of all of them; None: what they say themselves.
+        Prior for all of them from other sources; None: from these sources themselves.
     seed : int
 
     Returns
     -------
     SourceShifts
-        Of the sources that can be measured; of none where no source is bright enough.
+        Of the sources that are bright enough, which may be none.
     """
     wavelengths = cutouts[0].wavelengths
     bright = [number for number, cutout in enumerate(cutouts) if bright_pixels(cutout).sum() >= MIN_PIXELS]
@@ -171,7 +171,7 @@ def measure_sources(cutouts, places, known=None, seed=0):
 
 
 def best_alignments(sources, known):
-    """Shifts of each source, and their errors, as all sources, or what is `known`, and the source itself say.
+    """Shifts at each source and their errors, from all sources (or `known`) combined with the source itself.
 
     Returns
     -------
@@ -190,14 +190,14 @@ def _measure_aligned(cutout, shift, prior, seed):
     return found or Registration(np.full(prior.shape, np.nan), prior)
 
 
-# ---- bands that lie far off -------------------------------------------------
+# ---- large shifts -----------------------------------------------------------
 
 
 def whole_pixel_lags(cutouts):
-    """By how many whole pixels bands lie off those next to them in wavelength, where that is LAG_RANGE or more.
+    """Shifts of bands in whole pixels, where they are in LAG_RANGE, by cross-correlation of neighbouring bands.
 
-    A fit of first order finds shifts of a pixel or two. Neighbours in wavelength hardly differ in colour, and so show
-    larger ones by the lag at which their images, of all sources together, are most alike.
+    The first-order fit finds shifts of a pixel or two. Bands close in wavelength have similar images, so that larger
+    shifts are given by the maximum of their cross-correlation, summed over all sources.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def whole_pixel_lags(cutouts):
     Returns
     -------
     int ndarray of shape (n_bands, 2)
-        Relative to the median of the bands; 0 in bands that are less far off.
+        Relative to the median of the bands; 0 in bands with smaller shifts.
     """
     images = [source_snr(cutout) for cutout in cutouts]
     n_bands = len(cutouts[0].bands)
@@ -234,7 +234,7 @@ def source_snr(cutout):
 
 
 def best_lag(images, band, others, lags):
-    """The lag at which a band is most like the mean of other bands with their lags taken out, and their correlation."""
+    """Lag of the highest cross-correlation of a band with the mean of other aligned bands, and that correlation."""
     reach = LAG_RANGE[1]
     total, size = np.zeros((2 * reach + 1, 2 * reach + 1)), np.zeros(2)
     for each in images:

@@ -124,7 +124,7 @@ def test_words_name_the_worst_bands():
     found = Misfit(6.1, bands)
     assert found.bands == ["f300m", "f356w", "f410m", "f444w", "f200w"]
     assert misfit_note(6.1, found.bands) == (
-        "residuals are 2.5 times what noise allows (chi2 6.1), most in F300M, F356W, F410M, F444W and 1 more: "
+        "residuals are 2.5 times the expected errors (chi2 6.1), most in F300M, F356W, F410M, F444W and 1 more: "
         "bands not registered, a PSF not matched, or more populations"
     )
     assert "F300M: bands" in misfit_note(6.1, ["f300m"])
