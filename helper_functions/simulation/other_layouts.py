@@ -1,4 +1,4 @@
-"""A field laid out like another survey: python -m helper_functions.simulation.other_layouts --help"""
+"""Convert a field to the file layout of another survey: python -m helper_functions.simulation.other_layouts --help"""
 
 import argparse
 import shutil
@@ -16,17 +16,17 @@ from helper_functions.survey.images import ERROR_MAPS, find_catalogs, mask_missi
 from helper_functions.survey.mosaics import read_window
 from prepare_images import open_survey
 
-UNITS = {"jades": "MJy/sr", "ceers": "nJy"}  # that these surveys' images are in
+UNITS = {"jades": "MJy/sr", "ceers": "nJy"}  # of the images of these surveys
 TO_ERROR_MAP = {"wht": lambda error: error**-2, "err": lambda error: error, "var": np.square}
 
 
 def write_survey_layout(folder, source, survey, unit=None):
-    """Write a field in the layout of UNCOVER as another survey would have it, as `data_paths.SURVEYS` describes.
+    """Write a field in the layout of UNCOVER in that of another survey, as described by `data_paths.SURVEYS`.
 
     Parameters
     ----------
     folder : path
-        To write; must not exist.
+        Output folder; must not exist.
     source : path
         Folder of the field.
     survey : str
@@ -62,7 +62,7 @@ def write_survey_layout(folder, source, survey, unit=None):
 
 
 def example_name(pattern, band="", kind=""):
-    """A file name that a pattern matches, with the band in small letters."""
+    """A file name that matches a pattern, with the band in lower case."""
     return pattern.replace("{band}", band).replace("{kind}", kind).replace("*", "1")
 
 
@@ -75,7 +75,7 @@ def image_hdu(pixels, header, name, unit=None):
 
 
 def write_catalogs(folder, source, files):
-    """Write the catalogs with the survey's columns: in one file, where it has one for both."""
+    """Write the catalogs with the columns of the survey, in one file where the survey has one for both."""
     catalog, redshifts = (Table.read(path) for path in find_catalogs(source, "uncover")[:2])
     bands = [name[2:] for name in catalog.colnames if name.startswith("f_")] if files.flux_column else []
     fluxes = {files.flux_column.replace("{band}", band): catalog[f"f_{band}"] for band in bands}
@@ -92,7 +92,7 @@ def write_catalogs(folder, source, files):
 
 
 def main(arguments=None):
-    """Lay a field out as the command line says; return the exit status."""
+    """Command line: convert a field; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.other_layouts", description=__doc__)
     add = parser.add_argument
     add("source", metavar="FIELD", type=Path, help="folder of a field in the layout of UNCOVER")

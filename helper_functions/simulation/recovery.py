@@ -1,12 +1,13 @@
-"""What each method recovers of simulated galaxies: python -m helper_functions.simulation.recovery --output FOLDER
+"""Recovery test of the clustering on simulated galaxies: python -m helper_functions.simulation.recovery --output FOLDER
 
-Every method with every norm and metric at the true number of clusters, each method at numbers around it and at those
-that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
+Runs every method with every norm and metric at the true number of clusters, each method at numbers around it and at
+those that the criteria choose, and two references: a per-pixel classifier given the true SEDs, and shuffled labels. The
+truth is not used by methods and criteria.
 
-With --realistic: galaxies of one population and more with the flaws of real mosaics, each method with its own norm and
-metric at the true number of clusters and at that which its own criterion chooses, and the oracle. PSFs are those of
-real stars where --psfs or the environment variable STAR_PSFS names a file of them; with --registration bands lie off,
-alike in the galaxies of a dozen.
+With --realistic: galaxies of one or more populations with the flaws of real mosaics, each method with its default norm
+and metric at the true number of clusters and at the number that its default criterion chooses, and the classifier given
+the true SEDs. PSFs are those of real stars where --psfs or the environment variable STAR_PSFS names a file of them;
+with --registration bands are misregistered, by the same shifts in the twelve galaxies of a field.
 """
 
 import argparse
@@ -45,30 +46,30 @@ CRITERIA_SCORED = tuple(CRITERIA)
 SUITES = ("galaxies", "decoupled")
 REALISTIC = "realistic"
 AUTO = "auto"
-MATRICES = {  # picture -> suite, score, and what to call it
+MATRICES = {  # figure -> suite, score, and its label
     "score_matrix": ("galaxies", "ari", "all selected pixels"),
     "score_matrix_core": ("galaxies", "ari_core", "core pixels"),
     "score_matrix_decoupled": ("decoupled", "ari", "decoupled pixels"),
 }
-TRUE_SEDS, CHANCE = "true SEDs", "chance"
-UNMIXING_METHOD = "blended_mixture"  # the method that gives SEDs of populations
-SHOWN_KIND = 8  # of the realistic galaxies: four populations whose SEDs differ by much
+TRUE_SEDS, CHANCE = "true SEDs", "chance"  # references: per-pixel classifier given the true SEDs, shuffled labels
+UNMIXING_METHOD = "blended_mixture"  # the method that gives population SEDs
+SHOWN_KIND = 8  # index of the realistic galaxy in the figure of SEDs: four populations with distinct SEDs
 
 
 def all_runs():
-    """Every (method, norm, metric) that has a meaning."""
+    """All valid combinations of method, norm and metric."""
     return combine(METHODS, NORMS, METRICS)[0]
 
 
 def default_runs(methods=METHODS):
-    """Each method with its own norm and metric."""
+    """Each method with its default norm and metric."""
     return [Run(method, *check_run(method, None, None)) for method in methods]
 
 
 def score(galaxy, suite, run, n_clusters, seed=0):
-    """Row of the table for one run on one galaxy, and its labels; a reference line where `run` is its name.
+    """Row of the table for one run on one galaxy, and its labels; for a reference, `run` is TRUE_SEDS or CHANCE.
 
-    With "auto" clusters the method's own criterion chooses, and the number asked for is the one that it chose.
+    With "auto" the method's default criterion chooses the number of clusters, which is recorded as the number given.
     """
     start, criterion = time.perf_counter(), GIVEN
     if run == TRUE_SEDS:
@@ -94,7 +95,7 @@ def score(galaxy, suite, run, n_clusters, seed=0):
 
 
 def score_galaxy(number, first_seed, runs):
-    """All rows of one galaxy, and its label maps for the picture."""
+    """All rows of one galaxy, and its label maps for the figure."""
     galaxy = suite_galaxy(number, first_seed)
     n_true = len(galaxy.region_seds)
     rows, maps = [], {"truth": galaxy.region}
@@ -113,7 +114,7 @@ def score_galaxy(number, first_seed, runs):
 
 
 def score_realistic(number, galaxies, runs):
-    """All rows of one galaxy with flaws, and its label maps for the picture: of the number that each method chose."""
+    """All rows of one galaxy with flaws, and its label maps at the chosen number of clusters for the figure."""
     galaxy = galaxies[number]
     n_true = len(galaxy.region_seds)
     row, labels = score(galaxy, REALISTIC, TRUE_SEDS, n_true)
@@ -126,9 +127,9 @@ def score_realistic(number, galaxies, runs):
 
 
 def score_criteria(galaxy, suite, run):
-    """Rows of one run with the number of clusters that each criterion chooses; none if the method finds it by itself.
+    """Rows of one run at the numbers of clusters that the criteria choose; none if the method determines it itself.
 
-    Criteria other than the method's own, which take longer, are for the galaxies themselves.
+    Criteria other than the method's default, which take longer, are evaluated for the suite "galaxies" only.
     """
     own = METHODS[run.method].criterion
     if own == DENSITY:
@@ -142,7 +143,7 @@ def score_criteria(galaxy, suite, run):
 
 
 def to_image(galaxy, labels):
-    """Label image of the galaxy, trimmed to its pixels."""
+    """Label image of the galaxy, cropped to its pixels."""
     image = fill_image(galaxy.shape, galaxy.seds, labels, 0)
     rows, cols = galaxy.seds.rows, galaxy.seds.cols
     return image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
@@ -155,8 +156,8 @@ def recover(n_galaxies, work, jobs=1):
     ----------
     n_galaxies : int
     work : callable
-        Takes the number of a galaxy: `score_galaxy`, or `score_realistic` for the galaxies with flaws, with what else
-        they take.
+        Function of the number of a galaxy: `score_galaxy` or, for galaxies with flaws, `score_realistic`, with all
+        other arguments bound.
     jobs : int
 
     Returns
@@ -164,7 +165,8 @@ def recover(n_galaxies, work, jobs=1):
     table : Table
         A row for each suite, galaxy, run and number of clusters asked for.
     maps : list of (name, dict)
-        For each galaxy its name and the label images of the truth, the oracle and the plain runs.
+        For each galaxy its name and the label images of the truth, of the classifier given the true SEDs, and of the
+        default runs.
     """
     results = {}
     for number, result in tqdm(run_galaxies(work, range(n_galaxies), jobs=jobs), total=n_galaxies, unit="galaxy"):
@@ -176,7 +178,7 @@ def recover(n_galaxies, work, jobs=1):
 
 
 def at_truth(table, suite="galaxies"):
-    """Rows of a suite where the true number of clusters was given."""
+    """Rows of a suite for which the true number of clusters was given."""
     given = (table["criterion"] == GIVEN) & (table["n_asked"] == table["n_true"])
     return table[given & (table["suite"] == suite)]
 
@@ -215,7 +217,7 @@ def chosen_scores(table):
     Returns
     -------
     Table
-        With the number of galaxies, of those with the true number found, and of those with one more or less.
+        With the number of galaxies, of those with the true number found, and of those within 1 of it.
     """
     rows = []
     for group in table[table["criterion"] != GIVEN].group_by(["suite", "method", "criterion"]).groups:
@@ -229,7 +231,7 @@ def chosen_scores(table):
 
 
 def numbers_found(group):
-    """Of how many galaxies, and in how many of them the true number was found, and one more or less."""
+    """Number of galaxies, of those with the true number of clusters found, and of those within 1 of it."""
     off = np.abs(group["n_found"] - group["n_true"])
     return {"n_galaxies": len(group), "n_exact": int((off == 0).sum()), "n_within_1": int((off <= 1).sum())}
 
@@ -245,13 +247,13 @@ def realistic_scores(table):
     Returns
     -------
     Table
-        With the number of galaxies, of those with the true number found, of those with one more or less, of those
-        with one population that were found to have one, and of those with one population.
+        With the number of galaxies, of those with the true number found, of those within 1 of it, of those with one
+        population for which one cluster was found, and of those with one population.
     """
     rows = []
     for group in table.group_by(["method", "criterion"]).groups:
         row = {name: group[name][0] for name in ("method", "norm", "metric", "criterion")}
-        # Where light overlaps everywhere, a galaxy may have no core pixel to judge.
+        # A galaxy may have no core pixel where the populations overlap everywhere.
         row |= {"ari": group["ari"].mean(), "ari_std": group["ari"].std(), "ari_core": np.nanmean(group["ari_core"])}
         single = group[group["n_true"] == 1]
         row |= numbers_found(group) | {"n_one_found": int((single["n_found"] == 1).sum()), "n_one": len(single)}
@@ -267,7 +269,7 @@ def ari_by_number(table):
     Returns
     -------
     dict
-        method -> ndarray of shape (len(STEPS),); NaN where no galaxy allows that number.
+        method -> ndarray of shape (len(STEPS),); NaN where the number is possible for no galaxy.
     """
     chosen = table[(table["suite"] == "galaxies") & (table["criterion"] == GIVEN)]
     result = {}
@@ -297,7 +299,7 @@ def print_table(table, title):
 
 
 def recover_clean(output, n_galaxies, first_seed, jobs):
-    """Run the suite of clean images, write its tables and pictures, and print the means."""
+    """Run the suite of clean images, write its tables and figures, and print the means."""
     table, maps = recover(n_galaxies, partial(score_galaxy, first_seed=first_seed, runs=all_runs()), jobs)
     save_table(output / "recovery.ecsv", table)
     scores = {suite: mean_scores(table, suite) for suite in SUITES}
@@ -318,9 +320,9 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
 
 
 def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realistic_galaxies):
-    """Run the suite with the flaws of real mosaics, write its table and pictures, and print the means.
+    """Run the suite with the flaws of real mosaics, write its table and figures, and print the means.
 
-    `make` is `realistic_galaxies` with its options. Whole dozens are made, as a field is corrected as one.
+    `make` is `realistic_galaxies` with its options bound. Whole fields are simulated, as they are registered together.
     """
     n_made = max(n_galaxies, SHOWN_KIND + 1) if UNMIXING_METHOD in methods else n_galaxies
     dozens = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="dozen made")
@@ -337,7 +339,7 @@ def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realis
 
 
 def sed_panels(galaxy):
-    """Composite and population SED of each cluster of a galaxy, with their errors, beside the truth.
+    """Composite and population SED of each cluster of a galaxy, with their errors and the truth.
 
     Parameters
     ----------
@@ -346,7 +348,7 @@ def sed_panels(galaxy):
     Returns
     -------
     list of (region, truth, composite, composite_error, population, population_error)
-        The region that most of the cluster's pixels are of, and arrays of shape (n_bands,), scaled to the truth.
+        The true region of most of the cluster's pixels, and arrays of shape (n_bands,), scaled to the truth.
     """
     clustering = cluster_pixels(galaxy.seds, method=UNMIXING_METHOD)
     found = (
@@ -365,17 +367,17 @@ def sed_panels(galaxy):
 
 
 def load_star_psfs(path):
-    """PSFs of stars in the file of that path, or that STAR_PSFS names; None where there is neither, which is said."""
+    """Read PSFs of stars from this path or from that in STAR_PSFS; None, with a message, where there is neither."""
     path = path or os.environ.get("STAR_PSFS")
     if not path:
-        note = "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them"
+        note = "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W is used"
         print(note, file=sys.stderr)
         return None
     return read_star_psfs(path)
 
 
 def main(arguments=None):
-    """Run the suite as the command line says, and write table and pictures; return the exit status."""
+    """Command line: run a suite, and write its tables and figures; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.recovery", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("recovery_output"), help="folder to write to")
     parser.add_argument("--n", type=int, default=12, help="number of galaxies (default 12)")
@@ -389,9 +391,9 @@ def main(arguments=None):
         "--registration",
         type=float,
         metavar="RMS",
-        help="with --realistic, pixels by which bands of a dozen lie off, which is measured and corrected",
+        help="with --realistic, rms misregistration of the bands of a field in pixels, which is measured and corrected",
     )
-    parser.add_argument("--uncorrected", action="store_true", help="with --registration, take images as they are")
+    parser.add_argument("--uncorrected", action="store_true", help="with --registration, do not correct the images")
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"with --realistic, some of {', '.join(METHODS)}"
     )
@@ -419,7 +421,7 @@ def main(arguments=None):
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print(f"\ntable and pictures: {given.output}")
+    print(f"\ntables and figures: {given.output}")
     return 0
 
 

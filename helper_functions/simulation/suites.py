@@ -1,4 +1,4 @@
-"""The suites of simulated galaxies whose truth methods are compared with: of clean images, and of realistic ones."""
+"""Suites of simulated galaxies with known truth: with clean images, and with realistic ones."""
 
 from itertools import product
 from typing import NamedTuple
@@ -22,39 +22,39 @@ from helper_functions.sky_noise import with_sky_noise
 SNR_THRESH = 3.0
 CONTRASTS, REGIONS, PEAK_SNRS = ("distinct", "similar"), (3, 4, 5), (30.0, 100.0)
 REDSHIFTS = (0.8, 1.5, 2.2, 2.8)
-RADII = (14.0, 18.0, 22.0)  # pixels, which give 600 to 3,500 pixels above the threshold
+RADII = (14.0, 18.0, 22.0)  # pixels; galaxies have 600 to 3,500 pixels above the threshold
 
 
 class GalaxyKind(NamedTuple):
-    """What a galaxy of the realistic suite is made of."""
+    """Parameters of a galaxy of the realistic suite."""
 
     recipe: str
     n_regions: int
-    contrast: str  # of one population: from which list it is taken
+    contrast: str  # for one population: the list from which it is taken
     peak_snr: float
 
 
 REALISTIC_KINDS = (
-    # One population, more and more significant: whatever is found beyond it is a flaw of the images.
+    # One population at increasing SNR: any further cluster is due to flaws of the images.
     GalaxyKind("clumpy", 1, "distinct", 20.0),
     GalaxyKind("clumpy", 1, "similar", 60.0),
     GalaxyKind("clumpy", 1, "distinct", 150.0),
     GalaxyKind("clumpy", 1, "similar", 300.0),
-    # Populations side by side: every number with either contrast, every SNR twice.
+    # Populations side by side: every number with both contrasts, every SNR twice.
     GalaxyKind("clumpy", 2, "distinct", 100.0),
     GalaxyKind("clumpy", 2, "similar", 50.0),
     GalaxyKind("clumpy", 3, "distinct", 50.0),
     GalaxyKind("clumpy", 3, "similar", 200.0),
     GalaxyKind("clumpy", 4, "distinct", 200.0),
     GalaxyKind("clumpy", 4, "similar", 100.0),
-    # A bulge in a disc: both are in every pixel, even without the PSF, in shares that change smoothly.
+    # A bulge in a disc: both contribute to every pixel, even without the PSF, in smoothly varying fractions.
     GalaxyKind("smooth", 2, "distinct", 80.0),
     GalaxyKind("smooth", 2, "distinct", 120.0),
 )
 
 
 class Galaxy(NamedTuple):
-    """One galaxy of a suite, its truth, and a name that says what it is."""
+    """A galaxy of a suite with its truth and a descriptive name."""
 
     name: str
     seds: PixelSEDs
@@ -65,13 +65,13 @@ class Galaxy(NamedTuple):
 
 
 def suite_galaxy(number, first_seed):
-    """Galaxy `number` of the suite: contrast, regions and SNR in turn, then again with other seeds and redshifts.
+    """Galaxy `number` of the clean suite: all combinations of contrast, regions and SNR, then again with other seeds.
 
     Parameters
     ----------
     number : int
     first_seed : int
-        Seeds count up from here: two suites share none if their first seeds are far enough apart.
+        Seeds count up from here: first seeds of different suites must be far enough apart.
 
     Returns
     -------
@@ -94,9 +94,9 @@ def suite_galaxy(number, first_seed):
 
 
 def realistic_galaxy(number, first_seed, stars=None):
-    """Galaxy `number` of the suite with the flaws of real mosaics: the kinds in turn, then again with other seeds.
+    """Galaxy `number` of the realistic suite: all kinds, then again with other seeds.
 
-    The regions are those of the nominal PSF, their SEDs those that the zero points of the images make of them.
+    The true regions are those of the nominal PSF, the true SEDs include the zero point errors of the images.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ def realistic_galaxy(number, first_seed, stars=None):
 
 
 def realistic_field(dozen, first_seed, rms, stars=None):
-    """The kinds of the realistic suite, one each, in a field in which all galaxies share the shifts of the bands.
+    """Images of one galaxy of each kind of the realistic suite, in a field with common shifts of the bands.
 
     Parameters
     ----------
     dozen : int
-        Which of the fields.
+        Number of the field.
     first_seed : int
     rms : float
         Of the shifts along each axis, pixels.
@@ -142,15 +142,15 @@ def realistic_galaxies(dozen, first_seed, *, rms=None, stars=None, correct=list)
     Parameters
     ----------
     dozen : int
-        Which of the fields.
+        Number of the field.
     first_seed : int
     rms : float or None
-        Of the shifts that they share, see `realistic_field`; None: images are not shifted.
+        Of the common shifts, see `realistic_field`; None: images are not shifted.
     stars : dict or None
         PSFs of stars, see `draw_flaws`.
     correct : callable
-        Takes the list of RealisticImages and returns one: what is measured in a whole field and corrected before pixels
-        are selected. By default nothing is.
+        Function of a list of RealisticImages that returns a list of these: corrections of a whole field before pixels
+        are selected, by default none.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def realistic_galaxies(dozen, first_seed, *, rms=None, stars=None, correct=list)
 
 
 def registered(images):
-    """Images of a field with bands moved back, by what its galaxies say of the registration, as in a survey.
+    """Measure and correct the registration of the images of a field, as in a survey.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def registered(images):
 
 
 def galaxy_numbers(dozen):
-    """Numbers of the galaxies of one field of the realistic suite."""
+    """Numbers of the galaxies in one field of the realistic suite."""
     return range(dozen * len(REALISTIC_KINDS), (dozen + 1) * len(REALISTIC_KINDS))
 
 
@@ -193,7 +193,7 @@ class RealisticImages(NamedTuple):
     """A galaxy of the realistic suite before its pixels are selected."""
 
     name: str
-    galaxy: SimulatedGalaxy  # with the regions that the PSF of its images makes
+    galaxy: SimulatedGalaxy  # with the true regions for the PSF of its images
     cutout: Cutout
     region_seds: np.ndarray  # (n_regions, n_bands), as observed
 
@@ -211,7 +211,7 @@ def realistic_images(number, first_seed, stars=None, shift=None):
         n_regions=kind.n_regions,
         contrast=kind.contrast,
     )
-    rng = np.random.default_rng([seed, 1])  # not the random numbers that the noise gets
+    rng = np.random.default_rng([seed, 1])  # independent of the noise
     flaws = draw_flaws(galaxy.bands, rng, stars)._replace(shift=shift)
     if stars is not None:
         galaxy = through_psf(galaxy, flaws.psfs.target)
@@ -221,24 +221,24 @@ def realistic_images(number, first_seed, stars=None, shift=None):
 
 
 def with_truth(name, galaxy, cutout, region_seds):
-    """The selected pixels of a cutout, and the truth about them, as `Galaxy`."""
+    """Select the pixels of a cutout, and combine them with their truth to a `Galaxy`."""
     seds, mask = selected_seds(cutout)
     return Galaxy(name, seds, galaxy.region[mask], galaxy.share[mask], region_seds, mask.shape)
 
 
 def selected_seds(cutout):
-    """SEDs of the pixels above the SNR threshold, as of a real galaxy; and the mask of these pixels, shape (ny, nx)."""
+    """SEDs of the pixels above the SNR threshold, as for a real galaxy, and the mask of these pixels, (ny, nx)."""
     cutout = with_sky_noise(cutout)
     mask = select_pixels(cutout, median_snr(cutout), SNR_THRESH)
     return extract_seds(cutout, mask), mask
 
 
 def decouple(galaxy, seed):
-    """Copy of a galaxy in which brightness and place say nothing, and no pixel is blended.
+    """Control copy of a galaxy without blending, with brightness independent of region and position.
 
-    Every pixel has the pure SED of its region, with the brightness of some pixel of the galaxy drawn at random, and
-    noise of its own. A method that follows brightness or SNR finds nothing here. What others lose here is lost to
-    noise; what they lose on the galaxy itself but not here, to the PSF.
+    Every pixel has the pure SED of its region, with the brightness of a random pixel of the galaxy, and white noise. A
+    method that follows brightness or SNR finds nothing here. Errors of other methods are due to noise here, and to
+    blending by the PSF if they occur only in the galaxy itself.
     """
     rng = np.random.default_rng(seed)
     brightness = rng.permutation(galaxy.seds.flux.mean(axis=1))

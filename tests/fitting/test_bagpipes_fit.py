@@ -167,7 +167,7 @@ def test_a_sampler_that_draws_in_vain_starts_again_and_gives_up_in_words(monkeyp
             patience.multinomial(10, [0.5, 0.5])
 
     monkeypatch.setattr(bagpipes_fit, "run_sampler", failed_draws)
-    with pytest.raises(ValueError, match="the sampler came to no end in 3 attempts"):
+    with pytest.raises(ValueError, match="the sampler did not converge in 3 attempts"):
         sample_posterior(None, None, None, None, 200, seed=5)
     assert begun == [(200, 1, 5), (400, 4, 6), (800, 4, 7)]
 
