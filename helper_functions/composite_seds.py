@@ -325,7 +325,8 @@ def shared_error(changes, error):
     usable = (error > 0) & np.isfinite(error)
     scaled = np.where(usable, np.nan_to_num(changes) / np.where(usable, error, 1), 0)
     _, strength, bands = np.linalg.svd(scaled, full_matrices=False)
-    first = np.clip(strength[0] * bands[0], -MAX_CORRELATED, MAX_CORRELATED)
+    first = bands[0] if bands[0].sum() >= 0 else -bands[0]  # the sign of a singular vector depends on rounding
+    first = np.clip(strength[0] * first, -MAX_CORRELATED, MAX_CORRELATED)
     return np.where(usable, first * error, 0)
 
 

@@ -23,19 +23,9 @@ def lags(reach):
 
 
 def lagged_products(image, other, reach):
-    """Cross-correlation of two images: the sum of image(y + dy, x + dx) other(y, x) for every lag (dy, dx).
+    """Cross-correlation of two images, sum of image(y + dy, x + dx) other(y, x), (2 reach + 1, 2 reach + 1).
 
-    Parameters
-    ----------
-    image, other : ndarray of shape (ny, nx)
-        Taken as 0 beyond their edges.
-    reach : int
-        Largest lag along each axis, pixels.
-
-    Returns
-    -------
-    ndarray of shape (2 reach + 1, 2 reach + 1)
-        Lags from -reach to reach.
+    Lags are from -reach to reach pixels along each axis; images, of shape (ny, nx), are 0 beyond their edges.
     """
     return fftconvolve(np.pad(image, reach), other[::-1, ::-1], mode="valid")
 

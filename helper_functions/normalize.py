@@ -116,18 +116,12 @@ class Norm(NamedTuple):
 NORMS = {
     "none": Norm(no_normalisation, "no normalisation: fluxes as measured"),
     "L2": Norm(l2_normalise, "SED scaled to unit L2 norm"),
-    "sed": Norm(
-        subtract_scaled_median, "what remains after the galaxy's median SED, scaled to the pixel, is subtracted"
-    ),
-    "pca": Norm(project_on_components, "as L2, but only the leading principal components (95% of the variance)"),
-    "ratios": Norm(
-        asinh_colours,
-        "asinh magnitudes less their mean: logarithms of band ratios, defined at and below zero flux, too",
-    ),
+    "sed": Norm(subtract_scaled_median, "residual from the galaxy's median SED, scaled to the pixel"),
+    "pca": Norm(project_on_components, "L2, projected on the leading principal components (95% of the variance)"),
+    "ratios": Norm(asinh_colours, "colours: asinh magnitudes less their mean, defined for zero and negative flux, too"),
     "contrast": Norm(
         contrast_to_mean,
-        "what remains after the galaxy's mean SED, scaled to the pixel, is subtracted, in units of each band's noise, "
-        "divided by brightness^0.75",
+        "residual from the galaxy's mean SED, scaled to the pixel, over the noise of each band and amplitude^0.75",
     ),
 }
 

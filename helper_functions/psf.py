@@ -11,9 +11,7 @@ PSF_FWHM, CORE_SHARE = 0.14, 0.65
 WINGS_FWHM, WINGS_INDEX = 0.25, 1.6
 PSF_REACH = 1.5  # arcsec
 OVERSAMPLING = 10  # subpixels per pixel along each axis, to measure the width of a PSF of a few pixels
-CENTRE_TOLERANCE = (
-    0.1  # pixels off the middle of one: nearer ones are in it, so that a PSF that is centred stays as it is
-)
+CENTRE_TOLERANCE = 0.1  # pixels: a centroid this close to a pixel's centre is set to it, so that a centred PSF is kept
 SAME_PIXEL = 1e-3  # relative difference of pixel scales due to rounding in headers
 MARGIN = 2  # pixels of zeros around an image that is interpolated, as boundary of the splines
 NEAR = 5  # pixels around the core that are kept for the interpolation of the core

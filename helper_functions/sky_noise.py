@@ -321,7 +321,7 @@ def with_sky_noise(cutout, *, errors="measured", background="local"):
     return cutout._replace(sci=(cutout.sci - level).astype(cutout.sci.dtype), err=error)
 
 
-# ---- in words ---------------------------------------------------------------
+# ---- notes for a user -------------------------------------------------------
 
 
 def noise_notes(noise, bands, wanted):

@@ -15,7 +15,7 @@ PRIORS = {  # lowest and highest value
     "a_v": (0.0, 4.0),  # mag; uniform
     "log_u": (-4.0, -1.0),  # log10 of the ionisation parameter of the nebulae; uniform
 }
-LIMITS = {  # values that the models exist for, or that have a meaning
+LIMITS = {  # lowest and highest valid value
     "age": (1e-3, np.inf),
     "tau": (1e-3, np.inf),
     "mass": (-np.inf, np.inf),

@@ -49,7 +49,7 @@ PATCH_SHARE = 0.5  # fraction of outliers among its neighbours above which a pix
 TEMPERATURE = 6.0
 SMOOTHING = 0.3  # weight of each neighbour's flux relative to the pixel's own, for the initial SEDs
 MIN_SIGNAL = 1.4  # rms of a typical pixel's fluxes in units of their errors; 1 for pure noise
-MIN_FREQUENCY = 1e-4  # lower limit of the mixing weights of all blends together
+MIN_FREQUENCY = 1e-4  # total weight divided equally among all blends, so that no mixing weight is zero
 OUTLIER_PRIOR = 1e-3  # prior probability of an outlier, a pixel that no blend fits
 
 

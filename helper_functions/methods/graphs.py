@@ -7,9 +7,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 DENSE_LIMIT = 200  # nodes up to which the full eigendecomposition is computed
 TOLERANCE = 1e-5  # of eigenvalues, which are between 0 and 1
-MIN_EIGENVECTORS = (
-    10  # at least so many are worked out, so that a cut is the same whether more are asked for at once or not
-)
+MIN_EIGENVECTORS = 10  # so that a cut does not depend on which other numbers of clusters are computed with it
 
 
 def neighbour_graph(indices, similarity):

@@ -141,9 +141,6 @@ def agreement_table(found):
     table = Table({"run": list(found.runs)} | dict(zip(found.runs, found.rand_index, strict=True)))
     table["run"].description = "method, norm and metric as in folder names"
     for run in found.runs:
-        table[
-            run
-        ].description = (
-            f"adjusted Rand index with {run}: 1 the same, about 0 by chance; pixels in no cluster are a group"
-        )
+        meaning = "1 identical, about 0 by chance; unassigned pixels count as one cluster"
+        table[run].description = f"adjusted Rand index with {run}: {meaning}"
     return table

@@ -160,8 +160,9 @@ def measure_sources(cutouts, places, known=None, seed=0):
     start = whole_pixel_lags(cutouts).astype(float) if known is None else known.shift
     current, prior = np.tile(start, (len(cutouts), 1, 1)), np.full((len(wavelengths), 2), STEP)
     for _ in range(ROUNDS):
-        found = [_measure_aligned(*each, prior, seed) for each in zip(cutouts, current, strict=True)]
-        own = [remove_prior(one, prior) for one in found]
+        found = [measure_shifts(aligned(*each), prior, seed) for each in zip(cutouts, current, strict=True)]
+        unknown = Registration(np.full(prior.shape, np.nan), prior)
+        own = [remove_prior(one or unknown, prior) for one in found]
         shift, error = current + np.array([one.shift for one in own]), np.array([one.error for one in own])
         sources = SourceShifts(rows, cols, shift, error, wavelengths)
         before, (current, uncertain) = current, best_alignments(sources, known)
@@ -183,11 +184,6 @@ def best_alignments(sources, known):
         around = registration_at(sources, *place, among) if known is None else known
         found.append(combine_sources(sources.only([each]), around))
     return np.swapaxes(found, 0, 1)
-
-
-def _measure_aligned(cutout, shift, prior, seed):
-    found = measure_shifts(aligned(cutout, shift), prior, seed)
-    return found or Registration(np.full(prior.shape, np.nan), prior)
 
 
 # ---- large shifts -----------------------------------------------------------

@@ -312,7 +312,7 @@ def leave_one_out(sources, known, number):
     return np.where(missing, np.nan, pull), np.where(missing, np.nan, errors)
 
 
-# ---- in words ---------------------------------------------------------------
+# ---- notes for a user -------------------------------------------------------
 
 
 def registration_notes(registration, bands):

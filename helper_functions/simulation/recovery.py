@@ -40,7 +40,7 @@ from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realis
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.simulation.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
-STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
+STEPS = range(-2, 4)  # numbers of clusters given, relative to the truth
 GIVEN = "given"
 CRITERIA_SCORED = tuple(CRITERIA)
 SUITES = ("galaxies", "decoupled")
@@ -163,7 +163,7 @@ def recover(n_galaxies, work, jobs=1):
     Returns
     -------
     table : Table
-        A row for each suite, galaxy, run and number of clusters asked for.
+        A row for each suite, galaxy, run and given number of clusters.
     maps : list of (name, dict)
         For each galaxy its name and the label images of the truth, of the classifier given the true SEDs, and of the
         default runs.
@@ -264,7 +264,7 @@ def realistic_scores(table):
 
 
 def ari_by_number(table):
-    """Mean ARI of each method against the number of clusters asked for, relative to the truth.
+    """Mean ARI of each method against the given number of clusters, relative to the truth.
 
     Returns
     -------
@@ -325,8 +325,8 @@ def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realis
     `make` is `realistic_galaxies` with its options bound. Whole fields are simulated, as they are registered together.
     """
     n_made = max(n_galaxies, SHOWN_KIND + 1) if UNMIXING_METHOD in methods else n_galaxies
-    dozens = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="dozen made")
-    galaxies = [galaxy for dozen in dozens for galaxy in make(dozen, first_seed)]
+    fields = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="simulated field")
+    galaxies = [galaxy for field in fields for galaxy in make(field, first_seed)]
     table, maps = recover(n_galaxies, partial(score_realistic, galaxies=galaxies, runs=default_runs(methods)), jobs)
     save_table(output / "recovery_realistic.ecsv", table)
     save_figure(output / "truth_and_maps_realistic.png", truth_and_maps(maps, len(REALISTIC_KINDS)), dpi=130)

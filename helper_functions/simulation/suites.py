@@ -93,32 +93,12 @@ def suite_galaxy(number, first_seed):
     return with_truth(name, galaxy, observe(galaxy, seed), galaxy.region_seds)
 
 
-def realistic_galaxy(number, first_seed, stars=None):
-    """Galaxy `number` of the realistic suite: all kinds, then again with other seeds.
-
-    The true regions are those of the nominal PSF, the true SEDs include the zero point errors of the images.
-
-    Parameters
-    ----------
-    number : int
-    first_seed : int
-        Seeds count up from here.
-    stars : dict or None
-        PSFs of stars, see `draw_flaws`.
-
-    Returns
-    -------
-    Galaxy
-    """
-    return with_truth(*realistic_images(number, first_seed, stars))
-
-
-def realistic_field(dozen, first_seed, rms, stars=None):
+def realistic_field(field, first_seed, rms, stars=None):
     """Images of one galaxy of each kind of the realistic suite, in a field with common shifts of the bands.
 
     Parameters
     ----------
-    dozen : int
+    field : int
         Number of the field.
     first_seed : int
     rms : float
@@ -132,16 +112,16 @@ def realistic_field(dozen, first_seed, rms, stars=None):
     shift : ndarray of shape (n_bands, 2)
         Along rows and columns, pixels: the truth.
     """
-    shift = draw_shifts(SURVEY_BANDS, rms, np.random.default_rng([first_seed, dozen, 2]))
-    return [realistic_images(number, first_seed, stars, shift) for number in galaxy_numbers(dozen)], shift
+    shift = draw_shifts(SURVEY_BANDS, rms, np.random.default_rng([first_seed, field, 2]))
+    return [realistic_images(number, first_seed, stars, shift) for number in galaxy_numbers(field)], shift
 
 
-def realistic_galaxies(dozen, first_seed, *, rms=None, stars=None, correct=list):
+def realistic_galaxies(field, first_seed, *, rms=None, stars=None, correct=list):
     """The galaxies of one field of the realistic suite, one of each kind.
 
     Parameters
     ----------
-    dozen : int
+    field : int
         Number of the field.
     first_seed : int
     rms : float or None
@@ -157,9 +137,9 @@ def realistic_galaxies(dozen, first_seed, *, rms=None, stars=None, correct=list)
     list of Galaxy
     """
     if rms is None:
-        images = [realistic_images(number, first_seed, stars) for number in galaxy_numbers(dozen)]
+        images = [realistic_images(number, first_seed, stars) for number in galaxy_numbers(field)]
     else:
-        images, _ = realistic_field(dozen, first_seed, rms, stars)
+        images, _ = realistic_field(field, first_seed, rms, stars)
     return [with_truth(*each) for each in correct(images)]
 
 
@@ -184,9 +164,9 @@ def registered(images):
     return result
 
 
-def galaxy_numbers(dozen):
+def galaxy_numbers(field):
     """Numbers of the galaxies in one field of the realistic suite."""
-    return range(dozen * len(REALISTIC_KINDS), (dozen + 1) * len(REALISTIC_KINDS))
+    return range(field * len(REALISTIC_KINDS), (field + 1) * len(REALISTIC_KINDS))
 
 
 class RealisticImages(NamedTuple):
@@ -199,7 +179,24 @@ class RealisticImages(NamedTuple):
 
 
 def realistic_images(number, first_seed, stars=None, shift=None):
-    """`RealisticImages` of galaxy `number`, see `realistic_galaxy`; `shift` of (n_bands, 2) is that of its field."""
+    """Images of galaxy `number` of the realistic suite: all kinds, then again with other seeds.
+
+    The true regions are those for the PSF of F444W, the true SEDs include the zero point errors of the images.
+
+    Parameters
+    ----------
+    number : int
+    first_seed : int
+        Seeds count up from here.
+    stars : dict or None
+        PSFs of stars, see `draw_flaws`.
+    shift : ndarray of shape (n_bands, 2) or None
+        Shifts of the bands in its field, pixels.
+
+    Returns
+    -------
+    RealisticImages
+    """
     kind, again = REALISTIC_KINDS[number % len(REALISTIC_KINDS)], number // len(REALISTIC_KINDS)
     seed = first_seed + number
     galaxy = simulate_galaxy(

@@ -4,7 +4,7 @@ from conftest import pixel_seds
 
 from helper_functions.clustering import cluster_pixels
 from helper_functions.quality.misfit import BAD_FIT, Misfit, degrees_of_freedom, misfit, misfit_note
-from helper_functions.simulation.suites import realistic_galaxy, realistic_images, selected_seds
+from helper_functions.simulation.suites import realistic_images, selected_seds
 
 SIDE, N_BANDS = 24, 8
 
@@ -101,7 +101,7 @@ def test_light_takes_degrees_of_freedom_where_it_is_measured():
 
 @pytest.mark.parametrize("number", [0, 3, 9])
 def test_what_the_recommended_method_finds_in_realistic_galaxies_is_no_misfit(number):
-    seds = realistic_galaxy(number, 60000).seds
+    seds = selected_seds(realistic_images(number, 60000).cutout)[0]
     found = misfit(seds, cluster_pixels(seds, method="blended_mixture"))
     assert 0.5 < found.chi2 < 1.1  # 0.6 to 0.93 in 36 galaxies
     assert found.bands == []

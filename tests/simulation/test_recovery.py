@@ -54,7 +54,7 @@ def test_galaxies_have_the_size_asked_for(number):
 
 
 def test_references(galaxy):
-    """The oracle beats every method's start, and chance scores nothing: the scale that scores are read on."""
+    """The classifier given the true SEDs beats every method, and shuffled labels score 0: the scale of the scores."""
     true_seds, _ = score(galaxy, "galaxies", TRUE_SEDS, 3)
     chance, _ = score(galaxy, "galaxies", CHANCE, 3)
     assert true_seds["ari"] > 0.5
@@ -165,7 +165,7 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
         "truth_and_maps_realistic.png",
     }
     table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
-    # For each galaxy: the oracle, and both methods with the number given and chosen.
+    # For each galaxy: the classifier given the true SEDs, and both methods with the number given and chosen.
     expected = [("true SEDs", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("dbscan", GIVEN), ("dbscan", "density")]
     assert [tuple(row) for row in table["method", "criterion"]] == 2 * expected
     assert table["n_true"].tolist() == 5 * [1] + 5 * [2]
@@ -233,7 +233,7 @@ def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_doz
 
 def test_galaxies_that_are_not_shifted_are_those_of_the_suite(small_dozen):
     for made, number in zip(suites.realistic_galaxies(1, 5), (2, 3), strict=True):
-        plain = suites.realistic_galaxy(number, 5)
+        plain = suites.with_truth(*suites.realistic_images(number, 5))
         assert made.name == plain.name
         np.testing.assert_array_equal(made.seds.flux, plain.seds.flux)
         np.testing.assert_array_equal(made.region, plain.region)

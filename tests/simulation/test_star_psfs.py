@@ -21,7 +21,7 @@ from helper_functions.simulation.star_psfs import (
     resample_star_psf,
     shifted,
 )
-from helper_functions.simulation.suites import realistic_field, realistic_galaxy
+from helper_functions.simulation.suites import realistic_field, realistic_images, with_truth
 
 REAL_STARS = os.environ.get("STAR_PSFS", "")  # before the tests take it out of their environment
 # Standard deviations in pixels of 0.03 arcsec: about those of F200W, F277W and F444W, and of one other place.
@@ -283,7 +283,7 @@ def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_dozen):
 
 
 def test_pixels_of_a_galaxy_with_stars_have_its_truth(stars, small_dozen):
-    galaxy = realistic_galaxy(1, 7, stars)
+    galaxy = with_truth(*realistic_images(1, 7, stars))
     assert len(galaxy.region) == len(galaxy.seds.flux) > 20
     assert set(galaxy.region) == {1, 2}
 
