@@ -51,11 +51,6 @@ DEFAULTS = Options()
 # ---- the metrics ------------------------------------------------------------
 
 
-def raw_fluxes(seds, options):
-    """Embedding of the Euclidean distance: the fluxes themselves."""
-    return seds.flux
-
-
 def to_unit_length(flux):
     """Scale each SED to unit L2 norm.
 
@@ -76,11 +71,6 @@ def to_unit_length(flux):
     if not length.all():
         raise ValueError(f"{np.sum(length == 0)} of {len(flux)} SEDs are zero in every band: they have no shape")
     return flux / length
-
-
-def unit_vectors(seds, options):
-    """Vectors from which the cross-correlation distance is computed: SEDs of unit L2 norm."""
-    return to_unit_length(seds.flux)
 
 
 def projectors(seds, options):
@@ -267,11 +257,13 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "euclidean": Metric(raw_fluxes, "Euclidean distance: square root of the sum over bands of squared differences"),
+    "euclidean": Metric(
+        lambda seds, options: seds.flux, "Euclidean distance: square root of the sum over bands of squared differences"
+    ),
     "crosscor": Metric(
         projectors,
         "cross-correlation distance b12 of Kriek et al. (2011): residual after best-fit scaling, 0 for the same shape",
-        rows=unit_vectors,
+        rows=lambda seds, options: to_unit_length(seds.flux),
         pairwise=cross_correlation_distances,
         sign_invariant=True,
     ),

@@ -226,11 +226,6 @@ def noise_autocorrelation(noise, sky, pixel=PIXEL):
 # ---- using ------------------------------------------------------------------
 
 
-def stated_errors(cutout):
-    """Errors from the weights, unchanged."""
-    return cutout.err
-
-
 def measured_errors(cutout):
     """Stated errors times the scale measured in the sky, with the photon noise of the source where it is known.
 
@@ -284,18 +279,11 @@ def smoothed_light(image, pixel=PIXEL):
     return np.maximum(np.divide(light, weight, out=np.zeros(image.shape), where=data), 0)
 
 
-def no_background(cutout):
-    """No background subtraction: zero."""
-    return np.zeros(len(cutout.bands))
-
-
-def local_background(cutout):
-    """Median of the sky around the galaxy, 0 where not measured."""
-    return np.nan_to_num(cutout.noise.background)
-
-
-ERRORS = {"measured": measured_errors, "stated": stated_errors}
-BACKGROUNDS = {"local": local_background, "none": no_background}
+ERRORS = {"measured": measured_errors, "stated": lambda cutout: cutout.err}
+BACKGROUNDS = {  # level to subtract in each band, (n_bands,)
+    "local": lambda cutout: np.nan_to_num(cutout.noise.background),  # 0 where not measured
+    "none": lambda cutout: np.zeros(len(cutout.bands)),
+}
 
 
 def with_sky_noise(cutout, *, errors="measured", background="local"):

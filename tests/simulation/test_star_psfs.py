@@ -224,8 +224,8 @@ def test_images_are_moved_by_the_shift(with_stars, stars):
 
 
 @pytest.fixture
-def small_dozen(monkeypatch):
-    """Three small kinds of galaxies instead of a dozen; a list of what is wrong with the images of each of them."""
+def small_field(monkeypatch):
+    """A field of three small kinds of galaxies; a list of the flaws of the images of each of them."""
     observed, observe = [], suites.observe_with_flaws
 
     def watched(galaxy, flaws, seed):
@@ -238,14 +238,14 @@ def small_dozen(monkeypatch):
     return observed
 
 
-def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_dozen):
+def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_field):
     images, shift = realistic_field(0, 7, 0.3, stars)
     assert len(images) == 3
     assert len({each.name for each in images}) == 3
     assert shift.shape == (len(images[0].galaxy.bands), 2)
-    for flaws in small_dozen:
+    for flaws in small_field:
         np.testing.assert_array_equal(flaws.shift, shift)
-    zero_points = [flaws.zero_point[0] for flaws in small_dozen]
+    zero_points = [flaws.zero_point[0] for flaws in small_field]
     assert len(set(zero_points)) == 3
     again, same = realistic_field(0, 7, 0.3, stars)
     np.testing.assert_array_equal(same, shift)
@@ -257,7 +257,7 @@ def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_doze
     assert shift.std() == pytest.approx(0.3, rel=0.25)  # of 54 numbers it is known to 10%
 
 
-def test_images_of_a_field_lie_off_by_its_shifts(small_dozen):
+def test_images_of_a_field_lie_off_by_its_shifts(small_field):
     """Against the same galaxy without shifts: what differs is the slope of its light, in the ratio of the shifts."""
     images, shift = realistic_field(0, 7, 0.3)
     still, shift_image = (
@@ -271,10 +271,10 @@ def test_images_of_a_field_lie_off_by_its_shifts(small_dozen):
         np.testing.assert_allclose(found, expected, atol=0.005 + 0.1 * np.abs(expected).max())
 
 
-def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_dozen):
+def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_field):
     images, _ = realistic_field(0, 7, 0.3, stars)
     nominal, _ = realistic_field(0, 7, 0.3)
-    for each, plain, flaws in zip(images[1:], nominal[1:], small_dozen[1:3], strict=True):  # of two populations
+    for each, plain, flaws in zip(images[1:], nominal[1:], small_field[1:3], strict=True):  # of two populations
         expected = through_psf(plain.galaxy, flaws.psfs.target)
         np.testing.assert_array_equal(each.galaxy.region, expected.region)
         np.testing.assert_array_equal(each.galaxy.share, expected.share)
@@ -282,7 +282,7 @@ def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_dozen):
         assert np.abs(each.galaxy.share - plain.galaxy.share).max() > 0.01
 
 
-def test_pixels_of_a_galaxy_with_stars_have_its_truth(stars, small_dozen):
+def test_pixels_of_a_galaxy_with_stars_have_its_truth(stars, small_field):
     galaxy = with_truth(*realistic_images(1, 7, stars))
     assert len(galaxy.region) == len(galaxy.seds.flux) > 20
     assert set(galaxy.region) == {1, 2}
