@@ -5,6 +5,7 @@ An environment variable of the name given beside a folder wins over it.
 
 import os
 import re
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,144 +161,92 @@ def find_image(folder, band, kind, survey="uncover"):
     return find_survey_file(folder, pattern, setting_name(survey, "image_pattern"), band)
 
 
-def kept_registration_path(cache_folder, name):
-    """FITS table of how far bands of a survey lie off, in the cache; where there is no cache, a path that cannot be."""
-    return Path(cache_folder or os.devnull) / "registration" / name
+def cached_registration_path(name):
+    """FITS table of the registration of a survey in the cache; None where there is no cache."""
+    return cache_folder() and cache_folder() / "registration" / name
 
 
 # ---- output files -----------------------------------------------------------
 
 
-def pixels_path(output, id_dr3):
-    """FITS file with the cubes, the masks and the bands of one galaxy."""
-    return Path(output) / "pixel_seds" / f"{id_dr3}_pixels.fits"
+class Output(NamedTuple):
+    """A kind of file that is made."""
+
+    pattern: str  # relative to the output folder; the parts in braces are named in `output_path`
+    meaning: str = ""  # what it holds, for users; empty: it is for the pipeline itself
 
 
-def clusters_path(output, run, id_dr3):
-    """FITS file with the label image of one run."""
-    return Path(output) / "clusters" / run / f"{id_dr3}_clusters.fits"
+OUTPUTS = {
+    "summary": Output(
+        "summary.ecsv", "a row for each galaxy and run: number of clusters with its range, quality, message"
+    ),
+    "page_index": Output("explorer/index.html", "the list of all galaxies, for a browser"),
+    "page": Output("explorer/{id}.html", "page of a galaxy, for a browser"),
+    "thumbnail": Output("explorer/thumbnails/{id}.png"),
+    "labels": Output(
+        "clusters/{run}/{id}_clusters.fits",
+        "label image of a run with its WCS: 0 not selected, -1 in no cluster; probabilities, light, criteria",
+    ),
+    "ds9_regions": Output("clusters/{run}/{id}_clusters.reg", "outlines of the clusters for DS9"),
+    "composites": Output(
+        "composite_seds/{run}/{id}_composite_seds.ecsv", "mean SED of the pixels of each cluster, with errors"
+    ),
+    "populations": Output(
+        "composite_seds/{run}/{id}_population_seds.ecsv",
+        "SED of each population, unmixed from blends, with errors (`blended_mixture`)",
+    ),
+    "region_features": Output("composite_seds/{run}/{id}_features.ecsv", "line widths, breaks, colours of these SEDs"),
+    "flux_budget": Output("composite_seds/{run}/{id}_flux_budget.ecsv", "where the flux of the selected pixels goes"),
+    "run_picture": Output("images/{run}/{id}_{picture}.{format}", "pictures of a run"),
+    "galaxy_picture": Output("images/{picture}/{id}_{picture}.{format}", "pictures of a galaxy with all its runs"),
+    "pixels": Output("pixel_seds/{id}_pixels.fits", "fluxes, errors, mask and noise of the cutout: to cluster again"),
+    "feature_maps": Output("features/{id}_features.fits", "maps of line widths, breaks and colours of the pixels"),
+    "agreement": Output("comparison/{id}_agreement.ecsv", "adjusted Rand index of each pair of runs"),
+    "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs put each pixel into"),
+    "regions": Output("field/regions.fits", "all regions of all galaxies and runs in one table, with fluxes"),
+    "field_picture": Output("field/{picture}.{format}", "pictures of all galaxies"),
+    "fits": Output("fits/{run}/{id}_fits.ecsv", "with --fit: mass, SFR, age, A_V and metallicity of each region"),
+    "posteriors": Output("fits/{run}/{id}_posteriors.fits", "posterior samples, star formation histories, model SEDs"),
+    "fit_maps": Output("fits/{run}/{id}_fit_maps.fits", "maps of the fitted properties"),
+    "other_maps": Output("property_maps/{run}/{id}_{name}_maps.fits", "the same from a table of another code"),
+    "export": Output("exports/{code}/{run}/{id}_{content}", "with --export: photometry for bagpipes, eazy, prospector"),
+    "export_filters": Output("exports/{code}/filters/{name}", "filter curves that go with it"),
+    "settings": Output("settings.json", "what was asked for, with versions of the packages"),
+    "log": Output("log.txt", "what every call reported"),
+    "record": Output("records/{id}/{name}.json"),
+    "region_fit": Output("records/{id}/fits/{run}/{cluster}.fits"),
+    "field_record": Output("records/.field.json"),
+    "registration": Output("records/.registration_{name}"),
+}
 
 
-def composites_path(output, run, id_dr3):
-    """ECSV table of the composite SEDs of one run."""
-    return Path(output) / "composite_seds" / run / f"{id_dr3}_composite_seds.ecsv"
+def output_path(folder, name, /, **parts):
+    """Where a file goes.
+
+    Parameters
+    ----------
+    folder : path
+        Output folder.
+    name : str
+        A key of OUTPUTS.
+    **parts
+        What stands for the parts in braces of its pattern.
+
+    Returns
+    -------
+    Path
+    """
+    return Path(folder) / OUTPUTS[name].pattern.format(**parts)
 
 
-def populations_path(output, run, id_dr3):
-    """ECSV table of the SEDs of the populations behind the clusters, of a run whose method takes blends apart."""
-    return Path(output) / "composite_seds" / run / f"{id_dr3}_population_seds.ecsv"
+def output_paths(folder, name, /, **parts):
+    """Every `output_path` there may be, where parts may be several: a list, not a generator.
 
-
-def budget_path(output, run, id_dr3):
-    """ECSV table of where the flux of the selected pixels goes in one run."""
-    return Path(output) / "composite_seds" / run / f"{id_dr3}_flux_budget.ecsv"
-
-
-def region_features_path(output, run, id_dr3):
-    """ECSV table of the features of the SEDs of one run."""
-    return Path(output) / "composite_seds" / run / f"{id_dr3}_features.ecsv"
-
-
-def feature_maps_path(output, id_dr3):
-    """FITS file with a map of each feature over the pixels of one galaxy."""
-    return Path(output) / "features" / f"{id_dr3}_features.fits"
-
-
-def agreement_path(output, id_dr3):
-    """ECSV table of how far each pair of runs of one galaxy agrees."""
-    return Path(output) / "comparison" / f"{id_dr3}_agreement.ecsv"
-
-
-def consensus_path(output, id_dr3):
-    """FITS file with the regions that most runs of one galaxy agree on."""
-    return Path(output) / "comparison" / f"{id_dr3}_consensus.fits"
-
-
-def fits_path(output, run, id_dr3):
-    """ECSV table of what was fitted to the regions of one run."""
-    return Path(output) / "fits" / run / f"{id_dr3}_fits.ecsv"
-
-
-def posteriors_path(output, run, id_dr3):
-    """FITS file with posterior samples, star formation histories and model SEDs of the regions of one run."""
-    return Path(output) / "fits" / run / f"{id_dr3}_posteriors.fits"
-
-
-def fit_maps_path(output, run, id_dr3):
-    """FITS file with maps that are painted from what was fitted to the regions of one run."""
-    return Path(output) / "fits" / run / f"{id_dr3}_fit_maps.fits"
-
-
-def property_maps_path(output, run, id_dr3, name):
-    """FITS file with maps that are painted from a table of another code, which is called `name`."""
-    return Path(output) / "painted" / run / f"{id_dr3}_{name}_maps.fits"
-
-
-def region_fit_path(output, run, id_dr3, cluster):
-    """FITS file with the fit of one region, from which the above are made."""
-    return Path(output) / "records" / str(id_dr3) / "fits" / run / f"{cluster}.fits"
-
-
-def regions_path(output):
-    """FITS table of all regions of all galaxies and runs."""
-    return Path(output) / "field" / "regions.fits"
-
-
-def field_record_path(output):
-    """JSON file that says what the table of all regions was made from."""
-    return Path(output) / "records" / ".field.json"
-
-
-def field_picture_path(output, picture, figure_format):
-    """Picture of all galaxies and runs."""
-    return Path(output) / "field" / f"{picture}.{figure_format}"
-
-
-def image_path(output, folder, id_dr3, picture, figure_format):
-    """Picture `picture` of a galaxy; `folder` is the run's name, or what all runs share."""
-    return Path(output) / "images" / folder / f"{id_dr3}_{picture}.{figure_format}"
-
-
-def explorer_path(output, id_dr3):
-    """HTML page of one galaxy that opens in a browser."""
-    return Path(output) / "explorer" / f"{id_dr3}.html"
-
-
-def index_path(output):
-    """Page that lists all galaxies, beside their pages."""
-    return Path(output) / "explorer" / "index.html"
-
-
-def thumbnail_path(output, id_dr3):
-    """Picture of a galaxy in that list: its image and its label map."""
-    return Path(output) / "explorer" / "thumbnails" / f"{id_dr3}.png"
-
-
-def export_path(output, code, folder, name):
-    """File for another code; `folder` is the run's name, or that of the filter curves that all runs share."""
-    return Path(output) / "exports" / code / folder / name
-
-
-def registration_path(output, name):
-    """FITS table of how far bands of a survey lie off each other, in sources all over it."""
-    return Path(output) / "records" / f".registration_{name}"
-
-
-def record_path(output, id_dr3, name):
-    """JSON file that says what a run of a galaxy, or the galaxy itself, was made from and which files it left."""
-    return Path(output) / "records" / str(id_dr3) / f"{name}.json"
-
-
-def summary_path(output):
-    """ECSV table with a row for each galaxy and run, made from the records."""
-    return Path(output) / "summary.ecsv"
-
-
-def settings_path(output):
-    """JSON file with what was asked for."""
-    return Path(output) / "settings.json"
-
-
-def log_path(output):
-    """Text file to which every call adds what it said."""
-    return Path(output) / "log.txt"
+    Parameters
+    ----------
+    folder, name
+        As of `output_path`.
+    **parts : str, int or iterable of them
+    """
+    several = [[value] if isinstance(value, str | int) else list(value) for value in parts.values()]
+    return [output_path(folder, name, **dict(zip(parts, each, strict=True))) for each in product(*several)]

@@ -47,6 +47,10 @@ class Clustering(NamedTuple):
         with_none = np.column_stack([self.probability, unassigned])
         return np.clip(with_none[np.arange(len(self.labels)), np.where(self.labels > 0, self.labels - 1, -1)], 0, 1)
 
+    def is_confident(self, probability):
+        """Whether the confidence of each pixel exceeds this probability, (n_pixels,); None where it is not known."""
+        return None if self.confidence is None else self.confidence > probability
+
 
 def cluster_pixels(
     seds,
@@ -122,6 +126,24 @@ def cluster_pixels(
         k_range=scores[k_choice].k_range if scores else None,
         k_notes=cluster_number_notes(sizes, n_clusters, k_choice, scores, psf_area_pixels(seds.pixel, seds.psf_fwhm)),
     )
+
+
+def recluster_with(cluster, n_clusters, seed):
+    """Function that clusters other SEDs in the same way, into the same number of clusters, and returns their labels.
+
+    Parameters
+    ----------
+    cluster : callable
+        `cluster_pixels` with the options of a run bound.
+    n_clusters : int
+    seed : int
+        Default random seed of the returned function.
+    """
+
+    def recluster(seds, seed=seed):
+        return cluster(seds, n_clusters=max(n_clusters, 1), seed=seed).labels
+
+    return recluster
 
 
 def check_run(method, norm, metric):

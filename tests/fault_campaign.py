@@ -263,11 +263,16 @@ def campaign(n_trials, seed, with_dask=True, prompt=PROMPT, tell=print, only=Non
     return failed
 
 
-if __name__ == "__main__":
+def main(arguments=None):
+    """Make the trials; end with status 1 where one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=100, help="number of trials (default 100)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="only trials whose description holds this, such as scheduler")
     parser.add_argument("--no-dask", action="store_true", help="leave out the trials on a Dask cluster")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     sys.exit(campaign(given.n, given.seed, not given.no_dask, only=given.only) > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,6 @@ from helper_functions.population_seds import population_seds
 from helper_functions.products.results import run_result
 from helper_functions.products.runs import Run
 from helper_functions.quality.metrics import QUALITY
-from main_clustering import settings_block
 
 
 def result_of(two_shapes, method, metric):
@@ -21,7 +20,6 @@ def result_of(two_shapes, method, metric):
     images = np.ones((len(BANDS), 12, 10))
     cutout = Cutout(7, 1.0, BANDS, seds.wavelengths, images, images, np.full((12, 10), 7), (7,), celestial_wcs())
     quality = {name: 0.5 for name in QUALITY}
-    settings = settings_block()._replace(n_clusters=2, features=["oii"])
     composites = composite_seds(seds, clustering.labels)
     populations = population_seds(seds, clustering, METHODS[method].refit)
-    return run_result(run, cutout, seds, clustering, composites, populations, quality, settings)
+    return run_result(run, cutout, seds, clustering, composites, populations, quality, ["oii"])

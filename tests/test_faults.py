@@ -16,13 +16,13 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import NOISE, edit, image_path
 
-import data_paths
-import main_clustering
+from data_paths import output_path
 from helper_functions.files.records import Busy
-from helper_functions.job import workers
+from helper_functions.job import one_galaxy, workers
 from helper_functions.job.interrupts import Terminated
 from helper_functions.job.workers import WorkerDiffers
 from helper_functions.methods import METHODS
+from helper_functions.products.pictures import GALAXY_PICTURES
 from main_clustering import main
 from prepare_images import open_survey
 from tests import fault_campaign
@@ -98,16 +98,16 @@ def test_an_interrupted_call_keeps_what_is_finished_and_the_next_makes_all_whole
     output = tmp_path / "out"
     flags = ["--ids", 7, 11, "--methods", "kmeans"]
     assert job(output, *flags, "--n-clusters", 2) == 0
-    save, saved = main_clustering.GalaxyStore._save_run_record, []
+    save, saved = one_galaxy.save_table, []
 
-    def interrupted(self, *arguments):
-        saved.append(self.id_dr3)
-        if len(saved) == 2:
+    def interrupted(path, table):
+        saved.append(path)
+        if path.name == "11_composite_seds.ecsv":
             raise stop
-        save(self, *arguments)
+        save(path, table)
 
     with monkeypatch.context() as patch:
-        patch.setattr(main_clustering.GalaxyStore, "_save_run_record", interrupted)
+        patch.setattr(one_galaxy, "save_table", interrupted)
         assert job(output, *flags, "--n-clusters", 3) == (143 if stop is Terminated else 130)
     told = capsys.readouterr().err.splitlines()[-1]
     assert told == "interrupted: what is finished is kept, and the same command goes on from there"
@@ -152,7 +152,7 @@ def test_two_calls_at_once_lose_nothing(ids, call, job, tmp_path):
 
 def test_a_galaxy_that_another_call_is_at_comes_last(job, tmp_path, monkeypatch):
     output, order = tmp_path / "out", []
-    lock = main_clustering.galaxy_lock
+    lock = one_galaxy.galaxy_lock
 
     def seldom_free(folder, id_dr3, wait=True):
         order.append((id_dr3, wait))
@@ -160,7 +160,7 @@ def test_a_galaxy_that_another_call_is_at_comes_last(job, tmp_path, monkeypatch)
             raise Busy
         return lock(folder, id_dr3, wait)
 
-    monkeypatch.setattr(main_clustering, "galaxy_lock", seldom_free)
+    monkeypatch.setattr(one_galaxy, "galaxy_lock", seldom_free)
     assert job(output, "--ids", 7, 11, "--methods", "dbscan") == 0
     assert order == [(7, False), (11, False), (7, True)]
     assert summary_of(output)["id_dr3"].tolist() == [7, 11]
@@ -191,20 +191,18 @@ def test_a_folder_of_several_settings_says_which_and_keeps_none_that_no_longer_h
 
 def test_the_comparison_shows_all_runs_that_hold(job, tmp_path, monkeypatch):
     output, drawn = tmp_path / "out", []
-    save = main_clustering.GalaxyStore.save_galaxy
-    monkeypatch.setattr(
-        main_clustering.GalaxyStore,
-        "save_galaxy",
-        lambda self, result, cubes: drawn.append([each.title for each in result.panels]) or save(self, result, cubes),
-    )
+    comparison = GALAXY_PICTURES["comparison"]
+
+    def draw(result):
+        drawn.append([panel.title.split(",")[0] for panel in result.panels])
+
+    monkeypatch.setitem(GALAXY_PICTURES, "comparison", comparison._replace(draw=draw))
     job(output, "--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
     job(output, "--ids", 7, "--methods", "dbscan")
-    assert [[title.split(",")[0] for title in titles] for titles in drawn] == [["kmeans"], ["dbscan", "kmeans"]]
+    assert drawn == [["kmeans"], ["dbscan", "kmeans"]]
 
 
 def test_a_picture_of_the_galaxy_that_fails_is_told_and_costs_no_run(job, tmp_path, monkeypatch, capsys):
-    from helper_functions.products.pictures import GALAXY_PICTURES
-
     def crash(result):
         raise ZeroDivisionError("out of the blue")
 
@@ -235,11 +233,11 @@ def test_damaged_results_are_made_again(job, tmp_path):
 def test_other_code_makes_it_again(job, tmp_path, monkeypatch):
     output = tmp_path / "out"
     job(output, "--ids", 7, "--methods", "dbscan")
-    path = data_paths.clusters_path(output, "dbscan_sed", 7)
+    path = output_path(output, "labels", run="dbscan_sed", id=7)
     before = path.stat().st_mtime_ns
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns == before
-    monkeypatch.setattr("helper_functions.job.one_galaxy.code_digest", lambda: "edited")
+    monkeypatch.setattr("helper_functions.job.galaxy_records.code_digest", lambda *_: "edited")
     job(output, "--ids", 7, "--methods", "dbscan")
     assert path.stat().st_mtime_ns > before
 
@@ -302,11 +300,13 @@ def test_a_dry_run_tells_and_writes_nothing(job, tmp_path, capsys):
     assert "3 galaxies: 0 are done already, 3 to do" in told
     assert "1 of these are not in the catalog or the segmap, and would fail" in told
     assert "segments of 107 to 441 pixels, 548 in all" in told
-    assert re.search(r"roughly \d.* seconds with --jobs 2, and at most \d+ MB on disk", told)
+    assert "how long it takes is not known: no galaxy here has dbscan_sed yet" in told
     job(tmp_path / "out", "--ids", 7, "--methods", "dbscan")
     before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
     assert job(tmp_path / "out", *flags, "--dry-run") == 0
-    assert "3 galaxies: 1 are done already, 2 to do" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "3 galaxies: 1 are done already, 2 to do" in told
+    assert re.search(r"at most about \d.* seconds with --jobs 1", told)
     assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
 
 
@@ -327,9 +327,9 @@ def test_a_full_disk_ends_the_call_and_costs_nothing_that_was_done(what, kept, j
     assert "error: the disk is full, no room for " in capsys.readouterr().err
     rows = {row["id_dr3"]: row["status"] for row in summary_of(output)}
     assert rows == {8: "ok"} | ({kept: "disk full"} if kept else {})
-    before = data_paths.clusters_path(output, "dbscan_sed", 8).stat().st_mtime_ns
+    before = output_path(output, "labels", run="dbscan_sed", id=8).stat().st_mtime_ns
     assert job(output, *flags) == 0
-    assert data_paths.clusters_path(output, "dbscan_sed", 8).stat().st_mtime_ns == before
+    assert output_path(output, "labels", run="dbscan_sed", id=8).stat().st_mtime_ns == before
     assert summary_of(output)["status"].tolist() == ["ok", "ok"]
     assert not list(output.rglob("*.partial"))
 
@@ -346,11 +346,11 @@ def test_the_log_has_a_line_for_each_galaxy_that_was_worked_on(job, tmp_path):
 
 @pytest.mark.parametrize("differs", ["the project", "the files", "the output", "nothing"])
 def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp_path, monkeypatch):
-    settings = main_clustering.settings_block()._replace(catalogs=str(survey_folder), output=str(tmp_path))
-    provenance = workers.cache_survey(open_survey(survey_folder, ()), settings)
+    settings = str(survey_folder), "uncover", tmp_path
+    provenance = workers.cache_survey(open_survey(survey_folder, ()), settings[0])
     (tmp_path / "settings.json").write_text("{}")
     monkeypatch.setattr(workers, "SURVEYS", {})
-    look = partial(workers.cached_survey, open_survey, settings, provenance)
+    look = partial(workers.cached_survey, open_survey, *settings, provenance)
     if differs == "nothing":
         assert look() is look()
         return
@@ -381,7 +381,7 @@ def test_a_worker_that_dies_leaves_a_row_with_the_reason_and_good_rows_of_before
     def died(work, ids, **_):
         yield from ((id_dr3, WorkerDied("its worker process ended (killed by signal 9)")) for id_dr3 in ids)
 
-    monkeypatch.setattr(main_clustering, "galaxies_in_turn", died)
+    monkeypatch.setattr("helper_functions.job.all_galaxies.galaxies_in_turn", died)
     assert job(output, *flags, "--n-clusters", 3) == 1
     rows = {row["id_dr3"]: row for row in summary_of(output)}
     assert (rows[7]["status"], rows[7]["n_asked"]) == ("ok", "2")

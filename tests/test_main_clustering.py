@@ -19,8 +19,8 @@ from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.pixel_seds import extract_seds
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
+from helper_functions.products.pixels import read_cutout
 from main_clustering import main
-from prepare_images import read_cutout
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def job(survey_folder, tmp_path, monkeypatch):
 
     Of the criteria that are only drawn, the slow ones are left out.
     """
-    monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", ["silhouette"])
+    monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", ["silhouette"], raising=False)
 
     def run(*flags):
         output = tmp_path / "out"
@@ -75,7 +75,7 @@ def test_all_methods_leave_their_files(job, capsys):
 
 
 def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeypatch):
-    monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", list(CRITERIA))
+    monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", list(CRITERIA), raising=False)
     status, output = job("--ids", 7, "--methods", "blended_mixture")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
@@ -240,7 +240,7 @@ def test_a_later_call_exports_what_is_there_and_an_export_that_fails_costs_nothi
     def full(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(main_clustering, "write_exports", full)
+    monkeypatch.setattr("helper_functions.job.one_galaxy.write_exports", full)
     assert job(*flags, "--export", "bagpipes")[0] == 1
     assert "no space left" in capsys.readouterr().out
     assert summary_of(output)["status"].tolist() == ["ok"]
@@ -261,7 +261,7 @@ def test_a_later_run_takes_the_regions_that_are_there_and_joins_them_on_the_page
     monkeypatch.setitem(GALAXY_PICTURES, "comparison", page._replace(draw=look))
     flags = ["--ids", 7, "--n-clusters", 2, "--methods"]
     with monkeypatch.context() as patch:
-        patch.setattr(main_clustering, "match_regions", lambda *_: np.array([5, 2]))
+        patch.setattr("helper_functions.job.one_galaxy.match_regions", lambda *_: np.array([5, 2]))
         _, output = job(*flags, "kmeans")
     kmeans = output / "clusters/kmeans_contrast/7_clusters.fits"
     written = kmeans.stat().st_mtime_ns
@@ -371,7 +371,7 @@ def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch)
 
 
 def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
-    monkeypatch.setattr(main_clustering, "FEATURES", ["balmer_break", "halpha"])
+    monkeypatch.setattr(main_clustering, "FEATURES", ["balmer_break", "halpha"], raising=False)
     flags = ["--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2]
     status, output = job(*flags)
     assert status == 0
@@ -397,19 +397,21 @@ def test_weights_are_those_of_the_bands_clustered_with(job, survey_folder, monke
 
 
 def test_a_feature_that_no_band_covers_is_told(job, monkeypatch, capsys):
-    monkeypatch.setattr(main_clustering, "FEATURES", ["paschen"])  # at z = 2 beyond 3.2 micron: between the bands
+    monkeypatch.setattr(
+        main_clustering, "FEATURES", ["paschen"], raising=False
+    )  # at z = 2 beyond 3.2 micron: between the bands
     status, output = job("--ids", 7, "--methods", "kmeans", "--metric", "features")
     assert status == 1
     assert summary_of(output)["status"][0] == "not covered"
     assert "no band covers paschen at redshift 2.000" in summary_of(output)["message"][0]
-    monkeypatch.setattr(main_clustering, "FEATURES", ["lyman"])
+    monkeypatch.setattr(main_clustering, "FEATURES", ["lyman"], raising=False)
     assert job("--ids", 7, "--methods", "kmeans")[0] == 2
     assert "unknown feature 'lyman': choose from uv_slope" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_photons")
 def test_the_summary_says_what_the_memory_limit_changed(job, monkeypatch):
-    monkeypatch.setattr(main_clustering, "MEMORY_LIMIT", 1e-6)
+    monkeypatch.setattr(main_clustering, "MEMORY_LIMIT", 1e-6, raising=False)
     _, output = job("--ids", 7, "--methods", "agglomerative", "kmeans", "--n-clusters", 2)
     messages = list(summary_of(output)["message"].filled(""))
     assert messages == ["many pixels: Ward on 2000 k-means clusters", ""]

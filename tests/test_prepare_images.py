@@ -9,6 +9,7 @@ from conftest import BANDS, NOISE, SHAPE, celestial_wcs, edit, image_path, plant
 
 import data_paths
 from helper_functions.pixel_seds import extract_seds, median_snr, no_pixels, select_pixels
+from helper_functions.products.pixels import cutout_to_fits, read_cutout
 from helper_functions.psf import make_psf
 from helper_functions.sky_noise import measure_sky, with_sky_noise
 from main_clustering import settings_block
@@ -16,10 +17,8 @@ from prepare_images import (
     NotInSurvey,
     agreeing_neighbours,
     cut_out,
-    cutout_to_fits,
     mask_missing,
     open_survey,
-    read_cutout,
 )
 
 IDS = [7, 8, 9, 10, 11, 12]
@@ -162,7 +161,7 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
     cutout = with_sky_noise(cutout)._replace(notes=("one " * 40 + "end", "two"), psf_fwhm=0.2)
     cutout.noise.scale[1] = np.nan
     mask = select_pixels(cutout, median_snr(cutout), 3)
-    cutout_to_fits(cutout, mask, settings_block()).writeto(tmp_path / "pixels.fits")
+    cutout_to_fits(cutout, mask, settings_block().pixels).writeto(tmp_path / "pixels.fits")
     again, mask_again = read_cutout(tmp_path / "pixels.fits")
     for name in ("id_dr3", "redshift", "bands", "members", "notes", "psf_fwhm"):
         assert getattr(again, name) == getattr(cutout, name)
@@ -177,11 +176,13 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
     assert again.psf is None
     # A survey's own PSF is kept, and could be given to another survey.
     given = cutout._replace(psf=make_psf(1.3))
-    cutout_to_fits(given, mask, settings_block()).writeto(tmp_path / "with_psf.fits")
+    cutout_to_fits(given, mask, settings_block().pixels).writeto(tmp_path / "with_psf.fits")
     np.testing.assert_array_equal(read_cutout(tmp_path / "with_psf.fits")[0].psf, given.psf)
     assert fits.getheader(tmp_path / "with_psf.fits", "PSF")["PIXELSCL"] == pytest.approx(cutout.pixel)
     # A cutout whose sky nobody looked at has no such table.
-    cutout_to_fits(cutout._replace(noise=None, notes=()), mask, settings_block()).writeto(tmp_path / "without.fits")
+    cutout_to_fits(cutout._replace(noise=None, notes=()), mask, settings_block().pixels).writeto(
+        tmp_path / "without.fits"
+    )
     before, _ = read_cutout(tmp_path / "without.fits")
     assert (before.noise, before.notes) == (None, ())
 
@@ -191,7 +192,7 @@ def test_the_pixel_file_says_which_noise_its_errors_hold(survey_folder, tmp_path
     for id_dr3, bright in ((7, True), (10, False)):
         cutout = with_sky_noise(cut_out(open_survey(survey_folder, IDS), id_dr3, margin=12))
         path = tmp_path / f"{id_dr3}.fits"
-        cutout_to_fits(cutout, cutout.segmap == id_dr3, settings_block()).writeto(path)
+        cutout_to_fits(cutout, cutout.segmap == id_dr3, settings_block().pixels).writeto(path)
         said = fits.getheader(path)["PHOTNOIS"]
         assert said.startswith("errors hold no photon noise of the source, unless weights do, in 5 of 6 bands: its br")
         assert (said in cutout.notes) == bright  # galaxy 10 is as faint as the sky's noise
@@ -206,7 +207,7 @@ def test_the_noise_table_leads_back_to_the_survey(survey_folder, tmp_path):
     raw = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
     cutout = with_sky_noise(raw)
     mask = cutout.segmap == 7
-    cutout_to_fits(cutout, mask, settings_block()).writeto(tmp_path / "pixels.fits")
+    cutout_to_fits(cutout, mask, settings_block().pixels).writeto(tmp_path / "pixels.fits")
     with fits.open(tmp_path / "pixels.fits") as hdus:
         table = Table.read(hdus["NOISE"])
         assert table["band"].tolist() == list(BANDS)

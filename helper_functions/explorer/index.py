@@ -1,12 +1,13 @@
-"""What the list of all galaxies says: a row for each, with what its recommended run found, and where to look on."""
+"""Content of the list of all galaxies: a row for each with results of its recommended run, and a link to its page."""
 
 import os
 from typing import NamedTuple
 
 import numpy as np
 
-import data_paths
-from helper_functions.files.records import GALAXY, code_digest, digest, locked, read_record
+from data_paths import output_path
+from helper_functions.files.code import code_digest, digest
+from helper_functions.files.records import GALAXY, locked, read_record
 from helper_functions.files.saving import save_image, save_json, save_text
 from helper_functions.products.runs import shown_first
 from helper_functions.products.summary import EXPECTED, OK
@@ -14,7 +15,7 @@ from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
 from plots.explorer.thumbnail import thumbnail
 
-LIST_COLUMNS = {  # of the list, by the names of the summary: title, what it is, and how it is written
+LIST_COLUMNS = {  # column of the summary -> title, meaning and format in the list
     "id_dr3": ("galaxy", "id in the catalog, and the run that is shown", "{}"),
     "redshift": ("redshift", "of the catalog, or as given", "{:.3f}"),
     "n_pixels": ("pixels", "selected pixels", "{:,}"),
@@ -22,38 +23,38 @@ LIST_COLUMNS = {  # of the list, by the names of the summary: title, what it is,
     "n_clusters": ("clusters", "number of clusters, and below it the numbers that cannot be told from it", "{}"),
     **{name: (each.symbol, each.meaning, each.form) for name, each in QUALITY.items() if each.symbol},
 }
-BADLY_REGISTERED = 0.3  # pixels, beyond which it is worth a look what the correction has left
-REFUSED = "refused"  # of runs that have no meaning, whatever the galaxy
-UNKNOWN = "–"
+BADLY_REGISTERED = 0.3  # pixels: of larger shifts, the residuals after the correction are worth a look
+REFUSED = "refused"  # status of a combination of method, norm and metric without a meaning
+UNKNOWN = "–"  # written for a number that is not known
 
 
 class ListedGalaxy(NamedTuple):
-    """A galaxy, as the list shows it."""
+    """A row of the list."""
 
     id_dr3: int
-    run: str  # that is shown
+    run: str  # name of the run whose results are shown
     status: str  # of this run
     is_ok: bool
-    is_expected: bool  # or the galaxy is like that without anything being wrong
+    is_expected: bool  # whether the status is no error: also, for example, a galaxy without enough signal
     values: dict  # name in LIST_COLUMNS -> number, NaN where it is not known
-    words: dict  # name in LIST_COLUMNS -> the number as it is written
+    words: dict  # name in LIST_COLUMNS -> the formatted number
     k_range: str  # lowest and highest number of clusters that cannot be told from the chosen one
-    flags: tuple  # of str
-    notes: str  # what went wrong, or what a user should know
-    page: str = ""  # of the galaxy, relative to the list; empty where there is none
-    thumbnail: str = ""  # its picture, the same way
+    flags: tuple  # of str: what a user should look at
+    notes: str  # the message of the run
+    page: str = ""  # path of its page relative to the list; empty where there is none
+    thumbnail: str = ""  # the same of its thumbnail
 
 
 class GalaxyList(NamedTuple):
     """All galaxies of an output folder."""
 
     folder: str  # name of the output folder
-    columns: dict  # name -> title, what it is
+    columns: dict  # name -> title, meaning
     galaxies: list  # of ListedGalaxy, by id
 
 
 def save_thumbnail(output, result, runs):
-    """Save the picture of a galaxy in the list; return its path.
+    """Save the thumbnail of a galaxy; return its path.
 
     Parameters
     ----------
@@ -61,9 +62,9 @@ def save_thumbnail(output, result, runs):
     result : GalaxyResult
         With at least one panel.
     runs : sequence of str
-        Names of the runs that its panels are of.
+        Names of the runs, in the order of the panels.
     """
-    path = data_paths.thumbnail_path(output, result.cutout.id_dr3)
+    path = output_path(output, "thumbnail", id=result.cutout.id_dr3)
     panel = result.panels[runs.index(min(runs, key=shown_first))]
     save_image(path, thumbnail(result.cutout, panel.labels, panel.regions))
     return path
@@ -77,24 +78,24 @@ def update_index(output, rows):
     output : path
         Output folder.
     rows : callable
-        Gives the rows of the summary, a list of dict. It is asked once no other call is at the list, so that of two
-        calls that end together the second writes what both have done.
+        Gives the rows of the summary, a list of dict. It is called while the list is locked, so that of two calls of
+        the program that end together the second writes the results of both.
     """
-    from plots.explorer.index import index_page  # Bokeh takes half a second, which only who makes a page pays
+    from plots.explorer.index import index_page  # imported here, as Bokeh takes half a second to load
 
-    path = data_paths.index_path(output)
-    record_path = data_paths.record_path(output, "", GALAXY).with_name(".index.json")
+    path = output_path(output, "page_index")
+    record_path = output_path(output, "record", id="", name=GALAXY).with_name(".index.json")
     with locked(record_path.with_suffix(".lock")):
         listed = galaxy_list(output, rows())
-        content = digest(code_digest(), listed)
+        content = digest(code_digest("pages"), listed)
         if not path.exists() or read_record(record_path).get("content") != content:
             save_text(path, index_page(listed))
             save_json(record_path, {"content": content})
 
 
 def galaxy_list(output, rows):
-    """`GalaxyList` of the rows of a summary, with the pages and thumbnails that there are in the output folder."""
-    start, thumbnails = data_paths.index_path(output).parent, data_paths.thumbnail_path(output, 0).parent
+    """`GalaxyList` from the rows of the summary, with links to the pages and thumbnails that exist."""
+    start, thumbnails = output_path(output, "page_index").parent, output_path(output, "thumbnail", id=0).parent
     there = {"page": _files_by_id(start, start), "thumbnail": _files_by_id(thumbnails, start)}
     by_id = {}
     for row in rows:
@@ -106,18 +107,18 @@ def galaxy_list(output, rows):
 
 
 def _files_by_id(folder, start):
-    """Paths, relative to `start`, of the files in a folder by what they are named before the ending."""
+    """Files in a folder, {name without its ending: path relative to `start`}."""
     place = folder.relative_to(start).as_posix()
     names = os.listdir(folder) if folder.is_dir() else []
     return {os.path.splitext(name)[0]: f"{place}/{name}" for name in names}
 
 
 def listed_galaxy(rows):
-    """`ListedGalaxy` of the rows of its runs: the recommended run stands for it, or else one that ended well."""
+    """`ListedGalaxy` from the rows of its runs: it shows the recommended run if that succeeded, else another."""
     row = min(rows, key=lambda row: (row["status"] != OK, row["status"] == REFUSED, *shown_first(row["run"])))
     values = {name: float(row[name]) for name in LIST_COLUMNS}
     is_ok = row["status"] == OK
-    if not is_ok:  # the summary has zeros where nothing is known
+    if not is_ok:  # the summary has zeros for a failed run
         values = {name: value if name == "id_dr3" else np.nan for name, value in values.items()}
     words = {
         name: LIST_COLUMNS[name][2].format(row[name]) if np.isfinite(values[name]) else UNKNOWN for name in LIST_COLUMNS
@@ -136,7 +137,7 @@ def listed_galaxy(rows):
     )
 
 
-FLAGS = {  # what a user should look at: word -> whether it is true of a row of the summary
+FLAGS = {  # flag -> function that tells whether a row of the summary has it
     "number uncertain": lambda row: row["k_low"] < row["k_high"],
     "bad fit": lambda row: row["misfit"],
     "bands disagree": lambda row: row["bands_agree"] < HARDLY_AGREE,
@@ -149,6 +150,6 @@ FLAGS = {  # what a user should look at: word -> whether it is true of a row of 
 
 
 def _failures(rows, shown):
-    """The flag of a galaxy of which runs failed besides the one that is shown."""
+    """A flag if any run failed besides the one that is shown, else nothing."""
     failed = [row for row in rows if row is not shown and row["status"] not in (*EXPECTED, REFUSED)]
     return ("other runs failed",) if failed else ()

@@ -6,17 +6,18 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
+from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
 from helper_functions.products.summary import EMPTY, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.sed_features import SED_FEATURES
 
-QUANTILES = ("p16", "p50", "p84")  # of what is fitted
+QUANTILES = ("p16", "p50", "p84")  # ends of the names of columns of fits
 
 
 class Layer(NamedTuple):
-    """A quantity that is known of pixels, for a map."""
+    """A quantity of each selected pixel, for a map."""
 
     title: str
     values: np.ndarray  # (n_pixels,), NaN where it is not known
@@ -26,70 +27,76 @@ class Layer(NamedTuple):
 
 
 class RunView(NamedTuple):
-    """A run of a galaxy."""
+    """A run of a galaxy; pixels are the selected ones."""
 
     name: str
     title: str
     labels: np.ndarray  # (n_pixels,), 1..n_clusters, -1 in none
-    regions: np.ndarray  # (n_clusters,), what colours go by
+    regions: np.ndarray  # (n_clusters,), number of the region of each cluster, which sets its colour
     composites: np.ndarray  # (2, n_clusters, n_bands), flux and error, 10 nJy per pixel
-    populations: np.ndarray | None  # the same of the populations; None where the method does not take blends apart
+    populations: np.ndarray | None  # the same of unmixed populations; None where the method does not unmix
     confidence: np.ndarray | None  # (n_pixels,), probability of the label
     fraction: np.ndarray | None  # (n_clusters, n_pixels), share of each population in the light of each pixel
-    layers: tuple  # of Layer, of this run alone
+    layers: tuple  # of Layer, maps of this run
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
-    number: tuple  # how the number of clusters was chosen, and the lowest and the highest that score like it
-    quality: dict  # figure and what it says -> value, in words
-    features: dict  # column -> list of strings, a row for each SED; empty where there are none
-    fits: dict  # the same of what was fitted
+    number: tuple  # how the number of clusters was chosen; lowest and highest number that cannot be told from it
+    quality: dict  # name and meaning of a figure of quality -> formatted value
+    features: dict  # column -> list of str, a row for each SED; empty where there are none
+    fits: dict  # the same of fitted stellar populations
 
 
 def read_table(path):
-    """An ECSV table; one without rows and columns where there is none."""
+    """Read an ECSV table; an empty one where the file does not exist."""
     return Table.read(path, format="ascii.ecsv") if path.is_file() else Table()
 
 
 def read_run(output, id_dr3, name, row, where, bands):
-    """`RunView` of a run that ended well, from its files and its row of the summary."""
-    with fits.open(data_paths.clusters_path(output, name, id_dr3), memmap=False) as hdus:
-        regions = np.array(hdus["REGIONS"].data["region"], dtype=int)
-        labels = hdus[0].data[where].astype(int)
-        images = {hdu.name: hdu.data[..., *where].astype(np.float32) for hdu in hdus[1:] if hdu.is_image}
-        band = hdus["LIGHT"].header["BAND"] if "LIGHT" in hdus else ""
-        scores = hdus["CRITERIA"].data if "CRITERIA" in hdus else None
-        criteria = {} if scores is None else read_criteria(scores)
-    layers = [Layer("similarity to the composite, 1 − b12", images["SIMILARITY"])]
-    for number, light in enumerate(images.get("LIGHT", ()), start=1):
-        layers.append(Layer(f"light of population {number} in {band}", light, unit="10 nJy"))
-    layers += maps_of(data_paths.fit_maps_path(output, name, id_dr3), where, "fitted")
-    path = data_paths.populations_path(output, name, id_dr3)
-    fitted = read_table(data_paths.fits_path(output, name, id_dr3))
+    """`RunView` of a successful run, from its files and its row of the summary.
+
+    Parameters
+    ----------
+    output : path
+        Output folder.
+    id_dr3 : int
+    name : str
+        Of the run.
+    row : dict
+    where : tuple of ndarray
+        Rows and columns of the selected pixels.
+    bands : tuple of str
+    """
+    found = read_labels(output_path(output, "labels", run=name, id=id_dr3))
+    regions = found.regions
+
+    def pixels(image):
+        return None if image is None else image[..., *where].astype(np.float32)
+
+    layers = [Layer("similarity to the composite, 1 − b12", pixels(found.similarity))]
+    for number, light in enumerate(() if found.light is None else found.light, start=1):
+        layers.append(Layer(f"light of population {number} in {found.band}", pixels(light), unit="10 nJy"))
+    layers += maps_of(output_path(output, "fit_maps", run=name, id=id_dr3), where, "fitted")
+    path = output_path(output, "populations", run=name, id=id_dr3)
+    fitted = read_table(output_path(output, "fits", run=name, id=id_dr3))
     return RunView(
         name=name,
         title=Run(row["method"], row["norm"], row["metric"]).title(len(regions)),
-        labels=labels,
+        labels=found.labels[where],
         regions=regions,
-        composites=read_seds(data_paths.composites_path(output, name, id_dr3), len(regions), bands),
+        composites=read_seds(output_path(output, "composites", run=name, id=id_dr3), len(regions), bands),
         populations=read_seds(path, len(regions), bands) if path.is_file() else None,
-        confidence=images.get("CONFIDENCE"),
-        fraction=images.get("FRACTION"),
+        confidence=pixels(found.confidence),
+        fraction=pixels(found.fraction),
         layers=tuple(layers),
-        criteria=criteria,
+        criteria=found.criteria,
         number=(row["k_choice"], row["k_low"], row["k_high"]),
         quality=figures_of_quality(row),
-        features=feature_words(read_table(data_paths.region_features_path(output, name, id_dr3))),
+        features=feature_words(read_table(output_path(output, "region_features", run=name, id=id_dr3))),
         fits=fit_words(fitted),
     )
 
 
-def read_criteria(scores):
-    """Scores and errors of each criterion in the table of a label file, {name: array of shape (2, n_numbers)}."""
-    names = [name for name in scores.names if name != "n_clusters" and not name.endswith("_error")]
-    return {name: np.array([scores[name], scores[f"{name}_error"]], dtype=float) for name in names}
-
-
 def read_seds(path, n_clusters, bands):
-    """Flux and error of a table of SEDs in these bands, shape (2, n_clusters, n_bands), NaN where there are none."""
+    """Flux and error of a table of SEDs in these bands, (2, n_clusters, n_bands); NaN where the table has none."""
     table, seds = read_table(path), np.full((2, n_clusters, len(bands)), np.nan)
     if len(table):
         here = np.isin(table["band"], bands)
@@ -100,12 +107,18 @@ def read_seds(path, n_clusters, bands):
 
 
 def read_agreement(output, id_dr3, names, where):
-    """Rand indices of runs in the order of `names`, the most frequent region of each pixel, and its share as a layer.
+    """How runs agree: adjusted Rand indices, most frequent region of each pixel, and the share of runs that have it.
 
-    None, None and no layer where fewer than two runs were compared, or others than these.
+    Returns
+    -------
+    agreement : ndarray of shape (n_runs, n_runs), or None
+        In the order of `names`; None where fewer than two runs were compared, or other runs than these.
+    consensus : ndarray of shape (n_pixels,), or None
+    layers : tuple of Layer
+        The share of runs, or nothing.
     """
-    table = read_table(data_paths.agreement_path(output, id_dr3))
-    path = data_paths.consensus_path(output, id_dr3)
+    table = read_table(output_path(output, "agreement", id=id_dr3))
+    path = output_path(output, "consensus", id=id_dr3)
     if len(table) < 2 or set(table["run"]) != set(names) or not path.is_file():
         return None, None, ()
     order = [list(table["run"]).index(name) for name in names]
@@ -115,11 +128,11 @@ def read_agreement(output, id_dr3, names, where):
     return matrix, region.astype(int), (Layer("share of runs that agree on the region", share.astype(np.float32)),)
 
 
-# ---- numbers in words -------------------------------------------------------
+# ---- formatted numbers ------------------------------------------------------
 
 
 def measured(value, error):
-    """A value with its error, in words, to two digits of the error."""
+    """A value with its error as text, to two digits of the error."""
     if not np.isfinite(value):
         return "–"
     if not (np.isfinite(error) and 1e-4 < error < 1e5):
@@ -129,7 +142,7 @@ def measured(value, error):
 
 
 def figures_of_quality(row):
-    """The figures of quality of a row of the summary, {name and meaning: value}; records of long ago lack some."""
+    """The figures of quality in a row of the summary, {name and meaning: value}; older rows may lack some."""
     row = EMPTY | row
     values = {name: figure.in_words(row[name]) for name, figure in QUALITY.items()}
     values["bands_agree"] = measured(row["bands_agree"], row["bands_agree_err"])
@@ -140,12 +153,12 @@ def figures_of_quality(row):
 
 
 def in_unit(name, unit):
-    """The head of a column."""
+    """Title of a column with its unit."""
     return f"{name} [{unit}]" if str(unit or "") else name
 
 
 def feature_words(table):
-    """Columns of the table of features as strings."""
+    """Columns of the table of features as text."""
     words = {name: [str(value) for value in table[name]] for name in ("cluster", "kind") if name in table.colnames}
     for name in table.colnames:
         if f"{name}_err" in table.colnames and np.isfinite(table[name]).any():
@@ -155,7 +168,7 @@ def feature_words(table):
 
 
 def fit_words(table):
-    """Columns of the table of fits as strings, medians with the distance to both ends of the 16-84% range."""
+    """Columns of the table of fits as text: medians with the distances to both ends of the 16-84% range."""
     words = {"cluster": [str(value) for value in table["cluster"]]} if len(table) else {}
     for name in (each.removesuffix("_p50") for each in table.colnames if each.endswith("_p50")):
         columns = [np.ma.filled(np.ma.asarray(table[f"{name}_{end}"], dtype=float), np.nan) for end in QUANTILES]
@@ -167,7 +180,7 @@ def fit_words(table):
 
 
 def spread(low, middle, high):
-    """A median with the distances to both ends of its range, in words; the power of ten of all three stands behind."""
+    """A median with the distances to both ends of its range as text, with a common power of ten at the end."""
     if not np.isfinite(middle):
         return "–"
     power = int(np.floor(np.log10(abs(middle)))) if middle else 0
@@ -182,7 +195,7 @@ def spread(low, middle, high):
 
 
 def maps_of(path, where, what):
-    """Each image of a file whose error lies beside it under a name with _ERR, as a list of `Layer`."""
+    """The images of a FITS file as a list of `Layer`; the error of image NAME is image NAME_ERR."""
     if not path.is_file():
         return []
     with fits.open(path, memmap=False) as hdus:
@@ -195,5 +208,5 @@ def maps_of(path, where, what):
 
 
 def meaning_of(name):
-    """What a feature is; empty for other quantities."""
+    """Definition of a feature of SEDs; empty for other quantities."""
     return SED_FEATURES[name].meaning if name in SED_FEATURES else ""

@@ -6,6 +6,7 @@ Where nobody listens any more, as when a pipe is closed or a disk is full, the w
 import logging
 import socket
 import sys
+import warnings
 from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
@@ -69,8 +70,12 @@ def progress_bar(total, unit, done=0):
             bar.close()
 
 
-def replace_unencodable():
-    """Let streams write a question mark for a character that their encoding does not have."""
+def set_up_streams():
+    """Let streams write a question mark for a character that they cannot encode, and warnings be reported.
+
+    What a warning says is for the user; where in the code it was raised is not.
+    """
+    warnings.showwarning = lambda message, *_, **__: report(f"warning: {message}", "stderr")
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(errors="replace")

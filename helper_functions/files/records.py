@@ -7,25 +7,15 @@ result is changed, the record is marked as unfinished: whenever a call is ended,
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import time
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
-import data_paths
+from data_paths import output_path
 from helper_functions.files.saving import checksum, is_unchanged, save_json
 
-# What the results depend on; not the two files that users edit, main_clustering.py and data_paths.py.
-CODE = (
-    "distances.py",
-    "prepare_images.py",
-    "helper_functions/**/*.py",
-    "plots/**/*.py",
-    "plots/explorer/callbacks/*.js",
-)
 GALAXY = "galaxy"  # name of the record of what a galaxy leaves besides its runs
 WAIT = 0.1  # seconds between two looks at a lock that another call holds
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that have none
@@ -33,19 +23,6 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems tha
 
 class Busy(Exception):
     """Another call is at this galaxy."""
-
-
-def digest(*parts):
-    """Short digest of plain numbers, strings, lists and None."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-@cache
-def code_digest(patterns=CODE):
-    """Digest of the project's code, or of these files of it, so that results of other code are made again."""
-    root = Path(__file__).parents[2]
-    paths = sorted(path for pattern in patterns for path in root.glob(pattern))
-    return digest([[path.relative_to(root).as_posix(), checksum(path)] for path in paths])
 
 
 @contextmanager
@@ -78,17 +55,17 @@ def locked(path, wait=True):
 
 def galaxy_lock(output, id_dr3, wait=True):
     """Hold the lock of a galaxy: only one call works on it at a time."""
-    return locked(data_paths.record_path(output, id_dr3, "").with_name(".lock"), wait)
+    return locked(output_path(output, "record", id=id_dr3, name="").with_name(".lock"), wait)
 
 
 def save_record(output, id_dr3, name, **content):
     """Write the record `name` of a galaxy; the content is plain numbers, strings, lists and dictionaries."""
-    save_json(data_paths.record_path(output, id_dr3, name), content)
+    save_json(output_path(output, "record", id=id_dr3, name=name), content)
 
 
 def load_record(output, id_dr3, name):
     """Read a record of a galaxy; an empty dictionary where there is none that can be read."""
-    return read_record(data_paths.record_path(output, id_dr3, name))
+    return read_record(output_path(output, "record", id=id_dr3, name=name))
 
 
 def read_record(path):
@@ -102,19 +79,19 @@ def read_record(path):
 
 def recorded_runs(output, id_dr3):
     """Names of the runs of a galaxy that have a record, in alphabetical order."""
-    folder = data_paths.record_path(output, id_dr3, GALAXY).parent
+    folder = output_path(output, "record", id=id_dr3, name=GALAXY).parent
     return sorted(path.stem for path in folder.glob("*.json") if path.stem != GALAXY)
 
 
 def begun(output):
     """The galaxies that have a folder for records, a set of their ids as strings."""
-    folder = data_paths.record_path(output, "", GALAXY).parent
+    folder = output_path(output, "record", id="", name=GALAXY).parent
     return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def drop_record(output, id_dr3, name):
     """Remove a record; that it is missing is no error."""
-    data_paths.record_path(output, id_dr3, name).unlink(missing_ok=True)
+    output_path(output, "record", id=id_dr3, name=name).unlink(missing_ok=True)
 
 
 # ---- files ------------------------------------------------------------------

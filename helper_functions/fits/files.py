@@ -8,13 +8,13 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-import data_paths
-from helper_functions.files.records import code_digest
+from data_paths import output_path, output_paths
+from helper_functions.files.code import code_digest
 from helper_functions.files.saving import described, table_hdu
 from helper_functions.fits.property_maps import is_sum
 from helper_functions.fitting.bagpipes_fit import QUANTITIES, Fit
 from helper_functions.products.photometry import UNIT
-from helper_functions.products.pictures import FIT_PICTURES, possible_pictures
+from helper_functions.products.pictures import FIGURE_FORMATS, FIT_PICTURES
 
 PERCENTILES = (16, 50, 84)
 RANGE = ("p16", "p50", "p84")
@@ -153,7 +153,7 @@ def fits_table(tasks, fits_of, problems, magnification, regions, notes):
             row |= {f"{name}_{each}": value for each, value in zip(RANGE, values, strict=True)}
         row |= {"n_bands": fit.n_bands if fit else 0, "chi2": fit.chi2 if fit else np.nan}
         rows.append(row | {"status": OK if fit else FAILED, "note": "; ".join(filter(None, said))})
-    table = Table(rows, meta={"content": "stellar populations fitted to regions", "code": code_digest()})
+    table = Table(rows, meta={"content": "stellar populations fitted to regions", "code": code_digest("fits")})
     return described(table, FIT_COLUMNS | quantity_columns())
 
 
@@ -177,8 +177,9 @@ def fit_paths(output, run, id_dr3):
 
     The latter are maps from tables of other codes, which have any name.
     """
-    pictures = possible_pictures(output, run, id_dr3, FIT_PICTURES)
-    paths = data_paths.fits_path, data_paths.posteriors_path, data_paths.fit_maps_path
-    painted = data_paths.property_maps_path(output, run, id_dr3, "*")
-    painted = [path for ending in (".fits", ".png") for path in painted.parent.glob(f"{painted.stem}{ending}")]
-    return [*(path(output, run, id_dr3) for path in paths), *pictures, *painted]
+    place = {"run": run, "id": id_dr3}
+    paths = [output_path(output, name, **place) for name in ("fits", "posteriors", "fit_maps")]
+    pictures = output_paths(output, "run_picture", **place, picture=FIT_PICTURES, format=FIGURE_FORMATS)
+    others = output_path(output, "other_maps", **place, name="*")
+    others = [path for ending in (".fits", ".png") for path in others.parent.glob(f"{others.stem}{ending}")]
+    return [*paths, *pictures, *others]

@@ -7,12 +7,12 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-import data_paths
+from data_paths import output_path
 from helper_functions.composite_seds import best_fit_amplitude
-from helper_functions.files.records import code_digest
+from helper_functions.files.code import code_digest
 from helper_functions.files.saving import image_hdu
 from helper_functions.fitting.maps import paint
-from helper_functions.products.labels import read_clusters, read_light
+from helper_functions.products.labels import read_labels
 
 SUMS = (u.solMass, u.solMass / u.yr)  # what has such a unit is a sum over the region
 MASS_WEIGHTED = ("age", "ssfr")  # means over the stars, and not over their light
@@ -56,20 +56,20 @@ def region_light(output, run, id_dr3):
     FileNotFoundError
         Where there is no label file of the run.
     """
-    path = data_paths.clusters_path(output, run, id_dr3)
+    path = output_path(output, "labels", run=run, id=id_dr3)
     if not path.is_file():
         raise FileNotFoundError(f"there is no label file of run {run} of galaxy {id_dr3} ({path}): run it first")
-    labels, regions = read_clusters(path)
-    light, source = read_light(path), LIGHT
+    found = read_labels(path)
+    labels, light, source = found.labels, found.light, LIGHT
     if light is None:
         light, source = light_of_pixels(output, run, id_dr3, labels), PIXELS
-    return RegionLight(light, source, labels, regions, fits.getheader(path))
+    return RegionLight(light.astype(float), source, labels, found.regions, found.header)
 
 
 def light_of_pixels(output, run, id_dr3, labels):
     """Amplitude of each cluster's composite in its own pixels, float ndarray of shape (n_clusters, ny, nx)."""
-    table = Table.read(data_paths.composites_path(output, run, id_dr3))
-    with fits.open(data_paths.pixels_path(output, id_dr3), memmap=False) as hdus:
+    table = Table.read(output_path(output, "composites", run=run, id=id_dr3))
+    with fits.open(output_path(output, "pixels", id=id_dr3), memmap=False) as hdus:
         flux, error = (dict(zip(hdus["BANDS"].data["band"], hdus[name].data, strict=True)) for name in ("SCI", "ERR"))
     light = np.zeros((labels.max(initial=0), *labels.shape))
     for number, image in enumerate(light, start=1):
@@ -79,7 +79,7 @@ def light_of_pixels(output, run, id_dr3, labels):
     return light
 
 
-def paint_table(where, table, sums=None):
+def property_maps(where, table, sums=None):
     """Paint all columns of numbers of a table that is keyed by cluster.
 
     Parameters
@@ -116,7 +116,7 @@ def paint_table(where, table, sums=None):
 
 
 def read_quantities(table, n_clusters):
-    """{name: (values, errors, unit)} of the columns of `paint_table`, arrays of shape (n_clusters,), NaN if unknown."""
+    """{name: (values, errors, unit)} of the columns to be mapped, arrays of shape (n_clusters,), NaN if unknown."""
     if "cluster" not in table.colnames:
         raise ValueError(f"the table has no column cluster: it has {', '.join(table.colnames)}")
     clusters = [float(number) for number in table["cluster"]]
@@ -149,7 +149,7 @@ def read_quantities(table, n_clusters):
 def map_hdus(where, painted, note=""):
     """Painted maps as an `HDUList`: for each quantity an image, and its error, with the celestial WCS and the unit."""
     header = where.header.copy()
-    header["CODE"] = (code_digest(), "digest of the code that made this")
+    header["CODE"] = (code_digest("fits"), "digest of the code that made this")
     header["LIGHTOF"] = (where.source, "whose light places the regions")
     del header["COMMENT"]  # on labels
     header["COMMENT"] = "Sums are per pixel and add up to the total of all regions."

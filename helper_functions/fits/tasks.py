@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
-from helper_functions.files.records import code_digest, digest, locked
+from data_paths import output_path
+from helper_functions.files.code import code_digest, digest
+from helper_functions.files.records import locked
 from helper_functions.files.saving import save_fits
 from helper_functions.fits.files import read_fit, region_hdus
 from helper_functions.fitting.bagpipes_fit import PRIORS
@@ -14,20 +16,21 @@ from helper_functions.products.photometry import read_photometry
 from helper_functions.survey.catalogs import read_magnifications
 from helper_functions.survey.images import find_catalogs
 
-ENGINE = (  # the code that a fit depends on: the fits that there are stay when other code changes
-    *(f"helper_functions/fitting/{name}.py" for name in ("bagpipes_fit", "histories", "sed_model")),
-    "helper_functions/bagpipes_setup.py",
-    "helper_functions/filters.py",
-)
 WIDE = 0.1  # half of the 16-84% range of redshift over 1 + z, above which the note says so
 
 
 class FitInputs(NamedTuple):
-    """What the survey's catalogs and the user say of galaxies besides their images."""
+    """What fits depend on besides the photometry of regions."""
 
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    magnifications: dict | float | None  # id -> by lensing; or that of all galaxies; None where nothing is given
+    magnifications: dict  # id -> magnification by lensing
+    other_magnification: float  # of galaxies that are not among these; NaN: not known
     engine: str  # version of bagpipes
+    seed: int
+    sfh: str  # a key of SFHS
+    priors: dict  # name -> (lowest, highest)
+    redshift: str  # "fixed", or "catalog": with the catalog's error
+    error_floor: float | None  # see `read_photometry`
 
 
 class FitTask(NamedTuple):
@@ -50,8 +53,15 @@ class FitTask(NamedTuple):
         return np.hypot(self.error, self.shared[0])
 
 
-def load_fit_inputs(survey, settings):
+def load_fit_inputs(survey, targets, fits, seed):
     """`FitInputs` of the galaxies asked for.
+
+    Parameters
+    ----------
+    survey : Survey
+    targets : settings.Targets
+    fits : settings.Fits
+    seed : int
 
     Raises
     ------
@@ -62,39 +72,42 @@ def load_fit_inputs(survey, settings):
         engine = version("bagpipes")
     except PackageNotFoundError as problem:
         raise ValueError("--fit needs bagpipes: pip install bagpipes") from problem
-    magnifications = settings.magnification
-    if isinstance(magnifications, str):
-        _, path, _ = find_catalogs(settings.catalogs, settings.survey)
-        id_column = data_paths.SURVEYS[settings.survey].id_column
-        magnifications = read_magnifications(path, magnifications, settings.id_dr3_list, id_column)
-    return FitInputs(survey.redshifts, magnifications, engine)
+    found, others = {}, fits.magnification
+    if isinstance(fits.magnification, str):
+        _, path, _ = find_catalogs(targets.catalogs, targets.survey)
+        id_column = data_paths.SURVEYS[targets.survey].id_column
+        found = read_magnifications(path, fits.magnification, targets.id_dr3_list, id_column)
+        others = np.nan
+    own = {id_dr3: row.magnification for id_dr3, row in (targets.galaxies or {}).items() if row.magnification}
+    if others is None:
+        others = np.nan if own else 1.0
+    how = fits.fit_sfh, PRIORS | fits.fit_priors, fits.fit_redshift, fits.error_floor
+    return FitInputs(survey.redshifts, found | own, others, engine, seed, *how)
 
 
-def magnification_of(id_dr3, known):
+def magnification_of(id_dr3, inputs):
     """Magnification of a galaxy; NaN where others have one and this has none, 1 where nobody gives any."""
-    if isinstance(known.magnifications, dict):
-        return known.magnifications.get(id_dr3, np.nan)
-    return known.magnifications or 1.0
+    return inputs.magnifications.get(id_dr3, inputs.other_magnification)
 
 
-def notes_of(id_dr3, redshift, known, settings):
+def notes_of(id_dr3, redshift, inputs):
     """What is to be known of the fits of a galaxy, a list of str."""
-    notes, error = [], half_range(id_dr3, known)
-    taken = {"fixed": "taken as known", "catalog": "a Gaussian of that width is taken"}[settings.fit_redshift]
+    notes, error = [], half_range(id_dr3, inputs)
+    taken = {"fixed": "taken as known", "catalog": "a Gaussian of that width is taken"}[inputs.redshift]
     if error > WIDE * (1 + redshift):
         notes.append(f"the redshift is uncertain by {error:.2g}: {taken}")
-    elif settings.fit_redshift == "catalog" and np.isfinite(redshift) and not np.isfinite(error):
+    elif inputs.redshift == "catalog" and np.isfinite(redshift) and not np.isfinite(error):
         notes.append("the uncertainty of the redshift is not known: it is taken as known")
-    if not np.isfinite(magnification_of(id_dr3, known)):
+    if not np.isfinite(magnification_of(id_dr3, inputs)):
         notes.append("the magnification is not known: 1 is taken")
     return notes
 
 
-def region_tasks(id_dr3, run, known, settings):
+def region_tasks(id_dr3, run, folder, inputs):
     """`FitTask` of each region of a run, from its table of populations: its SED, as bright as all of its light."""
-    photometry = read_photometry(settings.output, run, id_dr3, floor=settings.error_floor)
-    redshift_error = half_range(id_dr3, known) if settings.fit_redshift == "catalog" else 0.0
-    how = [settings.fit_sfh, PRIORS | settings.fit_priors, settings.seed, known.engine, code_digest(ENGINE)]
+    photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
+    redshift_error = half_range(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
+    how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
     tasks = []
     of_regions = zip(photometry.clusters.tolist(), *photometry.as_bright_as_totals(), strict=True)
     for cluster, flux, error, shared in of_regions:
@@ -105,42 +118,33 @@ def region_tasks(id_dr3, run, known, settings):
     return tasks
 
 
-def half_range(id_dr3, known):
+def half_range(id_dr3, inputs):
     """Half of the 16-84% range of a galaxy's redshift; NaN where it is not known."""
-    low, _, high = known.redshifts.get(id_dr3, (np.nan,) * 3)
+    low, _, high = inputs.redshifts.get(id_dr3, (np.nan,) * 3)
     return (high - low) / 2
 
 
-def path_of(task, settings):
-    """Where the fit of a region lies."""
-    return data_paths.region_fit_path(settings.output, task.run, task.id_dr3, task.cluster)
+def path_of(task, folder):
+    """Where the fit of a region lies in an output folder."""
+    return output_path(folder, "region_fit", run=task.run, id=task.id_dr3, cluster=task.cluster)
 
 
-def is_fitted(task, settings):
+def is_fitted(task, folder):
     """Whether the fit of a region is there, of the same photometry, settings and code."""
-    return fit_of(task, settings) is not None
+    return fit_of(task, folder) is not None
 
 
-def fit_of(task, settings):
+def fit_of(task, folder):
     """`Fit` of a region, from its file; None where it is not fitted."""
-    return read_fit(path_of(task, settings), task.fingerprint)
+    return read_fit(path_of(task, folder), task.fingerprint)
 
 
-def fit_region(task, *, settings, fit):
+def fit_region(task, *, folder, overwrite, fit):
     """Fit one region and save it; while another call does the same, it is waited for."""
-    path = path_of(task, settings)
+    path = path_of(task, folder)
     with locked(path.with_name(f".{path.name}.lock")):
-        if is_fitted(task, settings) and not settings.overwrite:
+        if is_fitted(task, folder) and not overwrite:
             return
-        found = fit(
-            task.bands,
-            np.array(task.flux),
-            np.array(task.error),
-            task.redshift,
-            shared=np.nan_to_num(task.shared),
-            redshift_error=task.redshift_error,
-            sfh=settings.fit_sfh,
-            priors=PRIORS | settings.fit_priors,
-            seed=settings.seed,
-        )
-        save_fits(path, region_hdus(found, task))
+        photometry = task.bands, np.array(task.flux), np.array(task.error), task.redshift
+        errors = {"shared": np.nan_to_num(task.shared), "redshift_error": task.redshift_error}
+        save_fits(path, region_hdus(fit(*photometry, **errors), task))

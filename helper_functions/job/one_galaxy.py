@@ -1,219 +1,211 @@
-"""The files and records of one galaxy: what is done already, what no longer holds, and saving what is new."""
+"""One galaxy from end to end: what is left to do of it is done by the story that is given, saved and recorded."""
 
+import time
 import traceback
-from typing import NamedTuple
+from contextlib import contextmanager
 
-import data_paths
+from data_paths import output_path
+from helper_functions.composite_seds import composite_seds
 from helper_functions.explorer.index import save_thumbnail
-from helper_functions.explorer.pages import explorer_paths, page_or_warning
+from helper_functions.explorer.pages import renew_page
 from helper_functions.files.records import (
     GALAXY,
-    code_digest,
     describe_files,
-    digest,
     drop_record,
-    files_unchanged,
-    load_record,
+    galaxy_lock,
     recorded_runs,
     remove_files,
     save_record,
 )
-from helper_functions.files.saving import save_fits, save_table
-from helper_functions.fits.files import fit_paths
-from helper_functions.job.settings import AMOUNTS, LABELS, ONE_GALAXY, PIXELS, SETTINGS
-from helper_functions.methods import METHODS
-from helper_functions.products.exports import possible_exports
-from helper_functions.products.features import feature_hdus
-from helper_functions.products.labels import consensus_hdus, label_hdus, read_clusters
-from helper_functions.products.pictures import (
-    GALAXY_PICTURES,
-    RUN_PICTURES,
-    possible_pictures,
-    save_galaxy_pictures,
-    save_run_pictures,
-)
-from helper_functions.products.runs import Run
+from helper_functions.files.saving import save_fits, save_table, save_text
+from helper_functions.job.galaxy_records import GalaxyRecords, possible_files, run_fingerprints
+from helper_functions.job.workers import cached_survey
+from helper_functions.pixel_seds import no_pixels
+from helper_functions.products.exports import write_exports
+from helper_functions.products.features import feature_hdus, feature_maps
+from helper_functions.products.labels import consensus_hdus, label_hdus, read_labels
+from helper_functions.products.pictures import pictures_record, save_galaxy_pictures, save_run_pictures
+from helper_functions.products.pixels import cutout_to_fits
+from helper_functions.products.registration import galaxy_registration, survey_shifts
+from helper_functions.products.results import GalaxyResult, number_record, read_run_result, run_panel, run_result
 from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
-from helper_functions.quality.compare_runs import agreement_table
-
-TABLES = {  # of a run: what `sed_tables` calls them, and where they go
-    "composites": data_paths.composites_path,
-    "populations": data_paths.populations_path,
-    "budget": data_paths.budget_path,
-    "features": data_paths.region_features_path,
-}
+from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
+from plots.style import cluster_colours
 
 
-class Fingerprints(NamedTuple):
-    """What results are to be made from, as digests: the same digest stands for the same files, settings and code."""
-
-    pixels: str  # of what decides which pixels a galaxy has
-    runs: dict  # Run -> of what decides its result
-
-    def of(self, id_dr3, settings):
-        """The same for one galaxy, where there are settings for it alone."""
-        mine = [getattr(settings, name).get(id_dr3) for name, each in SETTINGS.items() if each.changes == ONE_GALAXY]
-        if all(value is None for value in mine):
-            return self
-        return Fingerprints(digest(self.pixels, mine), {run: digest(each, mine) for run, each in self.runs.items()})
-
-
-def run_fingerprints(survey_digest, settings, runs):
-    """`Fingerprints` for these runs.
-
-    Every setting counts but those of which SETTINGS says that they change nothing: one that is forgotten there costs
-    time, and never leaves old results in place.
-    """
-    values = {
-        part: [getattr(settings, name) for name, setting in SETTINGS.items() if setting.changes == part]
-        for part in (PIXELS, LABELS)
-    }
-    pixels = digest(code_digest(), survey_digest, values[PIXELS])
-    return Fingerprints(pixels, {run: digest(pixels, list(run), values[LABELS]) for run in runs})
-
-
-class GalaxyStore:
-    """What is on disk of one galaxy, and what one call puts there; its lock must be held.
+def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, provenance, wait):
+    """Do what is left to do of one galaxy, and leave a record of each run.
 
     Parameters
     ----------
     id_dr3 : int
-    settings : Settings
-    asked : Fingerprints
+    cluster_galaxy : callable
+        `cluster_galaxy(galaxy, settings)` takes a `Galaxy` from the survey's images to its results.
+    open_survey : callable
     runs : list of Run
-        Those that the call is to do; criteria are shown for the first of them, and it is checked the most.
+    refused : dict
+        Run -> reason, of those that have no meaning.
+    settings : Settings
+    provenance : Provenance
+        What the call sees, which this process must see, too.
+    wait : bool
+        Whether to wait for another call that is at this galaxy; if not, Busy is raised.
+
+    Returns
+    -------
+    rows : list of dict
+        The galaxy's rows of the summary, one for each run.
+    is_new : bool
+        Whether anything was made: not where all was done before.
+    """
+    targets, output = settings.targets, settings.output
+    survey = cached_survey(open_survey, targets.catalogs, targets.survey, output.output, provenance)
+    fingerprints = run_fingerprints(survey.digest, settings.pixels, settings.clustering, [*runs, *refused])
+    with galaxy_lock(output.output, id_dr3, wait):
+        galaxy = Galaxy(survey, id_dr3, settings, fingerprints, runs)
+        galaxy.rows |= {run: galaxy.save_failure(run, reason, "refused") for run, reason in refused.items()}
+        is_new = not galaxy.is_done()
+        try:
+            if not galaxy.is_complete():
+                cluster_galaxy(galaxy, settings)
+            elif not galaxy.has_page():
+                renew_page(output.output, id_dr3)
+            for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
+                write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
+        except Exception as problem:  # it ends this galaxy, and no other
+            galaxy.save_failures(galaxy.runs_to_do() or runs, problem)
+        return [galaxy.rows[run] for run in (*runs, *refused)], is_new
+
+
+class Galaxy(GalaxyRecords):
+    """A galaxy that is worked on; its lock must be held. Other parameters are those of `GalaxyRecords`.
+
+    Parameters
+    ----------
+    survey : Survey
     """
 
-    def __init__(self, id_dr3, settings, asked, runs):
-        self.id_dr3, self.settings, self.output = id_dr3, settings, settings.output
-        self.asked, self.runs = asked.of(id_dr3, settings), runs
+    def __init__(self, survey, *records):
+        super().__init__(*records)
+        self.survey = survey
+        self.rows = {run: row for run in self.runs if (row := self.done_row(run))}  # of the summary
+        self._made = {}  # Run -> its label image, regions and composites, of those that were done now
 
-    def criteria(self, run):
-        """Criteria to be shown for a run besides the one that chooses the number of clusters: what a picture shows."""
-        drawn = self.settings.pictures == "all"
-        chooses = drawn and self.settings.n_clusters == "auto" and not METHODS[run.method].finds_number
-        return self.settings.criteria_shown if chooses and self.is_first(run) else []
+    # ---- what the story asks for --------------------------------------------
 
-    def is_first(self, run):
-        """Whether a run is the first of this call, of which more is found out than of the others."""
-        return run == self.runs[0]
+    def registration(self):
+        """`Registration` of the bands at the galaxy; None where images are taken as they are."""
+        if self.settings.pixels.registration == "none":
+            return None
+        return galaxy_registration(self.survey, self.id_dr3, survey_shifts(self.survey, self.output))
 
-    def is_done(self):
-        """Whether nothing is left to do for the runs of this call."""
-        return all(self.done_row(run) for run in self.runs) and self.is_complete()
+    def runs_to_do(self):
+        """Runs without results."""
+        return [run for run in self.runs if run not in self.rows]
 
-    def done_row(self, run):
-        """The row of a run that is done just as asked; None where it is not."""
-        record = self._record(run.name)
-        done = (
-            not self.settings.overwrite
-            and record.get("fingerprint") == self.asked.runs[run]
-            and self._shows_enough(record)
-            and set(self.criteria(run)) <= set(record["criteria"])
-            and self.is_first(run) <= record.get("is_checked", False)
-            and self._stands(record)
-        )
-        return record["row"] if done else None
-
-    def n_clusters(self, run):
-        """Clusters that a run has found, be it with other settings; None where there is no record of that."""
-        row = self._record(run.name).get("row", {})
-        return row["n_clusters"] if row.get("status") == OK else None
-
-    def is_complete(self):
-        """Whether what the galaxy leaves besides its runs is there, of the same pixels, with all runs that hold."""
-        record, content = self._record(GALAXY), self._galaxy_content()
-        same = all(record.get(name) == value for name, value in content.items())
-        same = same and record.get("explorer", False) >= self.settings.explorer
-        return same and self._shows_enough(record) and files_unchanged(self.output, record["files"])
-
-    def _shows_enough(self, record):
-        """Whether a record is of a result with all the pictures that are asked for, in the format asked for."""
-        amounts = [AMOUNTS.index(amount) for amount in (record["pictures"], self.settings.pictures)]
-        return record["figure_format"] == self.settings.figure_format and amounts[0] >= amounts[1]
-
-    def _galaxy_content(self):
-        panels = [[run.name, row["settings"]] for run, row in self.valid_runs()]
-        return {"pixels": self.asked.pixels, "panels": panels, "cubes": self.settings.pixel_cubes}
-
-    def _pictures_asked(self):
-        return {"pictures": self.settings.pictures, "figure_format": self.settings.figure_format}
-
-    def valid_runs(self):
-        """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
-        records = {name: self._record(name) for name in recorded_runs(self.output, self.id_dr3)}
-        first = [run.name for run in self.runs]
-        names = sorted(records, key=lambda name: (first.index(name) if name in first else len(first), name))
-        rows = [records[name]["row"] for name in names if self._holds(records[name])]
-        return [(Run(row["method"], row["norm"], row["metric"]), row) for row in rows]
-
-    def clusters(self, run):
-        """The label image of a run, int of shape (ny, nx), and the region numbers of its clusters, (n_clusters,)."""
-        return read_clusters(data_paths.clusters_path(self.output, run.name, self.id_dr3))
-
-    # ---- saving -------------------------------------------------------------
-
-    def begin(self):
-        """Make room for the galaxy's pixels: what was made of other pixels no longer holds, and is removed."""
-        self._clear(GALAXY)
-        for name in recorded_runs(self.output, self.id_dr3):
-            if self._record(name).get("pixels") != self.asked.pixels:
-                self._clear(name)
-                drop_record(self.output, self.id_dr3, name)
-
-    def save_galaxy(self, result, cubes):
-        """Save the galaxy's pixels, maps, how far its runs agree, and pictures, for which `begin` has made room.
+    def begin(self, cutout, mask, snr):
+        """Make room for these pixels: results of other pixels are removed.
 
         Parameters
         ----------
-        result : GalaxyResult
-        cubes : HDUList
-            From `cutout_to_fits`.
-        """
-        pixels, table, regions, maps = self._galaxy_files()
-        content, saved = self._galaxy_content() | self._pictures_asked(), []
-        if self.settings.pixel_cubes:
-            save_fits(pixels, cubes)
-            saved.append(pixels)
-        if result.maps and self.settings.pixel_cubes:
-            save_fits(maps, feature_hdus(result.maps, result.cutout))
-            saved.append(maps)
-        if result.agreement is not None:
-            save_table(table, agreement_table(result.agreement))
-            save_fits(regions, consensus_hdus(result.cutout, result.agreement))
-            saved += [table, regions]
-        saved += save_galaxy_pictures(result, self.settings).values()
-        if self.settings.explorer and result.panels:
-            saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
-        page = page_or_warning(self.output, self.id_dr3) if self.settings.explorer else None
-        saved += [page] if page else []
-        files = describe_files(self.output, saved)
-        save_record(self.output, self.id_dr3, GALAXY, files=files, explorer=page is not None, **content)
+        cutout : Cutout
+        mask : bool ndarray of shape (ny, nx)
+            The selected pixels.
+        snr : ndarray of shape (ny, nx)
+            That the threshold refers to.
 
-    def save_run(self, result, seconds):
-        """Save what a run gave; return its row of the summary."""
-        run, output, fingerprint = result.run, self.output, self.asked.runs[result.run]
-        labels = data_paths.clusters_path(output, run.name, self.id_dr3)
+        Raises
+        ------
+        NoPixels
+            Where no pixel is selected; what is known of the galaxy is saved nevertheless.
+        """
+        pixels = self.settings.pixels
+        self.result = GalaxyResult(cutout, mask, snr, pixels.snr_thresh, snr_bands=pixels.snr_bands)
+        self._clear(GALAXY)
+        for name in recorded_runs(self.output, self.id_dr3):
+            if self.record(name).get("pixels") != self.fingerprints.pixels:
+                self._clear(name)
+                drop_record(self.output, self.id_dr3, name)
+        if not mask.any():
+            self._save_galaxy()
+            raise no_pixels(cutout, snr, pixels.snr_thresh, pixels.snr_bands)
+        # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the
+        # same.
+        staying = [run for run, _ in self.valid_runs() if run in self.rows or run not in self.runs]
+        self._known_regions = [region_map(*self._labels_of(run)) for run in staying]
+
+    @contextmanager
+    def recording(self, run):
+        """Do a run in this block: what goes wrong is recorded as its failure, and costs the other runs nothing."""
+        self._start = time.perf_counter()
+        try:
+            yield
+        except Exception as problem:
+            self.save_failures([run], problem)
+
+    def save_run(self, run, seds, clustering, composites, populations, quality):
+        """Save what a run gave: labels, tables, pictures, and its row of the summary.
+
+        Parameters
+        ----------
+        run : Run
+        seds : PixelSEDs
+        clustering : Clustering
+        composites : CompositeSEDs
+        populations : PopulationSEDs or None
+        quality : dict
+        """
+        from helper_functions.products.ds9_regions import ds9_text  # which takes a third of a second to load
+
+        settings, fingerprint = self.settings, self.fingerprints.runs[run]
+        found = seds, clustering, composites, populations, quality
+        result = run_result(run, self.result.cutout, *found, settings.clustering.features)
+        regions = match_regions(result.labels, self._known_regions)
+        result = result._replace(regions=regions, maps=self._feature_maps(seds))
         self._clear(run.name)
-        save_fits(labels, label_hdus(result, self.settings, fingerprint))
-        tables = {self._path(name, run.name): table for name, table in sed_tables(result).items()}
-        for path, table in tables.items():
-            save_table(path, table)
-        pictures = save_run_pictures(result, self.settings)
-        row = ok_row(result, pictures, seconds()) | settings_columns(self.settings, fingerprint)
-        criteria = list(result.clustering.scores)
-        files = describe_files(output, [labels, *tables, *pictures.values()])
-        self._save_run_record(run, row, files, criteria, is_checked=self.is_first(run))
-        return row
+        contents = {"labels": label_hdus(result, settings.pixels, settings.clustering.seed, fingerprint)}
+        files = []
+        for name, content in (contents | sed_tables(result)).items():
+            files.append(output_path(self.output, name, run=run.name, id=self.id_dr3))
+            (save_fits if name in contents else save_table)(files[-1], content)
+        files.append(output_path(self.output, "ds9_regions", run=run.name, id=self.id_dr3))
+        save_text(files[-1], ds9_text(result.labels, result.cutout.wcs, cluster_colours(regions), result.title))
+        pictures = save_run_pictures(result, settings.output)
+        row = ok_row(result, pictures, time.perf_counter() - self._start)
+        self.rows[run] = row | settings_columns(settings.pixels, settings.clustering, fingerprint)
+        self._save_run_record(run, files, pictures.values(), number_record(clustering))
+        self._made[run] = result.labels, regions, composites
+        self._known_regions.append(region_map(result.labels, regions))
+
+    def finish(self, seds):
+        """Draw what is not drawn yet, compare all runs, and save what the galaxy leaves besides them.
+
+        Parameters
+        ----------
+        seds : PixelSEDs
+        """
+        for run in [run for run in self.runs if self.rows[run]["status"] == OK and not self.is_drawn(run)]:
+            self._draw_again(run, seds)
+        maps = self._feature_maps(seds)
+        self.result = self.result._replace(wavelengths=seds.wavelengths, edges=seds.edges, maps=maps)
+        if runs := self.valid_runs():
+            panels = [run_panel(run, row, *self._found_by(run, seds)) for run, row in runs]
+            regions = [region_map(each.labels, each.regions) for each in panels]
+            found = agreement([run.name for run, _ in runs], regions)
+            self.result = self.result._replace(panels=tuple(panels), agreement=found)
+        self._save_galaxy()
+
+    # ---- failures -----------------------------------------------------------
 
     def save_failure(self, run, problem, status=None):
-        """Record that a run failed; return its row. A result that holds is never replaced by a failure."""
+        """Record that a run failed; return its row. A valid result is never replaced by a failure."""
         row = failed_row(self.id_dr3, run, problem, status)
-        row |= settings_columns(self.settings, self.asked.runs[run])
-        if not self._holds(self._record(run.name)):
+        row |= settings_columns(self.settings.pixels, self.settings.clustering, self.fingerprints.runs[run])
+        self.rows[run] = row
+        if not self.is_valid(self.record(run.name)):
             self._clear(run.name)
-            self._save_run_record(run, row)
+            self._save_run_record(run)
         return row
 
     def save_failures(self, runs, problem):
@@ -221,58 +213,89 @@ class GalaxyStore:
         rows = [self.save_failure(run, problem) for run in runs]
         if any(row["status"] == FAILED for row in rows) and not isinstance(problem, OSError | ValueError):
             traceback.print_exception(problem)
-        return rows
 
-    def _save_run_record(self, run, row, files=None, criteria=(), is_checked=False):
+    # ---- parts --------------------------------------------------------------
+
+    def _feature_maps(self, seds):
+        """Maps of features of the pixels, which take time only where they are kept or drawn."""
+        output = self.settings.output
+        if self.result.maps is None and (output.pixel_cubes or output.pictures == "all"):
+            self.result = self.result._replace(maps=feature_maps(seds, self.result.mask.shape))
+        return self.result.maps
+
+    def _labels_of(self, run):
+        found = read_labels(output_path(self.output, "labels", run=run.name, id=self.id_dr3))
+        return found.labels, found.regions
+
+    def _found_by(self, run, seds):
+        """Labels, regions and composites of a run that was made now or by an earlier call."""
+        if run in self._made:
+            return self._made[run]
+        labels, regions = self._labels_of(run)
+        return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=self.settings.clustering.seed)
+
+    def _draw_again(self, run, seds):
+        """Draw the pictures of a run whose results are done."""
+        record, settings = self.record(run.name), self.settings
+        self._forget_pictures(run, record)
+        saved = self.output, run, record["row"], record["number"]
+        result = read_run_result(*saved, self.result.cutout, seds, settings.clustering)
+        pictures = save_run_pictures(result._replace(maps=self._feature_maps(seds)), settings.output)
+        record["row"]["pictures"] = " ".join(pictures)
+        self.rows[run] = record["row"]
+        drawn = {"pictures": pictures_record(settings.output)}
+        drawn["picture_files"] = describe_files(self.output, pictures.values())
+        save_record(self.output, self.id_dr3, run.name, **(record | drawn))
+
+    def _forget_pictures(self, run, record):
+        """Remove the pictures of a run, and record that it has none."""
+        remove_files(self.output, record["picture_files"])
+        save_record(self.output, self.id_dr3, run.name, **(record | {"pictures": None, "picture_files": {}}))
+
+    def _save_galaxy(self):
+        """Save pixels, maps, how far runs agree, and pictures, for which `begin` has made room."""
+        result, output, save = self.result, self.settings.output, {}
+        if output.pixel_cubes:
+            save["pixels"] = cutout_to_fits(result.cutout, result.mask, self.settings.pixels)
+        if output.pixel_cubes and result.maps:
+            save["feature_maps"] = feature_hdus(result.maps, result.cutout)
+        if result.agreement is not None:
+            save["agreement"] = agreement_table(result.agreement)
+            save["consensus"] = consensus_hdus(result.cutout, result.agreement)
+        content, saved = self.galaxy_content(), []
+        for name, data in save.items():
+            saved.append(output_path(self.output, name, id=self.id_dr3))
+            (save_table if name == "agreement" else save_fits)(saved[-1], data)
+        saved += save_galaxy_pictures(result, output).values()
+        if output.explorer and result.panels:
+            saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
+        content |= {"pictures": pictures_record(output), "files": describe_files(self.output, saved)}
+        save_record(self.output, self.id_dr3, GALAXY, **content, page=None, page_files={})
+        if output.explorer:
+            renew_page(self.output, self.id_dr3)
+
+    def _save_run_record(self, run, files=(), pictures=(), number=None):
+        settings = {name: value for name, value in self.settings.as_dict().items() if name != "id_dr3_list"}
         save_record(
             self.output,
             self.id_dr3,
             run.name,
-            row=row,
-            fingerprint=self.asked.runs[run],
-            pixels=self.asked.pixels,
-            criteria=list(criteria),
-            is_checked=is_checked,
-            **self._pictures_asked(),
-            settings={name: value for name, value in self.settings._asdict().items() if name != "id_dr3_list"},
-            files=files or {},
+            row=self.rows[run],
+            fingerprint=self.fingerprints.runs[run],
+            pixels=self.fingerprints.pixels,
+            number=number or {"scores": {}, "notes": []},
+            is_checked=self.is_first(run) and bool(files),
+            pictures=pictures_record(self.settings.output),
+            picture_files=describe_files(self.output, pictures),
+            settings=settings | {"galaxies": self.own},
+            files=describe_files(self.output, files),
         )
-
-    # ---- parts --------------------------------------------------------------
-
-    def _record(self, name):
-        return load_record(self.output, self.id_dr3, name)
-
-    def _stands(self, record):
-        """Whether a record is of a run that ended well, and its files are as it left them."""
-        return record.get("row", {}).get("status") == OK and files_unchanged(self.output, record["files"])
-
-    def _holds(self, record):
-        """Whether it stands and is of the pixels asked for."""
-        return record.get("pixels") == self.asked.pixels and self._stands(record)
 
     def _clear(self, name):
         """Mark a record as unfinished and remove its files, of which some may be there without a record."""
-        files = self._record(name).get("files", {})
+        record = self.record(name)
+        files = {**record.get("files", {}), **record.get("picture_files", {}), **record.get("page_files", {})}
         save_record(self.output, self.id_dr3, name, files=files)
         remove_files(self.output, files)
-        for path in self._possible_files(name):
+        for path in possible_files(self.output, self.id_dr3, name):
             path.unlink(missing_ok=True)
-
-    def _path(self, table, run):
-        return TABLES[table](self.output, run, self.id_dr3)
-
-    def _galaxy_files(self):
-        """Cubes, agreement, consensus and maps of features: what the galaxy leaves besides its runs and pictures."""
-        paths = data_paths.pixels_path, data_paths.agreement_path, data_paths.consensus_path
-        return [path(self.output, self.id_dr3) for path in (*paths, data_paths.feature_maps_path)]
-
-    def _possible_files(self, name):
-        """Every file that a run, or the galaxy itself, may leave, with what was fitted to the regions of the run."""
-        output, id_dr3 = self.output, self.id_dr3
-        if name == GALAXY:
-            pictures = [path for each in GALAXY_PICTURES for path in possible_pictures(output, each, id_dr3, [each])]
-            return [*self._galaxy_files(), *explorer_paths(output, id_dr3), *pictures]
-        files = [data_paths.clusters_path(output, name, id_dr3), *(self._path(each, name) for each in TABLES)]
-        pictures = possible_pictures(output, name, id_dr3, RUN_PICTURES)
-        return files + possible_exports(output, name, id_dr3) + fit_paths(output, name, id_dr3) + pictures

@@ -1,4 +1,4 @@
-"""The tables of the README and of OPTIONS.md, made from the registries: python -m helper_functions.job.readme_tables
+"""The tables of the pages, made from the registries: python -m helper_functions.job.readme_tables
 
 Each table stands between two comments, and is replaced by what the registries say now.
 """
@@ -6,6 +6,7 @@ Each table stands between two comments, and is replaced by what the registries s
 import re
 from pathlib import Path
 
+from data_paths import OUTPUTS
 from distances import METRICS
 from helper_functions.job.settings import SETTINGS, flag_of
 from helper_functions.methods import METHODS
@@ -19,7 +20,7 @@ from helper_functions.quality.metrics import QUALITY
 from helper_functions.sed_features import SED_FEATURES
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "helper_functions" / "OPTIONS.md")
+PAGES = (ROOT / "README.md", *sorted(ROOT.glob("helper_functions/**/*.md")))
 TABLE = r"(?P<start><!-- table: (?P<name>\w+) -->\n).*?(?P<end><!-- end of table -->)"
 
 
@@ -38,6 +39,30 @@ def settings_table():
     return table(
         ("setting", "flag", "meaning"),
         [(f"`{name.upper()}`", f"`{flag_of(name)}`", setting.meaning) for name, setting in SETTINGS.items()],
+    )
+
+
+# The files that people open, which the front page names.
+FRONT = (
+    "page_index",
+    "summary",
+    "labels",
+    "populations",
+    "composites",
+    "region_features",
+    "run_picture",
+    "galaxy_picture",
+    "regions",
+    "fits",
+)
+
+
+def outputs_table(names):
+    """Table of these kinds of files, with parts of their names that differ in angle brackets."""
+    patterns = [OUTPUTS[name].pattern.replace("{", "<").replace("}", ">") for name in names]
+    meanings = [OUTPUTS[name].meaning for name in names]
+    return table(
+        ("file", "content"), [(f"`{each}`", meaning) for each, meaning in zip(patterns, meanings, strict=True)]
     )
 
 
@@ -60,6 +85,8 @@ def features_table():
 
 
 TABLES = {
+    "front_outputs": lambda: outputs_table(FRONT),
+    "more_outputs": lambda: outputs_table([name for name in OUTPUTS if OUTPUTS[name].meaning and name not in FRONT]),
     "settings": settings_table,
     "methods": methods_table,
     "norms": lambda: meanings("norm", NORMS),

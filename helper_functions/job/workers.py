@@ -3,8 +3,8 @@
 import warnings
 from typing import NamedTuple
 
-import data_paths
-from helper_functions.files.records import code_digest
+from data_paths import output_path
+from helper_functions.files.code import code_digest
 
 
 class WorkerDied(RuntimeError):
@@ -27,21 +27,26 @@ class Provenance(NamedTuple):
 SURVEYS = {}  # of this process, one at most: folder -> Survey
 
 
-def cache_survey(survey, settings):
+def cache_survey(survey, catalogs):
     """Keep a survey for the work that this process does; return `Provenance`, which goes to all workers."""
     SURVEYS.clear()
-    SURVEYS[settings.catalogs] = survey
+    SURVEYS[catalogs] = survey
     return Provenance(code_digest(), survey.digest)
 
 
-def cached_survey(open_survey, settings, provenance):
+def cached_survey(open_survey, catalogs, name, output, provenance):
     """The survey as this process sees it, which is opened once.
 
     Parameters
     ----------
     open_survey : callable
         open_survey(folder, ids, survey) -> Survey
-    settings : Settings
+    catalogs : path
+        Folder of the survey.
+    name : str
+        A key of `data_paths.SURVEYS`.
+    output : path
+        Output folder.
     provenance : Provenance
         What the call sees.
 
@@ -52,17 +57,17 @@ def cached_survey(open_survey, settings, provenance):
     """
     if code_digest() != provenance.code:
         raise WorkerDiffers("a worker has another version of the project than the call: start it again with this one")
-    survey = SURVEYS.get(settings.catalogs)
+    survey = SURVEYS.get(catalogs)
     if survey is None or survey.digest != provenance.files:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the call has said it
-                survey = open_survey(settings.catalogs, (), settings.survey)
+                survey = open_survey(catalogs, (), name)
         except (OSError, ValueError) as problem:
             raise WorkerDiffers(f"a worker cannot read the survey that the call reads ({problem})") from problem
-        cache_survey(survey, settings)
+        cache_survey(survey, catalogs)
     if survey.digest != provenance.files:
-        raise WorkerDiffers(f"a worker sees other files in {settings.catalogs} than the call, or of another time")
-    if not data_paths.settings_path(settings.output).is_file():
-        raise WorkerDiffers(f"a worker does not see the output folder {settings.output} of the call")
+        raise WorkerDiffers(f"a worker sees other files in {catalogs} than the call, or of another time")
+    if not output_path(output, "settings").is_file():
+        raise WorkerDiffers(f"a worker does not see the output folder {output} of the call")
     return survey

@@ -14,7 +14,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
 from helper_functions.files.saving import described, save_text
 from helper_functions.filters import known_bands, load_filter, sedpy_name
 from helper_functions.products.photometry import TABLES, read_photometry
@@ -69,29 +69,25 @@ def write_exports(output, run, id_dr3, codes, floor=None):
     ValueError
         For a band without a filter curve.
     """
-    for kind in [kind for kind, path in TABLES.items() if codes and path(output, run, id_dr3).is_file()]:
+    for kind in [kind for kind in TABLES if codes and output_path(output, kind, run=run, id=id_dr3).is_file()]:
         photometry = read_photometry(output, run, id_dr3, kind, floor)
         for code in codes if len(photometry.clusters) else []:
             export = EXPORTS[code]
             for name, text in export.shared(photometry.bands).items():
-                path = data_paths.export_path(output, code, "filters", name)
+                path = output_path(output, "export_filters", code=code, name=name)
                 if not path.is_file() or path.read_text() != text:
                     save_text(path, text)
             for quantity in QUANTITIES:
                 for ending, text_of in export.files.items():
-                    path = data_paths.export_path(output, code, run, _name(id_dr3, kind, quantity) + ending)
+                    content = f"{kind}_{quantity}{ending}"
+                    path = output_path(output, "export", code=code, run=run, id=id_dr3, content=content)
                     save_text(path, text_of(photometry, quantity))
 
 
-def possible_exports(output, run, id_dr3):
-    """Every file that `write_exports` may have written of a run on a galaxy, but for those that galaxies share."""
-    return [
-        data_paths.export_path(output, code, run, _name(id_dr3, kind, quantity) + ending)
-        for code, export in EXPORTS.items()
-        for kind in TABLES
-        for quantity in QUANTITIES
-        for ending in export.files
-    ]
+def export_contents():
+    """What names of exported files end with, after the id."""
+    endings = {ending for export in EXPORTS.values() for ending in export.files}
+    return [f"{kind}_{quantity}{ending}" for kind in TABLES for quantity in QUANTITIES for ending in endings]
 
 
 def _name(id_dr3, kind, quantity):

@@ -6,7 +6,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from helper_functions.composite_seds import SYSTEMATIC
-from helper_functions.files.records import code_digest
+from helper_functions.files.code import code_digest
 from helper_functions.files.saving import described, image_hdu
 from helper_functions.pixel_seds import fill_image
 from helper_functions.sed_features import SED_FEATURES, measure_features
@@ -64,7 +64,7 @@ def feature_hdus(maps, cutout):
     header = cutout.wcs.to_header(relax=True)
     header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
     header["REDSHIFT"] = (cutout.redshift, "at which features are measured")
-    header["CODE"] = (code_digest(), "digest of the code that made this")
+    header["CODE"] = (code_digest("results"), "digest of the code that made this")
     hdus = [fits.PrimaryHDU(header=header)]
     for name, images in maps.items():
         for ending, image in zip(("", "_ERR"), images, strict=True):
@@ -105,5 +105,5 @@ def feature_table(found, redshift):
         words.append([f"{name}: {word}" if word else "" for word in flag])
     values["flag"] = np.array(["; ".join(filter(None, row)) for row in zip(*words, strict=True)], dtype=str)
     columns["flag"] = (None, "why features are NaN, or what is to be known of them; empty where nothing is")
-    meta = {"content": "features of SEDs", "redshift": float(redshift), "code": code_digest()}
+    meta = {"content": "features of SEDs", "redshift": float(redshift), "code": code_digest("results")}
     return described(Table(values, meta=meta), columns)

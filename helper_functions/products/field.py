@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
-from helper_functions.explorer.index import update_index
-from helper_functions.files.log import report
-from helper_functions.files.records import code_digest, digest, locked, read_record
+from data_paths import output_path
+from helper_functions.files.code import code_digest, digest
+from helper_functions.files.records import locked, read_record
 from helper_functions.files.saving import save_figure, save_json
 from helper_functions.products.region_catalog import update_regions
 from helper_functions.products.runs import RECOMMENDED, shown_first
@@ -72,37 +72,20 @@ def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
     pictures : str
         Whether they are drawn: all, few or none.
     """
-    with locked(data_paths.field_record_path(output).with_name(".field.lock")):
+    with locked(output_path(output, "field_record").with_name(".field.lock")):
         problems = update_regions(output, rows)
         if pictures != "none":
             _update_pictures(output, rows, figure_format, dpi)
     if problems:
         runs = "1 run is" if len(problems) == 1 else f"{len(problems):,} runs are"
-        path = data_paths.regions_path(output)
+        path = output_path(output, "regions")
         warnings.warn(f"{runs} missing in {path}, as tables could not be read: {problems[0]}", stacklevel=2)
 
 
-def show_field(summary, settings):
-    """Bring the field and the list of galaxies up to date, for the main job: a failure there costs no galaxy anything.
-
-    What goes wrong is a warning.
-    """
-    try:
-        update_field(settings.output, summary.rows(), settings.figure_format, settings.dpi, settings.pictures)
-    except Exception as problem:
-        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
-    try:
-        if settings.explorer:
-            update_index(settings.output, summary.rows)
-            report(f"look at it in a browser: {data_paths.index_path(settings.output)}")
-    except Exception as problem:
-        warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
-
-
 def _update_pictures(output, rows, figure_format, dpi):
-    paths = {name: data_paths.field_picture_path(output, name, figure_format) for name in FIELD_PICTURES}
-    record_path = data_paths.field_record_path(output).with_name(".field_pictures.json")
-    drawn = digest(code_digest(), dpi, figure_format, [[row[name] for name in DRAWN] for row in rows])
+    paths = {name: output_path(output, "field_picture", picture=name, format=figure_format) for name in FIELD_PICTURES}
+    record_path = output_path(output, "field_record").with_name(".field_pictures.json")
+    drawn = digest(code_digest("pictures"), dpi, figure_format, [[row[name] for name in DRAWN] for row in rows])
     if len({row["id_dr3"] for row in rows if row["n_clusters"]}) < FEWEST:
         for path in paths.values():
             path.unlink(missing_ok=True)
@@ -171,8 +154,8 @@ def main(arguments=None):
     parser.add_argument("output", nargs="?", default=data_paths.clustering_folder(), help="output folder")
     parser.add_argument("--figure-format", choices=["png", "pdf"], default="png")
     asked = parser.parse_args(arguments)
-    if not data_paths.summary_path(asked.output).exists():
-        parser.error(f"{asked.output} holds no results: there is no {data_paths.summary_path(asked.output).name}")
+    if not output_path(asked.output, "summary").exists():
+        parser.error(f"{asked.output} holds no results: there is no summary.ecsv")
     update_field(asked.output, Summary(asked.output).rows(), asked.figure_format)
     return 0
 

@@ -1,13 +1,15 @@
 """The label image of a run on disk with what is known of each pixel, and the most frequent regions of all runs."""
 
+from typing import NamedTuple
+
 import numpy as np
 from astropy.io import fits
 
-from helper_functions.files.records import code_digest
+from helper_functions.files.code import code_digest
 from helper_functions.files.saving import STEP, image_hdu, small_labels, table_hdu, to_steps
 
 
-def label_hdus(result, settings, fingerprint):
+def label_hdus(result, pixels, seed, fingerprint):
     """Label image of a run as an `HDUList`.
 
     Beside it lies the SIMILARITY of each pixel to its composite, and the table REGIONS with the region number of each
@@ -20,9 +22,12 @@ def label_hdus(result, settings, fingerprint):
     Parameters
     ----------
     result : RunResult
-    settings : Settings
+    pixels : settings.Pixels
+        How pixels were selected, for the header.
+    seed : int
+        Random seed, for the header.
     fingerprint : str
-        Of what the run was made from; see `store.run_fingerprints`.
+        Digest of what the run was made from, for the header.
 
     Returns
     -------
@@ -32,7 +37,7 @@ def label_hdus(result, settings, fingerprint):
     header = cutout.wcs.to_header(relax=True)  # with a distortion, if there is one
     header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
     header["METHOD"] = (run.method, "clustering method")
-    header["NORM"] = (run.norm, "how brightness was taken out")
+    header["NORM"] = (run.norm, "flux normalisation before clustering")
     header["METRIC"] = (run.metric, "distance between pixel SEDs")
     header["COMMENT"] = "0: not selected; 1, 2, ...: clusters by falling number of pixels; -1: in none"
     header["NCLUST"] = (clustering.n_clusters, "clusters found: labels 1..NCLUST")
@@ -41,14 +46,14 @@ def label_hdus(result, settings, fingerprint):
         header["KLOW"], header["KHIGH"] = clustering.k_range
         header.comments["KLOW"] = "lowest number that scores like the chosen one"
         header.comments["KHIGH"] = "highest number that scores like the chosen one"
-    header["ERRORS"] = (settings.errors, "measured in the sky, or as stated")
-    header["REGISTR"] = (settings.registration, "registration: measured and corrected, or none")
-    header["BACKGND"] = (settings.background, "what was taken off the fluxes: local or none")
-    header["SNRTHR"] = (settings.snr_thresh, "median SNR that selected pixels exceed")
-    header["SEED"] = (settings.seed, "seed of everything random")
+    header["ERRORS"] = (pixels.errors, "measured in the sky, or as stated")
+    header["REGISTR"] = (pixels.registration, "registration: measured and corrected, or none")
+    header["BACKGND"] = (pixels.background, "what was taken off the fluxes: local or none")
+    header["SNRTHR"] = (pixels.snr_thresh, "median SNR that selected pixels exceed")
+    header["SEED"] = (seed, "random seed")
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     header["CONFIG"] = (fingerprint, "digest of survey files and settings")
-    header["CODE"] = (code_digest(), "digest of the code that made this")
+    header["CODE"] = (code_digest("results"), "digest of the code that made this")
     stepped = header.copy()
     stepped["STEP"] = (STEP, "values are rounded to multiples of it")
 
@@ -91,22 +96,47 @@ def light_hdus(result, header, stepped):
     return hdus
 
 
-def read_clusters(path):
-    """What `label_hdus` gave: labels, int of shape (ny, nx), and regions, int of shape (n_clusters,)."""
-    with fits.open(path, memmap=False) as hdus:
-        return hdus[0].data.astype(int), hdus["REGIONS"].data["region"].astype(int)
+class LabelFile(NamedTuple):
+    """A label file as it is read back; None where the method of the run does not know it."""
+
+    labels: np.ndarray  # int, (ny, nx), 0 not selected, 1..n_clusters, -1 in none
+    regions: np.ndarray  # int, (n_clusters,), see `compare_runs`
+    header: fits.Header  # with the celestial WCS
+    similarity: np.ndarray  # (ny, nx), of each pixel to its composite, here and below NaN where not selected
+    confidence: np.ndarray | None  # (ny, nx), probability of the label
+    fraction: np.ndarray | None  # (n_clusters, ny, nx), share of each population in the light of each pixel
+    light: np.ndarray | None  # (n_clusters, ny, nx), its flux in `band`, 10 nJy
+    band: str  # empty where there is no light
+    criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
 
 
-def read_light(path):
-    """Light of each population in each pixel, from the label file of a run.
+def read_labels(path):
+    """Read a label file, see `label_hdus`.
 
     Returns
     -------
-    light : float ndarray of shape (n_clusters, ny, nx) or None
-        NaN in pixels that are not selected; None where the method does not take blends apart.
+    LabelFile
+
+    Raises
+    ------
+    OSError, KeyError
+        Where there is none, or it is damaged.
     """
     with fits.open(path, memmap=False) as hdus:
-        return hdus["LIGHT"].data.astype(float) if "LIGHT" in hdus else None
+        images = {hdu.name: hdu.data for hdu in hdus[1:] if hdu.is_image}
+        scores = hdus["CRITERIA"].data if "CRITERIA" in hdus else None
+        names = () if scores is None else [each for each in scores.names if f"{each}_error" in scores.names]
+        return LabelFile(
+            labels=hdus[0].data.astype(int),
+            regions=hdus["REGIONS"].data["region"].astype(int),
+            header=hdus[0].header,
+            similarity=images["SIMILARITY"],
+            confidence=images.get("CONFIDENCE"),
+            fraction=images.get("FRACTION"),
+            light=images.get("LIGHT"),
+            band=hdus["LIGHT"].header["BAND"] if "LIGHT" in hdus else "",
+            criteria={name: np.array([scores[name], scores[f"{name}_error"]], dtype=float) for name in names},
+        )
 
 
 def consensus_hdus(cutout, agreement):

@@ -6,12 +6,12 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
 from helper_functions.composite_seds import scale_factor
 
 UNIT = u.uJy
 CERTAIN = 0.5  # relative error below which a band says something of how bright a region is
-TABLES = {"populations": data_paths.populations_path, "composites": data_paths.composites_path}
+TABLES = ("populations", "composites")  # of SEDs, names in `data_paths.OUTPUTS`
 
 
 class RegionPhotometry(NamedTuple):
@@ -85,7 +85,7 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
     FileNotFoundError
         Where the run left no such table.
     """
-    path = TABLES[kind](output, run, id_dr3)
+    path = output_path(output, kind, run=run, id=id_dr3)
     if not path.is_file():
         raise FileNotFoundError(f"there is no table of {kind} of run {run} of galaxy {id_dr3} ({path}): run it first")
     return photometry_of(Table.read(path), id_dr3, run, kind, floor)

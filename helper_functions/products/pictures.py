@@ -5,46 +5,59 @@ FIT_PICTURES. It takes a `RunResult`, a `GalaxyResult` or a `FittedRun`, and ret
 where there is nothing to draw.
 """
 
-import data_paths
+from data_paths import output_path
+from helper_functions.files.code import code_digest
 from helper_functions.files.saving import save_figure
-from helper_functions.job.settings import FIGURE_FORMATS
 from helper_functions.registry import gather
 
 RUN_PICTURES = gather("plots", "RUN_PICTURES")
 GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
 FIT_PICTURES = gather("plots", "FIT_PICTURES")
+FIGURE_FORMATS = ("png", "pdf")
+AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it
 
 
-def save_run_pictures(result, settings):
-    """Draw and save the pictures of a run, in its folder; return {name: path} of those that there are."""
-    return _save_all(RUN_PICTURES, result, settings, result.cutout.id_dr3, lambda name: result.run.name)
+def save_run_pictures(result, output):
+    """Draw and save the pictures of a run, in its folder; return {name: path} of those that there are.
+
+    Parameters
+    ----------
+    result : RunResult
+    output : settings.Output
+        Of which the folder, how many pictures, their format and resolution are used, here and below.
+    """
+    return _save_all(RUN_PICTURES, result, output, "run_picture", id=result.cutout.id_dr3, run=result.run.name)
 
 
-def save_galaxy_pictures(result, settings):
+def save_galaxy_pictures(result, output):
     """Draw and save the pictures of a galaxy, each in the folder named like it; return {name: path}."""
-    return _save_all(GALAXY_PICTURES, result, settings, result.cutout.id_dr3, lambda name: name)
+    return _save_all(GALAXY_PICTURES, result, output, "galaxy_picture", id=result.cutout.id_dr3)
 
 
-def save_fit_pictures(result, settings):
+def save_fit_pictures(result, output):
     """Draw and save all pictures of what was fitted to a run, in the folder of the run; return {name: path}."""
-    return _save_all(FIT_PICTURES, result, settings, result.id_dr3, lambda name: result.run)
+    return _save_all(FIT_PICTURES, result, output, "run_picture", id=result.id_dr3, run=result.run)
 
 
-def possible_pictures(output, folder, id_dr3, pictures):
-    """Every file that pictures of these names may be in, whatever the format."""
-    return [
-        data_paths.image_path(output, folder, id_dr3, picture, figure_format)
-        for picture in pictures
-        for figure_format in FIGURE_FORMATS
-    ]
+def pictures_record(output):
+    """What is recorded of pictures that were drawn: how many, in which format, and by which code."""
+    return {"amount": output.pictures, "format": output.figure_format, "code": code_digest("pictures")}
 
 
-def _save_all(pictures, result, settings, id_dr3, folder_of):
+def are_drawn(record, output):
+    """Whether a `pictures_record` is of all pictures that are asked for, drawn by today's code."""
+    wanted = pictures_record(output)
+    if not record or AMOUNTS.index(record["amount"]) < AMOUNTS.index(wanted["amount"]):
+        return False
+    return wanted["amount"] == "none" or all(record[name] == wanted[name] for name in ("format", "code"))
+
+
+def _save_all(pictures, result, output, kind, **parts):
     saved = {}
     for name, picture in pictures.items():
-        wanted = settings.pictures == "all" or (settings.pictures == "few" and picture.among_few)
+        wanted = output.pictures == "all" or (output.pictures == "few" and picture.among_few)
         figure = picture.draw(result) if wanted else None
         if figure is not None:
-            saved[name] = data_paths.image_path(settings.output, folder_of(name), id_dr3, name, settings.figure_format)
-            save_figure(saved[name], figure, settings.dpi)
+            saved[name] = output_path(output.output, kind, picture=name, format=output.figure_format, **parts)
+            save_figure(saved[name], figure, output.dpi)
     return saved

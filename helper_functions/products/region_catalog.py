@@ -6,9 +6,10 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
 from helper_functions.composite_seds import SYSTEMATIC
-from helper_functions.files.records import code_digest, describe_files, digest, files_unchanged, read_record
+from helper_functions.files.code import code_digest, digest
+from helper_functions.files.records import describe_files, files_unchanged, read_record
 from helper_functions.files.saving import save_fits, save_json, table_hdu
 from helper_functions.products.photometry import UNIT
 from helper_functions.products.region_rows import OF_REGION, rows_of_run, source_state
@@ -53,12 +54,12 @@ def update_regions(output, rows):
     problems : list of str
         What could not be read; the table does without it.
     """
-    path, record_path = data_paths.regions_path(output), data_paths.field_record_path(output)
+    path, record_path = output_path(output, "regions"), output_path(output, "field_record")
     rows = [row for row in rows if row["status"] == OK]
     states = [digest(source_state(output, row["run"], row["id_dr3"])) for row in rows]
-    config = digest(code_digest(), states, [[row[name] for name in OF_RUN] for row in rows])
+    config = digest(code_digest("catalog of regions"), states, [[row[name] for name in OF_RUN] for row in rows])
     record = read_record(record_path)
-    if not files_unchanged(output, record.get("files", {})) or record.get("code") != code_digest():
+    if not files_unchanged(output, record.get("files", {})) or record.get("code") != code_digest("catalog of regions"):
         record = {}
     if record.get("config") == config:
         return []
@@ -90,7 +91,8 @@ def update_regions(output, rows):
         save_fits(path, fits.HDUList([fits.PrimaryHDU(), _regions_hdu(columns, described, waves)]))
     else:
         path.unlink(missing_ok=True)
-    content = {"code": code_digest(), "config": config, "described": described, "waves": waves, "sources": sources}
+    content = {"code": code_digest("catalog of regions"), "config": config, "sources": sources}
+    content |= {"described": described, "waves": waves}
     save_json(record_path, content | {"files": describe_files(Path(output), [path] * filled)})
     return problems
 
@@ -153,7 +155,7 @@ def _regions_hdu(columns, described, waves):
         if ucd:
             hdu.header[f"TUCD{number}"] = ucd
     hdu.header["SYSERR"] = (SYSTEMATIC, "share of flux: of zero points, not in err_")
-    hdu.header["CODE"] = (code_digest(), "digest of the code that made this")
+    hdu.header["CODE"] = (code_digest("catalog of regions"), "digest of the code that made this")
     return hdu
 
 

@@ -7,16 +7,13 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
 from helper_functions.products import sed_tables
 from helper_functions.products.photometry import TABLES, UNIT
 from helper_functions.products.summary import SUMMARY_COLUMNS
 
-KINDS = {name.removesuffix("s"): path_of for name, path_of in TABLES.items()}  # a row is one of these
-EXTRAS = {
-    "features": data_paths.region_features_path,
-    "fits": data_paths.fits_path,
-}  # tables with a row for each region
+KINDS = {name.removesuffix("s"): name for name in TABLES}  # a row is one of these
+EXTRAS = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
 FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns of the rows besides fluxes and what other tables bring: unit, what they hold, and their UCD (IVOA).
@@ -51,8 +48,8 @@ def rows_of_run(output, run, id_dr3):
         Where there is no table of composites, or one is damaged.
     """
     wide, waves, described = {}, {}, {}
-    for kind, path_of in KINDS.items():
-        path = path_of(output, run, id_dr3)
+    for kind, name in KINDS.items():
+        path = output_path(output, name, run=run, id=id_dr3)
         if kind == "composite" or path.exists():  # not all methods know populations
             table = read_strings(path)
             waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
@@ -61,8 +58,8 @@ def rows_of_run(output, run, id_dr3):
     for columns in wide.values():
         for name in ("ra", "dec"):  # of the members, for both kinds
             columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
-    for table, path_of in EXTRAS.items():
-        path = path_of(output, run, id_dr3)
+    for table, name in EXTRAS.items():
+        path = output_path(output, name, run=run, id=id_dr3)
         if wide and path.exists():
             described |= _add_extras(wide, table, path)
     return list(wide.values()), waves, described
@@ -70,7 +67,7 @@ def rows_of_run(output, run, id_dr3):
 
 def source_state(output, run, id_dr3):
     """Size and time of change of the tables that the rows of a run are made from; None where there is none."""
-    return [_state(path_of(output, run, id_dr3)) for path_of in (*KINDS.values(), *EXTRAS.values())]
+    return [_state(output_path(output, name, run=run, id=id_dr3)) for name in (*KINDS.values(), *EXTRAS.values())]
 
 
 def _state(path):

@@ -1,5 +1,6 @@
 """Registration of a survey: measured once in some of its sources, kept, and refined for single galaxies."""
 
+import warnings
 from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,12 +10,14 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
+from data_paths import output_path
+from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import progress_bar, report
-from helper_functions.files.records import code_digest, digest
 from helper_functions.files.saving import save_fits, table_hdu
 from helper_functions.registration.measure_shifts import WRONG_WCS, measure_sources
 from helper_functions.registration.shifts import (
     Neighbourhood,
+    Registration,
     SourceShifts,
     combine_sources,
     empty_source_shifts,
@@ -23,14 +26,21 @@ from helper_functions.registration.shifts import (
     unmeasured_registration,
 )
 from helper_functions.sky_noise import with_sky_noise
-from prepare_images import cut_out
+from prepare_images import cut_out, open_survey
 
 SOURCES = 48  # of a survey that are measured: shifts are known to 0.02 pixels or better
 SMALLEST, LARGEST = 50, 6000  # pixels of the segments of these; in larger ones the sky is too far from the middle
 MARGIN = 25  # pixels around a segment
 WELL_KNOWN = 0.05  # pixels, typical error of the bands at a galaxy, above which its own images are asked, too
-# What is measured rests on these.
-CODE = ("prepare_images.py", "distances.py", "helper_functions/*.py", "helper_functions/methods/*.py")
+
+
+class MeasuredShifts(NamedTuple):
+    """How far the bands of a survey lie off each other, measured in a few of its sources."""
+
+    bands: tuple  # n_bands names, by wavelength
+    registration: Registration  # shifts with their errors, sizes, and which of them are to be corrected
+    n_sources: int  # that they were measured in; without one, no shift is known
+    refusal: str  # why the survey is refused, where a WCS must be wrong; else empty
 
 
 class SurveyShifts(NamedTuple):
@@ -59,7 +69,8 @@ def register_survey(survey, output):
         Where a band lies so far off that its WCS must be wrong.
     """
     name = f"{_digest(survey)}.fits"
-    kept, here = data_paths.kept_registration_path(data_paths.cache_folder(), name), _path_here(survey, output)
+    here = _path_here(survey, output)
+    kept = data_paths.cached_registration_path(name) or here
     sources = read_shifts(kept)
     if sources is None:
         sources = measure_survey(survey, SOURCES)
@@ -76,7 +87,7 @@ def register_survey(survey, output):
     save_fits(here, shifts_to_fits(sources, survey.bands))
 
 
-def registered_here(survey, output):
+def survey_shifts(survey, output):
     """`SurveyShifts` that `register_survey` left in the output folder; each process reads them once."""
     return _read_once(_path_here(survey, output))
 
@@ -90,11 +101,11 @@ def _read_once(path):
 
 
 def _path_here(survey, output):
-    return data_paths.registration_path(output, f"{_digest(survey)}.fits")
+    return output_path(output, "registration", name=f"{_digest(survey)}.fits")
 
 
 def _digest(survey):
-    return digest(survey.digest, code_digest(CODE))
+    return digest(survey.digest, code_digest("registration"))
 
 
 def measure_survey(survey, most):
@@ -157,6 +168,40 @@ def refuse_wrong_wcs(found, n_sources, bands):
             "The WCS of these images must be wrong: mend it or take them away, or take images as they are with "
             "--registration none"
         )
+
+
+def shifts_of_survey(folder, survey, n_sources):
+    """Measure the registration of a survey in a few sources, for a look at its files before they are used.
+
+    Parameters
+    ----------
+    folder : path
+        The survey folder.
+    survey : str
+        A key of `data_paths.SURVEYS`.
+    n_sources : int
+        At most so many sources are measured.
+
+    Returns
+    -------
+    MeasuredShifts
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open_survey`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about bands without an image
+        opened = open_survey(folder, (), survey)
+    sources, refusal = measure_survey(opened, n_sources), ""
+    n_measured, n_bands = len(sources.rows), len(opened.bands)
+    found = combine_sources(sources) if n_measured else unmeasured_registration(n_bands)
+    try:
+        refuse_wrong_wcs(found, n_measured, opened.bands)
+    except ValueError as problem:
+        refusal = str(problem)
+    return MeasuredShifts(opened.bands, found, n_measured, refusal)
 
 
 def galaxy_registration(survey, id_dr3, shifts):

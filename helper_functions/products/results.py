@@ -4,13 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_paths import output_path
 from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
-from helper_functions.composite_seds import CompositeSEDs
-from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image
+from helper_functions.composite_seds import CompositeSEDs, composite_seds
+from helper_functions.number_of_clusters import Scores
+from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image, select_complete
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.products.features import region_features
+from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
+from helper_functions.products.sed_tables import read_populations
 from helper_functions.psf import psf_area_pixels
 from helper_functions.quality.compare_runs import Agreement
 from helper_functions.quality.metrics import QUALITY
@@ -55,8 +59,11 @@ class RunResult(NamedTuple):
         return fill_image(self.labels.shape, self.seds, values, np.nan).astype(np.float32)
 
 
-def run_result(run, cutout, seds, clustering, composites, populations, quality, settings):
-    """`RunResult` of a run, with its images and its title; its regions are numbered like its clusters."""
+def run_result(run, cutout, seds, clustering, composites, populations, quality, metric_features=None):
+    """`RunResult` of a run, with its images and its title; its regions are numbered like its clusters.
+
+    `metric_features` are the names that metric `features` looks at; None: all.
+    """
     labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
     title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
     found = run, cutout, seds, clustering, composites, populations, quality
@@ -67,9 +74,66 @@ def run_result(run, cutout, seds, clustering, composites, populations, quality, 
         result = result._replace(confidence=result.image(clustering.confidence))
     if run.metric == "features":
         used = seds.only(bands=clustering.bands_used)
-        weights = feature_weights(used.edges, used.redshift, settings.features)
+        weights = feature_weights(used.edges, used.redshift, metric_features)
         result = result._replace(band_weights=BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES))
     return result
+
+
+def number_record(clustering):
+    """How the number of clusters was chosen, as plain numbers and lists that a record takes."""
+    scores = {}
+    for name, each in clustering.scores.items():
+        error = None if each.error is None else each.error.tolist()
+        scores[name] = each._replace(values=each.values.tolist(), error=error)._asdict()
+    return {"scores": scores, "notes": list(clustering.k_notes)}
+
+
+def read_run_result(output, run, row, number, cutout, seds, clustering_settings):
+    """`RunResult` of a run that was saved, to draw its pictures again.
+
+    Parameters
+    ----------
+    output : path
+        Output folder.
+    run : Run
+    row : dict
+        Of the summary.
+    number : dict
+        From `number_record`.
+    cutout : Cutout
+    seds : PixelSEDs
+        Of the pixels that were clustered.
+    clustering_settings : settings.Clustering
+    """
+    place = {"run": run.name, "id": cutout.id_dr3}
+    found, where = read_labels(output_path(output, "labels", **place)), (seds.rows, seds.cols)
+    labels = found.labels[where]
+    confidence = None if found.confidence is None else found.confidence[where].astype(float)
+    is_confident = None if confidence is None else confidence > clustering_settings.confidence
+    clustering = Clustering(
+        labels=labels,
+        n_clusters=len(found.regions),
+        k_choice=row["k_choice"],
+        bands_used=select_complete(seds.flux)[1],
+        n_incomplete=row["n_incomplete"],
+        when_large="",
+        probability=None,
+        scores={name: _scores(each) for name, each in number["scores"].items()},
+        k_range=(row["k_low"], row["k_high"]),
+        k_notes=number["notes"],
+    )
+    composites = composite_seds(seds, labels, is_confident, clustering_settings.seed)
+    light = None if found.light is None else found.light[:, *where].T
+    populations = read_populations(output_path(output, "populations", **place), light, found.band)
+    quality = {name: row[name] for name in QUALITY}
+    result = run_result(run, cutout, seds, clustering, composites, populations, quality, clustering_settings.features)
+    confidence = None if confidence is None else result.image(confidence)
+    return result._replace(regions=found.regions, confidence=confidence)
+
+
+def _scores(content):
+    arrays = {name: None if content[name] is None else np.array(content[name]) for name in ("values", "error")}
+    return Scores(**(content | arrays))
 
 
 class RunPanel(NamedTuple):

@@ -36,8 +36,14 @@ def shown_first(run):
     return run != RECOMMENDED, run
 
 
-def plan_runs(settings):
+def plan_runs(methods, norms, metrics):
     """Which runs to do, and which are refused with what reason.
+
+    Parameters
+    ----------
+    methods : sequence of str
+    norms, metrics : sequence of str or None
+        None stands for each method's own.
 
     Returns
     -------
@@ -50,7 +56,7 @@ def plan_runs(settings):
     ValueError
         For a name that does not exist, or where every run is refused.
     """
-    runs, refused = combine(settings.methods_to_run, settings.norm, settings.metric)
+    runs, refused = combine(methods, norms, metrics)
     if not runs:
         raise ValueError("; ".join(refused.values()))
     return runs, refused

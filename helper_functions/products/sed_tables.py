@@ -4,15 +4,16 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from helper_functions.files.records import code_digest
+from helper_functions.files.code import code_digest
 from helper_functions.files.saving import described, in_single
 from helper_functions.filters import sedpy_name
 from helper_functions.pixel_seds import in_segments
-from helper_functions.population_seds import flux_budget
+from helper_functions.population_seds import PopulationSEDs, flux_budget
 from helper_functions.products.features import feature_table
 from helper_functions.psf import psf_area_pixels
 from helper_functions.survey.flux_units import FLUX_UNIT
 
+TABLES = ("composites", "populations", "flux_budget", "region_features")  # names in `data_paths.OUTPUTS`
 FAINTEST = 2.0  # errors that a flux must have to count as measured
 
 # Columns of the tables of SEDs: unit, and what they hold.
@@ -43,6 +44,15 @@ SED_COLUMNS = {
     "similarity_2sigma": (None, "the same, exceeded by all but 2.3%"),
     "flag": (None, "what is to be known of the row; empty where nothing is"),
 }
+SPECTRA = {  # columns that hold fields of `CompositeSEDs` and `PopulationSEDs`
+    "flux": "flux",
+    "flux_err": "error",
+    "flux_noise": "noise",
+    "flux_shared": "shared",
+    "flux_sys": "systematic",
+    "flux_total": "total",
+    "flux_total_err": "total_error",
+}
 BUDGET_COLUMNS = {  # columns of the flux budget
     "band": SED_COLUMNS["band"],
     "wave_obs": SED_COLUMNS["wave_obs"],
@@ -56,7 +66,7 @@ BUDGET_COLUMNS = {  # columns of the flux budget
 
 
 def sed_tables(result):
-    """All tables of a run, {name: Table}.
+    """All tables of a run, {name in TABLES: Table}.
 
     Parameters
     ----------
@@ -67,8 +77,8 @@ def sed_tables(result):
     budget = flux_budget(seds, result.clustering, populations)
     tables = {
         "composites": composite_table(result.composites, seds, result.cutout.wcs, area),
-        "budget": budget_table(budget, result.cutout, seds),
-        "features": feature_table(result.features, seds.redshift),
+        "flux_budget": budget_table(budget, result.cutout, seds),
+        "region_features": feature_table(result.features, seds.redshift),
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)
@@ -112,7 +122,31 @@ def population_table(populations, seds, psf_area):
     """The SEDs of the populations behind the clusters as a long table; see `composite_table`."""
     n_pixels = np.repeat(populations.n_pixels[:, None], len(seds.bands), axis=1)
     values = _of_clusters(populations, seds) | {"n_pixels": n_pixels}
-    return _table(values, n_pixels, seds, psf_area, "populations, blends with others taken apart")
+    return _table(values, n_pixels, seds, psf_area, "unmixed SEDs of populations")
+
+
+def read_populations(path, light, band):
+    """`PopulationSEDs` from their table; None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+    light : ndarray of shape (n_pixels, n_clusters)
+        Flux that each population gives a pixel in one band, as in the label file.
+    band : str
+        This band.
+    """
+    if not path.is_file():
+        return None
+    table = Table.read(path)
+    bands = list(dict.fromkeys(table["band"].tolist()))
+
+    def column(name):
+        return np.array(table[name], dtype=float).reshape(-1, len(bands))
+
+    fields = {field: column(name) for name, field in SPECTRA.items()}
+    amplitude = light / fields["flux"][:, bands.index(band)]
+    return PopulationSEDs(**fields, light=amplitude, n_pixels=column("n_pixels")[:, 0].astype(int))
 
 
 def _of_clusters(spectra, seds):
@@ -122,13 +156,7 @@ def _of_clusters(spectra, seds):
         "filter": np.array([sedpy_name(band) or "" for band in seds.bands], dtype=str),
         "wave_obs": seds.wavelengths,
         "wave_rest": seds.wavelengths / (1 + seds.redshift),
-        "flux": spectra.flux,
-        "flux_err": spectra.error,
-        "flux_noise": spectra.noise,
-        "flux_shared": spectra.shared,
-        "flux_sys": spectra.systematic,
-        "flux_total": spectra.total,
-        "flux_total_err": spectra.total_error,
+        **{column: getattr(spectra, field) for column, field in SPECTRA.items()},
     }
 
 
@@ -140,7 +168,7 @@ def _table(values, n_pixels, seds, psf_area, what):
         "flag": flags(values["flux"], values["flux_err"], n_pixels, psf_area),
     }
     columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in SED_COLUMNS if name in values}
-    meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest()}
+    meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest("results")}
     return described(Table(columns, meta=meta), SED_COLUMNS)
 
 
@@ -176,5 +204,5 @@ def budget_table(budget, cutout, seds):
     share = np.divide(budget["selected"], segment, out=np.full(len(segment), np.nan), where=segment != 0)
     table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
     table["segment"], table["selected_share"] = segment, share
-    table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest()}
+    table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest("results")}
     return described(table, BUDGET_COLUMNS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-import data_paths
+from data_paths import output_path
 from helper_functions.clustering import UNASSIGNED
 from helper_functions.files.records import GALAXY, Busy, locked, read_record
 from helper_functions.files.saving import checksum, save_json, save_table
@@ -58,7 +58,7 @@ SUMMARY_COLUMNS = {
     "background": ("", "taken off the fluxes: local, the median of that sky, or none"),
     "snr_thresh": (np.nan, "median SNR that selected pixels exceed"),
     "n_asked": ("", "number of clusters asked for, or auto"),
-    "seed": (-1, "seed of everything random"),
+    "seed": (-1, "random seed"),
     "settings": ("", "digest of the settings, files and code that the run was made from"),
     "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
     "status": ("", "ok, or what went wrong"),
@@ -147,10 +147,10 @@ def notes_on_trust(row):
     return notes
 
 
-def settings_columns(settings, fingerprint):
-    """The columns of a row that say what it was made with."""
-    asked = {name: getattr(settings, name) for name in ("errors", "background", "snr_thresh", "seed")}
-    return asked | {"n_asked": str(settings.n_clusters), "settings": fingerprint}
+def settings_columns(pixels, clustering, fingerprint):
+    """The columns of a row that say what it was made with, from two groups of settings."""
+    asked = {name: getattr(pixels, name) for name in ("errors", "background", "snr_thresh")}
+    return asked | {"seed": clustering.seed, "n_asked": str(clustering.n_clusters), "settings": fingerprint}
 
 
 def failed_row(id_dr3, run, problem, status=None):
@@ -186,8 +186,8 @@ class Summary:
     """
 
     def __init__(self, output):
-        self._path = data_paths.summary_path(output)
-        self._records = data_paths.record_path(output, "", GALAXY).parent
+        self._path = output_path(output, "summary")
+        self._records = output_path(output, "record", id="", name=GALAXY).parent
         self._written = self._records / ".summary.json"
         self._known, self._next = {}, 0.0
         with self._lock():
@@ -235,6 +235,13 @@ class Summary:
 
     def _times_written(self):
         return read_record(self._written).get("times", 0)
+
+
+def read_rows(output):
+    """Rows of all records of an output folder, in any order; none where there is no such folder."""
+    records = output_path(output, "record", id="", name=GALAXY).parent
+    folders = [entry.path for entry in os.scandir(records) if entry.is_dir()] if records.is_dir() else []
+    return [row for folder in folders for row in _rows_of(folder)]
 
 
 def _rows_of(folder):

@@ -1,6 +1,4 @@
-"""What would be used of a survey's files, told from their headers and a few pixels: `main_clustering.py --check`."""
-
-import warnings
+"""Report on a survey's files from their headers and a few pixels: `main_clustering.py --check`."""
 
 import numpy as np
 from astropy.table import Table
@@ -10,9 +8,8 @@ import data_paths
 from helper_functions.files.log import report
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.pixel_seds import pixel_of
-from helper_functions.products.registration import measure_survey, refuse_wrong_wcs
 from helper_functions.psf import PIXEL, measure_fwhm
-from helper_functions.registration.shifts import UNMEASURED_ERROR, WORTH_CORRECTING, combine_sources
+from helper_functions.registration.shifts import UNMEASURED_ERROR, WORTH_CORRECTING
 from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, median_and_mad_std, min_sky_pixels, sky_mask
 from helper_functions.survey.catalogs import check_columns, column_names
 from helper_functions.survey.flux_units import FLUX_UNIT
@@ -26,11 +23,12 @@ from helper_functions.survey.images import (
 )
 from helper_functions.survey.mosaics import open_mosaic, read_window
 from helper_functions.survey.psf_image import find_psf, read_psf
-from prepare_images import open_survey
 
-WINDOW = 128  # pixels, side of a window whose sky is looked at
-WINDOWS = 5  # as many along each side of the mosaic
-PLENTY = 4  # times the sky that is enough: gives a noise scale to a few percent where noise is correlated
+WINDOW = 128  # pixels, side of a window in which the sky is measured
+N_WINDOWS = 5  # along each side of the mosaic
+SKY_FACTOR = (
+    4  # times the pixels of `min_sky_pixels` are used: a noise scale to a few percent, even of correlated noise
+)
 CHECK_COLUMNS = (
     "band",
     "image",
@@ -43,11 +41,11 @@ CHECK_COLUMNS = (
     "lies off",
     "what will be used",
 )
-SOURCES = 12  # in which the registration is measured
+N_SOURCES = 12  # in which the registration is measured
 
 
-def check_survey(folder, survey):
-    """Tell what would be used of a survey; return the exit status: 1 where something would be refused, else 0.
+def check_survey(folder, survey, measure_shifts):
+    """Report what would be used of a survey; return the exit status: 1 where something would be refused, else 0.
 
     Parameters
     ----------
@@ -55,6 +53,9 @@ def check_survey(folder, survey):
         The survey folder.
     survey : str
         A key of `data_paths.SURVEYS`.
+    measure_shifts : callable
+        measure_shifts(folder, survey, n_sources) tells how far the bands lie off each other, measured in at most so
+        many sources: an object with the fields of `helper_functions.products.registration.MeasuredShifts`.
     """
     try:
         segmap, bands = check_catalogs(folder, survey)
@@ -69,10 +70,11 @@ def check_survey(folder, survey):
         except (OSError, ValueError) as problem:
             row = {"what will be used": "refused"}
             refused.append(f"{name}: {problem}")
-        rows.append({"band": name, "filter curve": curve_in_words(band)} | row)
+        rows.append({"band": name, "filter curve": curve_text(band)} | row)
     used = sum(row["what will be used"].startswith("yes") for row in rows)
     if used and not refused:
-        refused += check_registration(folder, survey, {row["band"]: row for row in rows})
+        shifts = measure_shifts(folder, survey, N_SOURCES)
+        refused += check_registration(shifts, {bands[row["band"]]: row for row in rows})
     table = Table([[row.get(column, "") for row in rows] for column in CHECK_COLUMNS], names=CHECK_COLUMNS)
     for line in table.pformat(max_lines=-1, max_width=-1, align="<"):
         report(line.rstrip())
@@ -83,7 +85,7 @@ def check_survey(folder, survey):
 
 
 def check_catalogs(folder, survey):
-    """Tell of catalogs, segmap and PSF; return the segmap and the bands that there may be, see `find_bands`."""
+    """Report on catalogs, segmentation map and PSF; return the segmentation map and the bands of `find_bands`."""
     files = data_paths.SURVEYS[survey]
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     report(f"survey {survey!r} in {folder}")
@@ -97,7 +99,7 @@ def check_catalogs(folder, survey):
     report(f"redshifts: {redshifts or 'not known'}")
     segmap = open_mosaic(segmap_path, data_paths.cache_folder())
     size = " x ".join(map(str, segmap.shape))
-    report(f"segments: {segmap_path.name}, {size} pixels of {pixel_in_words(segmap)}")
+    report(f"segments: {segmap_path.name}, {size} pixels of {pixel_text(segmap)}")
     if psf_path := find_psf(folder, survey):
         pixel = pixel_of(segmap.wcs)
         fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
@@ -105,29 +107,20 @@ def check_catalogs(folder, survey):
     return segmap, find_bands(folder, survey, column_names(super_catalog))
 
 
-def check_registration(folder, survey, rows):
-    """Say in the rows of bands, {name: row}, by how many pixels they lie off each other; return what is refused."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of bands that are left out, which their rows tell
-        opened = open_survey(folder, (), survey)
-    sources = measure_survey(opened, SOURCES)
-    if not len(sources.rows):
+def check_registration(shifts, rows):
+    """Write into the rows of bands, {band: row}, by how many pixels they lie off each other; return what is refused."""
+    if not shifts.n_sources:
         return []
-    found = combine_sources(sources)
-    names = [name for name, row in rows.items() if row["what will be used"].startswith("yes")]
-    for name, size, error, is_off in zip(names, found.size, found.error, found.to_correct, strict=True):
-        rows[name]["lies off"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
+    found = shifts.registration
+    for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
+        rows[band]["lies off"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
         if is_off:
-            rows[name]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
-    try:
-        refuse_wrong_wcs(found, len(sources.rows), opened.bands)
-    except ValueError as problem:
-        return [str(problem)]
-    return []
+            rows[band]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
+    return [shifts.refusal] if shifts.refusal else []
 
 
 def check_band(folder, survey, name, segmap, windows):
-    """What there is to be told of one band, a cell for each of CHECK_COLUMNS that is known."""
+    """Row of the report on one band, {column: text}, with those of CHECK_COLUMNS that are known."""
     paths = find_images(folder, survey, name)
     if paths is None:
         return {"image": "none", "what will be used": "no: left out"}
@@ -135,18 +128,18 @@ def check_band(folder, survey, name, segmap, windows):
     sci, error = open_band(*paths, survey, data_paths.cache_folder(), segmap)
     scale = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
     return {
-        "image": _file_in_words(sci),
-        "weight": f"{files.error_map}: {_file_in_words(error, sci)}",
+        "image": _file_text(sci),
+        "weight": f"{files.error_map}: {_file_text(error, sci)}",
         "unit": f"{sci.bunit or files.unit or 'count'} = {sci.unit_factor:.4g} x {FLUX_UNIT}",
-        "pixel": pixel_in_words(segmap),
+        "pixel": pixel_text(segmap),
         "WCS": "as segmap",
         "noise scale": "no sky" if np.isnan(scale) else f"{scale:.2f}",
-        "what will be used": verdict(scale),
+        "what will be used": usable_text(scale),
     }
 
 
-def verdict(scale):
-    """What the noise scale says of a band: the scatter of the sky over its stated errors."""
+def usable_text(scale):
+    """Text for the last column by the noise scale of a band, the scatter of the sky over its stated errors."""
     off = np.abs(np.log(scale))
     if off > np.log(UNIT_MISTAKE):
         return f"yes; stated errors are off by more than {UNIT_MISTAKE:g}, as by a mistake of units"
@@ -159,8 +152,8 @@ def verdict(scale):
 
 
 def sky_windows(segmap):
-    """Windows all over the mosaic with sky in them, and which of their pixels are sky, those with most of it first."""
-    sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), WINDOWS).astype(int)) for size in segmap.shape]
+    """Windows all over the mosaic, each with a mask of its sky pixels, those with most sky first."""
+    sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), N_WINDOWS).astype(int)) for size in segmap.shape]
     windows = [(slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in sides[0] for col in sides[1]]
     windows = [tuple(slice(s.start, min(s.stop, n)) for s, n in zip(w, segmap.shape, strict=True)) for w in windows]
     known = [(window, sky_mask(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
@@ -168,7 +161,7 @@ def sky_windows(segmap):
 
 
 def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
-    """Scatter of the sky over its stated errors, NaN where there is too little sky.
+    """Scatter of the sky over its stated errors; NaN where there is too little sky.
 
     Parameters
     ----------
@@ -176,13 +169,17 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
     error_map : str
         A key of ERROR_MAPS.
     windows : list of (window, sky)
-        From `sky_windows`; only as many of them are read as are needed.
+        From `sky_windows`, of which only as many are read as are needed.
     pixel : float
-        Arcsec, side.
+        Side of a pixel, arcsec.
+
+    Returns
+    -------
+    float
     """
     found, enough = np.empty(0), min_sky_pixels(pixel)
     for window, sky in windows:
-        if found.size >= PLENTY * enough:
+        if found.size >= SKY_FACTOR * enough:
             break
         flux, err = mask_missing(*read_pixels(sci, error, window), error_map)
         data = sky & np.isfinite(flux)
@@ -191,11 +188,11 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
     return median_and_mad_std(found)[1] if found.size >= enough else np.nan
 
 
-# ---- in words ---------------------------------------------------------------
+# ---- texts ------------------------------------------------------------------
 
 
-def _file_in_words(mosaic, beside=None):
-    """Name and extension of an image; of its twin, only where they begin to differ."""
+def _file_text(mosaic, beside=None):
+    """Name and extension of an image; of the name only the part from where it differs from that of `beside`."""
     name, extension = mosaic.source.name, f"[{mosaic.extension}]" if mosaic.extension else ""
     if beside is not None:
         differ = (number for number, (a, b) in enumerate(zip(name, beside.source.name, strict=False)) if a != b)
@@ -203,11 +200,11 @@ def _file_in_words(mosaic, beside=None):
     return " ".join(filter(None, (name, extension)))
 
 
-def pixel_in_words(mosaic):
-    """The side of a pixel."""
+def pixel_text(mosaic):
+    """The side of a pixel with its unit."""
     return f"{3.6e6 * np.sqrt(proj_plane_pixel_area(mosaic.wcs)):.4g} mas"
 
 
-def curve_in_words(band):
-    """The curve of a band in sedpy with its pivot wavelength."""
+def curve_text(band):
+    """The name of a filter curve in sedpy with its pivot wavelength."""
     return f"{sedpy_name(band)}, {pivot_wavelength(band) / 1e4:.3f} um"

@@ -1,6 +1,6 @@
 """Choosing galaxies by an expression over columns of the catalogs, such as "z_50 > 1 and n_pix > 500".
 
-The expression is parsed and worked out here, piece by piece; nothing of it is ever run as code.
+The expression is parsed and evaluated here node by node, and never executed as Python code.
 """
 
 import ast
@@ -26,18 +26,18 @@ OPERATORS = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-MAY_HOLD = "columns, numbers, + - * / **, comparisons, and, or, not, parentheses, and the functions " + ", ".join(
+ALLOWED = "columns, numbers, + - * / **, comparisons, and, or, not, parentheses, and the functions " + ", ".join(
     FUNCTIONS
 )
 
 
 def names_in(expression):
-    """Names of the columns in an expression, in small letters, in the order in which they come.
+    """Names of the columns in an expression, in lower case, in the order of their first appearance.
 
     Raises
     ------
     ValueError
-        Where it cannot be read, or holds anything but what a selection may hold.
+        Where it cannot be parsed.
     """
     names = []
     for node in ast.walk(_parsed(expression)):
@@ -52,9 +52,9 @@ def select(expression, columns):
     Parameters
     ----------
     expression : str
-        Over the columns, in capital or small letters.
+        Upper and lower case in names of columns are not distinguished.
     columns : dict
-        Name in small letters -> ndarray of shape (n_rows,). A comparison with NaN is false, but for `!=`.
+        Name in lower case -> ndarray of shape (n_rows,). A comparison with NaN is false, except `!=`.
 
     Returns
     -------
@@ -63,12 +63,13 @@ def select(expression, columns):
     Raises
     ------
     ValueError
-        As `names_in`, for a column that is not there, and for an expression that is no condition.
+        Where the expression cannot be parsed, holds more than ALLOWED, names a column that is missing, or is no
+        condition.
     """
-    with np.errstate(all="ignore"):  # of rows without a number, which fail the comparison that follows
+    with np.errstate(all="ignore"):  # about NaN, which fails the comparison that follows
         result = _value(_parsed(expression), expression, columns)
     if np.asarray(result).dtype != bool:
-        raise ValueError(f"the selection {expression!r} gives numbers and no yes or no: compare them with something")
+        raise ValueError(f"the selection {expression!r} gives numbers, not true or false: compare them with something")
     n_rows = len(next(iter(columns.values()), ()))
     return np.broadcast_to(result, (n_rows,)).copy()
 
@@ -77,7 +78,7 @@ def _parsed(expression):
     try:
         return ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
-        raise ValueError(f"the selection {expression!r} cannot be read: it may hold {MAY_HOLD}") from problem
+        raise ValueError(f"the selection {expression!r} cannot be read: it may hold {ALLOWED}") from problem
 
 
 def _value(node, expression, columns):
@@ -107,7 +108,7 @@ def _value(node, expression, columns):
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
             return FUNCTIONS[name](of(argument))
     part = ast.get_source_segment(expression.strip(), node) or type(node).__name__
-    raise ValueError(f"the selection {expression!r} holds {part!r}: it may hold {MAY_HOLD}")
+    raise ValueError(f"the selection {expression!r} holds {part!r}: it may hold {ALLOWED}")
 
 
 def _condition(value, expression):

@@ -1,4 +1,4 @@
-"""The unit of the images, from their headers to that of the survey: 10 nJy per pixel."""
+"""Conversion of the units of images to 10 nJy per pixel, by their headers or the description of the survey."""
 
 import re
 import warnings
@@ -9,13 +9,13 @@ from astropy.io.fits.card import Undefined
 from astropy.wcs.utils import proj_plane_pixel_area
 
 FLUX_UNIT = u.Unit(10 * u.nJy)  # the survey's: AB zero point 28.9
-LARGEST_FACTOR = 1e100  # either way: the square of it still is a number
-SAME = 1e-12  # closer to 1 than this is rounding, which must not change pixels
-AGREE = 0.01  # relative difference of two calibrations of one image, above which one of them must be wrong
-AB_KEYWORDS = ("ABMAGZP", "ABZP", "ZPAB")  # of zero points that are AB by their name
-GAINS = "GAIN", "CCDGAIN"  # keywords of electrons per count
-EXPOSURES = "EXPTIME", "EXPOSURE", "TEXPTIME"  # keywords of seconds
-# What instruments count, and how often a second is written.
+LARGEST_FACTOR = 1e100  # or its inverse; the square of it still is a finite number
+SAME = 1e-12  # a factor closer to 1 differs by rounding, and is set to 1
+MAX_DIFFERENCE = 0.01  # relative, of two calibrations of one image; of a larger one, one of them is wrong
+AB_KEYWORDS = ("ABMAGZP", "ABZP", "ZPAB")  # of AB zero points
+GAIN_KEYWORDS = "GAIN", "CCDGAIN"  # electrons per count
+EXPOSURE_KEYWORDS = "EXPTIME", "EXPOSURE", "TEXPTIME"  # seconds
+# BUNIT of images in electrons, data numbers or counts, which may be rates per second.
 COUNTS = re.compile(
     r"((?P<electron>e-?|electrons?)|(?P<number>dn|adu)|counts?|cts?)"
     r"(?P<rate> ?/ ?s(ec)?|[ .*]?s(\^|\*\*)?\(?-1\)?)?|(?P<cps>cps)"
@@ -23,22 +23,22 @@ COUNTS = re.compile(
 
 
 def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=None):
-    """How many of the survey's units one unit of an image is.
+    """Factor that converts pixels of an image to 10 nJy per pixel.
 
     Parameters
     ----------
     bunit : str or None
-        BUNIT of the image: a flux density, per pixel, or per solid angle; or counts.
+        BUNIT of the image: a flux density per pixel or per solid angle; or counts.
     wcs : WCS
-        Says how large a pixel is.
+        From which the area of a pixel is taken.
     path : path
-        Of the image, for the message.
+        Of the image, for messages.
     header : mapping or None
-        Where the zero point of counts is looked up, or PHOTFLAM and PHOTPLAM.
+        With the zero point of counts, or PHOTFLAM and PHOTPLAM.
     unit : str or Unit
-        Of an image without BUNIT. Empty: there is none.
+        Unit of an image without BUNIT. Empty: not known.
     zero_point : float, str or None
-        AB magnitude of one count, or the keyword in the header that has it.
+        AB magnitude of one count, or the header keyword for it.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
     Raises
     ------
     ValueError
-        Where the unit is none that can be converted, or the header contradicts itself.
+        Where the unit cannot be converted, or two calibrations contradict each other.
     """
     header = {} if header is None else header
     text = "" if bunit is None or isinstance(bunit, Undefined) else str(bunit).strip()
@@ -64,41 +64,44 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
         what = f"BUNIT = {text!r}, which cannot be converted to {FLUX_UNIT} per pixel: " if text else "no BUNIT: "
         raise ValueError(
             f"{path} has {what}want a unit of flux density such as '10 nJy', 'uJy' or 'MJy/sr', or an AB zero point; "
-            f"correct the header, or set unit or zero_point of the survey in data_paths.py{_hint(header)}"
+            f"correct the header, or set unit or zero_point of the survey in data_paths.py{_zero_point_hint(header)}"
         )
-    if max(values) > (1 + AGREE) * min(values):
+    if max(values) > (1 + MAX_DIFFERENCE) * min(values):
         said = ", ".join(f"{value:.4g} by {name}" for name, value in found.items())
-        raise ValueError(f"{path} contradicts itself: 1 of its units is so many times {FLUX_UNIT}: {said}")
+        raise ValueError(
+            f"{path} contradicts itself: one unit of its pixels is so many times {FLUX_UNIT}: {said}; "
+            "correct the header, or unit or zero_point of the survey in data_paths.py"
+        )
     return _rounded(values[0])
 
 
 def electrons_in(bunit, header):
-    """How many electrons one unit of an image is, by its header; NaN where that does not say.
+    """Number of electrons in one unit of an image, by its header; NaN where the header does not state it.
 
-    Images of flux density do not say it, nor do data numbers without a gain. Counts without a gain are electrons, as
-    drizzled images have them.
+    It is unknown for images of flux density, and for data numbers without a gain. Counts without a gain are taken for
+    electrons, as in drizzled images.
 
     Parameters
     ----------
     bunit : str or None
         BUNIT of the image.
     header : mapping
-        Where the gain of counts is looked up, and the exposure time of rates.
+        With the gain of counts, and the exposure time of rates.
     """
     counts = COUNTS.fullmatch(str(bunit or "").strip().lower())
     if not counts:
         return np.nan
-    gain = 1.0 if counts["electron"] else _first(header, GAINS, np.nan if counts["number"] else 1.0)
-    return gain * (_first(header, EXPOSURES, np.nan) if counts["rate"] or counts["cps"] else 1.0)
+    gain = 1.0 if counts["electron"] else _first(header, GAIN_KEYWORDS, np.nan if counts["number"] else 1.0)
+    return gain * (_first(header, EXPOSURE_KEYWORDS, np.nan) if counts["rate"] or counts["cps"] else 1.0)
 
 
 def _first(header, names, otherwise):
-    """The value of the first of these keywords that the header has, `otherwise` where it has none that can be."""
+    """The value of the first of these keywords with a positive number; `otherwise` where there is none."""
     for name in (name for name in names if name in header):
         try:
             return _number(header, name, "")
         except ValueError:
-            continue  # what is only good to know refuses no image
+            continue  # the number of electrons is optional: an image is not refused for it
     return otherwise
 
 
@@ -107,7 +110,7 @@ def _rounded(factor):
 
 
 def _zero_points(header, zero_point, path):
-    """What one count is by each AB zero point that is known: name -> in the survey's units."""
+    """One count in units of 10 nJy by each AB zero point that is known, {its name: value}."""
     keywords = [*AB_KEYWORDS, zero_point] if isinstance(zero_point, str) else AB_KEYWORDS
     known = {name: _number(header, name, path) for name in keywords if name in header}
     if zero_point is not None and not isinstance(zero_point, str):
@@ -116,7 +119,7 @@ def _zero_points(header, zero_point, path):
 
 
 def _inverse_sensitivity(header, path):
-    """What one count a second is by the header of a Hubble image: the flux per Angstrom at the pivot wavelength."""
+    """One count per second in units of 10 nJy by PHOTFLAM of a Hubble image, {"PHOTFLAM": value}, or empty."""
     if not ("PHOTFLAM" in header and "PHOTPLAM" in header):
         return {}
     flux, pivot = (_number(header, name, path) for name in ("PHOTFLAM", "PHOTPLAM"))
@@ -133,8 +136,8 @@ def _number(header, name, path):
     raise ValueError(f"{path} has {name} = {header[name]!r} in its header: want a positive number")
 
 
-def _hint(header):
-    """Keywords that look like a zero point, whose magnitudes may be AB or not."""
+def _zero_point_hint(header):
+    """Text on header keywords that look like a zero point, though perhaps not an AB one."""
     known = [f"{name} = {header[name]}" for name in header if re.search("ZP|ZERO|PHOTFLAM", name)]
     return f" (its header has {', '.join(known)})" if known else ""
 
@@ -142,7 +145,7 @@ def _hint(header):
 def _flux_density(text, wcs, path):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)  # of units such as erg/s/cm2/Hz, whose meaning is clear
+            warnings.simplefilter("ignore", u.UnitsWarning)  # about units such as erg/s/cm2/Hz, which are read as meant
             factor = _convert(u.Unit(text), wcs)
         if not 1 / LARGEST_FACTOR < factor < LARGEST_FACTOR:
             raise ValueError(f"it is {factor:g} times {FLUX_UNIT}")

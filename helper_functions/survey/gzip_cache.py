@@ -1,34 +1,32 @@
-"""Images packed with gzip: unpacked once into the cache, whole or not at all, and looked at again before each use."""
+"""Gzip-compressed images, which are unpacked into the cache once and read from there."""
 
 import gzip
 import hashlib
-import json
 import os
 import shutil
 import warnings
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 from astropy.io import fits
 from tqdm import tqdm
 
-from helper_functions.files.saving import atomic_path, checksum, is_unchanged, remove_abandoned, save_json
+from helper_functions.files.saving import atomic_path, remove_abandoned
 
-COPY_BYTES = 4 * 2**20
+COPY_BYTES = 4 * 2**20  # read and written at a time
 BLOCK_BYTES = 2880  # FITS headers and data are padded to multiples of it
-MOST_HEADER_BYTES = 8 * 2**20  # thousands of times what images have: beyond it there is no end to come
-MOST_UNPACKED_BYTES = 64 * 2**30  # a hundred times the largest mosaic of the survey
+MAX_HEADER_BYTES = 8 * 2**20  # thousands of times as long as those of images: a longer one has no END card
+MAX_UNPACKED_BYTES = 64 * 2**30  # a hundred times the largest mosaic of the survey
 
 
 class CannotUnpack(OSError):
-    """The packed file is at fault, not the cache."""
+    """The compressed file is at fault, not the cache."""
 
 
 def unpack(path, cache_folder):
-    """Unpack a FITS file that is packed with gzip into the cache, unless it is there already and undamaged.
+    """Unpack a gzip-compressed FITS file into the cache, unless an unpacked copy of full size is there already.
 
-    Several processes may do so at once: each writes a copy of its own, and the copies are the same.
+    The copy is written under a temporary name and renamed, so several processes may unpack the same file at once.
 
     Parameters
     ----------
@@ -45,16 +43,16 @@ def unpack(path, cache_folder):
     Raises
     ------
     OSError
-        Where the file is damaged, is no FITS file, or is too big unpacked, and where the cache cannot be written.
+        Where the file is damaged, is no FITS file, or is too large unpacked, and where the cache cannot be written.
     """
     if cache_folder is None:
         raise OSError(f"no folder to unpack {path} into: {_set_cache_folder()}")
     stat = path.stat()
-    # A file that was replaced under its old name must not be served from the cache.
+    # With size and time in the key, a file that was replaced by another of the same name is unpacked again.
     key = hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
     target = Path(cache_folder) / "unpacked" / key / path.with_suffix("").name
     try:
-        if not is_undamaged(target):
+        if not _is_complete(target):
             _unpack_to(target, path, cache_folder)
     except CannotUnpack:
         raise
@@ -72,66 +70,48 @@ def _set_cache_folder():
 
 def _unpack_to(target, path, cache_folder):
     target.parent.mkdir(parents=True, exist_ok=True)
-    most = min(MOST_UNPACKED_BYTES, shutil.disk_usage(target.parent).free)
+    max_bytes = min(MAX_UNPACKED_BYTES, shutil.disk_usage(target.parent).free)
     remove_abandoned(target.parent)
     with atomic_path(target) as partial:
-        size = crc = 0
         with open(partial, "wb") as sink:
-            for part in unpacked_parts(path, most, cache_folder):
+            for part in unpacked_parts(path, max_bytes, cache_folder):
                 sink.write(part)
-                size, crc = size + len(part), zlib.crc32(part, crc)
             sink.flush()
             os.fsync(sink.fileno())
-        if (partial.stat().st_size, checksum(partial)) != (size, crc):
-            raise OSError("what was written is not what is there now")
-    write_record(target, size, crc)
+        if not _is_complete(partial):
+            raise CannotUnpack(f"{path} holds a truncated FITS file: fetch the file again")
 
 
-# ---- what the cache holds ---------------------------------------------------
-
-
-def record_path(target):
-    """The file beside an unpacked one that says what must be in it."""
-    return target.with_name(target.name + ".json")
-
-
-def write_record(target, size, crc):
-    """Write down the size, the checksum and the time of an unpacked file; the last thing that is done to it."""
-    save_json(record_path(target), {"size": size, "crc32": crc, "mtime_ns": target.stat().st_mtime_ns})
-
-
-def is_undamaged(target):
-    """Whether an unpacked file is there as it was written; its content is read only if it was touched since."""
+def _is_complete(path):
+    """Whether a FITS file exists and is as long as its headers say, for which only the headers are read."""
+    expected = 0
     try:
-        record = json.loads(record_path(target).read_text())
-        size, crc, mtime_ns = (record[name] for name in ("size", "crc32", "mtime_ns"))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        with open(path, "rb") as file:
+            while header := _read_header(file):
+                expected += len(header) + _data_bytes(header)
+                file.seek(expected)
+        return 0 < expected < path.stat().st_size + BLOCK_BYTES  # the padding at the end may be missing
+    except (FileNotFoundError, ValueError):
         return False
-    if not is_unchanged(target, size, mtime_ns, crc):
-        return False
-    with suppress(OSError):  # in a cache that can only be read, the content is read each time
-        if target.stat().st_mtime_ns != mtime_ns:
-            write_record(target, size, crc)
-    return True
 
 
-# ---- the packed file --------------------------------------------------------
+# ---- the compressed file ----------------------------------------------------
 
 
-def unpacked_parts(path, most, cache_folder):
-    """Yield what a packed FITS file holds, in parts.
+def unpacked_parts(path, max_bytes, cache_folder):
+    """Yield the content of a gzip-compressed FITS file in parts.
 
-    What a few kilobytes unpack to may fill a disk. So no more comes than the headers promise, and they are read before
-    what they promise. What follows the last HDU is read, as the checksum is the end of the packed file, and dropped.
+    A few kilobytes may unpack to so much that it fills the disk. So each header is read first, and of the data that
+    follow no more than it states. What follows the last HDU is read, as gzip's checksum comes after it, and dropped.
 
     Parameters
     ----------
     path : Path
         The .gz file.
-    most : int
-        Bytes that may come.
+    max_bytes : int
+        Largest size that is unpacked.
     cache_folder : path
-        Where they go, for the message.
+        Named in the message where the file is larger.
 
     Yields
     ------
@@ -140,30 +120,31 @@ def unpacked_parts(path, most, cache_folder):
     Raises
     ------
     CannotUnpack
-        Where the file is damaged, is no FITS file, or promises more than `most` bytes.
+        Where the file is damaged, is no FITS file, or its headers state more than `max_bytes` bytes.
     """
-    promised = 0
-    # The packed size is what is known beforehand, so the bar follows the reading.
+    stated = 0
+    # Only the compressed size is known beforehand, so the progress bar follows what is read of it.
     bar = {"total": path.stat().st_size, "desc": f"unpacking {path.name}", "leave": False}
     try:
         with (
             open(path, "rb") as file,
-            tqdm.wrapattr(file, "read", **bar) as packed,
-            gzip.GzipFile(fileobj=packed) as hdus,
+            tqdm.wrapattr(file, "read", **bar) as compressed,
+            gzip.GzipFile(fileobj=compressed) as hdus,
         ):
             while header := _read_header(hdus):
                 size = _data_bytes(header)
-                promised += len(header) + size
-                if promised > most:
+                stated += len(header) + size
+                if stated > max_bytes:
                     raise CannotUnpack(
-                        f"{path} would have {promised / 1e9:.4g} GB unpacked, and the cache folder {cache_folder} "
-                        f"takes no more than {most / 1e9:.4g} GB: make room there, or {_set_cache_folder()} with room"
+                        f"{path} would have {stated / 1e9:.4g} GB unpacked, and the cache folder {cache_folder} "
+                        f"takes no more than {max_bytes / 1e9:.4g} GB: make room there, or {_set_cache_folder()} with "
+                        "room"
                     )
                 yield header
                 while size and (part := hdus.read(min(size, COPY_BYTES))):
                     yield part
                     size -= len(part)
-            if not promised:
+            if not stated:
                 raise ValueError("it holds no FITS file")
             while hdus.read(COPY_BYTES):
                 pass
@@ -176,7 +157,7 @@ def unpacked_parts(path, most, cache_folder):
 def _read_header(file):
     """Bytes of the next header with its padding; none where no header follows."""
     header = bytearray()
-    while len(header) < MOST_HEADER_BYTES and len(block := file.read(BLOCK_BYTES)) == BLOCK_BYTES:
+    while len(header) < MAX_HEADER_BYTES and len(block := file.read(BLOCK_BYTES)) == BLOCK_BYTES:
         header += block
         if not header.startswith((b"SIMPLE  =", b"XTENSION=")):
             break
@@ -186,9 +167,9 @@ def _read_header(file):
 
 
 def _data_bytes(header):
-    """Size of the data that a header promises, with its padding."""
+    """Size of the data that follow a header, with padding."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of cards that are not quite FITS; who reads the file judges them
+        warnings.simplefilter("ignore")  # about cards that are not standard FITS; they are told where the file is read
         try:
             return max(fits.Header.fromstring(header).data_size_padded, 0)
         except (KeyError, TypeError, fits.VerifyError) as problem:

@@ -1,4 +1,4 @@
-"""The images of a survey, as its description in data_paths.py has them: which bands there are, pixels and errors."""
+"""The images of a survey, by its description in data_paths.py: bands, files, pixels and errors."""
 
 from fnmatch import fnmatchcase
 
@@ -10,13 +10,16 @@ from helper_functions.registry import choose
 from helper_functions.survey.flux_units import electrons_in, unit_factor
 from helper_functions.survey.mosaics import check_aligned, is_same_image, open_mosaic, read_window
 
-# Errors of pixels from what a survey gives instead, and the power of the flux unit that this is in.
+# Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
 ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
-SAME = 1e-6  # relative difference: that of pixels which were converted to a unit and back in 32 bits
+SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
 
 
 def find_catalogs(folder, survey):
-    """Paths of the catalog, the catalog of redshifts and the segmap; FileNotFoundError says what to edit."""
+    """Paths of the photometric catalog, the catalog of redshifts and the segmentation map.
+
+    FileNotFoundError where one is missing, which names the setting to edit.
+    """
     data_paths.check_catalogs_folder(folder)
     files = data_paths.SURVEYS[survey]
     return [
@@ -26,10 +29,10 @@ def find_catalogs(folder, survey):
 
 
 def find_bands(folder, survey, columns):
-    """Bands that the survey may have, by wavelength: by its catalog's columns or, without these, by its images.
+    """Bands that the survey may have: by the flux columns of its catalog or, where none are described, by its images.
 
-    A column f_<band> is a band if sedpy knows its filter, or the survey's description names it; others, such as f_alma,
-    are not images.
+    A column f_<band> counts as a band if sedpy has its filter, or the description of the survey names it; others, such
+    as f_alma, have no image.
 
     Parameters
     ----------
@@ -43,12 +46,13 @@ def find_bands(folder, survey, columns):
     Returns
     -------
     bands : dict
-        Name in columns and files -> name of the band: the same, or its curve in sedpy where the description says so.
+        Name in columns and files -> name of the band: the same, or the filter in sedpy that the description gives for
+        it. In ascending order of wavelength.
 
     Raises
     ------
     ValueError
-        Where two bands have one filter, or sedpy does not have a filter that the description names.
+        Where two bands have the same filter, or sedpy does not have a filter that the description names.
     """
     files = data_paths.SURVEYS[survey]
     curves = {name.lower(): curve.lower() for name, curve in (files.filters or {}).items()}
@@ -71,7 +75,7 @@ def find_bands(folder, survey, columns):
 
 
 def _bands_of_images(folder, survey, known):
-    """Of the known bands those that a file is named after; the longest, where a name holds several."""
+    """The known bands in the names of files; of several in one name, the longest."""
     pattern = data_paths.SURVEYS[survey].image_pattern.replace("{kind}", "sci")
     names = [path.relative_to(folder).as_posix() for path in data_paths.matching_files(folder, pattern, "?*")]
     patterns = {band: pattern.replace("{band}", band).lower() for band in known}
@@ -83,12 +87,12 @@ def _bands_of_images(folder, survey, known):
 
 
 def find_images(folder, survey, name):
-    """Paths of the image of a band and of its error map, which may be one file; None where it has no image.
+    """Paths of the image of a band and of its error map, which may be the same file; None where it has no image.
 
     Raises
     ------
     FileNotFoundError
-        Where there are several, or there is an image and no error map.
+        Where several files match, or there is an image without an error map.
     """
     files = data_paths.SURVEYS[survey]
     sci, error = (data_paths.find_image(folder, name, kind, survey) for kind in ("sci", files.error_map))
@@ -99,19 +103,19 @@ def find_images(folder, survey, name):
 
 
 def find_all_images(folder, survey, columns):
-    """Bands that have an image, and their paths.
+    """Find the images of all bands.
 
     Returns
     -------
     images : dict
-        Band -> paths of its image and its error map, by wavelength.
+        Band -> paths of its image and its error map, in ascending order of wavelength.
     without : tuple of str
-        Bands that the catalog names and that have no image.
+        Bands of the catalog without an image.
 
     Raises
     ------
     FileNotFoundError
-        Where no band has an image, or see `find_images`.
+        Where no band has an image, and as `find_images`.
     """
     bands = find_bands(folder, survey, columns)
     paths = {band: find_images(folder, survey, name) for name, band in bands.items()}
@@ -128,17 +132,17 @@ def find_all_images(folder, survey, columns):
 
 
 def open_band(sci_path, error_path, survey, cache_folder, segmap):
-    """Image and error map of a band, which are read in units of 10 nJy.
+    """Open the image and the error map of a band, which will be read in units of 10 nJy per pixel.
 
     Parameters
     ----------
     sci_path, error_path : Path
-        May be one file, with an extension for each.
+        May be the same file, with an extension for each.
     survey : str
         A key of `data_paths.SURVEYS`.
     cache_folder : Path
     segmap : Mosaic
-        That they must be aligned with.
+        Segmentation map, with which they must be aligned.
 
     Returns
     -------
@@ -147,10 +151,10 @@ def open_band(sci_path, error_path, survey, cache_folder, segmap):
     Raises
     ------
     OSError
-        Where a file cannot be read, or does not hold what it should.
+        Where a file cannot be read, as `open_mosaic`.
     ValueError
-        Where images and segmap differ in shape or WCS, the unit of the image is no flux density, or it would be its own
-        error map.
+        Where images and segmentation map differ in shape or WCS, the unit of the image is no flux density, or image and
+        error map are the same.
     """
     files = data_paths.SURVEYS[survey]
     _, power = choose(ERROR_MAPS, files.error_map, "error_map")
@@ -164,14 +168,16 @@ def open_band(sci_path, error_path, survey, cache_folder, segmap):
     for mosaic in (sci, error):
         check_aligned(mosaic, segmap)
     factors = [_factor(mosaic, segmap, files) for mosaic in (sci, error if _has_own_unit(error, sci, files) else sci)]
-    # The WCS is the segmap's; workers need not be sent 50 copies, nor headers.
-    light = {"wcs": None, "header": None}
+    # The WCS is that of the segmentation map, and headers are not needed any more: less is sent to other processes.
+    no_longer_needed = {"wcs": None, "header": None}
     sci = sci._replace(electrons=electrons_in(sci.bunit, sci.header) / factors[0])
-    return sci._replace(unit_factor=factors[0], **light), error._replace(unit_factor=factors[1] ** power, **light)
+    return sci._replace(unit_factor=factors[0], **no_longer_needed), error._replace(
+        unit_factor=factors[1] ** power, **no_longer_needed
+    )
 
 
 def known_electrons(survey, bands, images):
-    """Electrons per 10 nJy of each band, as the description of the survey has it, else as the header does.
+    """Electrons per 10 nJy of each band, from the description of the survey or else from the header of the image.
 
     Parameters
     ----------
@@ -185,12 +191,12 @@ def known_electrons(survey, bands, images):
     Returns
     -------
     ndarray of shape (n_bands,)
-        NaN where not known; infinite where weights hold the photon noise, for which 0 stands in the description.
+        NaN where not known; infinite where weights include the photon noise of sources, given as 0 in the description.
 
     Raises
     ------
     ValueError
-        Where the description has what is no number of electrons, or names what is no band.
+        Where the description gives an impossible number, or a name that is no band.
     """
     files = data_paths.SURVEYS[survey]
     given = files.electrons if isinstance(files.electrons, dict) else dict.fromkeys(bands, files.electrons)
@@ -200,14 +206,14 @@ def known_electrons(survey, bands, images):
     if wrong:
         raise ValueError(
             f"electrons of {', '.join(wrong)} in {data_paths.setting_name(survey, 'electrons')} in data_paths.py: want "
-            "names of bands, and numbers of electrons per 10 nJy, or 0 where weights hold the photon noise of sources"
+            "names of bands, and numbers of electrons per 10 nJy, or 0 where weights include sources' photon noise"
         )
     known = [given.get(band, image.electrons) for band, image in zip(bands, images, strict=True)]
     return np.array([number if number != 0 else np.inf for number in known], dtype=float)
 
 
 def _has_own_unit(error, sci, files):
-    """Whether errors are in a unit that is not the image's. Weights and variances have units that nobody writes."""
+    """Whether an error image states another unit than the image; that of weights and variances is the image's."""
     return files.error_map == "err" and error.bunit not in (None, "", sci.bunit)
 
 
@@ -217,15 +223,15 @@ def _factor(mosaic, segmap, files):
 
 
 def read_pixels(sci, error, window):
-    """Pixels of an image and its error map in a window.
+    """Read the pixels of an image and its error map in a window, a pair of slices (rows, columns).
 
     Raises
     ------
     ValueError
-        Where they are the same, as when one was copied in place of the other.
+        Where both have the same pixels, as when one was copied in place of the other.
     """
     pixels = [read_window(mosaic, window) for mosaic in (sci, error)]
-    # As they are on disk, of whatever unit.
+    # In the units of the files, as a conversion would hide that they are the same.
     image, other = (each / mosaic.unit_factor for each, mosaic in zip(pixels, (sci, error), strict=True))
     data = np.isfinite(image) & np.isfinite(other) & ((image != 0) | (other != 0))
     varies = data.any() and np.ptp(image[data]) > 0  # a constant image may be anything
@@ -238,12 +244,12 @@ def read_pixels(sci, error, window):
 
 
 def mask_missing(sci, error_map, kind="wht"):
-    """Turn weights into errors, and mark what is no measurement as missing.
+    """Turn weights into errors, and set pixels without a measurement to NaN.
 
     Parameters
     ----------
     sci, error_map : ndarray
-        Flux, and its inverse variance, error or variance, of one shape.
+        Flux, and its inverse variance, error or variance, of the same shape.
     kind : str
         Which of them: a key of ERROR_MAPS.
 

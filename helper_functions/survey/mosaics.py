@@ -1,4 +1,4 @@
-"""Windows of FITS mosaics: read what is needed, never the whole image."""
+"""FITS mosaics, of which only the windows that are needed are read, never the whole image."""
 
 import os
 import warnings
@@ -15,42 +15,42 @@ from astropy.wcs.utils import proj_plane_pixel_area
 
 from helper_functions.survey.gzip_cache import unpack
 
-STRIPE_BYTES = 16 * 2**20  # how much of the segmap is in memory while it is searched
+STRIPE_BYTES = 16 * 2**20  # how much of the segmentation map is in memory while it is searched
 WCS_TOLERANCE = 0.1  # pixels; below it two images count as aligned, far above rounding in headers
-LARGEST_ID = 2**62  # fits into 64 bits with room: what is larger is no id but a code for something
-LARGEST_PIXEL = 1.0  # degrees: what is larger is no pixel but a header without a scale
-TEXT = ("HISTORY", "COMMENT", "")  # cards without a value
-MOST_ELONGATED = 1000.0  # times as long as wide: what is longer is a singular matrix
+LARGEST_ID = 2**62  # of a source; a larger number is a code for something else, and may not fit into 64 bits
+LARGEST_PIXEL = 1.0  # degrees: a larger one comes from a header without a scale
+COMMENTS = ("HISTORY", "COMMENT", "")  # header cards without a value
+MAX_ELONGATION = 1000.0  # of a pixel; that of a singular WCS is larger
 
 
 class Mosaic(NamedTuple):
-    """An image on disk: where its pixels are, how many, and where on the sky."""
+    """An image on disk: its file, shape, WCS and unit."""
 
     path: Path  # of the file that is read
-    source: Path  # of the survey's file: the same, or the packed one
+    source: Path  # of the survey's file: the same, or the gzip-compressed one
     hdu: int  # number of the HDU that holds the image
     shape: tuple  # (ny, nx)
     wcs: WCS
     extension: str  # name of the HDU; "" for the first
     bunit: str | None  # unit of the pixels as the header has it
-    header: dict | None  # cards of the image, and those that it leaves to the header of the file
-    stored: tuple | None = None  # dtype and first byte of pixels that are neither compressed nor scaled
-    unit_factor: float = 1.0  # that pixels are multiplied with when they are read
-    electrons: float = float("nan")  # per 10 nJy of an image; NaN: not known
+    header: dict | None  # keyword -> value, from the header of the image and the primary header
+    stored: tuple | None = None  # dtype and byte offset of the pixels; None where they are compressed or scaled
+    unit_factor: float = 1.0  # by which pixels are multiplied when they are read
+    electrons: float = float("nan")  # per 10 nJy; NaN: not known
 
 
 def open_mosaic(path, cache_folder, extension=None):
-    """Look up an image's HDU, shape and WCS, and check that the file is whole.
+    """Look up an image's HDU, shape and WCS, and check that the file is not truncated.
 
     Parameters
     ----------
     path : Path
-        A FITS file, or one packed with gzip, which is unpacked into `cache_folder` once.
+        A FITS file, which may be gzip-compressed; it is then unpacked into `cache_folder` once.
     cache_folder : Path
         Where unpacked files are kept.
     extension : str or None
-        Name of the HDU to take. Where no HDU has it, the file must hold one image only, or one in its first HDU. None:
-        the first image is taken.
+        Name of the HDU to take. Where no HDU has this name, the first image is taken, if it is in the primary HDU or
+        the only one. None: the first image is taken.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def open_mosaic(path, cache_folder, extension=None):
     Raises
     ------
     OSError
-        Where the file is no FITS file, is shorter than its header says, or holds no image with a celestial WCS, or
-        several that may be meant.
+        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images none
+        of which has the name.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
-    check_whole(unpacked, path)
-    with opened(unpacked, path) as hdus:
+    check_not_truncated(unpacked, path)
+    with open_fits(unpacked, path) as hdus:
         images = [number for number, hdu in enumerate(hdus) if hdu.is_image and _is_plane(hdu.shape)]
         if not images:
             raise OSError(f"{path} holds no two-dimensional image")
@@ -73,15 +73,15 @@ def open_mosaic(path, cache_folder, extension=None):
         if extension and hdu.name != extension and number != 0 and len(images) > 1:
             names = ", ".join(hdus[number].name or f"number {number}" for number in images)
             raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
-        cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in TEXT}
+        cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in COMMENTS}
         wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
         return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards, _stored(hdu))
 
 
 def _stored(hdu):
-    """Dtype and first byte of the pixels of an image, by which a window is read without astropy's time for each row.
+    """Dtype and byte offset of the pixels of an image, by which windows are read faster than by astropy.
 
-    None where the file does not hold the pixels themselves: where they are compressed, scaled, or unsigned.
+    None where pixels are compressed, scaled or unsigned, and so not on disk as they are.
     """
     header, bits = hdu.header, hdu.header["BITPIX"]
     scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0 or "BLANK" in header
@@ -91,25 +91,27 @@ def _stored(hdu):
 
 
 def _is_plane(shape):
-    """Whether an image has two dimensions, or more of which only the last two are longer than one pixel."""
+    """Whether an image has two dimensions, or more of which all but the last two are one pixel long."""
     return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
-def check_whole(path, source):
-    """Raise OSError, naming `source`, where the file at `path` is shorter than its headers promise."""
-    # The pixels of a compressed image lie in a table, and it is the table's size that counts.
-    with opened(path, source, disable_image_compression=True) as hdus:
+def check_not_truncated(path, source):
+    """Raise OSError, naming `source`, where the file at `path` is shorter than its headers state."""
+    # A compressed image is stored as a table, whose size is compared.
+    with open_fits(path, source, disable_image_compression=True) as hdus:
         ends = [hdu.fileinfo()["datLoc"] + hdu.header.data_size for hdu in hdus]
     missing = max(ends) - path.stat().st_size
     if missing > 0:
-        raise OSError(f"{source} is truncated: its header promises {missing} bytes more; fetch the file again")
+        raise OSError(
+            f"{source} is truncated: it is {missing} bytes shorter than its headers state; fetch the file again"
+        )
 
 
 def celestial_wcs(header, hdus, path):
-    """The WCS of an image on the sky, two axes; OSError, naming `path`, where there is none or it is singular."""
+    """The celestial WCS of an image, two axes; OSError, naming `path`, where there is none or it is singular."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FITSFixedWarning)  # dates only; they do not move pixels
+            warnings.simplefilter("ignore", FITSFixedWarning)  # about dates, which do not matter here
             wcs = WCS(header, hdus)
             if not wcs.has_celestial:
                 raise OSError(f"{path} has no celestial WCS in its header")
@@ -119,7 +121,7 @@ def celestial_wcs(header, hdus, path):
     except (ValueError, TypeError, KeyError, AssertionError, np.linalg.LinAlgError) as problem:
         reason = " ".join(str(problem).split())
         raise OSError(f"{path} has a WCS in its header that cannot be used ({reason}): correct the header") from problem
-    if not (0 < sides[0] < LARGEST_PIXEL and sides[0] < MOST_ELONGATED * sides[1]):
+    if not (0 < sides[0] < LARGEST_PIXEL and sides[0] < MAX_ELONGATION * sides[1]):
         raise OSError(
             f"{path} has a singular WCS in its header, or one without a scale: its pixels would be "
             f"{sides[0]:.3g} x {sides[1]:.3g} degrees; correct the header"
@@ -128,10 +130,10 @@ def celestial_wcs(header, hdus, path):
 
 
 @contextmanager
-def opened(path, source=None, **options):
-    """Open a FITS file without mapping it into memory; an unreadable one is an OSError that names it, or `source`."""
+def open_fits(path, source=None, **options):
+    """Open a FITS file without memory mapping; OSError, naming it or `source`, where it cannot be read."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)  # of truncated files; who reads them raises
+        warnings.simplefilter("ignore", AstropyWarning)  # about truncated files, which `check_not_truncated` refuses
         try:
             hdus = fits.open(path, **{"memmap": False, **options})
         except (OSError, EOFError, zlib.error) as problem:
@@ -141,12 +143,26 @@ def opened(path, source=None, **options):
 
 
 def read_window(mosaic, window):
-    """Read the pixels of `window`, a pair of slices (rows, columns), as native floats or integers.
+    """Read the pixels in a window of a mosaic.
 
-    Pixels of an image whose unit is not the survey's are converted to it, and are 64-bit floats.
+    Parameters
+    ----------
+    mosaic : Mosaic
+    window : tuple of slice
+        Rows and columns.
+
+    Returns
+    -------
+    ndarray of shape (ny, nx)
+        In the byte order of the machine. Where the unit is converted, 64-bit floats; else the dtype of the file.
+
+    Raises
+    ------
+    OSError
+        Where the pixels cannot be read, naming the file.
     """
     if mosaic.stored is None:
-        with opened(mosaic.path, mosaic.source) as hdus:
+        with open_fits(mosaic.path, mosaic.source) as hdus:
             pixels = _section(hdus, mosaic, window)
     else:
         pixels = _stored_section(mosaic, window)
@@ -156,9 +172,9 @@ def read_window(mosaic, window):
 
 
 def _stored_section(mosaic, window):
-    """Pixels of a window of a mosaic whose file holds them as they are, read row by row.
+    """Pixels of a window of a mosaic that is not compressed or scaled, read row by row.
 
-    The file is not mapped into memory, where a disk that fails would end the process and not just the galaxy.
+    Memory mapping is avoided, with which a read error of the disk would end the process and not just the galaxy.
     """
     dtype, start = mosaic.stored
     rows, cols = (range(size)[each] for each, size in zip(window, mosaic.shape, strict=True))
@@ -178,7 +194,7 @@ def _damaged(mosaic, problem):
 
 
 def _section(hdus, mosaic, window):
-    """Pixels of a window of an open mosaic; damaged ones are an OSError that names the file."""
+    """Pixels of a window of a mosaic whose file is open; OSError, naming the file, where they cannot be read."""
     hdu = hdus[mosaic.hdu]
     try:
         return hdu.section[(0,) * (len(hdu.shape) - 2) + tuple(window)]
@@ -192,7 +208,7 @@ def is_same_image(one, other):
 
 
 def check_aligned(mosaic, reference):
-    """Raise ValueError, naming both files, where two images differ in shape or WCS, distortions included."""
+    """Raise ValueError, naming both files, where two images differ in shape or WCS; distortions are compared, too."""
     files = f"{mosaic.source} and {reference.source}"
     if mosaic.shape != reference.shape:
         raise ValueError(f"{files} differ in shape: {mosaic.shape} and {reference.shape} (rows, columns)")
@@ -206,14 +222,14 @@ def check_aligned(mosaic, reference):
 
 
 def _directions(wcs, pixels):
-    """Unit vectors to where pixels (n, 2) lie on the sky, of shape (n, 3)."""
+    """Unit vectors (n, 3) to the sky positions of pixels (n, 2), given as x and y."""
     sky = np.radians(wcs.all_pix2world(pixels, 0))
     lon, lat = sky[:, wcs.wcs.lng], sky[:, wcs.wcs.lat]
     return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 class Segment(NamedTuple):
-    """Where a source lies in the segmap, and how large it is."""
+    """Bounding box and size of a source in the segmentation map."""
 
     rows: slice
     cols: slice
@@ -221,7 +237,7 @@ class Segment(NamedTuple):
 
 
 def find_segments(segmap, ids):
-    """Bounding boxes and sizes of segments, from one pass over the segmap in stripes.
+    """Bounding boxes and sizes of segments, from one pass over the segmentation map in stripes.
 
     Parameters
     ----------
@@ -233,7 +249,7 @@ def find_segments(segmap, ids):
     Returns
     -------
     segments : dict
-        id -> Segment; ids without a pixel are not in it.
+        id -> Segment, without ids that have no pixel.
     """
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     if not len(wanted):
@@ -242,10 +258,10 @@ def find_segments(segmap, ids):
     low, high = np.full((2, len(wanted)), max(ny, nx)), np.zeros((2, len(wanted)), dtype=int)
     n_pixels = np.zeros(len(wanted), dtype=int)
     height = max(1, STRIPE_BYTES // (8 * nx))
-    with opened(segmap.path, segmap.source) as hdus:
+    with open_fits(segmap.path, segmap.source) as hdus:
         for top in range(0, ny, height):
             stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
-            found, rows, starts, ends = runs_of(stripe)
+            found, rows, starts, ends = row_runs(stripe)
             number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             mine = wanted[number] == found
             number, rows, starts, ends = number[mine], rows[mine] + top, starts[mine], ends[mine]
@@ -253,16 +269,16 @@ def find_segments(segmap, ids):
                 np.minimum.at(low[axis], number, first)
                 np.maximum.at(high[axis], number, end)
             np.add.at(n_pixels, number, ends - starts)
-    every = zip(wanted.tolist(), *low.tolist(), *high.tolist(), n_pixels.tolist(), strict=True)
+    columns = zip(wanted.tolist(), *low.tolist(), *high.tolist(), n_pixels.tolist(), strict=True)
     return {
         id_dr3: Segment(slice(top, bottom), slice(left, right), size)
-        for id_dr3, top, left, bottom, right, size in every
+        for id_dr3, top, left, bottom, right, size in columns
         if size
     }
 
 
-def runs_of(image):
-    """Runs of the same value along the rows of an image, other than 0: a tenth as many as pixels in a segmap, or less.
+def row_runs(image):
+    """Run-length encoding of the rows of an image, without runs of 0.
 
     Parameters
     ----------
@@ -271,7 +287,7 @@ def runs_of(image):
     Returns
     -------
     values, rows, starts, ends : ndarray of shape (n_runs,)
-        A run goes from column `starts` to the one before `ends`.
+        Value, row, first column, and the column after the last one of each run.
     """
     ny, nx = image.shape
     image = image.astype(image.dtype.newbyteorder("="), copy=False)

@@ -1,4 +1,4 @@
-"""The PSF of a survey, where it gives an image of it."""
+"""The PSF image of a survey, if it has one."""
 
 import zlib
 
@@ -8,38 +8,39 @@ from astropy.io import fits
 
 import data_paths
 from helper_functions.psf import resample_psf
-from helper_functions.survey.mosaics import opened
+from helper_functions.survey.mosaics import open_fits
 
-PIXEL_SCALES = 1e-4, 10.0  # arcsec: what is beyond is no pixel of a telescope but a header without a scale
+PIXEL_SCALES = 1e-4, 10.0  # arcsec: a scale outside of this range comes from a wrong header
 
 
 def find_psf(folder, survey):
-    """Path of the image of the survey's PSF; None where its description has none."""
+    """Path of the PSF image of a survey; None where its description has none."""
     pattern = data_paths.SURVEYS[survey].psf
     return data_paths.find_survey_file(folder, pattern, f"psf of {survey!r} in SURVEYS") if pattern else None
 
 
 def read_psf(path, pixel):
-    """Read the PSF that all images are matched to, on pixels of this side in arcsec.
+    """Read the PSF to which all images are matched, and resample it to the survey's pixels.
 
     Parameters
     ----------
     path : Path
-        FITS file, whose first two-dimensional image is taken. The side of its pixels is PIXELSCL of the header in
-        arcsec, or what CD or CDELT say; without these, it is `pixel`.
+        FITS file, whose first two-dimensional image is taken. Its pixel scale is PIXELSCL of the header in arcsec, or
+        that of CD or CDELT; without these, it is `pixel`.
     pixel : float
+        Side of the survey's pixels, arcsec.
 
     Returns
     -------
     ndarray of shape (size, size)
-        An odd number of pixels, sum 1, the core in the middle.
+        An odd number of pixels, with a sum of 1 and the core in the middle.
 
     Raises
     ------
     OSError
         Where the file cannot be read.
     ValueError
-        Where it holds no image of a PSF.
+        Where it holds no image, or one that is no PSF.
     """
     image, header = _first_plane(path)
     missing = np.sum(~np.isfinite(image))
@@ -62,7 +63,7 @@ def read_psf(path, pixel):
 
 def _first_plane(path):
     """The first two-dimensional image of a FITS file, as floats, and its header."""
-    with opened(path) as hdus:
+    with open_fits(path) as hdus:
         shapes = [hdu.shape for hdu in hdus if hdu.is_image]
         try:
             for hdu in hdus:
@@ -75,7 +76,7 @@ def _first_plane(path):
 
 
 def _pixel_scale(path, header):
-    """Side of a pixel in arcsec as the header has it; None where it has none."""
+    """Side of a pixel in arcsec from the header; None where that does not state it."""
     unit = header.get("CUNIT1", "deg")
     matrix = [[header.get(f"CD{row}_{col}", 0.0) for col in (1, 2)] for row in (1, 2)]
     try:
@@ -91,7 +92,9 @@ def _pixel_scale(path, header):
         raise ValueError(f"{path} has a pixel scale that cannot be read ({problem}): {_set_scale()}") from problem
     low, high = PIXEL_SCALES
     if not low < scale < high:
-        raise ValueError(f"{path} would have pixels of {scale:.3g} arcsec by its header: {_set_scale()}")
+        raise ValueError(
+            f"{path} has pixels of {scale:.3g} arcsec by its header, want {low:g} to {high:g}: {_set_scale()}"
+        )
     return scale
 
 

@@ -1,97 +1,49 @@
-"""Which galaxies are asked for: ids, files of ids, all of the catalog, or those for which a selection holds."""
+"""Which galaxies are asked for: a list of ids or all of the catalog, and of these those for which a selection holds."""
 
-import warnings
-from collections import Counter
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 
 import data_paths
-from helper_functions.files.records import begun
 from helper_functions.survey.catalogs import column_names, read_columns, read_ids
 from helper_functions.survey.expressions import names_in, select
 from helper_functions.survey.images import find_catalogs
 from helper_functions.survey.mosaics import find_segments, open_mosaic
 
 ALL = "all"  # stands for every id of the catalog
-SIZE = "n_pix"  # in a selection, the number of pixels of the segment
-SAID = 10  # ids, or columns, that a message names
+SEGMENT_SIZE = "n_pix"  # in a selection, the number of pixels of the segment
+MAX_LISTED = 10  # column names that a message lists
 
 
-def galaxies(read_id):
-    """Reader of the galaxies asked for, ids or names of files that hold ids; gives a list of ids, or ALL.
-
-    In a file, ids are separated by blanks, commas or new lines, and what follows a # is a comment.
+def chosen_ids(wanted, expression, folder, survey):
+    """Ids of the galaxies that are asked for.
 
     Parameters
     ----------
-    read_id : callable
-        read_id(name, value) -> id, or ValueError that says what an id may be.
-    """
+    wanted : list of int, or ALL
+    expression : str or None
+        Only galaxies for which this holds, over columns of both catalogs and `n_pix`, the size of the segment in
+        pixels; see `expressions.select`.
+    folder : path
+        The survey folder, in which catalogs are looked for only where they are needed.
+    survey : str
+        A key of `data_paths.SURVEYS`.
 
-    def read(_, values):
-        values = values if isinstance(values, list | tuple) else [values]
-        if ALL in values:
-            return ALL
-        ids = [id_dr3 for value in values for id_dr3 in _ids_of(value, read_id)]
-        if not ids:
-            raise ValueError("no galaxy asked for: put an id into ID_DR3_LIST or --ids")
-        twice = [str(id_dr3) for id_dr3, times in Counter(ids).items() if times > 1]
-        if twice:
-            more = f" and {len(twice) - SAID} more" if len(twice) > SAID else ""
-            warnings.warn(f"asked for twice, done once: id {', '.join(twice[:SAID])}{more}", stacklevel=2)
-        return list(dict.fromkeys(ids))
-
-    return read
-
-
-def _ids_of(value, read_id):
-    """Ids that a value stands for: itself, or what the file of that name holds."""
-    if not isinstance(value, str | Path) or str(value).isdigit():
-        return [read_id("id_dr3", value)]
-    path = Path(value).expanduser()
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError as problem:
-        raise ValueError(
-            f"id_dr3 must be a whole number of at least 1, {ALL}, or a file of ids: found {str(value)!r}, "
-            "and there is no such file"
-        ) from problem
-    except UnicodeDecodeError as problem:
-        raise ValueError(f"{path} is no file of ids: it holds no text") from problem
-    ids = []
-    for number, line in enumerate(lines, start=1):
-        for word in line.partition("#")[0].replace(",", " ").split():
-            try:
-                ids.append(read_id("id_dr3", word))
-            except ValueError as problem:
-                raise ValueError(f"{path}, line {number}: {problem}") from problem
-    return ids
-
-
-def selection(_, value):
-    """Read a selection, which is checked as far as it can be without the catalogs."""
-    expression = str(value)
-    select(expression, {name: np.ones(1) for name in names_in(expression)})
-    return expression
-
-
-def chosen_ids(settings):
-    """Ids of the galaxies that the settings ask for, a list.
-
-    Those of ID_DR3_LIST in its order, or all by rising id; of these, the ones for which the selection holds.
+    Returns
+    -------
+    list of int
+        In the order of `wanted`, or in ascending order where that is ALL.
 
     Raises
     ------
     OSError, ValueError
-        Where a catalog cannot be read, the selection names a column that neither catalog has, or holds for no galaxy.
+        Where a catalog cannot be read, or the selection names a column that neither catalog has, or holds for no
+        galaxy.
     """
-    wanted, expression = settings.id_dr3_list, settings.select
     if wanted != ALL and expression is None:
         return wanted
-    catalogs = find_catalogs(settings.catalogs, settings.survey)
-    id_column = data_paths.SURVEYS[settings.survey].id_column
+    catalogs = find_catalogs(folder, survey)
+    id_column = data_paths.SURVEYS[survey].id_column
     known = read_ids(catalogs[0], id_column)
     asked = sorted(known) if wanted == ALL else wanted
     if expression is None:
@@ -104,45 +56,33 @@ def chosen_ids(settings):
     return chosen
 
 
-def processing_order(survey, settings):
-    """The ids asked for in the order in which they are best done.
-
-    Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,
-    so that no process is left alone with one in the end.
-    """
-    ids, known = settings.id_dr3_list, begun(settings.output)
-    if settings.jobs > 1:
-        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
-        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
-    return sorted(ids, key=lambda id_dr3: str(id_dr3) in known)
-
-
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):
-    """Ids of the rows of the photometric catalog, and the columns that the expression names, as `select` takes them.
+    """Ids of the rows of the photometric catalog, and the columns in the expression, {name: values}, in that order.
 
-    Those of the catalog of redshifts are NaN where it has no row of that id.
+    Columns of the catalog of redshifts are joined by id, and NaN where it has no row of an id.
     """
     own, others, names = column_names(super_catalog), column_names(sps_catalog), names_in(expression)
     for name in names:
-        if name not in (*own, *others, SIZE):
-            alike = ", ".join(get_close_matches(name, {*own, *others, SIZE}, SAID)) or "none that is alike"
+        if name not in (*own, *others, SEGMENT_SIZE):
+            similar = get_close_matches(name, {*own, *others, SEGMENT_SIZE}, MAX_LISTED)
             raise ValueError(
                 f"the selection {expression!r} names {name!r}, which is no column of {super_catalog} or {sps_catalog}: "
-                f"there is {alike}"
+                f"there is {', '.join(similar) or 'none with a similar name'}"
             )
-    mine = [name for name in names if name in own and name not in (id_column, SIZE)]
-    theirs = [name for name in names if name not in (*mine, id_column, SIZE)]
-    ids, *values = read_columns(super_catalog, [id_column, *mine])
-    columns = {id_column: ids} | dict(zip(mine, values, strict=True))
-    if theirs:
-        other_ids, *values = read_columns(sps_catalog, [id_column, *theirs])
+    from_photometry = [name for name in names if name in own and name not in (id_column, SEGMENT_SIZE)]
+    from_redshifts = [name for name in names if name not in (*from_photometry, id_column, SEGMENT_SIZE)]
+    ids, *values = read_columns(super_catalog, [id_column, *from_photometry])
+    columns = {id_column: ids} | dict(zip(from_photometry, values, strict=True))
+    if from_redshifts:
+        other_ids, *values = read_columns(sps_catalog, [id_column, *from_redshifts])
         row_of = {id_dr3: row for row, id_dr3 in enumerate(other_ids.tolist())}
         rows = np.array([row_of.get(id_dr3, -1) for id_dr3 in ids.tolist()], dtype=int)
         columns |= {
             name: np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
-            for name, column in zip(theirs, values, strict=True)
+            for name, column in zip(from_redshifts, values, strict=True)
         }
-    if SIZE in names:
+    if SEGMENT_SIZE in names:
         segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), known)
-        columns[SIZE] = np.array([segments[id_dr3].n_pixels if id_dr3 in segments else 0 for id_dr3 in ids.tolist()])
+        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in segments.items()}
+        columns[SEGMENT_SIZE] = np.array([sizes.get(id_dr3, 0) for id_dr3 in ids.tolist()])
     return ids, columns

@@ -1,1 +1,1 @@
-"""Pages that open in a browser without a server: `page` of a galaxy, `index` of all; the rest are parts of these."""
+"""Pages that open in a browser without a server: `page` shows one galaxy, `index` lists all; the rest are parts."""

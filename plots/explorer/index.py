@@ -10,21 +10,20 @@ from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, RangeSlider, Select, Spinner, TextInput
 from bokeh.resources import INLINE
 
-from plots.explorer.dark import BACKGROUND, CALLBACKS, FAINT, FONT, GRID, PAGE, PANEL, TEXT, THEME, WIDGETS
+from plots.explorer.dark import BACKGROUND, CALLBACKS, FAINT, FOCUS, FONT, GRID, LINK, PAGE, PANEL, TEXT, THEME, WIDGETS
 
-LENGTH = 50  # galaxies on a page of the list
-THUMBNAIL = 176, 88  # pixels on the screen, image and label map side by side
-WIDTH = 76  # pixels, of a column
-WIDTHS = {  # of those that need another one
+LENGTH = 50  # galaxies shown at a time
+THUMBNAIL = 176, 88  # screen pixels, width and height
+WIDTH = 76  # screen pixels, of a column
+WIDTHS = {  # of columns with another width
     **{"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58},
     **{"held_out_error": 114, "fragmentation": 86, "brightness_share": 90},
 }
-WHOLE_WIDTH = 1236  # with a scroll bar it fits in 1280
-RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns that can be narrowed, and in which steps
+WHOLE_WIDTH = 1236  # screen pixels, of the list: with a scroll bar it fits into 1280
+RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns with a range slider, and its step
 NOTHING = '<div class="nothing">No galaxy fits. Widen the ranges, or shorten the search.</div>'
 
-# What is wrong is told by a word in orange, which is apart from the blue of links in all kinds of colour blindness.
-LINK, WRONG = "#6cb0ec", "#ffa552"
+WRONG = "#ffa552"  # orange, which colour-blind readers can tell from the blue of links
 HEADLINE = f"""
 :host {{ color: {TEXT}; font: 18px {FONT}; }}
 span {{ color: {FAINT}; }}
@@ -53,7 +52,7 @@ td:last-child {{ padding: 6px 0 6px 16px; text-align: left; }}
 img, .none {{ display: block; width: {THUMBNAIL[0]}px; height: {THUMBNAIL[1]}px; border-radius: 3px; }}
 .none {{ border: 1px dashed {GRID}; box-sizing: border-box; color: {FAINT}; display: grid; place-items: center; }}
 a {{ color: {LINK}; }}
-a:focus-visible, summary:focus-visible {{ outline: 2px solid #ffa90e; outline-offset: 2px; }}
+a:focus-visible, summary:focus-visible {{ outline: 2px solid {FOCUS}; outline-offset: 2px; }}
 b {{ font-size: 15px; font-weight: 600; }}
 small {{ display: block; color: {FAINT}; font-size: 11.5px; }}
 i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid #5a616d;
@@ -79,14 +78,14 @@ def index_page(listed):
     Parameters
     ----------
     listed : GalaxyList
-        All of its text is shown as text, whatever it holds.
+        Its texts are escaped.
 
     Returns
     -------
     str
-        HTML, with all scripts inside. Links and thumbnails are beside the page, where `listed` says.
+        HTML with all scripts inside. Links and thumbnails are files with the relative paths in `listed`.
     """
-    galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])  # sorted by it; -1: falling
+    galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])  # sorted by id; 1: ascending
     hint = "id, flag, run, note …"
     search = TextInput(name="search", title="search", placeholder=hint, width=180, margin=(5, 5, 5, 0))
     outcomes = Counter(each.status for each in listed.galaxies)
@@ -124,7 +123,7 @@ def index_page(listed):
 
 
 def _columns(listed):
-    """What scripts know of the galaxies: the row of each, what is searched in, and what is sorted and narrowed by."""
+    """Columns of data for the callbacks: the row of each galaxy as HTML, and what they search, sort and filter by."""
     texts = [[each.id_dr3, each.run, each.status, *each.flags, each.notes] for each in listed.galaxies]
     numbers = {name: np.array([each.values[name] for each in listed.galaxies], float) for name in listed.columns}
     return numbers | {
@@ -157,7 +156,7 @@ def _linked(page, content, more=""):
 
 
 def _head(listed):
-    """Widths of the columns, and their titles for who listens to the page; others see the buttons above it."""
+    """Widths of the columns, and their titles for screen readers only, as the buttons above show them."""
     widths = [THUMBNAIL[0] + 8, *(WIDTHS.get(name, WIDTH) for name in listed.columns)]
     names = ["picture", *(title for title, _ in listed.columns.values()), "flags and notes"]
     columns = "".join(f'<col style="width:{width}px">' for width in widths) + "<col>"
@@ -165,13 +164,13 @@ def _head(listed):
 
 
 def _title(name, title):
-    """The title of a column, a button that sorts by it."""
+    """The title of a column, which is a button that sorts by it."""
     sheets = [WIDGETS, TITLES, *([LEFT] if name == "id_dr3" else [])]
     return Button(name=name, label=title, width=WIDTHS.get(name, WIDTH), margin=0, stylesheets=sheets)
 
 
 def _meanings(listed):
-    """What the columns are, to be opened below the table."""
+    """Meanings of the columns, below the table, folded until clicked."""
     lines = [f"<b>{escape(title)}</b> {escape(meaning)}" for title, meaning in listed.columns.values()]
     text = f"<details><summary>what the columns are</summary><p>{'<p>'.join(lines)}</details>"
     return Div(name="meanings", text=text, width=WHOLE_WIDTH, margin=(14, 0, 0, 0), stylesheets=[LIST, MEANINGS])
@@ -186,18 +185,18 @@ def _turn(step, page):
 
 
 def _slider(name, step, listed):
-    """What narrows a column, over the range of its values; None where none is known."""
+    """Slider for the range of a column to be shown; None where none of its values is known."""
     values = np.array([each.values[name] for each in listed.galaxies])
     if not np.isfinite(values).any():
         return None
     low, high = np.floor(np.nanmin(values) / step) * step, np.ceil(np.nanmax(values) / step) * step
-    high = max(high, low + step)  # which is not drawn without a length
+    high = max(high, low + step)  # a slider of zero length is not drawn
     limits = {"start": low, "end": high, "step": step, "value": (low, high), "format": "0" if step == 1 else "0.00"}
     options = {"name": f"range_{name}", "tags": [name], "title": listed.columns[name][0], "width": 142}
     return RangeSlider(bar_color=LINK, **limits, **options)
 
 
 def _options(counts):
-    """Choices of a menu: any, and each word with the number of its galaxies, most frequent first."""
+    """Options of a menu: any, and each word with its number of galaxies, the most frequent first."""
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
     return [("any", "any"), *((word, f"{word} ({counts[word]:,})") for word in ordered)]

@@ -1,4 +1,4 @@
-"""The colour image and the map, side by side in scale and zoom, and what they are chosen with."""
+"""The colour image and the map, which zoom together, and the widgets that choose what they show."""
 
 import numpy as np
 from bokeh.layouts import row
@@ -26,11 +26,11 @@ from bokeh.palettes import Cividis256
 from plots.explorer.dark import TEXT, panel, words
 
 SIDE = 380  # screen pixels, of both panels
-BANDS_AT_FIRST = (0.85, 0.5, 0.15)  # places of red, green and blue among the bands
+FIRST_BANDS = (0.85, 0.5, 0.15)  # red, green and blue when the page is opened: 0 is the bluest band, 1 the reddest
 
 
 def maps(view):
-    """Both panels with their controls.
+    """Draw both panels with their controls.
 
     Parameters
     ----------
@@ -39,7 +39,8 @@ def maps(view):
     Returns
     -------
     dict
-        `controls`, from top to bottom; `figures`; `ranges` of x and y; and `args`, names for callbacks.
+        `controls`, rows of widgets from top to bottom; `figures`, both panels; `ranges`, of x and y; and `args`,
+        variables of the callbacks, {name: model}.
     """
     ny, nx = view.shape
     x_range, y_range = zoom_ranges(view)
@@ -99,7 +100,7 @@ def maps(view):
 
 
 def zoom_ranges(view):
-    """Ranges of x and y: the selected pixels and a quarter of their extent around them, square."""
+    """Square ranges of x and y: the selected pixels, and a quarter of their extent on each side."""
     rows, cols = (view.rows, view.cols) if len(view.rows) else (np.arange(view.shape[0]), np.arange(view.shape[1]))
     half = 0.75 * max(np.ptp(rows), np.ptp(cols)) + 2
     middles = (cols.min() + cols.max()) / 2, (rows.min() + rows.max()) / 2
@@ -107,7 +108,7 @@ def zoom_ranges(view):
 
 
 def colour_menus(view):
-    """Menus of the bands that are red, green and blue, and the stretch."""
+    """Menus of the bands shown in red, green and blue, and a slider for the stretch."""
     bands = [str(band) for band in view.bands]
     off = view.images is None
     menus = {
@@ -119,7 +120,7 @@ def colour_menus(view):
             width=92,
             disabled=off,
         )
-        for name, place in zip(("red", "green", "blue"), BANDS_AT_FIRST, strict=True)
+        for name, place in zip(("red", "green", "blue"), FIRST_BANDS, strict=True)
     }
     stretch = Slider(
         name="stretch", title="stretch", start=-1, end=3, step=0.1, value=1, width=96, show_value=False, disabled=off
@@ -128,7 +129,7 @@ def colour_menus(view):
 
 
 def scale_and_compass(figure, view, x_range):
-    """A bar of a round number of arcsec, and arrows to the east and the north."""
+    """Draw a bar of a round number of arcsec, and arrows to the east and the north."""
     if not view.sky:
         return
     extent = x_range.end - x_range.start

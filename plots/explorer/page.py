@@ -45,12 +45,12 @@ def explorer_page(view):
 
 
 def connect(args, parts):
-    """Let the panels follow what is chosen; return the callbacks that draw the page at first, in their order.
+    """Connect widgets to callbacks; return those that draw the page when it is opened, in their order.
 
     Parameters
     ----------
     args : dict
-        Tables, widgets and sources by the names that they have in the callbacks.
+        Widgets and data sources by their variable names in the callbacks.
     parts : dict
         From `maps` and `sed_panels`.
     """
@@ -82,7 +82,7 @@ def connect(args, parts):
 
 
 def head(view, known):
-    """What the galaxy is and what is not to be seen, as HTML."""
+    """Title of the page, facts about the galaxy, what is missing and notes, as HTML."""
     redshift = f"z = {view.redshift:.4g}" if np.isfinite(view.redshift) else "redshift not known: no rest frame"
     counts = {"pixel": len(view.rows), "band": len(view.bands), "run": len(view.runs)}
     facts = [redshift, *(f"{number:,} {name}{'s' * (number != 1)}" for name, number in counts.items())]
@@ -93,10 +93,10 @@ def head(view, known):
         missing.append("The cubes of this galaxy were not kept (PIXEL_CUBES): there are no images and SEDs of pixels.")
     if known["step"] > 1 and view.flux is not None:
         missing.append(
-            f"These are too many pixels for a page to hold all SEDs: one in {known['step']} rows and columns has them, "
-            "and the pointer shows the nearest. Maps have all pixels."
+            f"The galaxy has too many pixels for the page to hold all SEDs: only one in {known['step']} rows and "
+            "columns has them, and the pointer shows the nearest. Maps show all pixels."
         )
-    missing += [f"{run}: {reason}" for run, reason in view.without.items()] + list(view.notes)
+    missing += [f"{run}: {reason}" for run, reason in view.failed_runs.items()] + list(view.notes)
     notes = escape(" · ".join(missing))
     link = '<a href="index.html">all galaxies</a>'
     return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {link}</div><p>{notes}</p>"

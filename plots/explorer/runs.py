@@ -24,19 +24,24 @@ from plots.explorer.dark import TEXT, chart, heading, panel, table, words
 from plots.explorer.sources import pixel_image
 from plots.style import PALETTE
 
-SMALL, ACROSS = 140, 8  # screen pixels of a small map, and how many stand in a row
-CELL = 46  # screen pixels, of the matrix
-LOWEST = -2.6  # of what is shown of a criterion, see `curves_of`
+SMALL, ACROSS = 140, 8  # screen pixels of a small map, and small maps in a row
+CELL = 46  # screen pixels, of a cell of the matrix
+LOWEST = -2.6  # lower end of the axis of criteria, in the unit of `curves_of`
 
 
 def runs_below(view, parts):
-    """What stands below the panels, from top to bottom; `args` of `parts` get more names.
+    """Draw what is below the panels.
 
     Parameters
     ----------
     view : GalaxyView
     parts : dict
-        From `maps`.
+        From `maps`; to its `args` the variables of these panels are added.
+
+    Returns
+    -------
+    list
+        Models from top to bottom; empty without runs.
     """
     every = ColumnDataSource(curves_of(view.runs), name="criteria")
     shown = ColumnDataSource({name: [] for name in every.data}, name="curves")
@@ -62,7 +67,7 @@ def runs_below(view, parts):
 
 
 def beside_each_other(view, ranges):
-    """A small map for each of several runs, and one of the most frequent regions, which zoom with the large ones."""
+    """A small map of each of several runs, and of the most frequent region, which zoom with the large maps."""
     if len(view.runs) < 2:
         return [heading("Number of clusters")]
     maps = [(f"{n}: {run.title}", run.labels, run.regions) for n, run in enumerate(view.runs, start=1)]
@@ -72,7 +77,7 @@ def beside_each_other(view, ranges):
     most = max(title.count("\n") for title in titles)
     plots = []
     for title, (_, labels, regions) in zip(titles, maps, strict=True):
-        title += "\n " * (most - title.count("\n"))  # panels of a row stand at one height
+        title += "\n " * (most - title.count("\n"))  # so that the panels of a row are at the same height
         made = panel(title=title, x_range=ranges[0], y_range=ranges[1], frame_width=SMALL, frame_height=SMALL)
         made.background_fill_color, made.min_border, made.title.text_font_size = "#000000", 2, "11px"
         image, (x, y) = pixel_image(view.rows, view.cols, labels, regions)
@@ -84,7 +89,7 @@ def beside_each_other(view, ranges):
 
 
 def matrix(view):
-    """The adjusted Rand index of each pair of runs."""
+    """Matrix of the adjusted Rand index of each pair of runs."""
     n_runs = len(view.runs)
     names = [f"{n}: {run.name}" for n, run in enumerate(view.runs, start=1)]
     numbers = [str(n) for n in range(1, n_runs + 1)]
@@ -115,7 +120,7 @@ def matrix(view):
 
 
 def curves_panel(shown, rings, most):
-    """The criteria of the run shown against the number of clusters, which is `most` at most."""
+    """The criteria of the run shown against the number of clusters, from 1 to `most`."""
     ranges = {"x_range": Range1d(0.5, most + 0.5), "y_range": Range1d(LOWEST, 0.3)}
     labels = "number of clusters", "score less the highest / median difference"
     made = chart(*labels, name="curves_panel", width=560, height=330, **ranges)
@@ -129,10 +134,10 @@ def curves_panel(shown, rings, most):
 
 
 def curves_of(runs):
-    """The criteria of all runs as columns.
+    """Columns of data with a row for each criterion of each run.
 
-    Scores are given less the highest, divided by the median of these differences: what is far from the best number does
-    not matter, and would hide how those near it differ.
+    From each score the highest is subtracted, and the difference divided by the median of all differences. So criteria
+    of different units share an axis that shows how numbers of clusters near the best one compare.
     """
     columns = {name: [] for name in ("run", "name", "colour", "xs", "ys", "bar_xs", "bar_ys", "chosen")}
     colours = {}
@@ -154,14 +159,14 @@ def curves_of(runs):
 
 
 def choice_of(run):
-    """How the number of clusters of a run was chosen, in words."""
+    """Text on how the number of clusters of a run was chosen."""
     how, low, high = run.number
     between = f"; {low} to {high} cannot be told apart" if high > low else ""
     return f"{len(run.regions)} clusters, chosen by: {how}{between}. Bars are errors of the difference to the best."
 
 
 def quality_of(runs):
-    """The figures of quality as columns of a table, a row for each figure."""
+    """Columns of a table with a row for each figure of quality and a column for each run."""
     columns = {"figure": ["clusters", "pixels in none", *(runs[0].quality if runs else ())]}
     for number, run in enumerate(runs, start=1):
         counts = [str(len(run.regions)), str(int(np.sum(run.labels == -1)))]
@@ -169,8 +174,8 @@ def quality_of(runs):
     return columns
 
 
-def turned(columns):
-    """The same table with a column for each row, as clusters are fewer than quantities."""
+def transposed(columns):
+    """The transposed table, as there are more quantities than clusters."""
     if not columns:
         return {}
     first, *others = columns
@@ -179,8 +184,8 @@ def turned(columns):
 
 
 def results_of(run):
-    """Features and fits of a run as HTML."""
+    """Tables of the features and fits of a run as HTML."""
     fits = "Stellar populations fitted, median and 16-84% range"
-    parts = [("Features of the SEDs", run.features), (fits, turned(run.fits))]
+    parts = [("Features of the SEDs", run.features), (fits, transposed(run.fits))]
     there = [f"<p>{title}</p>{table(columns)}" for title, columns in parts if columns]
     return "".join(there) or "<p>This run has no features and no fits.</p>"

@@ -29,10 +29,11 @@ from bokeh.models import (
 from plots.explorer.dark import BACKGROUND, FAINT, TEXT, chart, words
 from plots.style import FLUX_LABEL
 
-WIDTH, HEIGHT, BESIDE = 612, 360, 400  # screen pixels, of a chart, and width of what stands beside the maps
+WIDTH, HEIGHT = 612, 360  # screen pixels, of a chart
+BESIDE = 400  # screen pixels, width of the controls beside the maps
 TOOLTIPS = [("band", "@band"), ("µm", "@x{0.000}"), ("flux", "@flux{0.0000}"), ("error", "@error{0.0000}")]
 POINT_COLUMNS = ("band", "x", "flux", "error", "low", "high")
-REGION = "#ff8ac4"  # of the mean of a box or lasso, which no cluster has
+REGION = "#ff8ac4"  # colour of the mean SED in a box or lasso, which no cluster has
 TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)  # micron
 SHAPES = "SEDs of all clusters of the run, each divided by its mean"
 KEYBOARD = (
@@ -46,18 +47,19 @@ ERRORS = (
 
 
 def sed_panels(view, parts):
-    """Both panels of SEDs with what is said of the pixel and of the pixels in a box or lasso.
+    """Draw both panels of SEDs, with their controls and texts on the pixel and on the pixels in a box or lasso.
 
     Parameters
     ----------
     view : GalaxyView
     parts : dict
-        From `maps`, of which `args` get more names.
+        From `maps`; to its `args` the variables of these panels are added.
 
     Returns
     -------
     dict
-        `controls`, to which these are added; `charts`; and `buttons`, by the names of their callbacks.
+        `controls`, those of `parts` followed by these; `charts`, both panels; and `buttons`, {name of the callback:
+        button}.
     """
     frame = RadioButtonGroup(
         name="frame",
@@ -77,7 +79,6 @@ def sed_panels(view, parts):
     buttons = {
         "save_sed": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
         "clear": Button(name="clear", label="clear", width=56),
-        "save_regions": Button(name="save_regions", label="save map (DS9 regions)", width=166),
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
@@ -98,7 +99,7 @@ def sed_panels(view, parts):
 
 
 def brightest_pixel(view):
-    """Row and column of the pixel that the page opens with: the one of the highest SNR, summed over bands."""
+    """Row and column of the pixel that is shown first: the one with the highest SNR summed over bands."""
     if not len(view.rows):
         return 0, 0
     place = 0 if view.flux is None else int(np.argmax(np.nansum(view.flux / view.error, axis=1)))
@@ -106,7 +107,7 @@ def brightest_pixel(view):
 
 
 def pixel_panel(wave_range, lines):
-    """The SED of a pixel, those of its cluster scaled to it, and the mean of a box or lasso."""
+    """The SED of a pixel, SEDs of its cluster scaled to it, and the mean SED in a box or lasso."""
     made = sed_chart("sed_panel", wave_range, FLUX_LABEL, lines)
     names = ("pixel_sed", "composite_sed", "population_sed", "region_sed")
     own, composite, population, region = (
@@ -158,7 +159,7 @@ def shapes_panel(wave_range, lines):
 
 
 def sed_chart(name, wave_range, label, lines, title=""):
-    """A panel of wavelength, logarithmic, with the lines of gas and the breaks of stars marked."""
+    """A panel with logarithmic wavelengths, on which emission lines and stellar breaks are marked."""
     tools = [PanTool(dimensions="height"), WheelZoomTool(dimensions="height"), ResetTool()]
     made = chart(
         *("observed wavelength [µm]", label),
@@ -179,10 +180,10 @@ def sed_chart(name, wave_range, label, lines, title=""):
     names.text_align, names.x_offset = "align", "offset"
     made.add_glyph(lines, names, y_range_name="frame")
     zero = ColumnDataSource({"x": [wave_range.start / 10, wave_range.end], "y": [0, 0]})
-    made.y_range.renderers = [made.add_glyph(zero, Line(line_color=FAINT))]  # which is always within the panel
+    made.y_range.renderers = [made.add_glyph(zero, Line(line_color=FAINT))]  # y = 0 is always shown
     return made
 
 
 def error_bars(plot, source, colour):
-    """Bars from low to high."""
+    """Draw error bars from the columns `low` to `high` of a source."""
     plot.add_glyph(source, Segment(x0="x", y0="low", x1="x", y1="high", line_color=colour, line_width=1.3))

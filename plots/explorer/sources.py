@@ -1,6 +1,4 @@
-"""What a galaxy is to the browser: arrays, sent as bytes, and what the callbacks know besides them."""
-
-import re
+"""The data of a page: arrays as columns of data sources, and plain values for the callbacks."""
 
 import numpy as np
 from bokeh.models import ColumnDataSource
@@ -9,17 +7,17 @@ from matplotlib.colors import to_hex
 from plots.composites import FEATURES
 from plots.style import UNASSIGNED_COLOUR, cluster_colours, label_image
 
-MOST = 10_000  # pixels with an SED: beyond, only every second row and column has one, or third, ...
-CODES = 65_534  # brightnesses that a pixel of the colour image can have; one more stands for no data
+MAX_SEDS = 10_000  # pixels with an SED on a page: of more, only those in every second (third, ...) row and column
+MAX_CODE = 65_534  # largest code of a flux, in 16 bits; the next number stands for no data
 
 
 def thinning(n_pixels):
-    """Each which row and column has pixels with an SED."""
-    return int(np.ceil(np.sqrt(max(n_pixels, 1) / MOST)))
+    """The step between rows, and between columns, whose pixels have an SED on the page."""
+    return int(np.ceil(np.sqrt(max(n_pixels, 1) / MAX_SEDS)))
 
 
 def sources(view):
-    """All data of a page.
+    """Collect the data of a page.
 
     Parameters
     ----------
@@ -28,10 +26,10 @@ def sources(view):
     Returns
     -------
     known : dict
-        Plain values: what the callbacks call `known`.
+        Plain values, which are `known` in the callbacks.
     tables : dict
-        Name -> ColumnDataSource: `map` has a row for each selected pixel, `pixels` for each that has an SED, `seds` for
-        each run, kind of SED, cluster and band, and `bands` for each band with its image.
+        Name -> ColumnDataSource: `map` has a row for each selected pixel, `pixels` for each pixel with an SED, `seds`
+        for each run, kind of SED, cluster and band, and `bands` for each band.
     """
     step = thinning(len(view.rows))
     kept = (view.rows % step == 0) & (view.cols % step == 0)
@@ -65,17 +63,17 @@ def sources(view):
     seds = {name: np.concatenate([np.zeros(0), *values]).astype(np.float32) for name, values in seds.items()}
     tables = {"map": on_map, "pixels": pixels, "seds": seds, "bands": band_images(view)}
     made = {name: ColumnDataSource(data, name=name) for name, data in tables.items()}
-    made["map"].tags = [known]  # once, where every callback finds it
+    made["map"].tags = [known]  # sent once, and found there by every callback
     return known, made
 
 
 def columns_of(values):
-    """Columns of an array as arrays of their own, float32."""
+    """Contiguous columns of an array, float32."""
     return np.ascontiguousarray(values.T, dtype=np.float32)
 
 
 def add_layer(on_map, layer, name):
-    """Put a layer and its error into the columns of the map; return what the callbacks know of it."""
+    """Add a layer and its error to the columns of the map; return its plain values for the callbacks."""
     on_map[name] = layer.values.astype(np.float32)
     if layer.error is not None:
         on_map[f"{name}_error"] = layer.error.astype(np.float32)
@@ -84,11 +82,10 @@ def add_layer(on_map, layer, name):
 
 
 def add_run(on_map, seds, run, number):
-    """Put a run into the columns of the map and of the SEDs; return what the callbacks know of it."""
+    """Add a run to the columns of the map and of the SEDs; return its plain values for the callbacks."""
     on_map[f"labels{number}"] = run.labels.astype(np.int16)
     known = {
         "name": run.name,
-        "file": re.sub(r"[^\w.-]", "_", run.name),
         "labels": f"labels{number}",
         "colours": [to_hex(colour) for colour in cluster_colours(run.regions)],
         "confidence": None,
@@ -110,9 +107,9 @@ def add_run(on_map, seds, run, number):
 
 
 def band_images(view):
-    """Images of the bands as whole numbers of 16 bits: the asinh of the flux over the scatter of the image.
+    """Columns of data with the image of each band in 16 bits: the asinh of the flux over the scatter of the image.
 
-    They are for the colour image only, which needs no better than 1/1000 of a pixel's noise.
+    This is precise to 1/1000 of the noise of a pixel, which is enough for the colour image.
     """
     coded = {name: [] for name in ("image", "soft", "low", "step", "level")}
     selected = view.rows, view.cols
@@ -122,8 +119,8 @@ def band_images(view):
         soft = 1.48 * float(np.median(np.abs(image[known] - middle))) or float(np.abs(image[known]).max()) or 1.0
         values = np.arcsinh(image / soft)
         low, high = float(values[known].min()), float(values[known].max())
-        step = (high - low) / CODES or 1.0
-        codes = np.where(known, np.rint((np.where(known, values, low) - low) / step), CODES + 1)
+        step = (high - low) / MAX_CODE or 1.0
+        codes = np.where(known, np.rint((np.where(known, values, low) - low) / step), MAX_CODE + 1)
         own = image[selected][np.isfinite(image[selected])]
         level = float(own.mean()) if own.size else 0.0
         level = level if level > 0 else float(np.percentile(image[known], 99)) or 1.0
@@ -134,12 +131,12 @@ def band_images(view):
 
 
 def pixel_image(rows, cols, labels, regions):
-    """Image of labels of pixels in the colours of their regions, cut to the pixels.
+    """Label map in the colours of the regions, cut to the selected pixels.
 
     Returns
     -------
     image : uint32 ndarray
-        RGBA as the browser has it.
+        RGBA, of shape (n_rows, n_cols).
     corner : tuple
         Column and row of its lower left pixel.
     """

@@ -72,15 +72,20 @@ def large_mosaic(ny=12000, nx=10000):
     )
 
 
-if __name__ == "__main__":
+def main(arguments=None):
+    """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["distances", "job", "mosaic"])
     parser.add_argument("--catalogs", help="survey folder, for job")
     parser.add_argument("--ids", nargs="+", help="galaxies, for job")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.what == "distances":
         distance_matrices()
     elif given.what == "mosaic":
         large_mosaic()
     else:
         main_job(given.catalogs, given.ids)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """How many galaxies an hour can be done, and what that takes. Run: python -m tests.benchmarks.many_galaxies --help
 
 `rate` simulates galaxies of 300 to 3,000 pixels and does them with `blended_mixture`, with one job and with two, fresh
-each time: galaxies a minute, memory of a worker, room on disk, and what --dry-run says of it. `resume` puts copies of
+each time: galaxies a minute, memory of a worker, room on disk. `resume` puts copies of
 one finished galaxy into a folder, and asks for one galaxy more: how long until that is begun, and all are done. `first`
 asks for a galaxy of a survey of full size, of which only galaxies take room on disk: how long until it is begun.
 """
@@ -21,12 +21,10 @@ import numpy as np
 from astropy.table import Table
 
 import data_paths
+from data_paths import output_path
 from helper_functions.files.records import GALAXY
-from helper_functions.job.dry_run import costs
-from helper_functions.products.runs import Run
 from helper_functions.simulation.simulated_field import DEMO_IDS, demo_field, write_field
 from helper_functions.simulation.simulated_galaxy import RECIPES, simulate_galaxy
-from main_clustering import settings_block
 from tests.benchmarks.sparse_survey import write_sparse_survey
 from tests.fault_campaign import processes_of
 
@@ -114,15 +112,10 @@ def rate(folder, n_galaxies, pictures):
     for name in table.colnames[1:]:
         table[name].format = ".2f" if "disk" in name else ".1f"
     print("\n".join(table.pformat(max_width=-1)), flush=True)
-    pixels = np.array(Table.read(data_paths.summary_path(output))["n_pixels"], dtype=float)
+    pixels = np.array(Table.read(output_path(output, "summary"))["n_pixels"], dtype=float)
     ratio = rows[1]["galaxies/min"] / rows[0]["galaxies/min"]
     print(f"2 jobs do {ratio:.2f} times as many; load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{n_galaxies} galaxies of {pixels.min():.0f} to {pixels.max():.0f} pixels, in all {pixels.sum():.0f}")
-    settings = settings_block()._replace(n_clusters="auto", pictures=pictures)
-    seconds, megabytes = (cost.sum() for cost in costs(pixels, [Run(*CALL[1:], "none", "euclidean")], settings))
-    print(
-        f"costs of --dry-run for these pixels: {seconds:.0f} s with one job, {megabytes / n_galaxies:.2f} MB a galaxy"
-    )
 
 
 def first(folder):
@@ -133,7 +126,7 @@ def first(folder):
         write_sparse_survey(survey, SURVEY_SIDE, SURVEY_SIDE, n_galaxies=3, n_sources=SURVEY_ROWS - 3)
     began = time.time()
     cost = call(survey, output, "--ids", 1, "--n-clusters", 2, "--pictures", "none")
-    lock = data_paths.record_path(output, 1, GALAXY).with_name(".lock")
+    lock = output_path(output, "record", id=1, name=GALAXY).with_name(".lock")
     print(f"{SURVEY_SIDE} x {SURVEY_SIDE} pixels, {SURVEY_ROWS} sources; load of the machine {os.getloadavg()[0]:.1f}:")
     print(f"the first galaxy is begun after {lock.stat().st_mtime - began:.1f} s, and done after {cost.seconds:.1f} s")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -150,7 +143,7 @@ def resume(folder, n_finished):
     start = time.monotonic()
     began = time.time()
     seconds = call(catalogs, output, "--ids", folder / "ids.txt").seconds
-    lock = data_paths.record_path(output, new, GALAXY).with_name(".lock")
+    lock = output_path(output, "record", id=new, name=GALAXY).with_name(".lock")
     lines = (output / "log.txt").read_text().splitlines()
     print(f"{n_finished} finished galaxies, load of the machine {os.getloadavg()[0]:.1f}:")
     print(f"the first new galaxy is begun after {lock.stat().st_mtime - began:.1f} s")
@@ -161,8 +154,8 @@ def resume(folder, n_finished):
 def copy_of(output, id_dr3, other):
     """Link the files of a finished galaxy under another id, with records that say so; return that id."""
     before, after = str(id_dr3), str(other)
-    source = data_paths.record_path(output, id_dr3, GALAXY).parent
-    target = data_paths.record_path(output, other, GALAXY).parent
+    source = output_path(output, "record", id=id_dr3, name=GALAXY).parent
+    target = output_path(output, "record", id=other, name=GALAXY).parent
     target.mkdir()
     for record in source.glob("*.json"):
         text = record.read_text().replace(before, after)
@@ -172,13 +165,14 @@ def copy_of(output, id_dr3, other):
     return other
 
 
-if __name__ == "__main__":
+def main(arguments=None):
+    """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["rate", "resume", "first"])
     parser.add_argument("--galaxies", type=int, help="number of galaxies (default 200, or 10000 finished ones)")
     parser.add_argument("--pictures", default="all", help="of `rate`: none, few or all")
     parser.add_argument("--folder", type=Path, help="where to work, and keep the field; default: a temporary one")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         place = given.folder or Path(temporary)
         place.mkdir(exist_ok=True)
@@ -188,3 +182,7 @@ if __name__ == "__main__":
             resume(place, given.galaxies or 10000)
         else:
             first(place)
+
+
+if __name__ == "__main__":
+    main()

@@ -130,7 +130,7 @@ def draw(path, repeats, timeout):
     save_figure(path, scaling(by_pixels, by_bands), dpi=90)
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("one", help="one method, in this process")
@@ -152,7 +152,7 @@ def main():
     for command in (many, picture):
         command.add_argument("--repeats", type=int, default=3)
         command.add_argument("--timeout", type=float, default=300)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.command == "one":
         options = given.method, given.metric, given.n_pixels, given.bands, given.memory_limit
         figures = measure(*options, given.auto, given.keep)

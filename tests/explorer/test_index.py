@@ -9,7 +9,7 @@ import pytest
 from conftest import BANDS, celestial_wcs
 from matplotlib.image import imread
 
-import data_paths
+from data_paths import output_path
 from helper_functions.explorer.index import FLAGS, LIST_COLUMNS, listed_galaxy, save_thumbnail, update_index
 from helper_functions.pixel_seds import Cutout
 from helper_functions.products.summary import EMPTY
@@ -45,7 +45,7 @@ def write(output, rows, pages=(), thumbnails=()):
     for id_dr3 in thumbnails:
         save_thumbnail(output, galaxy_result(id_dr3), ["kmeans", "blended_mixture"])
     update_index(output, lambda: rows)
-    return data_paths.index_path(output)
+    return output_path(output, "page_index")
 
 
 def galaxy_result(id_dr3):
@@ -257,9 +257,9 @@ def luminance(colour):
 
 
 def test_a_call_of_the_main_job_leaves_it_and_the_next_one_adds(survey_folder, tmp_path, monkeypatch):
-    path = data_paths.index_path(tmp_path / "out")
+    path = output_path(tmp_path / "out", "page_index")
     how = "--methods kmeans --n-clusters 2 --pictures none"
-    monkeypatch.setattr("helper_functions.job.one_galaxy.page_or_warning", empty_page)
+    monkeypatch.setattr("helper_functions.explorer.pages.page_or_warning", empty_page)
 
     def call(*flags):
         folders = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out")]
@@ -273,7 +273,7 @@ def test_a_call_of_the_main_job_leaves_it_and_the_next_one_adds(survey_folder, t
     assert "./7.html" in path.read_text()
     assert call("--ids", "8", "--explorer") == 0
     assert pictures_in(path) == {7, 8}
-    thumbnails = data_paths.thumbnail_path(tmp_path / "out", 7), data_paths.thumbnail_path(tmp_path / "out", 8)
+    thumbnails = output_path(tmp_path / "out", "thumbnail", id=7), output_path(tmp_path / "out", "thumbnail", id=8)
     assert all(each.exists() for each in thumbnails)
     assert call("--ids", "8", "--explorer", "--snr-thresh", "1000") == 0  # it has no pixels now: nothing stale is left
     assert [each.exists() for each in thumbnails] == [True, False]
@@ -286,7 +286,7 @@ def test_a_call_of_the_main_job_leaves_it_and_the_next_one_adds(survey_folder, t
 
 def empty_page(output, id_dr3):
     """What stands for the page of a galaxy, which takes a second to make."""
-    path = data_paths.explorer_path(output, id_dr3)
+    path = output_path(output, "page", id=id_dr3)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
     return path

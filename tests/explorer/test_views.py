@@ -11,18 +11,18 @@ from astropy.wcs import WCS
 from conftest import celestial_wcs, write_survey
 from sklearn.metrics import adjusted_rand_score
 
-import data_paths
 import main_clustering
+from data_paths import output_path
 from helper_functions.explorer import pages as explorer
 from helper_functions.explorer.galaxy import read_galaxy, tangent_plane
 from helper_functions.explorer.runs import measured, spread
 from helper_functions.files.records import GALAXY, load_record, save_record
-from helper_functions.products.labels import read_clusters
+from helper_functions.products.labels import read_labels
+from helper_functions.products.pixels import read_cutout
 from helper_functions.quality.compare_runs import region_map
 from helper_functions.quality.cross_checks import CHECKS
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import main
-from prepare_images import read_cutout
 
 RUNS = "blended_mixture", "kmeans_contrast"
 FLAGS = ("--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters", "2", "--pictures", "none")
@@ -46,26 +46,26 @@ def made(tmp_path_factory):
             return main(["--catalogs", str(survey), "--output", str(output), *FLAGS, *flags])
 
     assert again("--explorer") == 0
-    return SimpleNamespace(output=output, again=again, page=data_paths.explorer_path(output, 7))
+    return SimpleNamespace(output=output, again=again, page=output_path(output, "page", id=7))
 
 
 def test_what_a_page_shows_is_what_the_files_hold(made):
     view = read_galaxy(made.output, 7)
-    cutout, mask = read_cutout(data_paths.pixels_path(made.output, 7))
+    cutout, mask = read_cutout(output_path(made.output, "pixels", id=7))
     assert (view.id_dr3, view.redshift, view.bands, view.shape) == (7, 2.0, cutout.bands, mask.shape)
     np.testing.assert_array_equal((view.rows, view.cols), np.nonzero(mask))
     np.testing.assert_array_equal(view.flux, cutout.sci[:, mask].T)
     np.testing.assert_array_equal(view.error, cutout.err[:, mask].T)
     assert tuple(run.name for run in view.runs) == RUNS
     for run in view.runs:
-        labels, regions = read_clusters(data_paths.clusters_path(made.output, run.name, 7))
+        labels, regions, *_ = read_labels(output_path(made.output, "labels", run=run.name, id=7))
         np.testing.assert_array_equal(run.labels, labels[mask])
         np.testing.assert_array_equal(run.regions, regions)
-        table = Table.read(data_paths.composites_path(made.output, run.name, 7))
+        table = Table.read(output_path(made.output, "composites", run=run.name, id=7))
         np.testing.assert_array_equal(run.composites[0].ravel(), table["flux"])
         np.testing.assert_array_equal(run.composites[1].ravel(), table["flux_err"])
     blended, kmeans = view.runs
-    with fits.open(data_paths.clusters_path(made.output, RUNS[0], 7)) as hdus:
+    with fits.open(output_path(made.output, "labels", run=RUNS[0], id=7)) as hdus:
         np.testing.assert_array_equal(blended.confidence, hdus["CONFIDENCE"].data[mask])
         np.testing.assert_array_equal(blended.fraction, hdus["FRACTION"].data[:, mask])
         light = next(layer for layer in blended.layers if layer.title.startswith("light of population 2"))
@@ -80,7 +80,7 @@ def test_what_a_page_shows_is_what_the_files_hold(made):
 def test_tangent_plane_gives_the_sky_of_any_pixel():
     wcs = celestial_wcs()
     wcs.wcs.pc = [[0.8, -0.6], [0.6, 0.8]]  # turned by 37 degrees
-    sky, pixel = tangent_plane(wcs.to_header(), (90, 120))
+    sky, pixel = tangent_plane(wcs, (90, 120))
     assert pixel == pytest.approx(0.04)
     x, y = np.array([0.0, 119, 30]), np.array([0.0, 89, 80])
     east, north = np.radians(np.array(sky["matrix"]) @ (np.array([x, y]) - np.array(sky["origin"])[:, None]))
@@ -89,19 +89,19 @@ def test_tangent_plane_gives_the_sky_of_any_pixel():
     dec = np.arctan((np.sin(dec0) + north * np.cos(dec0)) / np.hypot(east, np.cos(dec0) - north * np.sin(dec0)))
     # To a thousandth of a pixel: the plane is exact where the projection is gnomonic, less its curvature in the cutout.
     np.testing.assert_allclose(WCS(wcs.to_header()).wcs_world2pix(*np.degrees([ra, dec]), 0), [x, y], atol=1e-3)
-    assert tangent_plane(fits.Header(), (9, 9))[0] == {}
+    assert tangent_plane(None, (9, 9))[0] == tangent_plane(WCS(naxis=2), (9, 9))[0] == {}
 
 
 def test_the_last_line_says_what_to_open(made, capsys):
     made.again("--explorer")
-    assert capsys.readouterr().out.splitlines()[-1].endswith(str(data_paths.index_path(made.output)))
+    assert capsys.readouterr().out.splitlines()[-1].endswith(str(output_path(made.output, "page_index")))
     made.again()
     assert "index.html" not in capsys.readouterr().out
 
 
 def test_page_is_made_once_and_again_where_it_is_lost_or_was_changed(made):
     changed = made.page.stat().st_mtime_ns
-    labels = data_paths.clusters_path(made.output, RUNS[0], 7).stat().st_mtime_ns
+    labels = output_path(made.output, "labels", run=RUNS[0], id=7).stat().st_mtime_ns
     for flags in (("--explorer",), ()):  # and asked for no page, what is there stays
         made.again(*flags)
         assert made.page.stat().st_mtime_ns == changed
@@ -111,7 +111,7 @@ def test_page_is_made_once_and_again_where_it_is_lost_or_was_changed(made):
     made.page.unlink()
     made.again("--explorer")
     assert made.page.exists()
-    assert data_paths.clusters_path(made.output, RUNS[0], 7).stat().st_mtime_ns == labels
+    assert output_path(made.output, "labels", run=RUNS[0], id=7).stat().st_mtime_ns == labels
 
 
 def test_page_that_fails_costs_no_result_and_is_tried_again(made, monkeypatch):
@@ -121,7 +121,7 @@ def test_page_that_fails_costs_no_result_and_is_tried_again(made, monkeypatch):
         with pytest.warns(UserWarning, match="7: no page to look at"):
             assert made.again("--explorer") == 0
         assert not made.page.exists()
-        assert set(Table.read(data_paths.summary_path(made.output))["status"]) == {"ok"}
+        assert set(Table.read(output_path(made.output, "summary"))["status"]) == {"ok"}
     assert made.again("--explorer") == 0
     assert made.page.exists()
 
@@ -131,7 +131,7 @@ def test_pages_of_a_folder_are_made_again(made, capsys):
     assert explorer.main([str(made.output), "7"]) == 0
     assert made.page.exists()
     assert "index.html" in capsys.readouterr().out
-    files = load_record(made.output, 7, GALAXY)["files"]
+    files = load_record(made.output, 7, GALAXY)["page_files"]
     assert made.page.relative_to(made.output).as_posix() in files
     with pytest.raises(SystemExit):
         explorer.main([str(made.output), "8"])
@@ -155,11 +155,11 @@ def test_galaxy_without_pixels_has_a_page_that_says_so(tmp_path):
     assert main(["--catalogs", str(survey), "--output", str(output), *flags]) == 0
     view = read_galaxy(output, 10)
     assert (len(view.rows), view.runs) == (0, ())
-    assert "no pixels" in view.without["kmeans_contrast"]
-    assert "No pixel of this galaxy is selected" in data_paths.explorer_path(output, 10).read_text()
+    assert "no pixels" in view.failed_runs["kmeans_contrast"]
+    assert "No pixel of this galaxy is selected" in output_path(output, "page", id=10).read_text()
     flags += ["--no-pixel-cubes", "--overwrite"]
     assert main(["--catalogs", str(survey), "--output", str(output / "bare"), *flags]) == 0
-    assert data_paths.explorer_path(output / "bare", 10).exists()
+    assert output_path(output / "bare", "page", id=10).exists()
     with pytest.raises(FileNotFoundError, match="holds nothing of galaxy 11"):
         read_galaxy(output, 11)
 

@@ -12,8 +12,8 @@ NOISE = 0.02  # 10 nJy per pixel
 EVIL = "<script>window.injected = 1</script>'\"&"  # what a name from a file may be
 
 
-def galaxy_view(header, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_runs=2, name="", rng=None):
-    """`GalaxyView` of a disc of three populations in bands of correlated noise; `name` is added to all names."""
+def galaxy_view(wcs, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_runs=2, name="", rng=None):
+    """`GalaxyView` of a disc of three populations in noisy bands; `name` is added to all names."""
     rng = np.random.default_rng(3) if rng is None else rng
     y, x = np.mgrid[: shape[0], : shape[1]]
     distance = np.hypot(y - shape[0] / 2 + 2, x - shape[1] / 2 - 3)
@@ -69,7 +69,7 @@ def galaxy_view(header, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_r
             )
         )
     lag = np.arange(5)
-    sky, pixel = tangent_plane(header, shape)
+    sky, pixel = tangent_plane(wcs, shape)
     return GalaxyView(
         id_dr3=7,
         redshift=redshift,
@@ -90,5 +90,5 @@ def galaxy_view(header, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_r
         agreement=np.eye(n_runs) if n_runs > 1 else None,
         consensus=labels if n_runs > 1 else None,
         notes=("a note" + name,),
-        without={"spectral" + name: "failed: no memory" + name},
+        failed_runs={"spectral" + name: "failed: no memory" + name},
     )

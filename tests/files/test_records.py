@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import data_paths
+from data_paths import output_path
 from helper_functions.files import records
 from helper_functions.files.records import (
     Busy,
     describe_files,
-    digest,
     files_unchanged,
     galaxy_lock,
     load_record,
@@ -29,7 +28,7 @@ def test_records_survive_the_disk_and_damaged_ones_are_none(tmp_path):
     assert load_record(tmp_path, 7, "kmeans_L2")["files"] == {}
     assert load_record(tmp_path, 8, "kmeans_L2") == {}
     for damage in ("", "{", "[1]"):
-        data_paths.record_path(tmp_path, 7, "kmeans_L2").write_text(damage)
+        output_path(tmp_path, "record", id=7, name="kmeans_L2").write_text(damage)
         assert load_record(tmp_path, 7, "kmeans_L2") == {}
 
 
@@ -81,21 +80,3 @@ def test_where_there_are_no_locks_work_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(records.fcntl, "flock", refuse)
     with locked(tmp_path / "lock"):
         pass
-
-
-def test_the_digest_of_the_code_follows_the_code(tmp_path, monkeypatch):
-    """An own metric that is edited makes its results be made again."""
-    first = records.code_digest.__wrapped__()
-    assert records.code_digest.__wrapped__() == first
-    for name in ("distances.py", "prepare_images.py"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
-    (tmp_path / "helper_functions" / "job").mkdir(parents=True)
-    monkeypatch.setattr(records, "__file__", str(tmp_path / "helper_functions" / "files" / "records.py"))
-    before = records.code_digest.__wrapped__()
-    (tmp_path / "distances.py").write_text("# edited")
-    assert records.code_digest.__wrapped__() != before
-
-
-def test_digest_tells_values_apart():
-    assert digest([1, None, "a"]) == digest([1, None, "a"])
-    assert len({digest(1), digest("1"), digest([1]), digest(None)}) == 4

@@ -13,13 +13,15 @@ from conftest import write_survey
 
 import data_paths
 import main_clustering
+from data_paths import output_path
 from helper_functions.files.records import GALAXY, load_record
-from helper_functions.fits import map_table as paint_maps
+from helper_functions.fits import maps_from_table
 from helper_functions.fits.files import RANGE, fit_paths
-from helper_functions.fits.property_maps import LIGHT, PIXELS, paint_table, region_light
-from helper_functions.fits.regions import fit_galaxies
-from helper_functions.fits.tasks import FitInputs, load_fit_inputs, notes_of, region_tasks
+from helper_functions.fits.property_maps import LIGHT, PIXELS, property_maps, region_light
+from helper_functions.fits.tasks import load_fit_inputs, magnification_of, notes_of, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
+from helper_functions.job.all_fits import fit_galaxies
+from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
 from helper_functions.products.photometry import read_photometry
@@ -57,12 +59,20 @@ def bare(patch):
     """Cluster without pictures and figures of quality, which are tested elsewhere."""
     for pictures in ("RUN_PICTURES", "GALAXY_PICTURES"):
         patch.setattr(f"helper_functions.products.pictures.{pictures}", {})
-    patch.setattr(main_clustering, "quality_metrics", lambda judged, is_first: dict.fromkeys(QUALITY, np.nan))
+    patch.setattr(main_clustering, "quality_metrics", lambda sample, is_first: dict.fromkeys(QUALITY, np.nan))
 
 
 def block_for(output):
     """The settings block for galaxy 7 in that folder."""
-    return settings_block()._replace(output=str(output), id_dr3_list=[7])
+    return settings_block().changed(output=str(output), id_dr3_list=[7])
+
+
+def inputs_of(settings, redshifts=CALM):
+    """`FitInputs` of a survey with these redshifts, with the fit's engine of a version that does not change."""
+    inputs = load_fit_inputs(
+        SimpleNamespace(redshifts=redshifts), settings.targets, settings.fits, settings.clustering.seed
+    )
+    return inputs._replace(engine="1.0")
 
 
 @pytest.fixture(scope="module")
@@ -85,25 +95,25 @@ def fit(clustered, tmp_path, monkeypatch):
     monkeypatch.setattr("helper_functions.products.pictures.FIT_PICTURES", {})
     base = block_for(tmp_path / "out")
 
-    def run(planted, redshifts=CALM, magnifications=None, **settings):
-        known = FitInputs(redshifts, magnifications, "1.0")
-        return fit_galaxies(known, [RUN], base._replace(**settings), planted)
+    def run(planted, redshifts=CALM, ids=(7,), **settings):
+        asked = base.changed(**settings)
+        return fit_galaxies(ids, [RUN], inputs_of(asked, redshifts), asked.output, asked.job, planted)
 
     run.output = tmp_path / "out"
     return run
 
 
 def table_of(fit):
-    return Table.read(data_paths.fits_path(fit.output, RUN.name, 7))
+    return Table.read(output_path(fit.output, "fits", run=RUN.name, id=7))
 
 
 def maps_of(fit):
-    return fits.open(data_paths.fit_maps_path(fit.output, RUN.name, 7))
+    return fits.open(output_path(fit.output, "fit_maps", run=RUN.name, id=7))
 
 
 def change_populations(fit, change):
     """Rewrite the table of populations as `change(table)` does."""
-    path = data_paths.populations_path(fit.output, RUN.name, 7)
+    path = output_path(fit.output, "populations", run=RUN.name, id=7)
     table = Table.read(path)
     change(table)
     table.write(path, overwrite=True)
@@ -131,7 +141,7 @@ def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, caps
             total = table[f"{name}_p50"].sum()
             assert np.nansum(maps[name.upper()].data) == pytest.approx(total, rel=1e-10)  # rounding of 441 pixels
             assert u.Unit(maps[name.upper()].header["BUNIT"]) == table[f"{name}_p50"].unit
-        labels, header = fits.getdata(data_paths.clusters_path(fit.output, RUN.name, 7), header=True)
+        labels, header = fits.getdata(output_path(fit.output, "labels", run=RUN.name, id=7), header=True)
         assert (np.isfinite(maps["AGE"].data) == (labels > 0)).all()
         assert (WCS(maps["AGE"].header).wcs.crpix == WCS(header).wcs.crpix).all()
         assert maps["SSFR"].data[labels > 0] == pytest.approx((maps["SFR"].data / maps["MASS"].data)[labels > 0])
@@ -147,9 +157,9 @@ def test_page_of_the_galaxy_is_made_again_with_the_fits_and_not_where_nothing_is
     [run] = shown
     assert run.fits["cluster"] == ["1", "2"]
     assert "fitted mass" in [layer.title for layer in run.layers]
-    page = data_paths.explorer_path(fit.output, 7)
+    page = output_path(fit.output, "page", id=7)
     assert page.read_text() == "a page"
-    assert page.relative_to(fit.output).as_posix() in load_record(fit.output, 7, GALAXY)["files"]
+    assert page.relative_to(fit.output).as_posix() in load_record(fit.output, 7, GALAXY)["page_files"]
 
 
 def test_the_fit_is_asked_for_what_the_settings_say(fit):
@@ -163,8 +173,8 @@ def test_the_fit_is_asked_for_what_the_settings_say(fit):
 
 
 def test_posteriors_of_all_regions_are_in_one_file(fit):
-    fit(PlantedFit(), magnifications=2.0)
-    with fits.open(data_paths.posteriors_path(fit.output, RUN.name, 7)) as posteriors:
+    fit(PlantedFit(), magnification=2.0)
+    with fits.open(output_path(fit.output, "posteriors", run=RUN.name, id=7)) as posteriors:
         samples = posteriors["SAMPLES_2"].data
         assert np.median(samples["mass"]) == pytest.approx(table_of(fit)["mass_p50"][1])
         assert posteriors["SFH_1"].data["p50"] == pytest.approx(1.0)  # 2 over the magnification
@@ -180,7 +190,7 @@ def test_masses_and_rates_are_divided_by_the_magnification_and_nothing_else(fit)
     before = table_of(fit)
     with maps_of(fit) as maps:
         mass = maps["MASS"].data.copy()
-    fit(planted, magnifications={7: 4.0})
+    fit(planted, galaxies={7: GalaxySettings(magnification=4.0)})
     assert len(planted.asked) == 2  # nothing is fitted again
     after = table_of(fit)
     for name in QUANTITIES:
@@ -192,7 +202,7 @@ def test_masses_and_rates_are_divided_by_the_magnification_and_nothing_else(fit)
 
 
 def test_a_galaxy_without_magnification_is_said_to_have_none(fit):
-    fit(PlantedFit(), magnifications={11: 4.0})
+    fit(PlantedFit(), galaxies={11: GalaxySettings(magnification=4.0)})
     assert set(table_of(fit)["magnification"]) == {1.0}
     assert table_of(fit)["note"][0] == "the magnification is not known: 1 is taken; planted"
 
@@ -204,13 +214,17 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
     table = Table.read(path)
     table["MU"] = [2.5, -1, np.nan, 1, 1, 1, 1]
     table.write(path, overwrite=True)
-    settings = settings_block()._replace(catalogs=str(survey), id_dr3_list=[7, 8, 9, 99], magnification="mu")
+    settings = settings_block().changed(catalogs=str(survey), id_dr3_list=[7, 8, 9, 99], magnification="mu")
     with pytest.warns(
         UserWarning, match=r"column mu of .* has no possible magnification.* for 2 .*: id 8 -1; id 9 nan"
     ):
-        assert load_fit_inputs(SimpleNamespace(redshifts={}), settings).magnifications == {7: 2.5}
+        inputs = inputs_of(settings)
+    assert [magnification_of(id_dr3, inputs) for id_dr3 in (7, 8)] == pytest.approx([2.5, np.nan], nan_ok=True)
+    with pytest.warns(UserWarning, match="no possible magnification"):
+        inputs = inputs_of(settings.changed(galaxies={8: GalaxySettings(magnification=3.0)}))
+    assert [magnification_of(id_dr3, inputs) for id_dr3 in (7, 8)] == [2.5, 3.0]
     with pytest.raises(ValueError, match="has no column lens: it has id, z_16, z_50, z_84, MU"):
-        load_fit_inputs(SimpleNamespace(redshifts={}), settings._replace(magnification="lens"))
+        inputs_of(settings.changed(magnification="lens"))
 
 
 @pytest.mark.parametrize(
@@ -224,10 +238,10 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
     ],
 )
 def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(clustered, how, redshifts, error, notes):
-    known, settings = FitInputs(redshifts, None, "1.0"), block_for(clustered / "out")._replace(fit_redshift=how)
-    tasks = region_tasks(7, RUN.name, known, settings)
+    inputs = inputs_of(block_for(clustered / "out").changed(fit_redshift=how), redshifts)
+    tasks = region_tasks(7, RUN.name, clustered / "out", inputs)
     assert [task.redshift_error for task in tasks] == pytest.approx([error] * 2)
-    assert notes_of(7, 2.0, known, settings) == notes
+    assert notes_of(7, 2.0, inputs) == notes
 
 
 def test_a_note_on_the_galaxy_is_in_each_row_and_its_error_reaches_the_fit(fit):
@@ -255,9 +269,9 @@ def test_bad_photometry_is_told_in_words_by_the_engine(fit):
 
 
 def test_a_table_that_cannot_be_read_costs_no_other_galaxy(fit, capsys):
-    path = data_paths.populations_path(fit.output, RUN.name, 11)
+    path = output_path(fit.output, "populations", run=RUN.name, id=11)
     path.write_text("nothing")
-    assert fit(PlantedFit(), id_dr3_list=[11, 7]) == 1
+    assert fit(PlantedFit(), ids=[11, 7]) == 1
     assert len(table_of(fit)) == 2
     assert "11: blended_mixture: " in capsys.readouterr().err
 
@@ -278,7 +292,7 @@ def test_where_nothing_can_be_fitted_there_is_a_table_and_no_map(fit, capsys):
     assert fit(fit_sed) == 0  # the true one, which needs a redshift
     assert all(note.startswith("the redshift is not known: without it") for note in table_of(fit)["note"])
     assert "7: blended_mixture: 0 of 2 regions fitted" in capsys.readouterr().out
-    assert not data_paths.fit_maps_path(fit.output, RUN.name, 7).exists()
+    assert not output_path(fit.output, "fit_maps", run=RUN.name, id=7).exists()
 
 
 def test_what_nobody_foresaw_is_a_failure_that_is_tried_again(fit, capsys):
@@ -294,11 +308,11 @@ def test_what_nobody_foresaw_is_a_failure_that_is_tried_again(fit, capsys):
 def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
     with pytest.raises(KeyboardInterrupt):
         fit(PlantedFit(KeyboardInterrupt(), of_call=2))
-    assert not data_paths.fits_path(fit.output, RUN.name, 7).exists()
+    assert not output_path(fit.output, "fits", run=RUN.name, id=7).exists()
     rest = PlantedFit()
     assert fit(rest) == 0
     assert len(rest.asked) == 1
-    nothing, path = PlantedFit(), data_paths.fits_path(fit.output, RUN.name, 7)
+    nothing, path = PlantedFit(), output_path(fit.output, "fits", run=RUN.name, id=7)
     written = path.stat().st_mtime_ns
     assert fit(nothing) == 0
     assert (nothing.asked, path.stat().st_mtime_ns) == ([], written)
@@ -306,7 +320,7 @@ def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
 
 def test_a_half_written_fit_is_made_again(fit):
     fit(PlantedFit())
-    path = data_paths.region_fit_path(fit.output, RUN.name, 7, 2)
+    path = output_path(fit.output, "region_fit", run=RUN.name, id=7, cluster=2)
     for length in (100, -100):
         path.write_bytes(path.read_bytes()[:length])
         again = PlantedFit()
@@ -315,13 +329,14 @@ def test_a_half_written_fit_is_made_again(fit):
 
 
 def test_other_settings_fit_again_and_settings_of_no_matter_do_not(fit, clustered):
-    known, settings = FitInputs(CALM, None, "1.0"), block_for(clustered / "out")
+    settings = block_for(clustered / "out")
 
-    def fingerprints(known=known, **others):
-        return {task.fingerprint for task in region_tasks(7, RUN.name, known, settings._replace(**others))}
+    def fingerprints(engine="1.0", **others):
+        inputs = inputs_of(settings.changed(**others))._replace(engine=engine)
+        return {task.fingerprint for task in region_tasks(7, RUN.name, clustered / "out", inputs)}
 
     others = [{"fit_sfh": "nonparametric"}, {"fit_priors": {"a_v": (0, 1)}}, {"seed": 3}, {"error_floor": 0.1}]
-    others += [{"fit_redshift": "catalog"}, {"known": known._replace(engine="1.1")}]
+    others += [{"fit_redshift": "catalog"}, {"engine": "1.1"}]
     for other in others:
         assert not fingerprints() & fingerprints(**other), other
     assert fingerprints(magnification=2.0, jobs=3, dpi=50, figure_format="pdf") == fingerprints()
@@ -356,11 +371,11 @@ def test_fits_of_regions_that_are_no_more_are_removed_with_the_run(fit, clustere
     again = PlantedFit()
     fit(again)
     assert len(again.asked) == len(table_of(fit)) == 1
-    assert not data_paths.region_fit_path(fit.output, RUN.name, 7, 2).exists()
+    assert not output_path(fit.output, "region_fit", run=RUN.name, id=7, cluster=2).exists()
 
 
 def test_without_populations_there_is_nothing_to_fit(fit, capsys):
-    data_paths.populations_path(fit.output, RUN.name, 7).unlink()
+    output_path(fit.output, "populations", run=RUN.name, id=7).unlink()
     assert fit(PlantedFit()) == 0
     assert "nothing to fit: no run asked for has SEDs of populations" in capsys.readouterr().out
 
@@ -371,15 +386,15 @@ def test_without_populations_there_is_nothing_to_fit(fit, capsys):
 def test_the_main_job_fits_and_draws_what_it_clustered(clustered, tmp_path, monkeypatch):
     shutil.copytree(clustered / "out", tmp_path / "out")
     planted = PlantedFit()
-    monkeypatch.setattr(main_clustering, "fit_sed", planted)
+    monkeypatch.setattr("helper_functions.fitting.bagpipes_fit.fit_sed", planted)
     bare(monkeypatch)
     flags = ["--catalogs", clustered / "survey", "--output", tmp_path / "out", "--ids", 7, "--dpi", 40]
-    flags += ["--methods", "blended_mixture", "kmeans", "--n-clusters", 2, "--magnification", "7=2"]
+    flags += ["--methods", "blended_mixture", "kmeans", "--n-clusters", 2, "--magnification", 2]
     assert main([*map(str, flags), "--fit", "--fit-priors", "a_v=0,2", "age=0.1,3"]) == 0
     assert planted.asked[0].priors == PRIORS | {"a_v": (0, 2), "age": (0.1, 3)}
     for path in [path for path in fit_paths(tmp_path / "out", RUN.name, 7) if path.suffix != ".pdf"]:
         assert path.exists(), path
-    assert set(Table.read(data_paths.fits_path(tmp_path / "out", RUN.name, 7))["magnification"]) == {2.0}
+    assert set(Table.read(output_path(tmp_path / "out", "fits", run=RUN.name, id=7))["magnification"]) == {2.0}
     assert not (tmp_path / "out/fits" / OTHER).exists()  # no population, no fit
 
 
@@ -390,7 +405,7 @@ def test_the_main_job_fits_and_draws_what_it_clustered(clustered, tmp_path, monk
         (["--fit-priors", "a_v=0"], "fit_priors must be NAME=LOW,HIGH with two numbers, found a_v=['0']"),
         (["--fit-priors", "a_v"], "fit_priors must be NAME=LOW,HIGH with two numbers, found ['a_v']"),
         (["--magnification", "0"], "magnification must be above 0"),
-        (["--magnification", "36=2", "mu"], "magnification must be a number above 0, a column of the SPS catalog, or"),
+        (["--magnification", "36=2"], "magnification must be a number of at least 0, found '36=2'"),
         (["--magnification", "-2"], "magnification must be a number of at least 0"),
         (["--magnification", "mu", "--fit"], "has no column mu"),
         (["--fit-redshift", "free"], "unknown fit_redshift 'free': choose from fixed, catalog"),
@@ -412,25 +427,18 @@ def test_without_bagpipes_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr("helper_functions.fits.tasks.version", missing)
     with pytest.raises(ValueError, match="--fit needs bagpipes: pip install bagpipes"):
-        load_fit_inputs(SimpleNamespace(redshifts={}), settings_block())
-
-
-def test_the_priors_of_the_block_are_those_of_the_engine():
-    assert settings_block().fit_priors == PRIORS
+        inputs_of(settings_block())
 
 
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        (["2.5"], 2.5),
+        ("2.5", 2.5),
         (3, 3.0),
         ("mu", "mu"),
-        (["mu"], "mu"),
-        (["36=2", "7=1.5"], {36: 2.0, 7: 1.5}),
-        ({7: 2}, {7: 2.0}),
     ],
 )
-def test_a_magnification_is_a_number_a_column_or_one_of_each_galaxy(given, read):
+def test_a_magnification_is_a_number_or_a_column(given, read):
     assert SETTINGS["magnification"].read("magnification", given) == read
 
 
@@ -445,7 +453,7 @@ def test_a_table_of_another_code_is_painted_as_our_own_is(fit, capsys):
     columns = {"cluster": ours["cluster"], "mass": ours["mass_p50"], "age": ours["age_p50"], "age_err": [0.1, 0.2]}
     Table(columns).write(path)
     command = [str(fit.output), RUN.name, "7", str(path)]
-    assert paint_maps.main([*command, "--sums", "mass"]) == 0
+    assert maps_from_table.main([*command, "--sums", "mass"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["mass: spread like the light", "age: mean by mass"]
     with maps_of(fit) as maps, fits.open(said[2]) as theirs:
@@ -460,11 +468,11 @@ def test_the_light_of_a_run_that_takes_no_blends_apart_is_that_of_its_pixels(fit
     own, other = (region_light(fit.output, run, 7) for run in (RUN.name, OTHER))
     assert (own.source, other.source) == (LIGHT, PIXELS)
     table = Table({"cluster": [1, 2], "mass": [1e9, 3e9] * u.solMass})
-    image = paint_table(other, table)["mass"].image
+    image = property_maps(other, table)["mass"].image
     sums = [image[other.labels == number].sum() for number in (1, 2)]
     assert sums == pytest.approx([1e9, 3e9])
     # Both halves are as bright as one law of radius says, whichever way their light is measured.
-    same = image / np.nansum(image) - paint_table(own, table)["mass"].image / 4e9
+    same = image / np.nansum(image) - property_maps(own, table)["mass"].image / 4e9
     assert np.nanmax(np.abs(same)) < 0.1 * np.nanmax(image) / 4e9 or set(own.regions) != set(other.regions)
 
 
@@ -480,7 +488,7 @@ def test_the_light_of_a_run_that_takes_no_blends_apart_is_that_of_its_pixels(fit
 def test_tables_that_cannot_be_painted_are_told(fit, columns, message, capsys):
     path = fit.output / "bad.ecsv"
     Table(columns).write(path)
-    assert paint_maps.main([str(fit.output), RUN.name, "7", str(path)]) == 2
+    assert maps_from_table.main([str(fit.output), RUN.name, "7", str(path)]) == 2
     assert message in capsys.readouterr().err
 
 
@@ -492,12 +500,12 @@ def test_tables_that_cannot_be_painted_are_told(fit, columns, message, capsys):
     ],
 )
 def test_what_is_missing_is_told(fit, arguments, message, capsys):
-    assert paint_maps.main([str(fit.output), *arguments]) == 2
+    assert maps_from_table.main([str(fit.output), *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_what_is_no_table_is_told(fit, capsys):
     path = fit.output / "noise.bin"
     path.write_bytes(np.random.default_rng(0).bytes(3000))
-    assert paint_maps.main([str(fit.output), RUN.name, "7", str(path)]) == 2
+    assert maps_from_table.main([str(fit.output), RUN.name, "7", str(path)]) == 2
     assert "noise.bin cannot be read as a table" in capsys.readouterr().err

@@ -4,250 +4,272 @@ import numpy as np
 import pytest
 from planted_results import result_of
 
-import data_paths
-from helper_functions.files.records import GALAXY, recorded_runs
-from helper_functions.job.one_galaxy import GalaxyStore, run_fingerprints
-from helper_functions.job.settings import SETTINGS
+from data_paths import output_path
+from helper_functions.files import code
+from helper_functions.files.records import GALAXY, load_record, recorded_runs
+from helper_functions.job.galaxy_records import run_fingerprints
+from helper_functions.job.one_galaxy import Galaxy
+from helper_functions.job.setting_values import GalaxySettings
+from helper_functions.job.settings import CLUSTERING, PIXELS
 from helper_functions.products.exports import write_exports
-from helper_functions.products.results import GalaxyResult
 from helper_functions.products.runs import Run
-from helper_functions.quality.compare_runs import agreement
 from main_clustering import settings_block
-from prepare_images import cutout_to_fits
 
-RUN = Run("kmeans", "L2", "euclidean")
-ELSE = {  # another value for each setting
-    **{"id_dr3_list": [5], "snr_thresh": 4.0, "include_neighbours": True, "redshift_tolerance": 0.1, "margin": 3},
-    **{"confidence": 0.5},
-    **{"errors": "stated", "background": "none", "snr_errors": "stated", "registration": "measured"},
-    **{"methods_to_run": ["kmeans"], "norm": ["sed"], "metric": ["noise"], "features": ["oii"], "polynomial_degree": 2},
-    **{"n_clusters": 3, "criterion": "bic", "criteria_shown": [], "seed": 1, "figure_format": "pdf", "dpi": 60},
-    **{"export": ["eazy"], "error_floor": 0.05},
-    **{"pictures": "few", "pixel_cubes": False, "snr_bands": {"f444w": 5.0}},
-    **{"neighbours_added": {7: [8]}, "neighbours_excluded": {7: [9]}, "redshifts": {7: 2.0}},
-    **{"jobs": 2, "memory_limit": 1.0, "catalogs": "a", "output": "b", "scheduler": "c", "overwrite": True},
-    **{"select": "z_50 > 1", "dry_run": True},
-    **{"fit": True, "fit_sfh": "nonparametric", "fit_priors": {"a_v": (0, 1)}, "fit_redshift": "catalog"},
-    **{"magnification": 2.0, "explorer": False},
-    **{"survey": "jades", "check": True},
+RUN, OTHER = Run("kmeans", "L2", "euclidean"), Run("gaussian_mixture", "L2", "euclidean")
+ELSE = {  # another value for each setting that decides pixels or labels
+    **{"errors": "stated", "background": "none", "registration": "measured", "snr_thresh": 4.0, "snr_errors": "stated"},
+    **{"include_neighbours": True, "redshift_tolerance": 0.1, "snr_bands": {"f444w": 5.0}, "margin": 3},
+    **{"features": ["oii"], "polynomial_degree": 2, "n_clusters": 3, "criterion": "bic", "confidence": 0.5, "seed": 1},
+    **{"memory_limit": 1.0},
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_another_value_of_a_setting_is_another_digest_unless_it_changes_nothing(name):
+def fingerprints(settings, runs=(RUN,), files="files"):
+    return run_fingerprints(files, settings.pixels, settings.clustering, runs)
+
+
+@pytest.mark.parametrize("name", [*PIXELS, *CLUSTERING])
+def test_another_value_is_another_fingerprint_of_labels_and_for_some_of_pixels(name):
     settings = settings_block()
-    both = settings, settings._replace(**{name: ELSE[name]})
-    first, other = (run_fingerprints("files", each, [RUN]).of(7, each) for each in both)
-    # What is listed here was looked at: it is part of the run, of the files, or of the record, or how work is done.
-    harmless = (
-        "id_dr3_list select methods_to_run norm metric criteria_shown export error_floor figure_format dpi jobs "
-        "catalogs output scheduler overwrite fit fit_sfh fit_priors fit_redshift magnification "
-        "explorer pictures pixel_cubes survey check dry_run"
-    )
-    assert (first.runs == other.runs) == (name in harmless.split())
-    of_pixels = (
-        "errors",
-        "background",
-        "registration",
-        "snr_thresh",
-        "snr_errors",
-        "include_neighbours",
-        "redshift_tolerance",
-        "margin",
-        "snr_bands",
-        "neighbours_added",
-        "neighbours_excluded",
-        "redshifts",
-    )
-    assert (first.pixels == other.pixels) == (name not in of_pixels)
+    first, other = fingerprints(settings), fingerprints(settings.changed(**{name: ELSE[name]}))
+    assert first.runs != other.runs
+    assert (first.pixels != other.pixels) == (name in PIXELS)
 
 
-def test_settings_for_one_galaxy_change_no_other():
+def test_how_the_work_is_done_is_in_no_fingerprint():
     settings = settings_block()
-    others = settings._replace(redshifts={7: 2.0}, neighbours_added={7: [8]}, neighbours_excluded={7: [9]})
-    first, other = (run_fingerprints("files", each, [RUN]) for each in (settings, others))
-    assert first.of(7, settings) != other.of(7, others)
-    assert first.of(8, settings) == other.of(8, others)
+    others = settings.changed(jobs=2, pictures="none", dpi=60, fit=True, id_dr3_list=[5], output="b", explorer=False)
+    assert fingerprints(settings) == fingerprints(others)
 
 
-def test_other_files_or_another_run_are_another_digest():
-    settings, other = settings_block(), RUN._replace(norm="sed")
-    first = run_fingerprints("files", settings, [RUN, other])
-    assert first.runs[RUN] != first.runs[other]
-    assert run_fingerprints("other files", settings, [RUN]).runs[RUN] != first.runs[RUN]
+def test_settings_of_one_galaxy_change_no_other_and_its_magnification_changes_no_labels():
+    first = fingerprints(settings_block())
+    assert first.of_galaxy(GalaxySettings()) == first
+    assert first.of_galaxy(GalaxySettings(magnification=2.0)) == first
+    for own in (GalaxySettings(redshift=2.0), GalaxySettings(neighbours_added=(8,))):
+        assert first.of_galaxy(own).pixels != first.pixels
+        assert first.of_galaxy(own).runs != first.runs
+
+
+def test_other_files_or_another_run_are_another_fingerprint():
+    settings = settings_block()
+    first = fingerprints(settings, [RUN, OTHER])
+    assert first.runs[RUN] != first.runs[OTHER]
+    assert fingerprints(settings, files="other files").runs[RUN] != first.runs[RUN]
+
+
+# ---- a galaxy on disk -------------------------------------------------------
+
+
+class Planted:
+    """Galaxy 7 in an output folder, and results of two runs that it may be given."""
+
+    def __init__(self, two_shapes, output):
+        self.results = {run: result_of(two_shapes, run.method, "euclidean") for run in (RUN, OTHER)}
+        self.base = settings_block().changed(output=str(output), n_clusters=2, dpi=30)
+
+    def galaxy(self, runs=(RUN,), **changed):
+        settings = self.base.changed(**changed)
+        return Galaxy(None, 7, settings, fingerprints(settings, runs), list(runs))
+
+    def begin(self, galaxy):
+        cutout = self.results[RUN].cutout
+        mask = self.results[RUN].labels != 0
+        galaxy.begin(cutout, mask, np.ones(mask.shape))
+
+    def save(self, galaxy, run=RUN):
+        found = self.results[run]
+        with galaxy.recording(run):
+            galaxy.save_run(run, found.seds, found.clustering, found.composites, found.populations, found.quality)
+
+    def make(self, *runs, **changed):
+        """Do what is to be done of a galaxy, as a call would; return the names of the runs that it clustered."""
+        galaxy = self.galaxy(runs or (RUN,), **changed)
+        self.begin(galaxy)
+        clustered = galaxy.runs_to_do()
+        for run in clustered:
+            self.save(galaxy, run)
+        galaxy.finish(self.results[RUN].seds)
+        return clustered
+
+    def path(self, name, **parts):
+        return output_path(self.base.output.output, name, id=7, **parts)
 
 
 @pytest.fixture
-def saved(two_shapes, tmp_path):
-    """A function that gives the store of galaxy 7 with other settings, and the one by which kmeans was saved."""
-    base = settings_block()._replace(output=str(tmp_path), n_clusters=2, dpi=30)
-
-    def store_with(runs=(RUN,), **others):
-        settings = base._replace(**others)
-        return GalaxyStore(7, settings, run_fingerprints("files", settings, runs), list(runs))
-
-    store = store_with()
-    store.begin()
-    store.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.5)
-    return store_with, store
+def planted(two_shapes, tmp_path):
+    return Planted(two_shapes, tmp_path)
 
 
-def save_galaxy(store, two_shapes):
-    result = result_of(two_shapes, "kmeans", "euclidean")
-    mask = result.labels != 0
-    found = agreement([RUN.name], [result.labels])
-    maps = {"d4000": (np.ones(mask.shape), np.ones(mask.shape))}
-    galaxy = GalaxyResult(result.cutout, mask, np.ones(mask.shape), 3.0, agreement=found, maps=maps)
-    store.save_galaxy(galaxy, cutout_to_fits(result.cutout, mask, store.settings))
-
-
-def test_what_was_saved_is_done_and_its_row_says_with_what(saved):
-    _, store = saved
-    row = store.done_row(RUN)
-    assert (row["status"], row["seconds"], row["pictures"]) == ("ok", 1.5, "cluster_map composites")
+def test_what_was_saved_is_done_and_its_row_says_with_what(planted):
+    planted.make()
+    galaxy = planted.galaxy()
+    row = galaxy.done_row(RUN)
+    assert (row["status"], row["pictures"]) == ("ok", "cluster_map composites features")
     assert (row["snr_thresh"], row["n_asked"], row["seed"]) == (3.0, "2", 0)
-    assert row["settings"] == store.asked.runs[RUN]
+    assert row["settings"] == galaxy.fingerprints.runs[RUN]
+    assert galaxy.is_drawn(RUN)
+    assert galaxy.is_complete()
 
 
-@pytest.mark.parametrize("others", [{"n_clusters": 3}, {"overwrite": True}, {"figure_format": "pdf"}, {"seed": 4}])
-def test_asked_otherwise_it_is_not_done(others, saved):
-    store_with, _ = saved
-    assert store_with(**others).done_row(RUN) is None
-    assert store_with(jobs=2, id_dr3_list=[8]).done_row(RUN) is not None
+@pytest.mark.parametrize("changed", [{"n_clusters": 3}, {"overwrite": True}, {"seed": 4}, {"snr_thresh": 9.0}])
+def test_asked_otherwise_it_is_not_done(changed, planted):
+    planted.make()
+    assert planted.galaxy(**changed).runs_to_do() == [RUN]
+    assert planted.galaxy(jobs=2, id_dr3_list=[8]).is_complete()
 
 
-def test_any_file_that_is_damaged_makes_it_not_done(saved, two_shapes):
-    _, store = saved
-    paths = [
-        data_paths.clusters_path(store.output, RUN.name, 7),
-        data_paths.composites_path(store.output, RUN.name, 7),
-        data_paths.image_path(store.output, RUN.name, 7, "composites", "png"),
+def test_any_file_that_is_damaged_is_made_again(planted):
+    planted.make()
+    place = {"run": RUN.name}
+    results = [planted.path("labels", **place), planted.path("composites", **place)]
+    pictures = [
+        planted.path("run_picture", picture="composites", format="png", **place),
+        planted.path("galaxy_picture", picture="overview", format="png"),
     ]
-    for path in paths:
+    others = [planted.path(name) for name in ("agreement", "consensus", "pixels")]
+    for path in (*results, *pictures, *others):
+        whole = path.stat().st_size
         path.write_bytes(path.read_bytes()[:-1])
-        assert store.done_row(RUN) is None
-        store.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
-        assert store.done_row(RUN) is not None
+        assert not planted.galaxy().is_complete()
+        assert (planted.make() == [RUN]) == (path in results)  # the others need no clustering
+        assert path.stat().st_size == pytest.approx(whole, rel=0.01)
+        assert planted.galaxy().is_complete()
 
 
-def test_a_save_that_is_broken_off_is_not_done_and_leaves_nothing_of_the_old(saved, two_shapes, monkeypatch):
-    store_with, _ = saved
+@pytest.mark.parametrize("changed", [{"figure_format": "pdf"}, {"pictures": "all"}])
+def test_pictures_are_drawn_again_without_clustering(changed, planted):
+    planted.make(pictures="few")
+    assert not planted.galaxy(**changed).is_complete()
+    assert planted.make(**changed) == []
+    galaxy = planted.galaxy(**changed)
+    assert galaxy.is_complete()
+    assert galaxy.done_row(RUN)["pictures"] == "cluster_map composites features"
+    assert not list(Path(galaxy.output).rglob("images/*/*.png")) or changed == {"pictures": "all"}
+
+
+def test_a_picture_that_is_drawn_again_is_the_same(planted, monkeypatch):
+    planted.make(OTHER, n_clusters=2)
+    paths = sorted(planted.path("run_picture", run=OTHER.name, picture="*", format="*").parent.glob("7_*"))
+    before = {path: path.read_bytes() for path in paths}
+    labels = planted.path("labels", run=OTHER.name)
+    stamp = labels.stat().st_mtime_ns
+    monkeypatch.setitem(code.CODE, "pictures", ("plots/cluster_map.py",))  # as if pictures were drawn by other code
+    code.code_digest.cache_clear()
+    assert not planted.galaxy((OTHER,)).is_drawn(OTHER)
+    assert planted.make(OTHER) == []
+    assert labels.stat().st_mtime_ns == stamp
+    assert {path: path.read_bytes() for path in paths} == before
+    assert planted.galaxy((OTHER,)).is_complete()
+    monkeypatch.undo()
+    code.code_digest.cache_clear()
+
+
+def test_a_save_that_is_broken_off_is_not_done_and_leaves_nothing_of_the_old(planted, monkeypatch):
+    planted.make()
 
     def killed(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("helper_functions.job.one_galaxy.save_table", killed)
-    other = store_with(n_clusters=3)
+    other = planted.galaxy(n_clusters=3)
+    planted.begin(other)
     with pytest.raises(KeyboardInterrupt):
-        other.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
-    assert store_with().done_row(RUN) is None  # the labels are the new ones already
-    assert other.done_row(RUN) is None
+        planted.save(other)
+    assert planted.galaxy().runs_to_do() == [RUN]  # the labels are the new ones already
+    assert planted.galaxy(n_clusters=3).runs_to_do() == [RUN]
     assert not list(Path(other.output).rglob("images/*/7_*"))
     assert not list(Path(other.output).rglob("*.partial"))
 
 
-def test_a_failure_never_replaces_what_holds(saved):
-    store_with, _ = saved
-    failing = store_with(n_clusters=3)
-    row = failing.save_failure(RUN, MemoryError("no memory"))
-    assert (row["status"], row["message"]) == ("failed", "MemoryError: no memory")
-    assert store_with().done_row(RUN) is not None
+def test_a_run_that_fails_is_recorded_and_ends_no_other(planted):
+    galaxy = planted.galaxy()
+    planted.begin(galaxy)
+    with galaxy.recording(RUN):
+        raise MemoryError("no memory")
+    assert (galaxy.rows[RUN]["status"], galaxy.rows[RUN]["message"]) == ("failed", "MemoryError: no memory")
+    assert planted.galaxy().runs_to_do() == [RUN]
+
+
+def test_a_failure_never_replaces_what_is_valid(planted):
+    planted.make()
+    failing = planted.galaxy(n_clusters=3)
+    failing.save_failure(RUN, MemoryError("no memory"))
+    assert planted.galaxy().runs_to_do() == []
     (run, kept), *_ = failing.valid_runs()
     assert (run, kept["status"]) == (RUN, "ok")
-    # The control: where there is nothing that holds, the failure is what is recorded.
-    data_paths.clusters_path(failing.output, RUN.name, 7).unlink()
+    # The control: where nothing is valid, the failure is what is recorded.
+    planted.path("labels", run=RUN.name).unlink()
     failing.save_failure(RUN, MemoryError("no memory"))
     assert failing.valid_runs() == []
     assert recorded_runs(failing.output, 7) == [RUN.name]
 
 
-def test_runs_of_other_pixels_are_removed(saved, two_shapes):
-    store_with, store = saved
-    save_galaxy(store, two_shapes)
-    other = store_with(snr_thresh=9.0)
+def test_runs_of_other_pixels_are_removed(planted):
+    planted.make()
+    other = planted.galaxy(snr_thresh=9.0)
     assert other.valid_runs() == []
-    other.begin()
+    planted.begin(other)
     assert recorded_runs(other.output, 7) == []
-    assert not data_paths.clusters_path(other.output, RUN.name, 7).exists()
-    assert not data_paths.consensus_path(other.output, 7).exists()
-    assert not data_paths.feature_maps_path(other.output, 7).exists()
+    assert not planted.path("labels", run=RUN.name).exists()
+    assert not planted.path("consensus").exists()
+    assert not planted.path("feature_maps").exists()
 
 
-def test_exports_of_a_run_go_with_it(saved, two_shapes):
-    _, store = saved
-    write_exports(store.output, RUN.name, 7, ["eazy"])
-    assert len(list(Path(store.output, "exports/eazy", RUN.name).iterdir())) == 6  # three files, of total and per pixel
-    assert store.done_row(RUN) is not None
-    store.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
-    assert not list(Path(store.output, "exports/eazy", RUN.name).iterdir())
+def test_exports_of_a_run_go_with_it(planted):
+    planted.make()
+    folder = planted.path("export", code="eazy", run=RUN.name, content="").parent
+    write_exports(planted.base.output.output, RUN.name, 7, ["eazy"])
+    assert len(list(folder.iterdir())) == 6  # three files, of total and per pixel
+    assert planted.galaxy().runs_to_do() == []
+    planted.make(seed=4)
+    assert not list(folder.iterdir())
 
 
-def test_a_galaxy_is_complete_with_its_cubes_its_pictures_and_all_runs_that_hold(saved, two_shapes):
-    store_with, store = saved
-    assert not store.is_complete()
-    save_galaxy(store, two_shapes)
-    assert store.is_complete()
-    assert not store_with(figure_format="pdf").is_complete()
-    for path in (
-        data_paths.image_path(store.output, "overview", 7, "overview", "png"),
-        data_paths.agreement_path(store.output, 7),
-        data_paths.consensus_path(store.output, 7),
-        data_paths.feature_maps_path(store.output, 7),
-    ):
-        path.write_bytes(b"")
-        assert not store.is_complete()
-        save_galaxy(store, two_shapes)
-        assert store.is_complete()
-    both = store_with(runs=(RUN, Run("gaussian_mixture", "L2", "euclidean")))
-    both.save_run(result_of(two_shapes, "gaussian_mixture", "euclidean"), lambda: 1.0)
-    assert not both.is_complete()  # a run more than the comparison shows
-    assert store._record(GALAXY)["panels"][0][0] == RUN.name
+def test_a_run_more_makes_the_comparison_again(planted):
+    planted.make()
+    both = planted.galaxy((RUN, OTHER))
+    assert both.runs_to_do() == [OTHER]
+    assert not both.is_complete()
+    assert planted.make(RUN, OTHER) == [OTHER]
+    compared = load_record(both.output, 7, GALAXY)["panels"]
+    assert [name for name, _ in compared] == [RUN.name, OTHER.name]
 
 
-def test_fewer_pictures_than_there_are_ask_for_nothing_and_more_ask_for_all(saved, two_shapes):
-    store_with, _ = saved
-    few = store_with(pictures="few")
-    assert few.done_row(RUN) is not None
-    row = few.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.5)
-    assert row["pictures"] == "cluster_map"
-    save_galaxy(few, two_shapes)
-    folders = sorted(path.name for path in (Path(few.output) / "images").iterdir() if list(path.iterdir()))
-    assert folders == [RUN.name]  # a comparison of nothing is not drawn
+def test_fewer_pictures_than_there_are_ask_for_nothing(planted):
+    planted.make()
+    for amount in ("none", "few", "all"):
+        assert planted.galaxy(pictures=amount).is_complete()
+    planted.make(seed=4, pictures="few")
     for amount, enough in (("none", True), ("few", True), ("all", False)):
-        store = store_with(pictures=amount)
-        assert (store.done_row(RUN) is not None, store.is_complete()) == (enough, enough)
+        assert planted.galaxy(seed=4, pictures=amount).is_complete() == enough
 
 
-def test_a_galaxy_can_do_without_the_cubes(saved, two_shapes):
-    store_with, store = saved
-    save_galaxy(store, two_shapes)
-    without = store_with(pixel_cubes=False)
-    assert not without.is_complete()
-    without.begin()
-    save_galaxy(without, two_shapes)
-    assert without.is_complete()
-    assert not data_paths.pixels_path(store.output, 7).exists()
-    assert not store.is_complete()
+def test_a_galaxy_can_do_without_the_cubes(planted):
+    planted.make()
+    assert not planted.galaxy(pixel_cubes=False).is_complete()
+    planted.make(pixel_cubes=False)
+    assert planted.galaxy(pixel_cubes=False).is_complete()
+    assert not planted.path("pixels").exists()
+    assert not planted.galaxy().is_complete()
 
 
-def test_criteria_are_shown_for_the_first_run_where_one_chooses(saved):
-    store_with, _ = saved
-    other = Run("dbscan", "L2", "euclidean")
-    store = store_with(runs=(RUN, other), n_clusters="auto", criteria_shown=["bic"])
-    assert (store.criteria(RUN), store.criteria(other)) == (["bic"], [])
-    assert store_with(criteria_shown=["bic"]).criteria(RUN) == []  # the number is given
-    assert store_with(n_clusters="auto", criteria_shown=["bic"], pictures="few").criteria(RUN) == []  # and not drawn
-    assert store_with(runs=(other, RUN), n_clusters="auto").criteria(other) == []  # it finds the number by itself
+def test_criteria_are_shown_for_the_first_run_where_one_chooses(planted):
+    dbscan = Run("dbscan", "L2", "euclidean")
+
+    def shown(runs, run, **changed):
+        return planted.galaxy(runs, criteria_shown=["bic"], **changed).criteria(run)
+
+    assert shown((RUN, dbscan), RUN, n_clusters="auto") == ["bic"]
+    assert shown((RUN, dbscan), dbscan, n_clusters="auto") == []
+    assert shown((RUN,), RUN) == []  # the number is given
+    assert shown((RUN,), RUN, n_clusters="auto", pictures="few") == []  # and not drawn
+    assert shown((dbscan, RUN), dbscan, n_clusters="auto") == []  # it finds the number by itself
 
 
-def test_a_run_that_comes_first_now_is_done_again_unless_it_was_checked(saved, two_shapes):
-    store_with, _ = saved
-    other = Run("gaussian_mixture", "L2", "euclidean")
-    second = store_with(runs=(other, RUN))
-    second.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
-    assert second.done_row(RUN) is not None
-    first = store_with(runs=(RUN, other))
-    assert first.done_row(RUN) is None
-    first.save_run(result_of(two_shapes, "kmeans", "euclidean"), lambda: 1.0)
-    assert first.done_row(RUN) is not None
-    assert second.done_row(RUN) is not None
+def test_a_run_that_comes_first_now_is_done_again_unless_it_was_checked(planted):
+    planted.make(OTHER, RUN)
+    assert planted.galaxy((OTHER, RUN)).runs_to_do() == []
+    assert planted.make(RUN, OTHER) == [RUN]
+    assert planted.galaxy((RUN, OTHER)).runs_to_do() == []
+    assert planted.galaxy((OTHER, RUN)).runs_to_do() == []

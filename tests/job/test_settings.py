@@ -1,13 +1,16 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import SETTINGS, collect_block, flag_of, read_command_line
 from main_clustering import settings_block
 
 
 def settings(*arguments, **block):
-    return read_command_line(settings_block()._replace(**block), list(arguments))
+    """All settings in one namespace, whatever their group."""
+    return SimpleNamespace(**read_command_line(settings_block().changed(**block), list(arguments)).as_dict())
 
 
 def test_the_command_line_overrides_the_block():
@@ -37,16 +40,17 @@ def test_without_a_command_line_the_block_holds():
         (["--n-clusters", "0"], "n_clusters must be"),
         (["--n-clusters", "2.5"], "n_clusters must be"),
         (["--ids", "x"], "id_dr3 must be a whole number of at least 1, all, or a file of ids: found 'x', and there is"),
-        (["--select", "z_50"], "the selection 'z_50' gives numbers and no yes or no"),
+        (["--select", "z_50"], "the selection 'z_50' gives numbers, not true or false"),
         (["--select", "__import__('os').system('ls')"], "it may hold columns, numbers"),
         (["--snr-thresh", "nan"], "snr_thresh must be a number, found 'nan'"),
         (["--ids", str(2**63)], f"of at least 1 and at most {2**62}, found '{2**63}'"),
         (["--ids", "1e20"], "id_dr3 must be a whole number of at least 1, all, or a file of ids: found '1e20'"),
         (["--output", ""], "output must be a folder, found ''"),
         (["--catalogs", ""], "catalogs must be a folder, found ''"),
-        (["--redshift", "1.5"], "redshifts must be given as NAME=VALUE, found \\['1.5'\\]"),
-        (["--redshift", "7=far"], "redshifts must be a number of at least 0, found 'far'"),
-        (["--neighbours-added", "7=8,x"], "neighbours_added must be a whole number of at least 1, found 'x'"),
+        (["--snr-bands", "5"], "snr_bands must be given as NAME=VALUE, found \\['5'\\]"),
+        (["--snr-bands", "f444w=far"], "snr_bands must be a number, found 'far'"),
+        (["--galaxies", "nowhere.csv"], "galaxies nowhere.csv cannot be read \\(No such file"),
+        (["--magnification", "0"], "magnification must be above 0, found '0'"),
         (["--jobs", "0"], "jobs must be a whole number of at least 1, found '0'"),
     ],
 )
@@ -102,10 +106,9 @@ def test_every_setting_of_the_block_has_a_flag(capsys):
         (["--redshift-tolerance", "0.1"], "redshift_tolerance", 0.1),
         (["--redshift-tolerance", "default"], "redshift_tolerance", None),
         (["--margin", "7"], "margin", 7),
-        (["--neighbours-added", "7=8,9", "8=7"], "neighbours_added", {7: [8, 9], 8: [7]}),
-        (["--neighbours-excluded", "7=8"], "neighbours_excluded", {7: [8]}),
-        (["--redshift", "7=1.5"], "redshifts", {7: 1.5}),
-        (["--redshift", "default"], "redshifts", {}),
+        (["--magnification", "mu"], "magnification", "mu"),
+        (["--magnification", "1.5"], "magnification", 1.5),
+        (["--galaxies", "default"], "galaxies", None),
         (["--snr-bands", "f444w=5"], "snr_bands", {"f444w": 5.0}),
         (["--pictures", "few"], "pictures", "few"),
         (["--no-pixel-cubes"], "pixel_cubes", False),
@@ -127,9 +130,42 @@ def test_what_flags_read(arguments, name, value):
     assert getattr(settings(*arguments, **block), name) == value
 
 
-def test_the_block_is_collected_by_its_names():
-    block = {name.upper(): number for number, name in enumerate(SETTINGS)} | {"SOMETHING_ELSE": 0}
-    jobs = list(SETTINGS).index("jobs")
-    assert collect_block(block, jobs=-1) == (*range(jobs), -1, *range(jobs + 1, len(SETTINGS)))
-    with pytest.raises(KeyError, match="MARGIN"):
-        collect_block({name: value for name, value in block.items() if name != "MARGIN"})
+def test_a_block_may_name_some_settings_and_others_have_their_defaults():
+    block = {"MARGIN": 7, "SEED": 3, "SOMETHING_ELSE": 0}
+    found = collect_block(block, seed=5).as_dict()
+    assert (found["margin"], found["seed"], found["dpi"]) == (7, 5, SETTINGS["dpi"].default)
+    assert found.keys() == SETTINGS.keys()
+
+
+def test_every_default_is_a_value_that_its_reader_takes():
+    for name in SETTINGS.keys() - {"id_dr3_list"}:  # no galaxy is asked for by default, which is refused
+        SETTINGS[name].read(name, SETTINGS[name].default)
+
+
+def test_settings_of_single_galaxies_come_from_one_table(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,redshift,neighbours_added,magnification\n36,4.13,40 41,\n7,,,2.5\n")
+    assert settings("--galaxies", str(path)).galaxies == {
+        36: GalaxySettings(redshift=4.13, neighbours_added=(40, 41)),
+        7: GalaxySettings(magnification=2.5),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,colour\n7,red\n", "line 1: .*has the columns id, colour: want id and any of redshift, neighbours_added"),
+        ("redshift\n2\n", "has the columns redshift: want id"),
+        ("", "has the columns none: want id"),
+        ("id,redshift\n7,far\n", "line 2: redshift must be a number of at least 0, found 'far'"),
+        ("id,neighbours_added\n7,8 x\n", "line 2: neighbours_added must be a whole number of at least 1, found 'x'"),
+        ("id,magnification\n7,0\n", "line 2: magnification must be above 0, found '0'"),
+        ("id,redshift\n7,1\n7,2\n", "line 3: id 7 comes twice"),
+        ("id,redshift\nseven,1\n", "line 2: id must be a whole number"),
+    ],
+)
+def test_a_table_of_single_galaxies_that_cannot_be_is_told_by_line(tmp_path, text, message):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        settings("--galaxies", str(path))

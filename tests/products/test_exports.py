@@ -8,12 +8,11 @@ from astropy import units as u
 from astropy.table import Table
 from conftest import BANDS
 
-import data_paths
+from data_paths import output_path, output_paths
 from helper_functions.files.saving import described, save_table
 from helper_functions.filters import pivot_wavelength
 from helper_functions.job.readme_tables import ROOT
-from helper_functions.products.exports import EXPORTS, possible_exports, write_exports
-from helper_functions.products.photometry import TABLES
+from helper_functions.products.exports import EXPORTS, export_contents, write_exports
 from helper_functions.products.sed_tables import SED_COLUMNS
 
 RUN = "blended_mixture"
@@ -40,7 +39,7 @@ def save_regions(output, kind="populations", redshift=1.0, n_regions=REGIONS):
         "flux_total_err": ERROR * columns["flux_total"],
     }
     table = described(Table(columns, meta={"redshift": redshift}), SED_COLUMNS)
-    save_table(TABLES[kind](output, RUN, 36), table)
+    save_table(output_path(output, kind, run=RUN, id=36), table)
 
 
 @pytest.fixture
@@ -169,15 +168,17 @@ def test_files_of_totals_and_pixels_have_the_errors_asked_for(code, output):
 def test_there_are_files_of_what_the_run_left(output):
     write_exports(output, RUN, 36, EXPORTS)
     written = {path for path in (output / "exports").rglob("36_*")}
-    assert written == {path for path in possible_exports(output, RUN, 36) if "populations" in path.name}
-    assert not {path for path in possible_exports(output, RUN, 3)} & written
+    place = {"run": RUN, "code": EXPORTS, "content": export_contents()}
+    possible = output_paths(output, "export", id=36, **place)
+    assert written == {path for path in possible if "populations" in path.name and path.is_file()}
+    assert not set(output_paths(output, "export", id=3, **place)) & written
     save_regions(output, "composites")
     save_regions(output, "populations", n_regions=0)  # as a run that found no cluster
     for path in written:
         path.unlink()
     write_exports(output, RUN, 36, EXPORTS)
     assert {path.name.split("_")[1] for path in (output / "exports").rglob("36_*")} == {"composites"}
-    data_paths.composites_path(output, RUN, 36).unlink()
-    data_paths.populations_path(output, RUN, 36).unlink()
+    output_path(output, "composites", run=RUN, id=36).unlink()
+    output_path(output, "populations", run=RUN, id=36).unlink()
     write_exports(output, "other", 36, EXPORTS)  # a run without tables leaves nothing
     assert not list((output / "exports").rglob("other"))

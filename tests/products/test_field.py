@@ -8,7 +8,7 @@ from astropy.table import Table
 from conftest import celestial_wcs, pixel_seds
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-import data_paths
+from data_paths import output_path
 from helper_functions.composite_seds import SYSTEMATIC, composite_seds
 from helper_functions.files.records import save_record
 from helper_functions.files.saving import save_table
@@ -46,12 +46,9 @@ def tables_of(bands):
 def plant(output, id_dr3, bands, run=KMEANS, populations=False, **values):
     """Leave the tables of a run and its record; return the table of composites."""
     composites, shared = tables_of(bands)
-    kinds = {data_paths.composites_path: composites}
-    if populations:
-        kinds[data_paths.populations_path] = shared
-    for path_of, content in kinds.items():
-        path = path_of(output, run.name, id_dr3)
-        save_table(path, content)
+    tables = {"composites": composites} | ({"populations": shared} if populations else {})
+    for name, content in tables.items():
+        save_table(output_path(output, name, run=run.name, id=id_dr3), content)
     save_record(output, id_dr3, run.name, row=row_of(id_dr3, run, **values))
     return composites
 
@@ -62,7 +59,7 @@ def update(output):
 
 def regions(output):
     """The table on disk; it must be FITS to the letter."""
-    path = data_paths.regions_path(output)
+    path = output_path(output, "regions")
     with fits.open(path) as hdus:
         hdus.verify("exception")
     return Table.read(path)
@@ -96,7 +93,7 @@ def test_galaxies_of_different_bands_share_one_table(tmp_path):
 def test_columns_say_what_they_are(tmp_path):
     plant(tmp_path, 7, SHORT)
     update(tmp_path)
-    table, header = regions(tmp_path), fits.getheader(data_paths.regions_path(tmp_path), 1)
+    table, header = regions(tmp_path), fits.getheader(output_path(tmp_path, "regions"), 1)
     assert all(header[f"TCOMM{number}"] for number in range(1, len(table.colnames) + 1))
     number = table.colnames.index("err_f444w") + 1
     assert (header[f"TUNIT{number}"], header[f"TUCD{number}"]) == ("uJy", "stat.error;phot.flux.density;em.IR.4-8um")
@@ -111,11 +108,11 @@ def test_features_and_fits_are_joined_where_they_are(tmp_path):
     features = Table({"cluster": [2, 1, 1], "kind": ["populations", "populations", "composites"]})
     features["beta"], features["beta_flag"] = [-2.0, -1.0, -1.5], ["", "x", ""]
     features["beta"].description, features["ew"] = "UV slope", [np.nan, 5, 6] * u.AA
-    path = data_paths.region_features_path(tmp_path, BLENDED.name, 8)
+    path = output_path(tmp_path, "region_features", run=BLENDED.name, id=8)
     features.write(path, format="ascii.ecsv")
     fitted = Table({"cluster": [1], "mass_p50": [9.5], "redshift": [1.1]})
-    data_paths.fits_path(tmp_path, BLENDED.name, 8).parent.mkdir(parents=True)
-    fitted.write(data_paths.fits_path(tmp_path, BLENDED.name, 8), format="ascii.ecsv")
+    output_path(tmp_path, "fits", run=BLENDED.name, id=8).parent.mkdir(parents=True)
+    fitted.write(output_path(tmp_path, "fits", run=BLENDED.name, id=8), format="ascii.ecsv")
     update(tmp_path)
     table = regions(tmp_path)
     nan = np.nan
@@ -140,24 +137,24 @@ def test_what_did_not_change_is_not_read_again_and_gives_the_same(tmp_path, monk
     update(tmp_path)
     read, rows_of_run = [], region_catalog.rows_of_run
     monkeypatch.setattr(region_catalog, "rows_of_run", lambda *of: read.append(of[2]) or rows_of_run(*of))
-    before = data_paths.regions_path(tmp_path).stat().st_mtime_ns
+    before = output_path(tmp_path, "regions").stat().st_mtime_ns
     update(tmp_path)
-    assert (read, data_paths.regions_path(tmp_path).stat().st_mtime_ns) == ([], before)
+    assert (read, output_path(tmp_path, "regions").stat().st_mtime_ns) == ([], before)
     plant(tmp_path, 6, LONG)
     plant(tmp_path, 8, SHORT)
     update(tmp_path)
     assert read == [6, 8]
-    step_by_step = data_paths.regions_path(tmp_path).read_bytes()
-    data_paths.field_record_path(tmp_path).unlink()
+    step_by_step = output_path(tmp_path, "regions").read_bytes()
+    output_path(tmp_path, "field_record").unlink()
     update(tmp_path)
-    assert data_paths.regions_path(tmp_path).read_bytes() == step_by_step
+    assert output_path(tmp_path, "regions").read_bytes() == step_by_step
 
 
 @pytest.mark.parametrize("content", [None, b"", b"cluster band\n1 f444w\n1\n", b"cluster band\n1 f444w\n"])
 def test_a_table_that_is_missing_or_damaged_costs_its_run_only(content, tmp_path):
     plant(tmp_path, 7, SHORT)
     plant(tmp_path, 8, LONG)
-    path = data_paths.composites_path(tmp_path, KMEANS.name, 8)
+    path = output_path(tmp_path, "composites", run=KMEANS.name, id=8)
     path.unlink() if content is None else path.write_bytes(content)
     for _ in range(2):  # it is told until it is mended
         with pytest.warns(UserWarning, match=r"1 run is missing in .*regions\.fits.*kmeans_L2 of galaxy 8"):
@@ -171,7 +168,7 @@ def test_a_table_that_is_missing_or_damaged_costs_its_run_only(content, tmp_path
 def test_where_no_run_has_clusters_there_is_nothing(tmp_path):
     composites = plant(tmp_path, 7, SHORT)
     update(tmp_path)
-    save_table(data_paths.composites_path(tmp_path, KMEANS.name, 7), composites[:0])
+    save_table(output_path(tmp_path, "composites", run=KMEANS.name, id=7), composites[:0])
     update(tmp_path)
     assert not list((tmp_path / "field").iterdir())
     plant(tmp_path, 7, SHORT)
@@ -185,7 +182,7 @@ def test_where_no_run_has_clusters_there_is_nothing(tmp_path):
 
 def test_strings_are_read_as_astropy_reads_them(tmp_path):
     plant(tmp_path, 7, SHORT)
-    path = data_paths.composites_path(tmp_path, KMEANS.name, 7)
+    path = output_path(tmp_path, "composites", run=KMEANS.name, id=7)
     table, strings = Table.read(path), read_strings(path)
     assert list(strings) == table.colnames
     for name in table.colnames:
@@ -243,7 +240,7 @@ def test_pictures_are_drawn_from_three_galaxies_on_and_only_when_something_chang
     for name, picture in FIELD_PICTURES.items():
         monkeypatch.setitem(FIELD_PICTURES, name, picture._replace(draw=lambda field: new_figure(1, 1)))
     update_field(tmp_path, many(2), dpi=20)
-    paths = [data_paths.field_picture_path(tmp_path, name, "png") for name in FIELD_PICTURES]
+    paths = [output_path(tmp_path, "field_picture", picture=name, format="png") for name in FIELD_PICTURES]
     assert not any(path.exists() for path in paths)
     update_field(tmp_path, many(3), dpi=20)
     times = [path.stat().st_mtime_ns for path in paths]

@@ -8,15 +8,16 @@ from conftest import BANDS, blur_and_move, edit, image_path
 
 import data_paths
 from helper_functions.products import registration as module
+from helper_functions.products.pixels import read_cutout
 from helper_functions.products.registration import (
     galaxy_registration,
     register_survey,
-    registered_here,
     sample_of_sources,
+    survey_shifts,
 )
 from helper_functions.survey.mosaics import Segment
 from main_clustering import main
-from prepare_images import cut_out, open_survey, read_cutout
+from prepare_images import cut_out, open_survey
 
 MOVED = 0.6, -0.4  # pixels along rows and columns, of F277W
 
@@ -41,7 +42,7 @@ def job(moved_folder, tmp_path):
 def test_a_band_that_lies_off_is_found_and_moved_back(moved_folder, tmp_path):
     survey = open_survey(moved_folder, [7])
     register_survey(survey, tmp_path / "out")
-    found = galaxy_registration(survey, 7, registered_here(survey, tmp_path / "out"))
+    found = galaxy_registration(survey, 7, survey_shifts(survey, tmp_path / "out"))
     number = BANDS.index("f277w")
     # 0.1 pixels: of four small sources, whose two halves have different colours.
     np.testing.assert_allclose(

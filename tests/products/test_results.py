@@ -5,7 +5,7 @@ from conftest import BANDS
 from planted_results import result_of
 
 from helper_functions.composite_seds import composite_seds
-from helper_functions.products.labels import consensus_hdus, label_hdus, read_clusters
+from helper_functions.products.labels import consensus_hdus, label_hdus, read_labels
 from helper_functions.products.results import quality_words, run_panel
 from helper_functions.quality.compare_runs import Agreement
 from helper_functions.quality.metrics import QUALITY
@@ -32,8 +32,8 @@ def test_weights_of_features_are_of_the_features_asked_for(two_shapes):
 def test_the_label_file_gives_back_what_was_found(two_shapes, tmp_path):
     result = result_of(two_shapes, "gaussian_mixture", "euclidean")._replace(regions=np.array([3, 1]))
     path = tmp_path / "labels.fits"
-    label_hdus(result, settings_block(), "abc").writeto(path)
-    labels, regions = read_clusters(path)
+    label_hdus(result, settings_block().pixels, 0, "abc").writeto(path)
+    labels, regions, *_ = read_labels(path)
     assert (labels == result.labels).all()
     assert regions.tolist() == [3, 1]
     with fits.open(path) as hdus:
@@ -52,8 +52,8 @@ def test_a_run_without_clusters_has_a_label_file_too(two_shapes, tmp_path):
     clustering = result.clustering._replace(labels=np.full(100, -1), n_clusters=0)
     result = result._replace(clustering=clustering, labels=np.where(result.labels > 0, -1, 0), regions=np.zeros(0, int))
     path = tmp_path / "labels.fits"
-    label_hdus(result, settings_block(), "abc").writeto(path)
-    labels, regions = read_clusters(path)
+    label_hdus(result, settings_block().pixels, 0, "abc").writeto(path)
+    labels, regions, *_ = read_labels(path)
     assert (set(labels.ravel()), regions.shape) == ({0, -1}, (0,))
 
 

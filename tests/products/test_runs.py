@@ -6,10 +6,6 @@ from helper_functions.products.runs import Run, plan_runs
 from main_clustering import settings_block
 
 
-def settings(*arguments):
-    return read_command_line(settings_block(), list(arguments))
-
-
 def test_run_names_join_what_is_not_default():
     names = {
         "kmeans": Run("kmeans", "none", "euclidean"),
@@ -20,14 +16,19 @@ def test_run_names_join_what_is_not_default():
     assert {run.name: run for run in names.values()} == names
 
 
+def asked(*arguments):
+    targets = read_command_line(settings_block(), list(arguments)).targets
+    return targets.methods_to_run, targets.norm, targets.metric
+
+
 def test_plan_is_every_combination_less_what_has_no_meaning():
-    runs, refused = plan_runs(settings("--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm"))
+    runs, refused = plan_runs(*asked("--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm"))
     assert [run.name for run in runs] == ["kmeans_contrast_weightednorm"]
     assert [run.name for run in refused] == ["spectral_cross_cor_L2_weightednorm"]
     with pytest.raises(ValueError, match="works with metric crosscor only"):
-        plan_runs(settings("--methods", "spectral_cross_cor", "--metric", "euclidean"))
+        plan_runs(*asked("--methods", "spectral_cross_cor", "--metric", "euclidean"))
     twice = [name for name, entry in METHODS.items() if entry.takes_any_norm]
-    assert len(plan_runs(settings("--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
+    assert len(plan_runs(*asked("--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
 
 
 def test_titles_name_what_was_chosen_and_not_what_the_method_brings():

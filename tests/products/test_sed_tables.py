@@ -4,7 +4,7 @@ from conftest import celestial_wcs, pixel_seds
 from planted_results import result_of
 
 from helper_functions.composite_seds import composite_seds
-from helper_functions.products.sed_tables import BUDGET_COLUMNS, SED_COLUMNS, composite_table, flags, sed_tables
+from helper_functions.products.sed_tables import BUDGET_COLUMNS, SED_COLUMNS, TABLES, composite_table, flags, sed_tables
 
 PSF_AREA = 9.6
 
@@ -57,14 +57,14 @@ def test_flags_by_hand():
 def test_tables_of_a_run(two_shapes):
     """The budget closes, and populations are there only where the method takes blends apart."""
     labels_only = sed_tables(result_of(two_shapes, "kmeans", "euclidean"))
-    assert set(labels_only) == {"composites", "budget", "features"}
+    assert set(labels_only) == {"composites", "flux_budget", "region_features"}
     tables = sed_tables(result_of(two_shapes, "blended_mixture", "noise"))
-    assert set(tables) == {"composites", "budget", "features", "populations"}
-    for table in (labels_only["budget"], tables["budget"]):
+    assert set(tables) == set(TABLES)
+    for table in (labels_only["flux_budget"], tables["flux_budget"]):
         assert set(table.colnames) == set(BUDGET_COLUMNS)
         parts = table["clusters"] + table["unassigned"] + table["residual"]
         np.testing.assert_allclose(parts, table["selected"], rtol=1e-6)
-    np.testing.assert_allclose(tables["budget"]["selected"], two_shapes.seds.flux.sum(axis=0))
+    np.testing.assert_allclose(tables["flux_budget"]["selected"], two_shapes.seds.flux.sum(axis=0))
     common = set(tables["composites"].colnames) & set(tables["populations"].colnames)
     assert tables["populations"]["filter"][:2].tolist() == ["acs_wfc_f606w", "acs_wfc_f814w"]
     assert {
@@ -80,4 +80,4 @@ def test_tables_of_a_run(two_shapes):
     } <= common
     for band in range(6):
         rows = tables["populations"][tables["populations"]["band"] == two_shapes.seds.bands[band]]
-        assert np.sum(rows["flux_total"]) == tables["budget"]["clusters"][band]
+        assert np.sum(rows["flux_total"]) == tables["flux_budget"]["clusters"][band]

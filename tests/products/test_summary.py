@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 from planted_results import result_of
 
-import data_paths
+from data_paths import output_path
 from helper_functions.files.records import GALAXY, save_record
 from helper_functions.products.runs import Run
 from helper_functions.products.summary import SUMMARY_COLUMNS, Summary, failed_row, notes_on_trust, ok_row, one_line
@@ -20,7 +20,7 @@ def record(output, id_dr3, run=RUN, **row):
 
 
 def table(output):
-    return Table.read(data_paths.summary_path(output))
+    return Table.read(output_path(output, "summary"))
 
 
 def test_the_table_is_made_from_the_records(tmp_path):
@@ -80,10 +80,10 @@ def test_now_and_then_is_not_while_another_call_writes(tmp_path):
     summary = Summary(tmp_path)
     with Summary(tmp_path)._lock():
         summary.write_now_and_then()
-    assert not data_paths.summary_path(tmp_path).exists()
+    assert not output_path(tmp_path, "summary").exists()
     summary._next = 0
     summary.write_now_and_then()
-    assert data_paths.summary_path(tmp_path).exists()
+    assert output_path(tmp_path, "summary").exists()
 
 
 def test_a_record_of_an_earlier_version_keeps_its_row(tmp_path):
@@ -98,7 +98,7 @@ def test_a_record_of_an_earlier_version_keeps_its_row(tmp_path):
 def test_a_damaged_table_is_set_aside_named_and_made_anew(damage, tmp_path):
     record(tmp_path, 7)
     Summary(tmp_path).write()
-    path = data_paths.summary_path(tmp_path)
+    path = output_path(tmp_path, "summary")
     path.write_bytes(damage)
     with pytest.warns(UserWarning, match=r"summary\.ecsv is not as it was written: it is now .*summary_set_aside_\d+"):
         summary = Summary(tmp_path)
@@ -111,7 +111,7 @@ def test_a_damaged_table_is_set_aside_named_and_made_anew(damage, tmp_path):
 def test_a_damaged_record_costs_its_row_only(tmp_path):
     record(tmp_path, 7)
     record(tmp_path, 8)
-    data_paths.record_path(tmp_path, 7, RUN.name).write_text("{")
+    output_path(tmp_path, "record", id=7, name=RUN.name).write_text("{")
     Summary(tmp_path).write()
     assert table(tmp_path)["id_dr3"].tolist() == [8]
 

@@ -5,6 +5,7 @@ from astropy.table import Table
 from conftest import BANDS, image_path
 
 import data_paths
+from data_paths import output_path
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.simulation.other_layouts import main
 from main_clustering import main as main_job
@@ -29,10 +30,10 @@ def clustered(folder, survey, output):
     """Labels, and fluxes and errors of the cutout, after a run of the main job."""
     asked = ["--ids", "7", "--methods", "kmeans", "--n-clusters", "2", "--dpi", "30", "--criteria-shown"]
     assert main_job([*asked, "--survey", survey, "--catalogs", str(folder), "--output", str(output)]) == 0
-    (row,) = Table.read(data_paths.summary_path(output))
+    (row,) = Table.read(output_path(output, "summary"))
     assert row["status"] == "ok"
     (labels,) = (fits.getdata(path) for path in output.glob("clusters/*/7_clusters.fits"))
-    with fits.open(data_paths.pixels_path(output, 7)) as hdus:
+    with fits.open(output_path(output, "pixels", id=7)) as hdus:
         cubes = {name: hdus[name].data for name in ("SCI", "ERR")}
         return labels, cubes, hdus["BANDS"].data["band"].tolist(), hdus[0].header["Z50"]
 

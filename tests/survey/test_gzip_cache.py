@@ -1,6 +1,5 @@
 import errno
 import gzip
-import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from helper_functions.survey import gzip_cache as unpacked_files
+from helper_functions.survey import gzip_cache
 from helper_functions.survey.gzip_cache import unpack
 
 SETTING = "CACHE_FOLDER in data_paths.py, or the environment variable UNCOVER_CACHE_FOLDER"
@@ -41,8 +40,18 @@ def test_many_may_unpack_the_same_file_at_once(packed, tmp_path):
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(work, range(6)))
     assert all(bytes_there == content for _, bytes_there in found)
-    target = found[0][0]
-    assert files_in(tmp_path / "cache") == [target, target.with_name(target.name + ".json")]
+    assert files_in(tmp_path / "cache") == [found[0][0]]
+
+
+def test_a_copy_is_kept_and_a_file_that_was_replaced_is_unpacked_again(packed, tmp_path):
+    path, content = packed
+    target = unpack(path, tmp_path / "cache")
+    first = target.stat()
+    assert unpack(path, tmp_path / "cache") == target
+    assert (target.stat().st_mtime_ns, target.stat().st_ino) == (first.st_mtime_ns, first.st_ino)
+    other = content[:-2880] + bytes([1]) + content[-2879:]
+    path.write_bytes(gzip.compress(other, 1))
+    assert unpack(path, tmp_path / "cache").read_bytes() == other
 
 
 def test_a_link_in_the_way_is_not_followed(packed, tmp_path):
@@ -51,51 +60,23 @@ def test_a_link_in_the_way_is_not_followed(packed, tmp_path):
     target = unpack(path, tmp_path / "cache")
     target.unlink()
     target.symlink_to(tmp_path / "precious")
-    target.with_name(target.name + ".partial").symlink_to(tmp_path / "precious")
     assert unpack(path, tmp_path / "cache").read_bytes() == content
     assert (tmp_path / "precious").read_text() == "mine"
 
 
-def zeroed(content):
-    """The same length with a block of zeros, as a process that died halfway would leave it."""
-    return content[: len(content) // 2] + bytes(4096) + content[len(content) // 2 + 4096 :]
-
-
-@pytest.mark.parametrize("damage", [zeroed, lambda content: content[:-100], lambda content: b""])
-def test_a_damaged_copy_in_the_cache_is_made_again(packed, tmp_path, damage):
+@pytest.mark.parametrize("n_bytes", [0, 100, 2_000_000, -3000])
+def test_a_truncated_copy_in_the_cache_is_made_again(packed, tmp_path, n_bytes):
+    """Cut within the first header, the first HDU's data, and the last HDU's data."""
     path, content = packed
     target = unpack(path, tmp_path / "cache")
-    first = target.stat().st_mtime_ns
-    target.write_bytes(damage(content))
-    os.utime(target, ns=(first + 10**9,) * 2)
+    target.write_bytes(content[:n_bytes])
     assert unpack(path, tmp_path / "cache").read_bytes() == content
 
 
-def test_a_copy_without_a_record_is_made_again(packed, tmp_path):
-    """Such as one that was unpacked before there were records, or by a process that died just before it."""
+def test_a_truncated_file_that_was_compressed_is_refused(packed, tmp_path):
     path, content = packed
-    target = unpack(path, tmp_path / "cache")
-    for record in (None, "", "[]", "{}"):
-        target.write_bytes(zeroed(content))
-        unpacked_files.record_path(target).unlink()
-        if record is not None:
-            unpacked_files.record_path(target).write_text(record)
-        assert unpack(path, tmp_path / "cache").read_bytes() == content
-
-
-def test_a_copy_that_was_only_touched_is_read_once_and_kept(packed, tmp_path, monkeypatch):
-    path, _ = packed
-    target = unpack(path, tmp_path / "cache")
-    os.utime(target, ns=(10**18, 10**18))
-    assert unpack(path, tmp_path / "cache").stat().st_mtime_ns == 10**18
-    monkeypatch.setattr(unpacked_files, "checksum", lambda path: pytest.fail("read again"))
-    unpack(path, tmp_path / "cache")
-
-
-def test_what_was_not_written_well_is_not_used(packed, tmp_path, monkeypatch):
-    path, _ = packed
-    monkeypatch.setattr(unpacked_files, "checksum", lambda path: 0)
-    with pytest.raises(OSError, match=r"image\.fits\.gz cannot be unpacked into .*what was written is not"):
+    path.write_bytes(gzip.compress(content[:-3000]))
+    with pytest.raises(OSError, match=r"image\.fits\.gz holds a truncated FITS file: fetch the file again"):
         unpack(path, tmp_path / "cache")
     assert files_in(tmp_path / "cache") == []
 
@@ -125,10 +106,10 @@ def test_a_damaged_file_is_named_and_leaves_nothing(packed, tmp_path, damage):
 def test_a_file_too_big_is_refused_before_it_is_written(packed, tmp_path, monkeypatch):
     path, content = packed
     written = []
-    monkeypatch.setattr(unpacked_files, "MOST_UNPACKED_BYTES", len(content))
+    monkeypatch.setattr(gzip_cache, "MAX_UNPACKED_BYTES", len(content))
     unpack(path, tmp_path / "enough")
-    monkeypatch.setattr(unpacked_files, "MOST_UNPACKED_BYTES", 5 * 2880)  # less than the first HDU promises
-    monkeypatch.setattr(unpacked_files.os, "fsync", written.append)
+    monkeypatch.setattr(gzip_cache, "MAX_UNPACKED_BYTES", 5 * 2880)  # less than the first HDU promises
+    monkeypatch.setattr(gzip_cache.os, "fsync", written.append)
     with pytest.raises(OSError, match=rf"image\.fits\.gz would have .* GB unpacked, .*cache takes no more.*{SETTING}"):
         unpack(path, tmp_path / "cache")
     assert files_in(tmp_path / "cache") == []
@@ -137,20 +118,20 @@ def test_a_file_too_big_is_refused_before_it_is_written(packed, tmp_path, monkey
 
 def test_a_file_must_fit_on_the_disk(packed, tmp_path, monkeypatch):
     path, content = packed
-    usage = unpacked_files.shutil.disk_usage(tmp_path)._replace(free=len(content) - 1)
-    monkeypatch.setattr(unpacked_files.shutil, "disk_usage", lambda folder: usage)
+    usage = gzip_cache.shutil.disk_usage(tmp_path)._replace(free=len(content) - 1)
+    monkeypatch.setattr(gzip_cache.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(OSError, match=r"would have 0\.004\d* GB unpacked, .* takes no more than 0\.004"):
         unpack(path, tmp_path / "cache")
 
 
 def test_what_no_header_promises_is_not_written(packed, tmp_path):
-    """A bomb: 100 MB of zeros behind the last HDU, packed to 100 kB."""
+    """A gzip bomb: 100 MB of zeros behind the last HDU, compressed to 100 kB."""
     path, content = packed
     path.write_bytes(gzip.compress(content + bytes(100 * 2**20), 1))
     assert unpack(path, tmp_path / "cache").stat().st_size == len(content)
 
 
-def test_a_header_without_an_end_is_refused(tmp_path, monkeypatch):
+def test_a_header_without_an_end_is_refused(tmp_path):
     path = tmp_path / "bomb.fits.gz"
     path.write_bytes(gzip.compress(b"SIMPLE  =                    T".ljust(2880) + b" " * 20 * 2**20))
     with pytest.raises(OSError, match=r"bomb\.fits\.gz cannot be unpacked \(it holds no FITS file\)"):
@@ -171,7 +152,7 @@ def test_a_cache_folder_that_cannot_be_used_is_named_with_its_setting(packed, tm
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(unpacked_files.os, "fsync", full)
+    monkeypatch.setattr(gzip_cache.os, "fsync", full)
     with pytest.raises(OSError, match=rf"cache folder .*/cache \(the disk is full.*\): set {SETTING}"):
         unpack(path, tmp_path / "cache")
     assert files_in(tmp_path / "cache") == []

@@ -9,9 +9,10 @@ from astropy.wcs import WCS, Sip
 from conftest import SHAPE, celestial_wcs, edit, image_path
 
 import data_paths
-from helper_functions.survey.mosaics import find_segments, open_mosaic, read_window, runs_of
+from helper_functions.products.pixels import cutout_to_fits
+from helper_functions.survey.mosaics import find_segments, open_mosaic, read_window, row_runs
 from main_clustering import settings_block
-from prepare_images import cut_out, cutout_to_fits, open_survey
+from prepare_images import cut_out, open_survey
 
 IDS = [7, 8, 9, 10, 11, 12]
 
@@ -234,7 +235,7 @@ def test_a_distortion_in_all_images_is_kept(survey_folder, tmp_path):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
     expected = wcs.all_pix2world(3 + 23, 4 + 23, 0)
     np.testing.assert_allclose(cutout.wcs.all_pix2world(3, 4, 0), expected, atol=1e-9)
-    cutout_to_fits(cutout, cutout.segmap == 7, settings_block()).writeto(tmp_path / "pixels.fits")
+    cutout_to_fits(cutout, cutout.segmap == 7, settings_block().pixels).writeto(tmp_path / "pixels.fits")
     with fits.open(tmp_path / "pixels.fits") as hdus:
         np.testing.assert_allclose(WCS(hdus["SEGMAP"].header).all_pix2world(3, 4, 0), expected, atol=1e-9)
 
@@ -242,10 +243,10 @@ def test_a_distortion_in_all_images_is_kept(survey_folder, tmp_path):
 def test_runs_are_those_of_each_row_and_hold_every_pixel_of_a_source():
     image = np.array([[0, 5, 5, 7], [7, 7, 0, 5], [5, 0, 0, 0]], dtype=">i4")
     by_hand = [(5, 0, 1, 3), (7, 0, 3, 4), (7, 1, 0, 2), (5, 1, 3, 4), (5, 2, 0, 1)]
-    assert list(zip(*(each.tolist() for each in runs_of(image)), strict=True)) == by_hand
+    assert list(zip(*(each.tolist() for each in row_runs(image)), strict=True)) == by_hand
     image = np.random.default_rng(0).integers(0, 4, (30, 40))
     again = np.zeros_like(image)
-    for value, row, start, end in zip(*runs_of(image), strict=True):
+    for value, row, start, end in zip(*row_runs(image), strict=True):
         again[row, start:end] = value
     assert (again == image).all()
-    assert [len(each) for each in runs_of(np.zeros((2, 3)))] == [0, 0, 0, 0]
+    assert [len(each) for each in row_runs(np.zeros((2, 3)))] == [0, 0, 0, 0]

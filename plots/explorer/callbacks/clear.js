@@ -1,1 +1,2 @@
+// Clear the selection of pixels.
 pixels.selected.indices = [];

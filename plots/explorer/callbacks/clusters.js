@@ -1,4 +1,4 @@
-// Draw the SEDs of all clusters of the run at one brightness, and emphasise the one that is selected.
+// Draw the SEDs of all clusters of the run, each divided by its mean flux, and highlight the selected cluster.
 const drawn_lines = { xs: [], ys: [], colour: [], alpha: [], width: [], name: [] };
 const bars = { band: [], x: [], flux: [], low: [], high: [], colour: [] };
 if (run && known.bands.length) {

@@ -1,5 +1,5 @@
-// Draw the colour image from three bands: each is scaled so that the selected pixels together are white, and the
-// brightness I is stretched to asinh(b I) / asinh(b), as in Lupton et al. (2004), which keeps colours as they are.
+// Draw the colour image from three bands. Each band is scaled so that the selected pixels together are white, and the
+// brightness I is stretched to asinh(b I) / asinh(b), which preserves colours (Lupton et al. 2004).
 if (known.has_images) {
   const { image, soft, low, step, level } = bands.data;
   const size = known.nx * known.ny;
@@ -26,7 +26,7 @@ if (known.has_images) {
     }
     const gain = light > 0 ? (255 * Math.asinh(softening * light)) / Math.asinh(softening) / (light * brightest) : 0;
     const values = channels.map((channel) => Math.max(channel[i] * gain, 0));
-    const scale = Math.min(1, 255 / Math.max(...values)); // too bright pixels keep their colour
+    const scale = Math.min(1, 255 / Math.max(...values)); // saturated pixels keep their colour
     drawn[i] = 0xff000000 | ((values[2] * scale) << 16) | ((values[1] * scale) << 8) | (values[0] * scale);
   }
   shown.change.emit();

@@ -1,12 +1,12 @@
-// What several callbacks share: it stands before the code of each.
+// Shared by the callbacks: this code is put before the code of each.
 const known = map.tags[0];
 const run = known.runs[known.runs.findIndex((each) => each.name === run_menu.value)] ?? null;
 
-// What can be drawn as a map besides clusters and their probability, and which of these is chosen.
+// Maps of quantities that can be chosen besides clusters and label probability, and the chosen one.
 const layers = [...(run?.layers ?? []), ...known.layers];
 const layer = layers.find((each) => each.column === layer_menu.value);
 
-// Place of each pixel of a table in the image, from row * known.nx + column; looked up once.
+// Index of each pixel in a table, by row * known.nx + column; made once for each table.
 function places(table) {
   if (!table.places) {
     const { row, col } = table.data;
@@ -16,13 +16,13 @@ function places(table) {
   return table.places;
 }
 
-// Number of the pixel here among those that have an SED, the nearest of them where pixels were thinned; else undefined.
+// Index of the nearest pixel that has an SED; undefined where there is none.
 function pixel_at(row, col) {
   const thinned = (value) => known.step * Math.round(value / known.step);
   return places(pixels).get(thinned(row) * known.nx + thinned(col));
 }
 
-// Text as it is, whatever signs a name from a file has.
+// Text with HTML escaped, as names from files may hold any character.
 function escaped(text) {
   const signs = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return String(text).replace(/[&<>"']/g, (sign) => signs[sign]);
@@ -37,8 +37,7 @@ function chip(label) {
   return `<span class="chip" style="background:${escaped(colour)}"></span>`;
 }
 
-// Where a place of the image is on the sky, right ascension and declination in degrees: the inverse of the gnomonic
-// projection.
+// Right ascension and declination in degrees of a position in the image, by the inverse gnomonic projection.
 function to_sky(col, row) {
   const { centre, matrix, origin } = known.sky, degree = Math.PI / 180;
   const [east, north] = matrix.map((line) => (line[0] * (col - origin[0]) + line[1] * (row - origin[1])) * degree);
@@ -49,7 +48,7 @@ function to_sky(col, row) {
   return [(ra + 360) % 360, dec];
 }
 
-// What must not be broken in two lines.
+// HTML that is not broken into lines.
 function whole(html) {
   return `<span class="whole">${html}</span>`;
 }
@@ -59,7 +58,7 @@ function rgb(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }
 
-// What observed wavelengths in Angstrom are multiplied by to be micron in the frame that is shown.
+// Factor from observed wavelengths in Angstrom to wavelengths in micron in the frame that is shown.
 function to_micron() {
   return 1e-4 / (frame_menu.active === 1 ? 1 + known.redshift : 1);
 }
@@ -73,7 +72,7 @@ function spectrum(kind, pixel) {
   return known.bands.map((_, band) => pixels.data[`${kind}${band}`][pixel]);
 }
 
-// Columns that points with error bars are drawn from.
+// Columns of data for points with error bars.
 function points(flux, error) {
   const of_flux = (sign) => flux.map((value, band) => value + sign * error[band]);
   return { band: known.bands, x: microns(), flux, error, low: of_flux(-1), high: of_flux(1) };
@@ -85,7 +84,7 @@ function of_cluster(kind, column, label) {
   return Array.from(seds.data[column].slice(first, first + known.bands.length));
 }
 
-// The amplitude a that makes a * template fit a spectrum best: sum(f t / e^2) / sum(t^2 / e^2).
+// The amplitude a for which a * template fits a spectrum best: sum(f t / e^2) / sum(t^2 / e^2).
 function amplitude(flux, error, template) {
   let match = 0, norm = 0;
   flux.forEach((value, band) => {

@@ -1,22 +1,25 @@
-// What is shown of the list of galaxies: those that are asked for, in the order asked for, a page at a time.
+// Show one page of the galaxies that pass all filters, in the chosen order.
 const {html, text, status, flags} = galaxies.data
 const [field, sign] = galaxies.tags
-const by = galaxies.data[field]
+const sort_by = galaxies.data[field]
 const words = search.value_input.toLowerCase().split(/\s+/)
-const narrowed = ranges.filter(({value: [low, high], start, end}) => low > start || high < end)
-const is_asked = i =>
+const active_ranges = ranges.filter(({value: [low, high], start, end}) => low > start || high < end)
+const passes = i =>
   words.every(word => text[i].includes(word)) &&
   (outcome.value == "any" || status[i] == outcome.value) &&
   (flag.value == "any" || (flag.value == "none" ? flags[i].length == 0 : flags[i].includes(flag.value))) &&
-  // What is not known lies in no range.
-  narrowed.every(({tags: [name], value: [low, high]}) => low <= galaxies.data[name][i] && galaxies.data[name][i] <= high)
+  // Unknown values (NaN) are in no range.
+  active_ranges.every(({tags: [name], value: [low, high]}) => {
+    const value = galaxies.data[name][i]
+    return low <= value && value <= high
+  })
 
-const order = Array.from(html.keys()).filter(is_asked)
-// What is not known comes last both ways; equals stay in the order of their ids.
-order.sort((i, j) => isNaN(by[i]) - isNaN(by[j]) || sign * (by[i] - by[j]) || i - j)
+const order = Array.from(html.keys()).filter(passes)
+// Unknown values come last in either direction; equal values are in the order of ids.
+order.sort((i, j) => isNaN(sort_by[i]) - isNaN(sort_by[j]) || sign * (sort_by[i] - sort_by[j]) || i - j)
 
 page.high = Math.max(1, Math.ceil(order.length / length))
-// Whatever else was changed, its answer begins on the first page.
+// A change of any other control goes back to the first page.
 page.value = cb_obj === page ? Math.min(Math.max(1, Math.round(page.value ?? 1)), page.high) : 1
 const start = (page.value - 1) * length
 const shown = order.slice(start, start + length)

@@ -1,4 +1,4 @@
-// Draw the map: clusters of a run or a layer, the outlines of clusters, and what is highlighted.
+// Draw the map (clusters of the run, or a quantity), the outlines of clusters, and the selected pixels.
 const { nx, ny } = known;
 const drawn = overlay.data.image[0];
 drawn.fill(0);
@@ -18,7 +18,7 @@ if (run) {
   if (column) {
     bar.visible = true;
     mapper.setv({ low, high });
-    mapper.change.emit(); // else a bar that comes with the same range as before has no size
+    mapper.change.emit(); // otherwise a colour bar that reappears with an unchanged range is not laid out
     bar.title = layer ? layer.title + (layer.unit ? ` [${layer.unit}]` : "") : "probability of the label";
   } else bar.visible = false;
   const image = new Int16Array(nx * ny);
@@ -35,14 +35,14 @@ if (run) {
     if (colour) drawn[at] = ((255 * alpha) << 24) | (colour[2] << 16) | (colour[1] << 8) | colour[0];
   }
   if (outlines.active) {
-    const inside = 0.43; // so far from its centre is the edge of a pixel: lines of neighbours lie side by side
+    const inside = 0.43; // of outlines from pixel centres; below 0.5, so that those of neighbours are side by side
     for (let i = 0; i < labels.length; i++) {
       const x = col[i], y = row[i], label = labels[i];
       if (label < 1 || (cluster && label !== cluster)) continue;
       const other = (dx, dy) => (x + dx < 0 || x + dx >= nx ? 0 : image[(y + dy) * nx + x + dx]) !== label;
       for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
         if (!other(dx, dy)) continue;
-        // The line goes on to the middle between pixels where the outline does, and ends at the edge where it turns.
+        // A line is 0.5 long where the outline goes straight on, and ends at the corner where the outline turns.
         const ends = [-1, 1].map((side) => (other(side * Math.abs(dy), side * Math.abs(dx)) ? inside : 0.5) * side);
         segments.x0.push(x + (dx ? dx * inside : ends[0]));
         segments.x1.push(x + (dx ? dx * inside : ends[1]));

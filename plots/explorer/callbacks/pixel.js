@@ -1,4 +1,4 @@
-// Show the SED of the pixel at the row and column that are set, with the SEDs of its cluster scaled to it.
+// Show the SED of the pixel at the chosen row and column, and the SEDs of its cluster scaled to it.
 const nothing = { band: [], x: [], flux: [], error: [], low: [], high: [] };
 const [row, col] = [row_box.value, col_box.value];
 const pixel = pixel_at(row, col);
@@ -21,9 +21,11 @@ else {
     if (parts.length) words.push(`light: ${parts.join(" + ")}`);
   }
   if (layer) {
+    const value = number(map.data[layer.column][place]);
     const error = layer.error ? ` ± ${number(map.data[layer.error][place], 2)}` : "";
-    words.push(`${escaped(layer.title)}: ${number(map.data[layer.column][place])}${error}${layer.unit ? ` [${escaped(layer.unit)}]` : ""}`
-               + (layer.meaning ? ` <small>(${escaped(layer.meaning)})</small>` : ""));
+    const unit = layer.unit ? ` [${escaped(layer.unit)}]` : "";
+    const meaning = layer.meaning ? ` <small>(${escaped(layer.meaning)})</small>` : "";
+    words.push(`${escaped(layer.title)}: ${value}${error}${unit}${meaning}`);
   }
   if (pixel !== undefined && known.has_pixels) {
     const flux = spectrum("flux", pixel), error = spectrum("error", pixel);

@@ -1,4 +1,4 @@
-// The pixel under the pointer: moving shows it as long as it is not held; a tap holds it, and a tap on it lets it go.
+// Choose the pixel under the pointer, unless a pixel is held. A tap holds a pixel; another tap on it releases it.
 const row = Math.round(cb_obj.y), col = Math.round(cb_obj.x);
 const within = row >= 0 && row < known.ny && col >= 0 && col < known.nx;
 const tapped = cb_obj.event_name === "tap";

@@ -1,12 +1,12 @@
-// Show the mean SED of the pixels in a box or lasso with its error: the variance of their sum is that of all pairs of
-// pixels, the product of their errors times the correlation of noise at their distance, as in noise.error_of_sum; the
-// background was taken off all of them alike, and its error adds to that of the mean as it is.
+// Show the mean SED of the pixels in a box or lasso with its error. The variance of their sum is a sum over all pairs
+// of pixels: the product of their errors times the correlation of noise at their distance, as in noise.error_of_sum.
+// The error of the subtracted background is common to all pixels, and so added in quadrature to that of the mean.
 const chosen = pixels.selected.indices;
 let shown_sed = { band: [], x: [], flux: [], error: [], low: [], high: [], n_pixels: [] };
 if (chosen.length && known.has_pixels) {
   const n_bands = known.bands.length, n_lags = known.correlation[0].length, reach = n_lags - 1;
   const at = new Map(chosen.map((pixel, i) => [pixels.data.row[pixel] * known.nx + pixels.data.col[pixel], i]));
-  const neighbours = []; // those of half of the directions: each pair comes once
+  const neighbours = []; // offsets in one half plane, so that each pair is counted once
   for (let dy = 0; dy <= reach; dy++) {
     for (let dx = dy ? -reach : 1; dx <= reach; dx++) {
       const lag = Math.round(Math.hypot(dy, dx));

@@ -1,4 +1,4 @@
-// Show what is known of the run that was chosen: its tables, and its criteria of the number of clusters.
+// Show the tables of the chosen run, and its criteria for the number of clusters.
 if (run) {
   const number_of_run = known.runs.indexOf(run);
   results.text = result_words[number_of_run];

@@ -1,4 +1,4 @@
-// Offer the clusters and the layers of the run that was chosen.
+// Fill the menus of maps and clusters, and the legend, for the chosen run.
 if (run) {
   const options = [["labels", "clusters"]];
   if (run.confidence) options.push(["confidence", "label probability"]);

@@ -1,4 +1,4 @@
-"""Paint maps of a galaxy from the results of any code: python -m helper_functions.fits.map_table OUTPUT RUN ID TABLE
+"""Maps of a galaxy from results of any code: python -m helper_functions.fits.maps_from_table OUTPUT RUN ID TABLE
 
 The table has a column `cluster`, and a row for each region: what another code made of the photometry in the tables.
 """
@@ -13,9 +13,9 @@ from astropy.io.registry import IORegistryError
 from astropy.table import Table
 from astropy.wcs import WCS
 
-import data_paths
+from data_paths import output_path
 from helper_functions.files.saving import save_figure, save_fits
-from helper_functions.fits.property_maps import map_hdus, paint_table, region_light
+from helper_functions.fits.property_maps import map_hdus, property_maps, region_light
 from plots.fit_maps import fit_maps
 
 DPI = 130
@@ -23,7 +23,7 @@ DPI = 130
 
 def main(arguments=None):
     """Paint the maps, and say where they are; return the exit status, 2 where there is nothing to paint with."""
-    parser = argparse.ArgumentParser(prog="python -m helper_functions.fits.map_table", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helper_functions.fits.maps_from_table", description=__doc__)
     parser.add_argument("output", help="output folder of the clustering")
     parser.add_argument("run", help="name of the run's folder, such as blended_mixture")
     parser.add_argument("id_dr3", type=int, metavar="id", help="of the galaxy")
@@ -37,7 +37,7 @@ def main(arguments=None):
     )
     asked = parser.parse_args(arguments)
     try:
-        for line in paint_maps(asked.output, asked.run, asked.id_dr3, asked.table, asked.sums):
+        for line in maps_from_table(asked.output, asked.run, asked.id_dr3, asked.table, asked.sums):
             print(line)
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -45,11 +45,11 @@ def main(arguments=None):
     return 0
 
 
-def paint_maps(output, run, id_dr3, path, sums=None):
-    """Paint the maps of one galaxy, see `paint_table`; return lines that say how, and where the files are."""
+def maps_from_table(output, run, id_dr3, path, sums=None):
+    """Paint the maps of one galaxy, see `property_maps`; return lines that say how, and where the files are."""
     where = region_light(output, run, id_dr3)
-    painted = paint_table(where, read_table(path), sums)
-    maps = data_paths.property_maps_path(output, run, id_dr3, path.stem)
+    painted = property_maps(where, read_table(path), sums)
+    maps = output_path(output, "other_maps", run=run, id=id_dr3, name=path.stem)
     save_fits(maps, map_hdus(where, painted, f"Painted from {path.name}".encode("ascii", "replace").decode()))
     title = f"id {id_dr3}: {run}, {path.stem}"
     images = {"labels": where.labels, "regions": where.regions, "wcs": WCS(where.header)}

@@ -1,0 +1,117 @@
+"""All galaxies of a call, one after the other or several at a time, with the summary kept up to date."""
+
+import warnings
+from functools import partial
+
+from data_paths import output_path
+from helper_functions.explorer.index import update_index
+from helper_functions.files.log import progress_bar, report
+from helper_functions.files.records import begun, galaxy_lock
+from helper_functions.files.saving import DiskFull
+from helper_functions.job.galaxy_records import run_fingerprints
+from helper_functions.job.interrupts import stop_reraising
+from helper_functions.job.one_galaxy import Galaxy, do_galaxy
+from helper_functions.job.processes import galaxies_in_turn
+from helper_functions.job.workers import WorkerDiffers, cache_survey
+from helper_functions.products.field import update_field
+from helper_functions.products.summary import EXPECTED, one_line
+
+
+def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy, open_survey):
+    """Do all galaxies of a call; see `do_galaxy` for what is done of each.
+
+    Parameters
+    ----------
+    survey : Survey
+    runs : list of Run
+    refused : dict
+        Run -> reason, of those that have no meaning.
+    settings : Settings
+    summary : Summary
+        Which is written now and then, and in the end.
+    cluster_galaxy, open_survey : callable
+        Which processes elsewhere import by their names.
+
+    Returns
+    -------
+    int
+        Exit status: 1 where a galaxy or run failed.
+
+    Raises
+    ------
+    DiskFull, WorkerDiffers
+        Which all galaxies that follow would run into, too.
+    """
+    output, job = settings.output.output, settings.job
+    ids = processing_order(survey, settings.targets.id_dr3_list, output, job.jobs)
+    each = settings.changed(id_dr3_list=[])  # a galaxy need not know of all the others
+    provenance = cache_survey(survey, settings.targets.catalogs)
+    task = partial(do_galaxy, cluster_galaxy=cluster_galaxy, open_survey=open_survey, provenance=provenance)
+    task = partial(task, runs=runs, refused=refused, settings=each)
+    failed, total = 0, len(ids)
+    report(f"{total} galaxies to {output}: {' '.join(run.name for run in runs)}")
+    with progress_bar(total, "galaxy") as advance:
+        try:
+            every = galaxies_in_turn(task, ids, jobs=job.jobs, scheduler=job.scheduler)
+            for number, (id_dr3, result) in enumerate(every, start=1):
+                if isinstance(result, DiskFull | WorkerDiffers):
+                    raise result
+                if isinstance(result, Exception):  # its process ended before it could say why
+                    result = record_lost_galaxy(survey, id_dr3, each, runs, result), True
+                rows, is_new = result
+                failed += any(row["status"] not in EXPECTED for row in rows)
+                summary.write_now_and_then()
+                advance(failed)
+                report(f"[{number}/{total}] {one_line(rows, output)}", log=is_new)
+                if full := [row["message"] for row in rows if row["status"] == DiskFull.status]:
+                    raise DiskFull(full[0])
+        finally:
+            stop_reraising()
+            summary.write()
+    report(f"{total} galaxies are done, {failed} of them failed")
+    return 1 if failed else 0
+
+
+def processing_order(survey, ids, output, jobs):
+    """The ids in the order in which they are best done.
+
+    Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,
+    so that no process is left alone with one in the end.
+    """
+    known = begun(output)
+    if jobs > 1:
+        sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
+        ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
+    return sorted(ids, key=lambda id_dr3: str(id_dr3) in known)
+
+
+def record_lost_galaxy(survey, id_dr3, settings, runs, problem):
+    """Record that a galaxy failed without a word of its own; return its rows of the summary."""
+    with galaxy_lock(settings.output.output, id_dr3):
+        fingerprints = run_fingerprints(survey.digest, settings.pixels, settings.clustering, runs)
+        galaxy = Galaxy(survey, id_dr3, settings, fingerprints, runs)
+        galaxy.save_failures(runs, problem)
+        return list(galaxy.rows.values())
+
+
+def show_field(summary, output):
+    """Bring the catalog of regions, the pictures of all galaxies, and their list up to date.
+
+    A failure there costs no galaxy anything: it is a warning.
+
+    Parameters
+    ----------
+    summary : Summary
+    output : settings.Output
+    """
+    folder = output.output
+    try:
+        update_field(folder, summary.rows(), output.figure_format, output.dpi, output.pictures)
+    except Exception as problem:
+        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
+    try:
+        if output.explorer:
+            update_index(folder, summary.rows)
+            report(f"look at it in a browser: {output_path(folder, 'page_index')}")
+    except Exception as problem:
+        warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)

@@ -1,0 +1,150 @@
+"""What is on disk of one galaxy: which runs are done as they are asked for, and which files there may be."""
+
+from typing import NamedTuple
+
+from data_paths import output_path, output_paths
+from helper_functions.files.code import code_digest, digest
+from helper_functions.files.records import GALAXY, files_unchanged, load_record, recorded_runs
+from helper_functions.fits.files import fit_paths
+from helper_functions.job.setting_values import GalaxySettings
+from helper_functions.methods import METHODS
+from helper_functions.products.exports import EXPORTS, export_contents
+from helper_functions.products.pictures import FIGURE_FORMATS, GALAXY_PICTURES, RUN_PICTURES, are_drawn
+from helper_functions.products.runs import Run
+from helper_functions.products.sed_tables import TABLES
+from helper_functions.products.summary import OK
+
+
+class Fingerprints(NamedTuple):
+    """Digests of what results are to be made from: files, settings and code."""
+
+    pixels: str  # of what decides which pixels a galaxy has
+    runs: dict  # Run -> of what decides its result
+
+    def of_galaxy(self, own):
+        """The same for a galaxy with `GalaxySettings` of its own; its magnification changes fits alone."""
+        own = own._replace(magnification=None)
+        if own == GalaxySettings():
+            return self
+        return Fingerprints(digest(self.pixels, own), {run: digest(each, own) for run, each in self.runs.items()})
+
+
+def run_fingerprints(survey_digest, pixels, clustering, runs):
+    """`Fingerprints` of these runs, with the settings of these two groups."""
+    of_pixels = digest(code_digest("results"), survey_digest, pixels)
+    return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in runs})
+
+
+class GalaxyRecords:
+    """The records of one galaxy, as a call reads them.
+
+    Parameters
+    ----------
+    id_dr3 : int
+    settings : Settings
+    fingerprints : Fingerprints
+        Of all galaxies that have no settings of their own.
+    runs : list of Run
+        Those that the call is to do; criteria are shown for the first of them, and it is checked the most.
+    """
+
+    def __init__(self, id_dr3, settings, fingerprints, runs):
+        self.id_dr3, self.settings, self.runs = id_dr3, settings, runs
+        self.output = settings.output.output
+        self.own = (settings.targets.galaxies or {}).get(id_dr3, GalaxySettings())
+        self.fingerprints = fingerprints.of_galaxy(self.own)
+
+    def is_first(self, run):
+        """Whether a run is the first of this call, of which more is found out than of the others."""
+        return run == self.runs[0]
+
+    def criteria(self, run):
+        """Criteria to be shown for a run besides the one that chooses the number of clusters: what a picture shows."""
+        drawn = self.settings.output.pictures == "all"
+        chooses = self.settings.clustering.n_clusters == "auto" and not METHODS[run.method].finds_number
+        return self.settings.output.criteria_shown if drawn and chooses and self.is_first(run) else []
+
+    def done_row(self, run):
+        """Row of the summary of a run whose results, but for pictures, are as asked for; None where they are not."""
+        record = self.record(run.name)
+        done = (
+            not self.settings.output.overwrite
+            and record.get("fingerprint") == self.fingerprints.runs[run]
+            and set(self.criteria(run)) <= set(record["number"]["scores"])
+            and self.is_first(run) <= record["is_checked"]
+            and self._is_whole(record)
+        )
+        return record["row"] if done else None
+
+    def is_drawn(self, run):
+        """Whether the pictures of a run are as asked for."""
+        record = self.record(run.name)
+        drawn = are_drawn(record.get("pictures"), self.settings.output)
+        return drawn and files_unchanged(self.output, record["picture_files"])
+
+    def is_complete(self):
+        """Whether all runs are done and drawn, and what the galaxy leaves besides them is of these runs."""
+        record = self.record(GALAXY)
+        return (
+            all(self.done_row(run) and self.is_drawn(run) for run in self.runs)
+            and all(record.get(name) == value for name, value in self.galaxy_content().items())
+            and are_drawn(record["pictures"], self.settings.output)
+            and files_unchanged(self.output, record["files"])
+        )
+
+    def has_page(self):
+        """Whether the page for a browser is there, or is not asked for."""
+        record = self.record(GALAXY)
+        known = record.get("page") == code_digest("pages") and files_unchanged(self.output, record["page_files"])
+        return known or not self.settings.output.explorer
+
+    def is_done(self):
+        """Whether nothing is left to do for the runs of this call."""
+        return self.is_complete() and self.has_page()
+
+    def n_clusters(self, run):
+        """Clusters that a run has found, be it with other settings; None where there is no record of that."""
+        row = self.record(run.name).get("row", {})
+        return row["n_clusters"] if row.get("status") == OK else None
+
+    def galaxy_content(self):
+        """What the galaxy's own files are made of: its pixels, and the runs that are compared."""
+        compared = [[run.name, row["settings"]] for run, row in self.valid_runs()]
+        return {"pixels": self.fingerprints.pixels, "panels": compared, "cubes": self.settings.output.pixel_cubes}
+
+    def valid_runs(self):
+        """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
+        records = {name: self.record(name) for name in recorded_runs(self.output, self.id_dr3)}
+        first = [run.name for run in self.runs]
+        names = sorted(records, key=lambda name: (first.index(name) if name in first else len(first), name))
+        rows = [records[name]["row"] for name in names if self.is_valid(records[name])]
+        return [(Run(row["method"], row["norm"], row["metric"]), row) for row in rows]
+
+    def is_valid(self, record):
+        """Whether a record is of a run that ended well, of the pixels asked for, with its files as it left them."""
+        return record.get("pixels") == self.fingerprints.pixels and self._is_whole(record)
+
+    def _is_whole(self, record):
+        return record.get("row", {}).get("status") == OK and files_unchanged(self.output, record["files"])
+
+    def record(self, name):
+        """The record of a run, or of the galaxy; empty where there is none."""
+        return load_record(self.output, self.id_dr3, name)
+
+
+# ---- files ------------------------------------------------------------------
+
+
+def possible_files(output, id_dr3, name):
+    """Every file that a run of this name may leave, with what was fitted to its regions; or the galaxy itself."""
+    if name == GALAXY:
+        kinds = ("pixels", "agreement", "consensus", "feature_maps", "page", "thumbnail")
+        files = [output_path(output, kind, id=id_dr3) for kind in kinds]
+        for picture in GALAXY_PICTURES:
+            files += output_paths(output, "galaxy_picture", picture=picture, id=id_dr3, format=FIGURE_FORMATS)
+        return files
+    place = {"run": name, "id": id_dr3}
+    files = [output_path(output, kind, **place) for kind in ("labels", "ds9_regions", *TABLES)]
+    files += output_paths(output, "run_picture", **place, picture=RUN_PICTURES, format=FIGURE_FORMATS)
+    files += output_paths(output, "export", **place, code=EXPORTS, content=export_contents())
+    return files + fit_paths(output, name, id_dr3)

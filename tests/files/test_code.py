@@ -1,0 +1,89 @@
+"""Digests of the code: what decides a result is in its digest, and nothing else is."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helper_functions.files import code
+from helper_functions.files.code import CODE, code_digest, digest
+
+ROOT = Path(__file__).parents[2]
+# These decide nothing that is kept: how work is done, what is written anew in each call, and simulations.
+DECIDE_NOTHING = (
+    "data_paths.py",
+    "helper_functions/files/code.py",
+    "helper_functions/files/log.py",
+    "helper_functions/files/records.py",
+    "helper_functions/products/exports.py",
+    "helper_functions/products/ds9_regions.py",
+    *(f"helper_functions/{room}/" for room in ("job", "simulation")),
+    "plots/simulation/",
+)
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of the project's code, which digests are of: `copy(path, change)` edits a file of it."""
+    for folder in ("helper_functions", "plots"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.png", "*.md"))
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(code, "__file__", str(tmp_path / "helper_functions/files/code.py"))
+
+    def edit(path, change):
+        text = (tmp_path / path).read_text()
+        assert change(text) != text
+        (tmp_path / path).write_text(change(text))
+        return {name: code_digest.__wrapped__(name) for name in CODE}
+
+    edit.before = {name: code_digest.__wrapped__(name) for name in CODE}
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("path", "decides"),
+    [
+        ("distances.py", {"registration", "results"}),
+        ("helper_functions/methods/kmeans.py", {"registration", "results"}),
+        ("helper_functions/products/labels.py", {"results"}),
+        ("helper_functions/job/one_galaxy.py", {"results"}),
+        ("plots/composites.py", {"pictures"}),
+        ("plots/explorer/dark.py", {"pages"}),
+        ("plots/style.py", {"pictures", "pages"}),
+        ("helper_functions/fitting/bagpipes_fit.py", {"fit of a region", "fits"}),
+        ("helper_functions/job/processes.py", set()),
+        ("helper_functions/simulation/recovery.py", set()),
+        ("plots/simulation/recovery.py", set()),
+    ],
+)
+def test_an_edit_changes_the_digest_of_what_the_file_decides(copy, path, decides):
+    after = copy(path, lambda text: text + "\n# edited\n")
+    assert {name for name in CODE if after[name] != copy.before[name]} == decides
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "decides"),
+    [
+        ("SEED = 0", "SEED = 1", set()),  # a setting, which is in the fingerprint by its value
+        ("# ---- edit here", "# ---- edit there", set()),
+        ("seed=how.seed)\n            composites", "seed=1)\n            composites", {"results"}),
+        ("galaxy.is_first(run)", "False", {"results"}),
+    ],
+)
+def test_of_the_entry_script_the_story_counts_and_settings_and_comments_do_not(copy, old, new, decides):
+    after = copy("main_clustering.py", lambda text: text.replace(old, new))
+    assert {name for name in CODE if after[name] != copy.before[name]} == decides
+
+
+def test_every_file_decides_something_or_is_known_to_decide_nothing():
+    known = {path for patterns in CODE.values() for pattern in patterns for path in ROOT.glob(pattern)}
+    every = [*ROOT.glob("*.py"), *ROOT.glob("helper_functions/**/*.py"), *ROOT.glob("plots/**/*.*")]
+    every = [path for path in every if path.suffix in (".py", ".js") and path.stat().st_size]
+    names = {path.relative_to(ROOT).as_posix() for path in set(every) - known}
+    assert {name for name in names if not name.startswith(DECIDE_NOTHING)} == set()
+
+
+def test_digest_tells_values_apart():
+    assert digest([1, None, "a"]) == digest([1, None, "a"])
+    assert len({digest(1), digest("1"), digest([1]), digest(None)}) == 4

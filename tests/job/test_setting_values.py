@@ -1,0 +1,41 @@
+import pytest
+
+from helper_functions.job.setting_values import galaxies, number, selection
+
+read = galaxies(number(int, lowest=1))
+
+
+def test_ids_come_from_numbers_and_files_in_their_order(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_text("# of the first field\n7, 8\n\n9\t10 # and 11\n")
+    assert read("", [3, "5", str(path)]) == [3, 5, 7, 8, 9, 10]
+    assert read("", str(path)) == [7, 8, 9, 10]
+    assert read("", "all") == read("", ["all"]) == "all"
+
+
+def test_ids_asked_for_twice_are_done_once_and_named(tmp_path):
+    (tmp_path / "ids").write_text("\n".join(map(str, [*range(1, 13)] * 2)))
+    with pytest.warns(UserWarning, match=r"asked for twice, done once: id 1, 2, .*, 10 and 2 more$"):
+        assert read("", str(tmp_path / "ids")) == list(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"7\n8 nine\n", r"ids.txt, line 2: id_dr3 must be a whole number of at least 1, found 'nine'"),
+        (b"7\n-3\n", r"ids.txt, line 2: .* found '-3'"),
+        (b"7.5", r"ids.txt, line 1: .* found '7.5'"),
+        (b"# nothing\n\n", "no galaxy asked for"),
+        (b"\xff\xfe\x00\x81", "ids.txt is no file of ids: it holds no text"),
+    ],
+)
+def test_junk_in_a_file_of_ids_is_named_with_its_line(content, message, tmp_path):
+    (tmp_path / "ids.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read("", str(tmp_path / "ids.txt"))
+
+
+def test_a_selection_is_checked_without_the_catalogs():
+    assert selection("select", "z_50 > 1 and n_pix > 500") == "z_50 > 1 and n_pix > 500"
+    with pytest.raises(ValueError, match="gives numbers, not true or false"):
+        selection("select", "z_50 + 1")
