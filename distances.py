@@ -1,11 +1,11 @@
-"""Metrics: how far apart two pixel SEDs are.
+"""Metrics: the distance between two pixel SEDs.
 
-A metric is a function `embed(seds, options)` that moves SEDs to a space where the Euclidean distance between two rows
-is the metric's distance between the two SEDs, so that one matrix product replaces the loop over pairs. A metric whose
-space is large, or that has none, brings its own closed form for the distances between two sets of SEDs.
+A metric is a function `embed(seds, options)` that maps SEDs to a space in which the Euclidean distance between two rows
+is the metric's distance between the two SEDs, so that one matrix product gives all pairs of distances. A metric whose
+space has many dimensions, or that has no such space, brings its own formula for the distances between two sets of SEDs.
 
-Here `seds` is a `PixelSEDs`, or whatever has its `flux` and `error` of shape (n_pixels, n_bands), in any one unit and
-without missing values, and its `wavelengths`, `edges` and `redshift`; `options` is an `Options`.
+Here `seds` is a `PixelSEDs`, or any object with its `flux` and `error` of shape (n_pixels, n_bands), in any one unit
+and without missing values, and its `wavelengths`, `edges` and `redshift`; `options` is an `Options`.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ import numpy as np
 
 from helper_functions.registry import choose
 
-# Squared distances come as a difference of terms near 1. Below this share of those terms more than 9 of the 16 digits
-# are lost, and the few pairs concerned are worked out anew from the difference of the SEDs.
-LOSSY = 1e-7
+# Squared distances are a difference of nearly equal terms. Below this fraction of those terms more than 9 of the 16
+# digits cancel, and the few such pairs are computed again from the difference of the SEDs.
+CANCELLATION_LIMIT = 1e-7
 
-# Rest-frame windows in Angstrom of what the metric "features" looks at. Vacuum wavelengths of lines, and widths that
-# hold the line or blend with room for a redshift known to 0.2%.
+# Rest-frame windows in Angstrom of the spectral features that the metric "features" uses: vacuum wavelengths of the
+# lines, and widths that contain the line or line blend if the redshift is accurate to 0.2%.
 FEATURES = {
     "uv_slope": ((1268, 2580),),  # Calzetti et al. 1994
     "oii": ((3715, 3745),),
@@ -39,10 +39,10 @@ class NotCovered(ValueError):
 
 
 class Options(NamedTuple):
-    """What a user may set about metrics."""
+    """Options of the metrics that a user may set."""
 
-    features: tuple | None = None  # names in FEATURES; None: all that the bands cover
-    polynomial_degree: int = 5
+    features: tuple | None = None  # names in FEATURES, for metric "features"; None: all that the bands cover
+    polynomial_degree: int = 5  # for metric "polynomial"
 
 
 DEFAULTS = Options()
@@ -51,13 +51,8 @@ DEFAULTS = Options()
 # ---- the metrics ------------------------------------------------------------
 
 
-def unchanged(seds, options):
-    """Embed for the Euclidean distance: the SEDs themselves."""
-    return seds.flux
-
-
 def to_unit_length(flux):
-    """Divide each SED by its length as a vector.
+    """Scale each SED to unit L2 norm.
 
     Parameters
     ----------
@@ -78,16 +73,11 @@ def to_unit_length(flux):
     return flux / length
 
 
-def directions(seds, options):
-    """Rows for the cross-correlation distance: SEDs of length 1."""
-    return to_unit_length(seds.flux)
-
-
 def projectors(seds, options):
-    """Embed for the cross-correlation distance: the upper triangle of the projector on each SED.
+    """Embedding of the cross-correlation distance: the upper triangle of the projection matrix on each SED.
 
-    With u the SED scaled to length 1, the projectors u u^T of two SEDs are sqrt(2) sqrt(1 - cos^2) apart in the
-    Frobenius norm, so scaled by 1/sqrt(2) they are b12 apart (see `cross_correlation`).
+    With u the SED of unit norm, the projection matrices u u^T of two SEDs have the distance sqrt(2) sqrt(1 - cos^2) in
+    the Frobenius norm; scaled by 1/sqrt(2) it is b12 (see `cross_correlation`).
 
     Returns
     -------
@@ -95,17 +85,17 @@ def projectors(seds, options):
     """
     unit = to_unit_length(seds.flux)
     i, j = np.triu_indices(unit.shape[1])
-    # An off-diagonal element stands for two of the matrix, hence 1/sqrt(2) for the diagonal and 1 beside it.
+    # An off-diagonal element occurs twice in the matrix, hence the factor 1/sqrt(2) on the diagonal and 1 off it.
     return unit[:, i] * unit[:, j] * np.where(i == j, np.sqrt(0.5), 1.0)
 
 
 def scale_by_band_width(seds, options):
-    """Embed for the weighted norm: each band times the square root of its width (see `band_widths`)."""
+    """Embedding of the width-weighted distance: flux times the square root of the band's width (see `band_widths`)."""
     return seds.flux * np.sqrt(band_widths(seds.wavelengths))
 
 
 def band_widths(wavelengths):
-    """Width in wavelength that each band stands for in the trapezoidal rule.
+    """Width in wavelength of each band in an integral by the trapezoidal rule.
 
     Parameters
     ----------
@@ -127,14 +117,14 @@ def band_widths(wavelengths):
 
 
 def scale_by_features(seds, options):
-    """Embed for the distance in named features: each band times the root of its weight (see `feature_weights`)."""
+    """Embedding of the distance in spectral features: flux times the root of the band's `feature_weights`."""
     return seds.flux * np.sqrt(feature_weights(seds.edges, seds.redshift, options.features))
 
 
 def feature_weights(edges, redshift, features=None):
-    """Weights of bands by how much they cover of rest-frame features.
+    """Weights of the bands by the fraction of rest-frame spectral features that they cover.
 
-    Each feature shares a weight of 1 among the bands that cover it, in proportion to the part of it that each covers.
+    Each feature has a total weight of 1, divided among the bands in proportion to the fraction of it that each covers.
 
     Parameters
     ----------
@@ -142,7 +132,7 @@ def feature_weights(edges, redshift, features=None):
         Blue and red edge of each band, Angstrom, observed.
     redshift : float
     features : sequence of str or None
-        Names in FEATURES; None: all of which some band covers a part.
+        Names in FEATURES; None: all that some band covers at least in part.
 
     Returns
     -------
@@ -168,27 +158,27 @@ def feature_weights(edges, redshift, features=None):
 
 
 def feature_coverage(edges, redshift, windows):
-    """Part of a feature's windows that each band covers, 0 to 1, shape (n_bands,)."""
+    """Fraction of a feature's windows that each band covers, 0 to 1, shape (n_bands,)."""
     windows = np.array(windows) * (1 + redshift)
     overlap = np.minimum(edges[:, None, 1], windows[:, 1]) - np.maximum(edges[:, None, 0], windows[:, 0])
     return np.maximum(overlap, 0).sum(axis=1) / np.ptp(windows, axis=1).sum()
 
 
 def check_errors(error):
-    """Raise ValueError where a metric that weighs with errors meets errors of 0, as the shape of a single band has."""
+    """Raise ValueError for errors of 0, which give infinite weights: the normalised SED of a single band has them."""
     without = ~(error > 0).all(axis=1)
     if without.any():
         raise ValueError(
-            f"{without.sum()} of {len(without)} SEDs have errors of 0 after the norm, and cannot be weighed with them: "
+            f"{without.sum()} of {len(without)} SEDs have errors of 0 after normalisation, and no finite weights: "
             "use another metric or norm, or more bands"
         )
 
 
 def smooth_curves(seds, options):
-    """Embed for the distance between smooth curves: coefficients of a polynomial in the logarithm of wavelength.
+    """Embedding of the distance between smooth curves: coefficients of a polynomial in log wavelength.
 
-    The polynomial is fitted to each SED with its errors. Its Legendre basis is orthonormal over the range of the bands,
-    so that the distance between coefficients is the root of the mean squared difference between two curves.
+    The polynomial is fitted to each SED by weighted least squares. Its Legendre basis is orthonormal over the range of
+    the bands, so that the distance between coefficients is the rms difference between two curves.
 
     Returns
     -------
@@ -202,18 +192,18 @@ def smooth_curves(seds, options):
     degree = min(options.polynomial_degree, len(np.unique(position)) - 1)
     basis = np.polynomial.legendre.legvander(position, degree) * np.sqrt(2 * np.arange(degree + 1) + 1)
     weight = 1 / seds.error**2
-    weight /= weight.mean(axis=1, keepdims=True)  # their scale changes nothing, and tiny weights would underflow
+    weight /= weight.mean(axis=1, keepdims=True)  # their scale has no effect, and tiny weights would underflow
     normal = np.einsum("bi,pb,bj->pij", basis, weight, basis, optimize=True)
     right = (weight * seds.flux) @ basis
     return np.linalg.solve(normal, right[..., None])[..., 0]
 
 
-def in_units_of_noise(seds, options):
-    """Rows for the noise distance: SEDs in units of their errors.
+def divide_by_noise(seds, options):
+    """Vectors from which the noise-weighted distance is computed: SEDs in units of their errors.
 
-    A pixel's errors are taken as one factor for the pixel times one for the band, which is what the noise of a
-    background gives, and what makes a closed form possible. In two galaxies of the JADES Origins Field, whose errors
-    depart from it by 1% and 5%, 90% of the distances are within 2% and 6% of those with the errors as they are.
+    The errors are approximated by a factor for the pixel times a factor for the band, which is exact for
+    background-limited noise, and allows a closed form. In two galaxies of the JADES Origins Field, whose errors
+    deviate from it by 1% and 5%, 90% of the distances are within 2% and 6% of those with the exact errors.
     """
     check_errors(seds.error)
     for_pixel = np.exp(np.mean(np.log(seds.error), axis=1, keepdims=True))
@@ -221,94 +211,84 @@ def in_units_of_noise(seds, options):
     return seds.flux / (for_pixel * for_band)
 
 
-def euclidean_between(points, others):
+def euclidean_distances(points, others):
     """Euclidean distances between the rows of two arrays, shape (n, m), from one matrix product."""
-    size, other_size = (np.einsum("ij,ij->i", x, x) for x in (points, others))
-    squared = points @ others.T
-    squared *= -2
-    squared += size[:, None]
-    squared += other_size
-    i, j = np.nonzero(squared < LOSSY * (size.max() + other_size.max()))
-    squared[i, j] = np.square(points[i] - others[j]).sum(axis=1)
-    return np.sqrt(squared, out=squared)
+    size, other_size = np.sum(points**2, axis=1), np.sum(others**2, axis=1)
+    squared = size[:, None] + other_size - 2 * points @ others.T
+    i, j = np.nonzero(squared < CANCELLATION_LIMIT * (size.max() + other_size.max()))
+    squared[i, j] = np.sum((points[i] - others[j]) ** 2, axis=1)
+    return np.sqrt(squared)
 
 
-def sine_between(unit, others):
+def cross_correlation_distances(unit, others):
     """b12 between the rows of two arrays of SEDs of length 1, shape (n, m): sqrt(1 - cos^2) of their angle."""
     cosine = unit @ others.T
-    squared = np.square(cosine)
-    np.subtract(1, squared, out=squared)
-    i, j = np.nonzero(squared < LOSSY)
-    squared[i, j] = np.square(unit[i] - cosine[i, j, None] * others[j]).sum(axis=1)
-    return np.sqrt(squared, out=squared)
+    squared = 1 - cosine**2
+    i, j = np.nonzero(squared < CANCELLATION_LIMIT)
+    squared[i, j] = np.sum((unit[i] - cosine[i, j, None] * others[j]) ** 2, axis=1)
+    return np.sqrt(squared)
 
 
-def noise_between(rows, others):
-    """Root of the least chi2 between SEDs of which one is scaled freely, the errors of both counted; shape (n, m).
+def noise_distances(rows, others):
+    """Square root of the minimum chi2 between two SEDs over a free amplitude, with the errors of both; shape (n, m).
 
     chi2 = min over a of |f1 - a f2|^2 / (s1^2 + a^2 s2^2), in units of the bands' noise, is total least squares: with
     u = f / s it is the smaller eigenvalue of the matrix of the products u1.u1, u1.u2, u2.u2.
     """
-    size, other_size = (np.einsum("ij,ij->i", x, x) for x in (rows, others))
-    squared = rows @ others.T
-    np.square(squared, out=squared)
-    # The smaller root of x^2 - (A + B) x + (AB - C^2), in the form that does not subtract two large numbers.
-    determinant = size[:, None] * other_size
-    determinant -= squared
-    i, j = np.nonzero(determinant < LOSSY * squared)
-    along = np.einsum("ij,ij->i", rows[i], others[j]) / np.where(size[i] > 0, size[i], 1)
-    determinant[i, j] = size[i] * np.square(others[j] - along[:, None] * rows[i]).sum(axis=1)
-    larger = size[:, None] - other_size
-    np.square(larger, out=larger)
-    larger *= 0.25
-    larger += squared
-    np.sqrt(larger, out=larger)
-    larger += 0.5 * size[:, None]
-    larger += 0.5 * other_size
-    np.maximum(larger, np.finfo(float).tiny, out=larger)  # two SEDs of zero are no distance apart
-    determinant /= larger
-    return np.sqrt(determinant, out=determinant)
+    size, other_size = np.sum(rows**2, axis=1), np.sum(others**2, axis=1)
+    squared = (rows @ others.T) ** 2
+    # The smaller root of x^2 - (A + B) x + (AB - C^2), in the form without cancellation of two large numbers.
+    determinant = np.outer(size, other_size) - squared
+    i, j = np.nonzero(determinant < CANCELLATION_LIMIT * squared)
+    along = np.sum(rows[i] * others[j], axis=1) / np.where(size[i] > 0, size[i], 1)
+    determinant[i, j] = size[i] * np.sum((others[j] - along[:, None] * rows[i]) ** 2, axis=1)
+    larger = np.sqrt((size[:, None] - other_size) ** 2 / 4 + squared) + (size[:, None] + other_size) / 2
+    return np.sqrt(determinant / np.maximum(larger, np.finfo(float).tiny))  # two SEDs of zero have no distance
 
 
 class Metric(NamedTuple):
-    """A metric: its embedding, and what it does without one where it can."""
+    """A metric: its embedding, and its formula for pairwise distances."""
 
-    embed: Callable | None  # (seds, options) -> (n_pixels, n_dimensions); None: `landmark_coordinates` stand for it
-    meaning: str  # in a line of a table
-    rows: Callable | None = None  # (seds, options) -> rows for `between`; None: those of `embed`
-    between: Callable = euclidean_between  # (rows (n, ...), rows (m, ...)) -> distances (n, m)
-    mirrored: bool = False  # rows are directions: neighbours are nearest among them and their mirror images
+    embed: Callable | None  # (seds, options) -> (n_pixels, n_dimensions); None: approximated by `landmark_coordinates`
+    meaning: str  # for tables
+    rows: Callable | None = None  # (seds, options) -> vectors for `pairwise`; None: those of `embed`
+    pairwise: Callable = euclidean_distances  # (rows (n, ...), rows (m, ...)) -> distances (n, m)
+    sign_invariant: bool = False  # u and -u have distance 0: neighbours are searched among vectors and their negatives
 
 
 METRICS = {
-    "euclidean": Metric(unchanged, "root of the summed squared differences"),
+    "euclidean": Metric(
+        lambda seds, options: seds.flux, "Euclidean distance: square root of the sum over bands of squared differences"
+    ),
     "crosscor": Metric(
         projectors,
-        "b12 of Kriek et al. (2011): the misfit after the best-fit scale, 0 for the same shape",
-        rows=directions,
-        between=sine_between,
-        mirrored=True,
+        "cross-correlation distance b12 of Kriek et al. (2011): residual after best-fit scaling, 0 for the same shape",
+        rows=lambda seds, options: to_unit_length(seds.flux),
+        pairwise=cross_correlation_distances,
+        sign_invariant=True,
     ),
-    "weightednorm": Metric(scale_by_band_width, "each band weighted by the width in wavelength that it stands for"),
+    "weightednorm": Metric(
+        scale_by_band_width, "Euclidean, each band weighted by its width in a trapezoidal integral over wavelength"
+    ),
     "features": Metric(
         scale_by_features,
-        "each band weighted by how much it covers of rest-frame features (UV slope, Balmer break, [OIII]+Hbeta, "
-        "Halpha, Paschen lines, ...: `FEATURES` in `distances.py`); a picture shows the weights",
+        "Euclidean, each band weighted by the fraction of rest-frame features that it covers (UV slope, Balmer break, "
+        "[OIII]+Hbeta, Halpha, Paschen lines, ...: `FEATURES` in `distances.py`); a figure shows the weights",
     ),
     "polynomial": Metric(
-        smooth_curves, "between smooth curves fitted to the SEDs in the logarithm of wavelength, with their errors"
+        smooth_curves, "rms difference of polynomials in log wavelength fitted to the SEDs, weighted with their errors"
     ),
     "noise": Metric(
         None,
-        "root of the least chi2 with a free scale, the errors of both pixels counted",
-        rows=in_units_of_noise,
-        between=noise_between,
+        "square root of the minimum chi2 between two SEDs over a free amplitude, with the errors of both pixels",
+        rows=divide_by_noise,
+        pairwise=noise_distances,
     ),
 }
 
 
 def cross_correlation(flux, template):
-    """Best-fit scale and cross-correlation distance of SEDs to one template (Kriek et al. 2011, ApJ 743, 168).
+    """Best-fit amplitude and cross-correlation distance of SEDs to one template (Kriek et al. 2011, ApJ 743, 168).
 
     a12 = sum(f1 f2) / sum(f2^2) and b12 = sqrt(sum((f1 - a12 f2)^2) / sum(f1^2)), over the bands in which both SEDs
     have data. b12 is 0 for the same shape and at most 1.

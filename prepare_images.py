@@ -10,11 +10,11 @@ import data_paths
 from helper_functions.files.code import digest
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
-from helper_functions.psf import in_pixels, measure_fwhm
-from helper_functions.registration.resampling import moved, reach_of
+from helper_functions.psf import arcsec_to_pixels, measure_fwhm
+from helper_functions.registration.resampling import kernel_reach, shift_image
 from helper_functions.registration.shifts import registration_notes
 from helper_functions.registry import choose
-from helper_functions.sky_noise import BRIGHT, in_words, measure_sky, noise_notes, photon_note
+from helper_functions.sky_noise import BRIGHT, band_list, measure_sky, noise_notes, photon_note
 from helper_functions.survey.catalogs import column_names, read_ids, read_redshifts, read_spectroscopic
 from helper_functions.survey.images import (
     find_all_images,
@@ -183,7 +183,9 @@ def cut_out(
     if id_dr3 not in survey.segments:
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
     box, shape, pixel = survey.segments[id_dr3][:2], survey.segmap.shape, pixel_of(survey.segmap.wcs)
-    window, sky_window = (widened(box, each, shape) for each in (margin, round(in_pixels(SKY_MARGINS[0], pixel))))
+    window, sky_window = (
+        widened(box, each, shape) for each in (margin, round(arcsec_to_pixels(SKY_MARGINS[0], pixel)))
+    )
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
     moves = np.zeros((len(survey.bands), 2)) if registration is None else -registration.correction
@@ -242,11 +244,11 @@ def inside(window, larger):
 
 def read_band(survey, band, window, move=(0, 0)):
     """Flux and error in a window of the band of that number, see `mask_missing`, moved by (rows, columns) pixels."""
-    reach = reach_of(move) if np.any(move) else 0
+    reach = kernel_reach(move) if np.any(move) else 0
     wide = widened(window, reach, survey.segmap.shape)
     flux, error = mask_missing(*read_pixels(survey.sci[band], survey.wht[band], wide), survey.error_map)
     if reach:
-        flux, error = moved(flux, error, move)
+        flux, error = shift_image(flux, error, move)
     return flux[inside(window, wide)], error[inside(window, wide)]
 
 
@@ -271,7 +273,7 @@ def with_more_sky(noise, survey, cutout, moves):
     """
     wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
     without, notes = np.flatnonzero(wanted & np.isnan(noise.background)), []
-    for margin in (round(in_pixels(each, cutout.pixel)) for each in SKY_MARGINS[1:]):
+    for margin in (round(arcsec_to_pixels(each, cutout.pixel)) for each in SKY_MARGINS[1:]):
         if not without.size:
             break
         wide = widened(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
@@ -279,13 +281,13 @@ def with_more_sky(noise, survey, cutout, moves):
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide, moves[band])
             measured = measure_sky(sci[None], err[None], segmap, cutout.pixel, cutout.id_dr3)
-            noise = noise.filled_with(measured, [band])
+            noise = noise.with_bands_from(measured, [band])
         still = np.isnan(noise.background[without])
         found, without = without[~still], without[still]
         if found.size:
             some = np.isin(np.arange(len(wanted)), found)
             notes.append(
-                f"too little sky near the galaxy in {in_words(survey.bands, some, wanted)}: "
+                f"too little sky near the galaxy in {band_list(survey.bands, some, wanted)}: "
                 f"noise measured up to {margin} pixels around it"
             )
     missing = photon_note(noise, survey.bands, wanted, cutout.electrons, least=BRIGHT)

@@ -1,4 +1,4 @@
-"""From pixel SEDs to labels: what is common to all methods is done here, once."""
+"""Clustering of pixel SEDs: normalisation, number of clusters and incomplete pixels, common to all methods."""
 
 from typing import NamedTuple
 
@@ -9,38 +9,38 @@ from helper_functions.composite_seds import composite_flux, nearest_sed
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import DENSITY, Method, MethodResult, Populations, TooFewPixels
 from helper_functions.normalize import NORMS, normalize
-from helper_functions.number_of_clusters import CRITERIA, CandidateClusterings, notes_on_number, score
+from helper_functions.number_of_clusters import CRITERIA, CandidateClusterings, cluster_number_notes, score
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
-from helper_functions.pixel_seds import complete_block
-from helper_functions.psf import psf_pixels
+from helper_functions.pixel_seds import select_complete
+from helper_functions.psf import psf_area_pixels
 from helper_functions.registry import choose
 
 UNASSIGNED = -1
 
 
-class NoMeaning(ValueError):
-    """A method and a metric that do not go together."""
+class IncompatibleMetric(ValueError):
+    """A metric that the method cannot use."""
 
 
 class Clustering(NamedTuple):
-    """What a run found."""
+    """Result of clustering the pixels of a galaxy."""
 
-    labels: np.ndarray  # (n_pixels,): 1..n_clusters by falling number of pixels, UNASSIGNED for none
+    labels: np.ndarray  # (n_pixels,): 1..n_clusters by decreasing number of pixels, UNASSIGNED for none
     n_clusters: int
-    k_choice: str  # "given", or what chose the number of clusters
+    k_choice: str  # "given", or the criterion that chose the number of clusters
     bands_used: np.ndarray  # bool, (n_bands,)
-    n_incomplete: int  # pixels that lack data in a band used, labelled by the nearest composite
-    when_large: str  # what was done differently as the pixels were many; empty where nothing was
-    probability: np.ndarray | None  # (n_pixels, n_clusters), NaN for incomplete pixels; None: the method knows none
-    scores: dict  # criterion -> Scores, of those that were asked for
-    k_range: tuple | None  # lowest and highest number that the criterion cannot tell apart; None where none chose
-    k_notes: list  # what a user should know of the number of clusters, sentences without a full stop
+    n_incomplete: int  # pixels that lack data in a band used, labelled by the best-fitting composite SED
+    when_large: str  # approximation made because the pixels were many; empty where there was none
+    probability: np.ndarray | None  # (n_pixels, n_clusters), NaN for incomplete pixels; None: the method gives none
+    scores: dict  # criterion -> Scores, of the criteria that were evaluated
+    k_range: tuple | None  # lowest and highest number within one standard error of the best; None: number was given
+    k_notes: list  # caveats on the number of clusters, sentences without a full stop
     populations: Populations | None = None  # of `complete` pixels in the bands used, in the order of labels
     complete: np.ndarray | None = None  # bool, (n_pixels,), with data in every band used
 
     @property
     def confidence(self):
-        """Probability of each pixel's label, or where it has none, of having none; None where it is not known."""
+        """Probability of each pixel's label, or of being unassigned where it is; None where it is not known."""
         if self.probability is None:
             return None
         unassigned = 1 - self.probability.sum(axis=1)
@@ -72,24 +72,24 @@ def cluster_pixels(
     Parameters
     ----------
     seds : PixelSEDs
-        NaN marks missing data; see `complete_block` for the bands and pixels that are clustered. Pixels that lack a
-        band used get the label of the composite SED that fits the bands they have best.
+        NaN marks missing data; `select_complete` chooses the bands and pixels that are clustered. Pixels that lack a
+        band used get the label of the composite SED that fits their other bands best.
     method : str
         A key of METHODS.
     norm, metric : str or None
-        Keys of NORMS and METRICS; None: the method's own.
+        Flux normalisation and metric, keys of NORMS and METRICS; None: the defaults of the method.
     n_clusters : int or "auto"
-        Wanted number of clusters; "auto" leaves it to a criterion. dbscan finds its own.
+        Number of clusters; "auto": chosen by the criterion. dbscan determines its own.
     criterion : str or None
-        A key of CRITERIA; None: the method's own.
+        A key of CRITERIA; None: the default of the method.
     criteria : sequence of str
-        More of them, to be worked out beside it where it chooses.
+        Further criteria to evaluate for comparison where the number is chosen.
     seed : int
-        Seed of everything random.
+        Random seed.
     options : Options
         Of the metrics.
     memory_limit : float
-        Bytes; where a full distance matrix would take more, methods do without, as `Method.when_large` says.
+        Bytes; where a full distance matrix would take more, methods use the approximation `Method.when_large`.
 
     Returns
     -------
@@ -100,16 +100,17 @@ def cluster_pixels(
     TooFewPixels
         Where there are fewer pixels than clusters.
     ValueError
-        For unknown names, SEDs without a shape, or (NoMeaning) a method and metric that do not go together.
+        For unknown names, SEDs that are zero in every band, or (IncompatibleMetric) a metric that the method cannot
+        use.
     """
     norm, metric = check_run(method, norm, metric)
     clusterer = Clusterer(METHODS[method], norm, metric, seed, options, memory_limit)
-    complete, bands_used = complete_block(seds.flux)
+    complete, bands_used = select_complete(seds.flux)
     block = seds.only(complete, bands_used)
     found, k_choice, scores = choose_clustering(block, clusterer, n_clusters, criterion, criteria)
     labels = label_incomplete(seds, complete, found.labels)
-    order = by_falling_size(labels)
-    labels = renumbered(labels, order)
+    order = labels_by_size(labels)
+    labels = relabel(labels, order)
     sizes = np.bincount(labels[labels > 0], minlength=len(order) + 1)[1:]
     return Clustering(
         labels=labels,
@@ -118,25 +119,25 @@ def cluster_pixels(
         bands_used=bands_used,
         n_incomplete=int((~complete).sum()),
         when_large=clusterer.method.when_large if matrix_too_large(complete.sum(), memory_limit) else "",
-        populations=populations_of_labels(found.populations, order, clusterer.scale(block)),
+        populations=reorder_populations(found.populations, order, clusterer.scale(block)),
         complete=complete,
-        probability=spread_probability(found.probability, complete, order),
+        probability=probability_of_all_pixels(found.probability, complete, order),
         scores=scores,
         k_range=scores[k_choice].k_range if scores else None,
-        k_notes=notes_on_number(sizes, n_clusters, k_choice, scores, psf_pixels(seds.pixel, seds.psf_fwhm)),
+        k_notes=cluster_number_notes(sizes, n_clusters, k_choice, scores, psf_area_pixels(seds.pixel, seds.psf_fwhm)),
     )
 
 
 def recluster_with(cluster, n_clusters, seed):
-    """Function that clusters other SEDs in the same way, into as many clusters, and returns their labels.
+    """Function that clusters other SEDs in the same way, into the same number of clusters, and returns their labels.
 
     Parameters
     ----------
     cluster : callable
-        `cluster_pixels` with all that a run says of it.
+        `cluster_pixels` with the options of a run bound.
     n_clusters : int
     seed : int
-        Unless the function is given another one.
+        Default random seed of the returned function.
     """
 
     def recluster(seds, seed=seed):
@@ -146,9 +147,9 @@ def recluster_with(cluster, n_clusters, seed):
 
 
 def check_run(method, norm, metric):
-    """Names of norm and metric, where None stands for the method's own; ValueError if they do not go together.
+    """Names of norm and metric, the method's defaults for None; ValueError for a metric that the method cannot use.
 
-    A method that takes brightness out by itself has its own norm, whatever is asked for.
+    A method that models the fluxes, and fits the amplitude of each pixel, keeps its own norm whatever is asked for.
     """
     entry = choose(METHODS, method, "method")
     norm = norm or entry.norm
@@ -156,15 +157,15 @@ def check_run(method, norm, metric):
     metric = metric or entry.metric
     choose(METRICS, metric, "metric")
     if metric != entry.metric and not entry.takes_any_metric:
-        raise NoMeaning(
-            f"method {method} has a meaning with metric {entry.metric} only: "
-            f"for metric {metric} use method {entry.instead}, or leave the metric out"
+        raise IncompatibleMetric(
+            f"method {method} works with metric {entry.metric} only: "
+            f"for metric {metric} use method {entry.alternative}, or leave the metric out"
         )
     return norm if entry.takes_any_norm else entry.norm, metric
 
 
 class Clusterer(NamedTuple):
-    """How a run clusters, whatever the pixels. These have no missing data."""
+    """Method, norm, metric and options of a run, applied to pixels without missing data."""
 
     method: Method
     norm: str
@@ -174,9 +175,9 @@ class Clusterer(NamedTuple):
     memory_limit: float
 
     def distances(self, seds):
-        """`PixelDistances` between the SEDs after the norm, in units of the root mean square of all values.
+        """`PixelDistances` between the normalised SEDs, in units of the root mean square of all values.
 
-        Tolerances then mean the same in every unit of flux.
+        Tolerances of the methods then do not depend on the unit of flux.
         """
         flux, error = normalize(seds.flux, seds.error, self.norm)
         scale = np.sqrt(np.mean(flux**2)) or 1.0
@@ -186,7 +187,7 @@ class Clusterer(NamedTuple):
     def candidates(self, seds, ks):
         """Clusterings into each of these numbers of clusters, {number: MethodResult}, pixels in the order of `seds`.
 
-        A number that the pixels have too few distinct SEDs for may be missing.
+        Numbers larger than the number of distinct SEDs may be missing.
         """
         distances = self.distances(seds)
         order = canonical_order(distances.seds.flux)
@@ -195,13 +196,13 @@ class Clusterer(NamedTuple):
         return {k: each.only(back) for k, each in found.items()}
 
     def scale(self, seds):
-        """Unit of the SEDs after the norm that `distances` gives."""
+        """Root mean square of the normalised SEDs, the unit of those in `distances`."""
         return np.sqrt(np.mean(normalize(seds.flux, seds.error, self.norm)[0] ** 2)) or 1.0
 
     def _label(self, distances, ks):
         method, found = self.method, {}
         if not (method.finds_number or method.models_fluxes):
-            # One cluster, or each pixel its own, leaves nothing to find, and some methods cannot find it.
+            # One cluster, and one for each pixel, are trivial, and some methods fail for them.
             nothing_to_find = {1: np.zeros(len(distances), dtype=int), len(distances): np.arange(len(distances))}
             found = {k: MethodResult(nothing_to_find[k]) for k in ks if k in nothing_to_find}
         rest = [k for k in ks if k not in found]
@@ -211,15 +212,15 @@ class Clusterer(NamedTuple):
 
 
 def canonical_order(flux):
-    """Order of pixels that does not depend on the order in which they came, nor on that of the bands.
+    """Order of pixels that does not depend on the order in which they and the bands are given.
 
-    Random starts pick pixels by their index: to give the same answer, the same pixels must have the same indices.
+    Random starts draw pixels by their index: results are reproducible only if a pixel always has the same index.
     """
     return np.lexsort([np.sum(flux**3, axis=1), np.sum(flux, axis=1)])
 
 
 def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
-    """Cluster into the number of clusters asked for, or the one that a criterion chooses.
+    """Cluster into the number of clusters that is given, or that a criterion chooses.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
 
 
 def label_incomplete(seds, complete, labels):
-    """Labels of all pixels: those that lack a band used get that of the nearest composite of the others.
+    """Labels of all pixels: those that lack a band used get that of the best-fitting composite of the others.
 
     Parameters
     ----------
@@ -280,22 +281,22 @@ def label_incomplete(seds, complete, labels):
     return every
 
 
-def by_falling_size(labels):
-    """The values of labels from 0 up, by falling number of pixels."""
+def labels_by_size(labels):
+    """The distinct labels from 0 up, by decreasing number of pixels."""
     values, sizes = np.unique(labels[labels >= 0], return_counts=True)
     return values[np.argsort(-sizes, kind="stable")]
 
 
-def renumbered(labels, order):
-    """Labels that count from 1 in the order of these values; pixels with none of them become UNASSIGNED."""
+def relabel(labels, order):
+    """Relabel pixels 1, 2, ... in the order of these old labels; pixels with none of them become UNASSIGNED."""
     result = np.full(len(labels), UNASSIGNED)
     for k, value in enumerate(order, start=1):
         result[labels == value] = k
     return result
 
 
-def populations_of_labels(populations, order, scale):
-    """Populations with those that have a label first, in this order, in the unit of the fluxes; None stays None."""
+def reorder_populations(populations, order, scale):
+    """Populations in the order of the labels, those without a label last, in flux units; None stays None."""
     if populations is None:
         return None
     others = np.setdiff1d(np.arange(len(populations.seds)), order)
@@ -303,8 +304,8 @@ def populations_of_labels(populations, order, scale):
     return populations._replace(seds=populations.seds[order], light=populations.light[:, order]).times(scale)
 
 
-def spread_probability(probability, complete, order):
-    """Probabilities of all pixels, clusters in this order, NaN for incomplete pixels; None where there are none."""
+def probability_of_all_pixels(probability, complete, order):
+    """Probabilities of all pixels, clusters in this order, NaN for incomplete pixels; None stays None."""
     if probability is None:
         return None
     every = np.full((len(complete), len(order)), np.nan)

@@ -5,56 +5,54 @@ from typing import NamedTuple
 import numpy as np
 
 from distances import cross_correlation
-from helper_functions.noise import error_of_sum, known_correlation
-from helper_functions.psf import blended_light, in_pixels
+from helper_functions.noise import error_of_sum, noise_correlation
+from helper_functions.psf import arcsec_to_pixels, contamination_matrix
 
 ITERATIONS = 50
 CONVERGED = 1e-8  # largest change of a scaled composite, in units of its error
-TWO_SIGMA = 2.275  # percentile: share of a Gaussian below its mean by more than 2 sigma
-ONE_SIGMA = 0.15865  # share of a Gaussian below its mean by more than 1 sigma
-BLOCK = 0.16  # arcsec, side of the squares that are drawn again: the PSF is 0.14 wide, and its noise as correlated
-DRAWS = 200  # which give an error to 5%
-LEAST_BLOCKS = 4  # fewer say nothing of how members differ
-# Of the flux: zero points of HST and JWST agree to about 2%. It is the same for all clusters of a survey.
+TWO_SIGMA = 2.275  # percentile: fraction of a Gaussian more than 2 sigma below its mean
+ONE_SIGMA = 0.15865  # fraction of a Gaussian more than 1 sigma below its mean
+BLOCK = 0.16  # arcsec, side of the bootstrap blocks: the FWHM of the PSF, 0.14, over which noise is correlated
+DRAWS = 200  # bootstrap samples, which give an error to 5%
+MIN_BLOCKS = 4  # fewer give no useful scatter
+# Zero point error, relative: those of HST and JWST agree to about 2%. It is common to all clusters of a survey.
 SYSTEMATIC = 0.02
-# Standard deviation of how much of the light that the PSF may bring into a cluster is in its composite, in units of
-# this light. It is more than 1 as composites are more alike than the SEDs that are blended. With it, two thirds of the
-# fluxes of composites of pure regions lie within their errors of the truth (simulated galaxies, seeds 52000 to 52011).
+# Standard deviation of the contamination of a composite by light that the PSF scatters in from other clusters, in units
+# of that light. It exceeds 1 because composites differ less than the SEDs that are blended. With it, two thirds of the
+# fluxes of composites of pure regions are within their errors of the truth (simulated galaxies, seeds 52000 to 52011).
 BLENDING = 3.0
-
-
-MOST_SHARED = 0.98  # of the error of a band: a fifth at least is its own
+MAX_CORRELATED = 0.98  # fraction of a band's error that may be correlated: a fifth at least stays independent
 
 
 class CompositeSEDs(NamedTuple):
     """Composite SEDs of one run, clusters in rows, 10 nJy per pixel. NaN where a cluster has no data in a band."""
 
     flux: np.ndarray  # (n_clusters, n_bands), of a pixel of mean amplitude
-    error: np.ndarray  # (n_clusters, n_bands), of noise, of what members differ by, and of blending
-    noise: np.ndarray  # (n_clusters, n_bands), the part of noise
-    shared: np.ndarray  # (n_clusters, n_bands), the part of `error` that bands share, see `shared_error`
-    systematic: np.ndarray  # (n_clusters, n_bands), of zero points: not in `error`
+    error: np.ndarray  # (n_clusters, n_bands), from noise, scatter of the members, and blending
+    noise: np.ndarray  # (n_clusters, n_bands), from noise alone
+    shared: np.ndarray  # (n_clusters, n_bands), the part of `error` correlated between bands, see `shared_error`
+    systematic: np.ndarray  # (n_clusters, n_bands), zero point error, not included in `error`
     low: np.ndarray  # (n_clusters, n_bands), 16th percentile of the members, scaled to the composite
     high: np.ndarray  # (n_clusters, n_bands), 84th percentile
     median: np.ndarray  # (n_clusters, n_bands), weighted median of the scaled members
-    confident: np.ndarray  # (n_clusters, n_bands), composite of the confident members, as bright as `flux`
-    n_confident: np.ndarray  # (n_clusters,), of these
-    total: np.ndarray  # (n_clusters, n_bands), sum over the members, 10 nJy
-    total_error: np.ndarray  # (n_clusters, n_bands), of noise and background
+    confident: np.ndarray  # (n_clusters, n_bands), composite of the confident members, scaled to `flux`
+    n_confident: np.ndarray  # (n_clusters,), number of these
+    total: np.ndarray  # (n_clusters, n_bands), summed flux of the members, 10 nJy
+    total_error: np.ndarray  # (n_clusters, n_bands), from noise and sky background
     n_pixels: np.ndarray  # (n_clusters, n_bands), members with data
-    centroid: np.ndarray  # (n_clusters, 2), row and column, weighted with brightness
-    amplitude: np.ndarray  # (n_pixels,), brightness of each pixel relative to its composite; NaN where unassigned
+    centroid: np.ndarray  # (n_clusters, 2), row and column, weighted by amplitude
+    amplitude: np.ndarray  # (n_pixels,), of each pixel relative to its composite; NaN where unassigned
     similarity: np.ndarray  # (n_pixels,), 1 - b12 of each pixel to its composite; NaN where unassigned
     similarity_median: np.ndarray  # (n_clusters,), of the members
-    similarity_2sigma: np.ndarray  # (n_clusters,), what all but 2.3% of the members exceed
-    labels: np.ndarray  # (n_pixels,), the clusters that these are the composites of
+    similarity_2sigma: np.ndarray  # (n_clusters,), exceeded by all but 2.3% of the members
+    labels: np.ndarray  # (n_pixels,), of the clusters
 
 
 # ---- fitting ----------------------------------------------------------------
 
 
 def best_fit_amplitude(flux, error, template):
-    """Amplitudes a that make a * template fit SEDs best in chi2.
+    """Amplitude of a template that minimises chi2, for each SED.
 
     Parameters
     ----------
@@ -78,17 +76,17 @@ def best_fit_amplitude(flux, error, template):
     return amplitude, np.sum((values - amplitude[:, None] * model) ** 2, axis=1)
 
 
-def scale_to(sed, other, error):
-    """Factor that brings an SED to another one, which has these errors: all of shape (n_bands,)."""
+def scale_factor(sed, other, error):
+    """Best-fit factor that scales an SED to another one with these errors; all of shape (n_bands,)."""
     return best_fit_amplitude(other[None], error[None], sed)[0][0]
 
 
 def composite_sed(flux, error):
-    """The shape that fits a set of SEDs best, each scaled by its own amplitude.
+    """The SED shape that minimises the chi2 of a set of SEDs with free amplitudes.
 
-    SED and amplitudes are fitted in turn until neither changes: the inverse-variance mean of the members scaled to a
-    common amplitude is sum(a f / e^2) / sum(a^2 / e^2), as a pixel scaled by 1/a has the error e/a. Fluxes of either
-    sign count as measured.
+    Shape and amplitudes are fitted alternately until they converge: the inverse-variance mean of the members scaled to
+    a common amplitude is sum(a f / e^2) / sum(a^2 / e^2), as a pixel scaled by 1/a has the error e/a. Negative fluxes
+    are used as measured.
 
     Parameters
     ----------
@@ -100,7 +98,7 @@ def composite_sed(flux, error):
     composite : ndarray of shape (n_bands,)
         NaN in bands without data.
     amplitude : ndarray of shape (n_pixels,)
-        Mean 1, so that the composite is as bright as the mean member; if that mean is not positive (noise), as fitted.
+        Mean 1, so that the composite has the mean flux of the members; not rescaled if that mean is not positive.
     """
     has_data = np.isfinite(flux)
     weight = np.where(has_data, 1 / error**2, 0)
@@ -119,9 +117,9 @@ def composite_sed(flux, error):
 
 
 def weighted_mean(weighted, weight, amplitude):
-    """Inverse-variance mean of SEDs, given as flux times weight, scaled by 1/amplitude, and its error if independent.
+    """Inverse-variance mean of SEDs scaled by 1/amplitude, and its error for independent noise.
 
-    NaN in bands without weight.
+    `weighted` is flux times weight. NaN in bands without weight.
     """
     total = amplitude**2 @ weight
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -153,7 +151,7 @@ def composite_flux(seds, labels):
 
 
 def composite_seds(seds, labels, confident=None, seed=0):
-    """Composite SED of every cluster, with all that is known of it.
+    """Composite SED of every cluster, with its errors, members, total flux and similarity.
 
     Parameters
     ----------
@@ -162,16 +160,16 @@ def composite_seds(seds, labels, confident=None, seed=0):
     labels : int ndarray of shape (n_pixels,)
         As of `composite_flux`.
     confident : bool ndarray of shape (n_pixels,) or None
-        Members that surely belong to their cluster; None: all that are surrounded by members.
+        Members with a confident label; None: those whose neighbours are all members.
     seed : int
-        Of what is drawn at random.
+        Random seed of the bootstrap.
 
     Returns
     -------
     CompositeSEDs
     """
     flux, amplitude = composite_flux(seds, labels)
-    confident = surrounded(seds, labels) if confident is None else confident
+    confident = interior_pixels(seds, labels) if confident is None else confident
     (n_clusters, n_bands), rng = flux.shape, np.random.default_rng(seed)
     noise, differing, low, high, median, sure, total, total_error = np.full((8, n_clusters, n_bands), np.nan)
     similarity, centroid = np.full(len(seds.flux), np.nan), np.full((n_clusters, 2), np.nan)
@@ -184,15 +182,15 @@ def composite_seds(seds, labels, confident=None, seed=0):
         mine, scale = seds.only(members), amplitude[members]
         similarity[members] = 1 - cross_correlation(mine.flux, flux[k])[1]
         summary[k] = similarity_summary(similarity[members])
-        noise[k] = noise_of_mean(mine, scale)
-        differing[k] = error_by_blocks(mine, scale, flux[k], noise[k], rng)
+        noise[k] = composite_noise(mine, scale)
+        differing[k] = bootstrap_error(mine, scale, flux[k], noise[k], rng)
         low[k], median[k], high[k] = scaled_quantiles(mine, scale)
-        sure[k], n_confident[k] = composite_of_some(mine, confident[members], flux[k], noise[k])
-        total[k], total_error[k] = sum_of(mine)
+        sure[k], n_confident[k] = composite_of_subset(mine, confident[members], flux[k], noise[k])
+        total[k], total_error[k] = summed_flux(mine)
         n_pixels[k] = np.isfinite(mine.flux).sum(axis=0)
         centroid[k] = np.average(mine.positions, axis=0, weights=np.maximum(scale, 0) + np.finfo(float).tiny)
-    # What members differ by holds their noise, but too little of it where blocks are few.
-    blending = blending_error(flux, blended_light(seds, labels), BLENDING)
+    # The scatter of the members includes their noise, but underestimates it where blocks are few.
+    blending = blending_error(flux, contamination_matrix(seds, labels), BLENDING)
     error = np.sqrt(np.fmax(noise, differing) ** 2 + np.sum(blending**2, axis=1))
     return CompositeSEDs(
         flux=flux,
@@ -221,19 +219,19 @@ def composite_seds(seds, labels, confident=None, seed=0):
 
 
 def sum_error(seds, weights):
-    """Error of a weighted sum of fluxes, of their noise and of the background that they share, shape (n_bands,).
+    """Error of a weighted sum of fluxes, from noise and from the common error of the background, shape (n_bands,).
 
     Parameters
     ----------
     seds : PixelSEDs
     weights : ndarray of shape (n_pixels, n_bands)
     """
-    noise = error_of_sum(seds.error, weights, seds.positions, known_correlation(seds))
+    noise = error_of_sum(seds.error, weights, seds.positions, noise_correlation(seds))
     background = 0 if seds.background_error is None else seds.background_error
     return np.hypot(noise, background * np.sum(np.where(np.isfinite(seds.flux), weights, 0), axis=0))
 
 
-def noise_of_mean(seds, amplitude):
+def composite_noise(seds, amplitude):
     """Error of a composite from the noise of its members, NaN in bands without data, shape (n_bands,)."""
     weight = amplitude[:, None] * np.where(np.isfinite(seds.flux), 1 / seds.error**2, 0)
     total = amplitude @ weight
@@ -241,7 +239,7 @@ def noise_of_mean(seds, amplitude):
     return np.where(total > 0, sum_error(seds, weight), np.nan)
 
 
-def sum_of(seds):
+def summed_flux(seds):
     """Sum of the fluxes of all pixels in each band, and its error; NaN in bands without data."""
     has_data = np.isfinite(seds.flux)
     some = has_data.any(axis=0)
@@ -249,21 +247,21 @@ def sum_of(seds):
     return total, np.where(some, sum_error(seds, np.ones(seds.flux.shape)), np.nan)
 
 
-def error_by_blocks(seds, amplitude, composite, noise, rng):
-    """Error of a composite from how its members differ: its scatter over members drawn again, block by block.
+def bootstrap_error(seds, amplitude, composite, noise, rng):
+    """Error of a composite from the scatter of its members, by block bootstrap (Efron & Tibshirani 1993).
 
-    Neighbouring pixels share light and noise, so that squares of BLOCK a side are drawn (Efron & Tibshirani
-    1993). Each drawn composite is scaled to the composite, as only shapes count.
+    Light and noise are correlated between neighbouring pixels, so that square blocks of side BLOCK are resampled. Each
+    bootstrap composite is scaled to the composite, as only the shape matters.
 
     Returns
     -------
     ndarray of shape (n_bands,)
-        NaN with less than LEAST_BLOCKS blocks.
+        NaN with less than MIN_BLOCKS blocks.
     """
-    side = max(round(in_pixels(BLOCK, seds.pixel)), 1)
+    side = max(round(arcsec_to_pixels(BLOCK, seds.pixel)), 1)
     _, block = np.unique(seds.rows // side + 1j * (seds.cols // side), return_inverse=True)
     n_blocks = block.max() + 1
-    if n_blocks < LEAST_BLOCKS:
+    if n_blocks < MIN_BLOCKS:
         return np.full(len(composite), np.nan)
     has_data = np.isfinite(seds.flux)
     weight = amplitude[:, None] * np.where(has_data, 1 / seds.error**2, 0)
@@ -280,22 +278,22 @@ def error_by_blocks(seds, amplitude, composite, noise, rng):
 
 
 def blending_error(flux, light, factor):
-    """Error of SEDs that is due to light of other clusters in them, as one standard deviation for each of these.
+    """Error of SEDs due to contamination by light of other clusters, one standard deviation for each of these.
 
     Parameters
     ----------
     flux : ndarray of shape (n_clusters, n_bands)
         SEDs.
     light : ndarray of shape (n_clusters, n_clusters)
-        From `blended_light`.
+        From `contamination_matrix`.
     factor : float
-        Standard deviation of how much of this light is in the SEDs, in units of it.
+        Standard deviation of the contamination, in units of that light.
 
     Returns
     -------
     ndarray of shape (n_clusters, n_clusters, n_bands)
-        What the light of the second cluster changes the SED of the first by, in all bands at once; squares add up. 0
-        for one cluster.
+        Change of the SED of the first cluster by light of the second, fully correlated between bands; contributions of
+        different clusters are independent. 0 for one cluster.
     """
     changes = np.zeros((len(flux), *flux.shape))
     for k, (sed, shares) in enumerate(zip(flux, light, strict=True)):
@@ -306,36 +304,37 @@ def blending_error(flux, light, factor):
 
 
 def shared_error(changes, error):
-    """The part of errors that all bands share: the strongest of all the ways in which bands change together.
+    """The correlated part of the errors: first principal component of their covariance between bands.
 
     Errors of bands are not independent: light of another cluster makes an SED redder in all bands at once. Their
-    covariance is the sum of the products of what changes them; this is its first principal component in units of the
-    errors, so that bands of one unit count alike.
+    covariance is the sum of the outer products of all such changes; its first principal component is taken in units
+    of the errors, so that all bands have equal weight.
 
     Parameters
     ----------
     changes : ndarray of shape (n_changes, n_bands)
-        One standard deviation each; NaN where it is not known.
+        Independent changes of the SED, one standard deviation each; NaN where not known.
     error : ndarray of shape (n_bands,)
         Of the SED.
 
     Returns
     -------
     ndarray of shape (n_bands,)
-        One standard deviation, smaller than `error`; its sign has a meaning only between bands.
+        One standard deviation, smaller than `error`; only the relative sign between bands has a meaning.
     """
     usable = (error > 0) & np.isfinite(error)
     scaled = np.where(usable, np.nan_to_num(changes) / np.where(usable, error, 1), 0)
     _, strength, bands = np.linalg.svd(scaled, full_matrices=False)
-    first = np.clip(strength[0] * bands[0], -MOST_SHARED, MOST_SHARED)
+    first = bands[0] if bands[0].sum() >= 0 else -bands[0]  # the sign of a singular vector depends on rounding
+    first = np.clip(strength[0] * first, -MAX_CORRELATED, MAX_CORRELATED)
     return np.where(usable, first * error, 0)
 
 
 # ---- members ----------------------------------------------------------------
 
 
-def surrounded(seds, labels):
-    """Pixels of which all eight neighbours are of their cluster, bool of shape (n_pixels,)."""
+def interior_pixels(seds, labels):
+    """Pixels whose eight neighbours all belong to the same cluster, bool of shape (n_pixels,)."""
     rows, cols = seds.rows - seds.rows.min() + 1, seds.cols - seds.cols.min() + 1
     image = np.zeros((rows.max() + 2, cols.max() + 2), dtype=int)
     image[rows, cols] = labels
@@ -343,19 +342,20 @@ def surrounded(seds, labels):
     return (labels > 0) & np.all(np.array(around) == labels, axis=0)
 
 
-def composite_of_some(seds, some, composite, noise):
-    """Composite of some of a cluster's members, as bright as the composite of all, and how many they are."""
+def composite_of_subset(seds, some, composite, noise):
+    """Composite of some of a cluster's members, scaled to the composite of all, and their number."""
     if not some.any():
         return np.full(len(composite), np.nan), 0
     flux, _ = composite_sed(seds.flux[some], seds.error[some])
-    factor = scale_to(composite, flux, noise)
+    factor = scale_factor(composite, flux, noise)
     return (flux / factor if factor > 0 else np.full(len(composite), np.nan)), int(some.sum())
 
 
 def scaled_quantiles(seds, amplitude):
     """16th percentile, median and 84th percentile of the members scaled to the composite, shape (3, n_bands).
 
-    Members count by the square of their SNR, as in the composite; those of no positive brightness cannot be scaled.
+    Members are weighted by the square of their SNR, as in the composite; those without a positive amplitude are left
+    out, as they cannot be scaled.
     """
     usable = amplitude > 0
     result = np.full((3, seds.flux.shape[1]), np.nan)
@@ -374,7 +374,7 @@ def scaled_quantiles(seds, amplitude):
 
 
 def nearest_sed(seds, templates):
-    """For each pixel, the template that fits it best in chi2 with a free amplitude.
+    """For each pixel, the template with the lowest chi2 for a free amplitude.
 
     Parameters
     ----------
@@ -399,8 +399,8 @@ def nearest_sed(seds, templates):
 def residuals(seds, labels):
     """Residuals of pixels from the composite of their cluster, scaled to fit best, in units of the errors.
 
-    For pixels in no cluster they are from the composite that fits best. If such pixels were left out, a method would
-    seem to fit better the more of the difficult pixels it leaves unassigned.
+    Unassigned pixels are compared with the composite that fits them best: if they were left out, a method would seem
+    to fit better the more difficult pixels it leaves unassigned.
 
     Parameters
     ----------
@@ -427,6 +427,6 @@ def residuals(seds, labels):
 
 
 def similarity_summary(similarity):
-    """Median similarity, and the value that all but the lowest 2.3% (2 sigma) exceed; NaN for no pixels."""
+    """Median similarity, and its 2.3rd percentile (2 sigma below the mean of a Gaussian); NaN for no pixels."""
     known = similarity[np.isfinite(similarity)]
     return tuple(np.percentile(known, [50, TWO_SIGMA])) if len(known) else (np.nan, np.nan)

@@ -11,21 +11,21 @@ SEDPY_PREFIXES = ("jwst_", "wfc3_ir_", "acs_wfc_", "wfc3_uvis_")  # that a band'
 
 @cache
 def _sedpy_names():
-    """The names of all curves, by their names in small letters."""
+    """Names of all filter curves in sedpy, by their lower-case names."""
     folder = resources.files("sedpy") / "data" / "filters"
     names = (path.name.removesuffix(".par") for path in folder.iterdir() if path.name.endswith(".par"))
     return {name.lower(): name for name in names}
 
 
 def sedpy_name(band):
-    """Name of a band's curve in sedpy, such as "jwst_f444w" for "f444w" or for itself; None where it has none."""
+    """Name of a band's filter curve in sedpy, such as "jwst_f444w" for "f444w" or "jwst_f444w"; None if unknown."""
     names = (_sedpy_names().get(prefix + band.lower()) for prefix in (*SEDPY_PREFIXES, ""))
     return next(filter(None, names), None)
 
 
 @cache
 def known_bands():
-    """The shortest name of each curve of sedpy, in small letters: "f444w", but "subaru_suprimecam_b"."""
+    """Shortest accepted name of each filter curve in sedpy, lower case: "f444w", but "subaru_suprimecam_b"."""
     shortest = {}
     for name in sorted(_sedpy_names()):
         short = (name.removeprefix(prefix) for prefix in SEDPY_PREFIXES)
@@ -52,7 +52,7 @@ def load_filter(band):
 
 
 def band_edges(bands):
-    """Blue and red edge of each band in Angstrom, where it lets through half of its best, shape (n_bands, 2)."""
+    """Blue and red edge of each band in Angstrom, at half of its maximum transmission, shape (n_bands, 2)."""
     filters = [load_filter(str(band)) for band in bands]
     return np.array([(curve.blue_edge, curve.red_edge) for curve in filters]).reshape(-1, 2)
 

@@ -1,33 +1,42 @@
-"""Noise that neighbouring pixels share: drizzling and PSF matching spread it over an area.
+"""Correlated noise: drizzling and PSF matching correlate the noise of neighbouring pixels.
 
-The correlation of two pixels' noise is taken to depend on their distance only. It is given by its values at distances
-of 0, 1, 2, ... pixels, to which distances are rounded, and is 1 at 0.
+The correlation of the noise of two pixels is assumed to depend on their separation only. It is tabulated at lags of 0,
+1, 2, ... pixels, to which separations are rounded, and is 1 at lag 0.
 """
 
 import numpy as np
 from scipy.fft import fft2, ifft2, next_fast_len
+from scipy.signal import fftconvolve
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 
-from helper_functions.psf import PIXEL, convolve, in_pixels
+from helper_functions.psf import PIXEL, arcsec_to_pixels
 
-CORRELATION_REACH = 0.6  # arcsec: about the size of the regions of a galaxy, whose summed errors are wanted
-AREA_REACH = 0.24  # arcsec: beyond it neither drizzling nor PSF matching correlates noise, what remains is background
+CORRELATION_REACH = 0.6  # arcsec, largest lag: about the size of the regions for which errors of sums are needed
+AREA_REACH = 0.24  # arcsec: beyond it drizzling and PSF matching do not correlate noise; the rest is sky background
 
 
 def lags(reach):
-    """Distances from the middle of a square image, rounded to pixels, int of shape (2 reach + 1, 2 reach + 1)."""
+    """Distances from the central pixel of a square image, rounded to int, shape (2 reach + 1, 2 reach + 1)."""
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     return np.rint(np.hypot(y, x)).astype(int)
 
 
-def independent(n_bands):
-    """The correlation of noise that pixels do not share, shape (n_bands, 1)."""
+def lagged_products(image, other, reach):
+    """Cross-correlation of two images, sum of image(y + dy, x + dx) other(y, x), (2 reach + 1, 2 reach + 1).
+
+    Lags are from -reach to reach pixels along each axis; images, of shape (ny, nx), are 0 beyond their edges.
+    """
+    return fftconvolve(np.pad(image, reach), other[::-1, ::-1], mode="valid")
+
+
+def white_noise_correlation(n_bands):
+    """Correlation function of white noise, shape (n_bands, 1)."""
     return np.ones((n_bands, 1))
 
 
-def known_correlation(seds):
-    """Correlation of the noise of each band, that of independent noise where it was not measured.
+def noise_correlation(seds):
+    """Correlation function of the noise of each band, that of white noise where it was not measured.
 
     Parameters
     ----------
@@ -38,13 +47,13 @@ def known_correlation(seds):
     ndarray of shape (n_bands, n_lags)
     """
     if seds.correlation is None:
-        return independent(seds.flux.shape[1])
+        return white_noise_correlation(seds.flux.shape[1])
     alone = np.arange(seds.correlation.shape[1]) == 0
     return np.where(np.isfinite(seds.correlation).all(axis=1, keepdims=True), seds.correlation, alone)
 
 
-def correlated_area(correlation, pixel=PIXEL):
-    """Area over which noise is correlated: the sum of its correlation with all pixels within AREA_REACH.
+def correlation_area(correlation, pixel=PIXEL):
+    """Correlation area of the noise: sum of the correlation function over all pixels within AREA_REACH.
 
     Parameters
     ----------
@@ -55,28 +64,28 @@ def correlated_area(correlation, pixel=PIXEL):
     Returns
     -------
     ndarray of shape (n_bands,)
-        Pixels: the variance of a mean over many pixels is their error^2 times this over their number.
+        Pixels: the variance of a mean over n pixels, n large, is error^2 times this over n.
     """
-    reach = min(round(in_pixels(AREA_REACH, pixel)), correlation.shape[1] - 1)
+    reach = min(round(arcsec_to_pixels(AREA_REACH, pixel)), correlation.shape[1] - 1)
     lag = lags(reach)
     return correlation[:, : reach + 1] @ np.bincount(lag[lag <= reach])
 
 
 def correlation_image(correlation):
-    """The correlation with a pixel in the middle of a square image, 0 beyond the last lag; of one band."""
+    """Image of the correlation with the central pixel, 0 beyond the last lag; of one band."""
     reach = len(correlation) - 1
     return np.append(correlation, 0)[np.minimum(lags(reach), reach + 1)]
 
 
 def error_of_sum(error, weights, positions, correlation):
-    """Error of a weighted sum of fluxes over pixels, with what their noise has in common.
+    """Error of a weighted sum of fluxes over pixels with correlated noise.
 
     The variance is the sum over all pairs of pixels of the product of their weights, errors and correlation.
 
     Parameters
     ----------
     error : ndarray of shape (n_pixels, n_bands)
-        NaN counts as no part of the sum.
+        Pixels with NaN are left out of the sum.
     weights : ndarray of shape (n_pixels,) or (n_pixels, n_bands)
     positions : ndarray of shape (n_pixels, 2)
         Rows and columns, whole pixels.
@@ -93,27 +102,28 @@ def error_of_sum(error, weights, positions, correlation):
     variance = np.empty(each.shape[1])
     for band, values in enumerate(each.T):
         image[tuple(places.T)] = values
-        shared = convolve(image, correlation_image(correlation[band]))
-        # Measured correlations need not be those of any noise: no less than a tenth of independent noise is left.
+        shared = fftconvolve(image, correlation_image(correlation[band]), mode="same")
+        # A measured correlation function need not be positive definite: the variance is at least a tenth of that of
+        # white noise.
         variance[band] = max(np.sum(image * shared), 0.1 * np.sum(image**2))
     return np.sqrt(variance)
 
 
 def draw_noise(seds, rng):
-    """Noise as errors and correlation say, drawn anew, shape (n_pixels, n_bands); 0 where there is no data.
+    """A random realisation of the noise with the given errors and correlation; 0 where there is no data.
 
     Parameters
     ----------
     seds : PixelSEDs
-        Where the correlation of a band is not known, its noise is independent.
+        Noise is white in bands without a measured correlation.
     rng : numpy.random.Generator
 
     Returns
     -------
     ndarray of shape (n_pixels, n_bands)
-        10 nJy per pixel. It does not depend on the order of pixels and bands.
+        10 nJy per pixel. Independent of the order of pixels and bands.
     """
-    correlation = known_correlation(seds)
+    correlation = noise_correlation(seds)
     reach = correlation.shape[1] - 1
     places = (seds.positions - seds.positions.min(axis=0)).astype(int)
     shape = [next_fast_len(max(int(extent) + 1, reach) + reach + 1) for extent in places.max(axis=0)]
@@ -121,37 +131,37 @@ def draw_noise(seds, rng):
     for band in np.argsort(seds.wavelengths, kind="stable"):
         white = rng.standard_normal(shape)
         if correlation[band, 1:].any():
-            white = correlated(white, correlation[band])
+            white = correlate_noise(white, correlation[band])
         noise[:, band] = white[tuple(places.T)]
     return np.nan_to_num(seds.error) * noise
 
 
-def correlated(white, correlation):
-    """White noise of variance 1, filtered such that it has this correlation and the same variance.
+def correlate_noise(white, correlation):
+    """Filter white noise of variance 1 to this correlation function, at the same variance.
 
     Parameters
     ----------
     white : ndarray of shape (ny, nx)
-        At least 2 n_lags - 1 pixels a side. Opposite edges of the result are correlated, too.
+        At least 2 n_lags - 1 pixels a side. The result is periodic: opposite edges are correlated.
     correlation : ndarray of shape (n_lags,)
     """
     reach = len(correlation) - 1
     around = np.zeros(white.shape)
     around[: 2 * reach + 1, : 2 * reach + 1] = correlation_image(correlation)
     around = np.roll(around, (-reach, -reach), axis=(0, 1))
-    # The transform of a correlation is a power, which is not negative; that of a measured one may be, a little.
+    # The power spectrum, which may be slightly negative for a measured correlation function.
     power = np.maximum(fft2(around).real, 0)
     power /= power.mean()
     return ifft2(fft2(white) * np.sqrt(power)).real
 
 
-def with_noise_on_top(seds, rng):
-    """The same SEDs with noise drawn anew (see `draw_noise`) on top of that which they have; not in place."""
+def with_added_noise(seds, rng):
+    """The same SEDs with a realisation of the noise (`draw_noise`) added to their own noise; a new object."""
     return seds._replace(flux=seds.flux + draw_noise(seds, rng))
 
 
-def links_within(positions, reach, weight=np.ones_like):
-    """Links between pixels not farther apart than `reach`, sparse and symmetric, of shape (n_pixels, n_pixels).
+def adjacency_within(positions, reach, weight=np.ones_like):
+    """Adjacency matrix of pixels within a distance, sparse and symmetric, of shape (n_pixels, n_pixels).
 
     Parameters
     ----------
@@ -160,7 +170,7 @@ def links_within(positions, reach, weight=np.ones_like):
     reach : float
         Pixels.
     weight : callable
-        Of the distances, gives the weights of the links.
+        Function of the distances that gives the weights of the edges.
     """
     i, j = cKDTree(positions).query_pairs(reach, output_type="ndarray").T
     value = weight(np.linalg.norm(positions[i] - positions[j], axis=1).astype(float))
@@ -168,8 +178,8 @@ def links_within(positions, reach, weight=np.ones_like):
     return coo_array((np.tile(value, 2), (np.append(i, j), np.append(j, i))), shape=shape).tocsr()
 
 
-def area_of_residuals(residual, positions, pixel=PIXEL):
-    """Area over which residuals are correlated: mean of their products with those of all pixels around.
+def residual_correlation_area(residual, positions, pixel=PIXEL):
+    """Correlation area of residuals: mean of their products with all residuals within AREA_REACH.
 
     Parameters
     ----------
@@ -182,7 +192,7 @@ def area_of_residuals(residual, positions, pixel=PIXEL):
     Returns
     -------
     area : ndarray of shape (n_bands,)
-        Pixels, as `correlated_area`.
+        Pixels, as in `correlation_area`.
     """
-    links = links_within(positions, round(in_pixels(AREA_REACH, pixel)))
+    links = adjacency_within(positions, round(arcsec_to_pixels(AREA_REACH, pixel)))
     return np.mean(residual * (residual + links @ residual), axis=0)

@@ -1,4 +1,4 @@
-"""Norms: how brightness is taken out of pixel SEDs before they are clustered.
+"""Norms: flux normalisation of pixel SEDs before clustering.
 
 A norm is a function `norm(flux, error)` that returns new arrays of the same shape (n_pixels, n_bands): the normalised
 SEDs and their errors.
@@ -14,25 +14,25 @@ from helper_functions.registry import choose
 
 # Softening of asinh magnitudes in units of the error: the best compromise of bias and noise (Lupton et al. 1999).
 SOFTENING = 1.042
-# Exponent of the brightness in norm "contrast". Of 0, 1/4, ... 1 the one with which k-means and spectral clustering
+# Exponent of the amplitude in norm "contrast". Of 0, 1/4, ... 1 the one with which k-means and spectral clustering
 # recover simulated galaxies best (seeds 5000 to 5011 of the recovery suite).
 BRIGHTNESS_POWER = 0.75
-PCA_VARIANCE = 0.95  # share of the variance of the shapes that norm "pca" keeps
+PCA_VARIANCE = 0.95  # fraction of the variance of the normalised SEDs that norm "pca" keeps
 
 
-def keep_brightness(flux, error):
-    """Leave the SEDs as they are: pixels are then told apart by brightness first of all."""
+def no_normalisation(flux, error):
+    """Leave the SEDs unchanged: brightness then dominates the distances between pixels."""
     return flux.copy(), error.copy()
 
 
-def to_unit_sphere(flux, error):
-    """Scale each SED to length 1."""
+def l2_normalise(flux, error):
+    """Scale each SED to unit L2 norm."""
     unit = to_unit_length(flux)
     return unit, _unit_error(flux, error, unit, np.eye(flux.shape[1]))
 
 
 def _unit_error(flux, error, unit, projector):
-    """Error of P u, with u = f / |f| and a projector P: from du = (df - u (u . df)) / |f|, bands independent."""
+    """Error of P u for u = f / |f| and a projection matrix P, from du = (df - u (u . df)) / |f|, bands independent."""
     variance, projected = error**2, unit @ projector
     along = np.sum(unit**2 * variance, axis=1, keepdims=True)
     total = variance @ projector**2 - 2 * projected * ((unit * variance) @ projector) + projected**2 * along
@@ -42,7 +42,7 @@ def _unit_error(flux, error, unit, projector):
 def subtract_scaled_median(flux, error):
     """Subtract the galaxy's median SED, scaled to each pixel by the best-fit (inverse-variance) amplitude.
 
-    The result is in the unit of `flux`. Its errors are smaller than those of the fluxes, as the amplitude is fitted.
+    The result is in the unit of `flux`. Its errors are smaller than those of the fluxes, as one amplitude is fitted.
     """
     median = np.median(flux, axis=0)
     weight = 1 / error**2
@@ -54,13 +54,13 @@ def subtract_scaled_median(flux, error):
     return flux - amplitude * median, np.sqrt(np.maximum(variance, 0))
 
 
-def keep_leading_components(flux, error):
-    """Scale to length 1, and keep only the leading principal components of the shapes.
+def project_on_components(flux, error):
+    """Scale to unit L2 norm, and project on the leading principal components.
 
-    Each SED is replaced by its projection on the components that hold PCA_VARIANCE of the variance. Columns remain
-    bands, so that every metric keeps its meaning; Euclidean distances are the same as between the components.
+    Each SED is replaced by its projection on the components with PCA_VARIANCE of the variance. Columns remain bands, so
+    that every metric can be used; Euclidean distances are the same as between the component scores.
     """
-    unit, unit_error = to_unit_sphere(flux, error)
+    unit, unit_error = l2_normalise(flux, error)
     mean = unit.mean(axis=0)
     _, singular, axes = np.linalg.svd(unit - mean, full_matrices=False)
     share = np.cumsum(singular**2)
@@ -71,11 +71,11 @@ def keep_leading_components(flux, error):
     return mean + (unit - mean) @ projector, _unit_error(flux, error, unit, projector)
 
 
-def asinh_ratios(flux, error):
-    """Ratios between bands: asinh magnitudes (Lupton et al. 1999), less their inverse-variance mean over the bands.
+def asinh_colours(flux, error):
+    """Asinh magnitudes (Lupton et al. 1999) less their inverse-variance mean over the bands: colours.
 
-    At high SNR these are logarithms of the flux over its geometric mean. Where the flux is below about the typical
-    error of the band, or negative, they are linear in it.
+    At high SNR these are logarithms of the flux over its geometric mean. Below about the typical error of the band, and
+    for negative fluxes, they are linear in flux.
     """
     softening = SOFTENING * np.median(error, axis=0)
     magnitude = np.arcsinh(flux / (2 * softening)) + np.log(softening)
@@ -87,11 +87,11 @@ def asinh_ratios(flux, error):
 
 
 def contrast_to_mean(flux, error):
-    """Subtract the galaxy's mean SED, scaled to each pixel, and divide by the noise and a power of the brightness.
+    """Subtract the galaxy's mean SED, scaled to each pixel, and divide by the noise and a power of the amplitude.
 
-    In units of its noise, a bright pixel departs from the mean SED by more than a faint pixel of the same shape. In
-    units of its brightness, the noise of faint pixels is larger than any difference in shape. Dividing by a power of
-    the brightness between 0 and 1 (BRIGHTNESS_POWER) is a compromise.
+    In units of the noise, bright pixels deviate from the mean SED by more than faint ones of the same shape. In units
+    of the amplitude, the noise of faint pixels exceeds any difference in shape. Dividing by a power of the amplitude
+    between 0 and 1 (BRIGHTNESS_POWER) is a compromise.
     """
     noise = np.median(error, axis=0)
     mean = flux.mean(axis=0)
@@ -100,39 +100,34 @@ def contrast_to_mean(flux, error):
     if not norm:
         raise ValueError("the galaxy's mean SED is zero in every band: it cannot be scaled to the pixels")
     amplitude = (flux @ weight / norm)[:, None]
-    # An amplitude below its own error is no brightness.
+    # An amplitude below its own error is replaced by that error.
     scale = noise * np.maximum(amplitude, 1 / np.sqrt(norm)) ** BRIGHTNESS_POWER
     variance = error**2 * (1 - 2 * mean * weight / norm) + mean**2 * (error**2 @ weight**2)[:, None] / norm**2
     return (flux - amplitude * mean) / scale, np.sqrt(np.maximum(variance, 0)) / scale
 
 
 class Norm(NamedTuple):
-    """A norm."""
+    """A flux normalisation."""
 
     function: Callable  # (flux, error) -> (flux, error)
-    meaning: str  # what is left of an SED, in a line of a table
+    meaning: str  # for tables
 
 
 NORMS = {
-    "none": Norm(keep_brightness, "everything"),
-    "L2": Norm(to_unit_sphere, "the SED scaled to length 1"),
-    "sed": Norm(
-        subtract_scaled_median, "what remains after the galaxy's median SED, scaled to the pixel, is subtracted"
-    ),
-    "pca": Norm(keep_leading_components, "as L2, but only the leading principal components (95% of the variance)"),
-    "ratios": Norm(
-        asinh_ratios, "asinh magnitudes less their mean: logarithms of band ratios, defined at and below zero flux, too"
-    ),
+    "none": Norm(no_normalisation, "no normalisation: fluxes as measured"),
+    "L2": Norm(l2_normalise, "SED scaled to unit L2 norm"),
+    "sed": Norm(subtract_scaled_median, "residual from the galaxy's median SED, scaled to the pixel"),
+    "pca": Norm(project_on_components, "L2, projected on the leading principal components (95% of the variance)"),
+    "ratios": Norm(asinh_colours, "colours: asinh magnitudes less their mean, defined for zero and negative flux, too"),
     "contrast": Norm(
         contrast_to_mean,
-        "what remains after the galaxy's mean SED, scaled to the pixel, is subtracted, in units of each band's noise, "
-        "divided by brightness^0.75",
+        "residual from the galaxy's mean SED, scaled to the pixel, over the noise of each band and amplitude^0.75",
     ),
 }
 
 
 def normalize(flux, error, norm):
-    """Take brightness out of pixel SEDs.
+    """Normalise the fluxes of pixel SEDs.
 
     Parameters
     ----------
@@ -149,7 +144,8 @@ def normalize(flux, error, norm):
     Raises
     ------
     ValueError
-        For an unknown norm, values that are not finite, errors that are not positive, or an SED without a shape.
+        For an unknown norm, values that are not finite, errors that are not positive, or an SED that is zero in every
+        band.
     """
     function = choose(NORMS, norm, "norm").function
     flux, error = np.asarray(flux, dtype=float), np.asarray(error, dtype=float)

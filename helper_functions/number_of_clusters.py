@@ -1,8 +1,8 @@
-"""How many clusters a galaxy has: criteria that judge the clusterings with 1, 2, 3, ... clusters.
+"""Criteria for the number of clusters: each scores the clusterings of a galaxy into 1, 2, 3, ... clusters.
 
-A criterion is a function `criterion(candidates)` that takes `CandidateClusterings` and returns `Scores`. Noise of
-neighbouring pixels is correlated: `tic` and `bic` subtract more for each cluster the larger the area of that
-correlation is (see `noise`).
+A criterion is a function `criterion(candidates)` that takes `CandidateClusterings` and returns `Scores`. The noise of
+neighbouring pixels is correlated: the penalty of `tic` and `bic` for each cluster grows with the correlation area of
+the noise (see `noise`).
 """
 
 from collections.abc import Callable
@@ -12,34 +12,34 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
-from helper_functions.noise import area_of_residuals, draw_noise
-from helper_functions.quality.metrics import REDRAWS, band_errors, stability_of
+from helper_functions.noise import draw_noise, residual_correlation_area
+from helper_functions.quality.metrics import REDRAWS, band_errors, reclustering_stability
 
 MAX_CLUSTERS = 10
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
-AGAIN_PIXELS = 500  # pixels, drawn at random, that are used by criteria which cluster again
+RECLUSTER_PIXELS = 500  # random subset of the pixels for criteria that cluster several times
 REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares to
-# Part of Takeuchi's penalty that is subtracted. With all of it (1), too few clusters are found more often than too
-# many; from 0.6 to 0.8, 96 galaxies of the recovery suites are recovered about equally well (seeds 5000 to 7011 of
-# clean images, 43000 to 43035 and 44000 to 44023 of realistic ones); and below 0.6, too many clusters are found.
-CAUTION = 0.7
-PIXELS_PER_SED = 100  # with fewer pixels a cluster, composites fit so much of the noise that residuals understate it
-# Areas of the PSF that a cluster should hold. One of 5 is 2.2 FWHM across if it is round: two thirds of its pixels lie
-# within half a FWHM of its rim, where light of its neighbours is mixed in.
+# Factor of Takeuchi's penalty. With 1, too few clusters are found more often than too many; from 0.6 to 0.8, 96
+# galaxies of the recovery suites are recovered about equally well (seeds 5000 to 7011 of clean images, 43000 to 43035
+# and 44000 to 44023 of realistic ones); and below 0.6, too many clusters are found.
+PENALTY_FACTOR = 0.7
+PIXELS_PER_SED = 100  # with fewer pixels per cluster, composites overfit and residuals underestimate the noise
+# Number of PSF areas that a cluster should cover. A round cluster of 5 has a diameter of 2.2 FWHM: two thirds of its
+# pixels are within half a FWHM of its edge, and contaminated by light of its neighbours.
 PSFS_PER_CLUSTER = 5
 
 
 class Scores(NamedTuple):
-    """The score of each number of clusters by one criterion, and the number that the criterion chooses."""
+    """Scores of the numbers of clusters by one criterion, and the number that it chooses."""
 
-    values: np.ndarray  # (n,), for 1..n clusters, the higher the better; NaN where it has no meaning
+    values: np.ndarray  # (n,), for 1..n clusters, higher is better; NaN where undefined
     chosen: int  # number of clusters
-    meaning: str = ""  # what the values are
-    error: np.ndarray | None = None  # (n,), standard error of the difference of each value to that of the chosen number
+    meaning: str = ""  # label of the values
+    error: np.ndarray | None = None  # (n,), standard error of the difference of each value from that of `chosen`
 
     @property
     def k_range(self):
-        """Lowest and highest number whose score differs from the chosen one's by no more than a standard error."""
+        """Lowest and highest number of clusters whose score is within a standard error of that of `chosen`."""
         if self.error is None:
             return self.chosen, self.chosen
         alike = np.flatnonzero(np.abs(self.values - self.values[self.chosen - 1]) <= self.error) + 1
@@ -47,12 +47,12 @@ class Scores(NamedTuple):
 
 
 class CandidateClusterings:
-    """The pixels of one galaxy and their clusterings into 1, 2, 3, ... clusters, each made when it is first needed.
+    """The pixels of a galaxy with their clusterings into 1, 2, 3, ... clusters, computed when first needed.
 
     Parameters
     ----------
     seds : PixelSEDs
-        Without missing data. Where `noise_area` is not known, it is measured in the residuals of the clusterings.
+        Without missing data. An unknown `noise_area` is measured in the residuals of the clusterings.
     clusterer : Clusterer
         `clusterer.candidates(seds, ks)` gives {number of clusters: MethodResult}; `clusterer.distances(seds)` gives
         `PixelDistances`.
@@ -72,7 +72,7 @@ class CandidateClusterings:
     def residual(self):
         """Residuals of the clusterings in units of the errors, {number of clusters: (n_pixels, n_bands)}.
 
-        They are those of the method's model of the fluxes, or for a method without one, from the composites.
+        From the method's model of the fluxes, or for a method without one, from the scaled composite SEDs.
         """
         return {
             k: residuals(self.seds, found.labels + 1) if found.residual is None else found.residual
@@ -89,56 +89,56 @@ class CandidateClusterings:
 
     @cached_property
     def noise_area(self):
-        """Pixels over which noise is correlated, (n_bands,), and at least the 1 of independent noise."""
+        """Correlation area of the noise in pixels, (n_bands,); at least 1, the value of white noise."""
         known = self.seds.noise_area
         known = np.full(self.seds.flux.shape[1], np.nan) if known is None else np.array(known)
         if not np.isfinite(known).all():
             rich = max(2, len(self.seds.flux) // PIXELS_PER_SED)
             residual = self.residual[min(max(self.residual), rich)]
-            measured = area_of_residuals(residual, self.seds.positions, self.seds.pixel)
+            measured = residual_correlation_area(residual, self.seds.positions, self.seds.pixel)
             known = np.where(np.isfinite(known), known, measured)
         return np.maximum(known, 1)
 
     def effective_parameters(self, k):
         """Effective number of parameters of `k` populations in correlated noise.
 
-        A population has one parameter for each band: its SED, less its scale, and its frequency. Each pair of
-        populations has one more, the frequency of its blends. Where noise is correlated over an area of n pixels, a
-        parameter fits noise like n parameters would in independent noise, and so counts n times.
+        A population has one parameter for each band: its SED, without the amplitude, and its mixing weight. Each pair
+        of populations has one more, the mixing weight of its blends. Where noise is correlated over an area of n
+        pixels, a parameter fits as much noise as n parameters do in white noise, and so counts n times.
         """
         frequencies = k * (k + 1) / 2
         return k * self.noise_area.sum() + frequencies * self.noise_area.mean()
 
     def recluster(self, seds):
-        """Labels of other fluxes in some of the pixels, {number of clusters: labels}."""
+        """Cluster other fluxes of some of the pixels in the same way, {number of clusters: labels}."""
         most = min(self.most, max(1, len(seds.flux) - 1))
         return {k: found.labels for k, found in self.clusterer.candidates(seds, range(1, most + 1)).items()}
 
     @cached_property
     def sampled(self):
-        """At most AGAIN_PIXELS pixels, drawn at random, and the labels found when only these are clustered."""
-        seds = self.seds.only(self.sample(AGAIN_PIXELS))
+        """A random subset of at most RECLUSTER_PIXELS pixels, and the labels when only these are clustered."""
+        seds = self.seds.only(self.sample(RECLUSTER_PIXELS))
         return seds, self.recluster(seds)
 
     def sample(self, most):
-        """Indices of at most so many pixels, drawn at random, in rising order."""
+        """Indices of a random subset of at most `most` pixels, in increasing order."""
         return np.sort(np.random.default_rng(self.seed).permutation(len(self.seds.flux))[:most])
 
     def table(self, scores):
-        """Scores {number of clusters: value} as an array over 1..most, NaN where there is none."""
+        """Scores {number of clusters: value} as an array over 1..most, NaN where missing."""
         return np.array([scores.get(k, np.nan) for k in range(1, self.most + 1)], dtype=float)
 
     def with_error(self, scores, samples, independent):
-        """The same scores with their error.
+        """Add standard errors to scores that are means of samples.
 
         Parameters
         ----------
         scores : Scores
         samples : dict
-            Number of clusters -> the values of which its score is the mean, an array; NaN where there is none. The same
-            sample has the same place for every number, as differences between numbers vary less than the scores.
+            Number of clusters -> array of the values of which its score is the mean; NaN where missing. Samples are
+            paired between numbers, as their differences vary less than the scores.
         independent : float
-            How many samples are independent.
+            Effective number of independent samples.
 
         Returns
         -------
@@ -150,7 +150,7 @@ class CandidateClusterings:
 
     @property
     def independent_pixels(self):
-        """Number of pixels, those that share their noise counted once."""
+        """Effective number of pixels with independent noise."""
         return max(len(self.seds.flux) / self.noise_area.mean(), 2)
 
 
@@ -164,25 +164,25 @@ def standard_deviation(values):
 
 
 def takeuchi(candidates):
-    """Takeuchi's information criterion (TIC; Takeuchi 1976), times -1/2: log likelihood less the fit to noise.
+    """Takeuchi's information criterion (TIC; Takeuchi 1976), times -1/2: log likelihood less a penalty.
 
-    A parameter that fits nothing but independent noise raises the log likelihood by 1/2 on average, and lowers that of
-    new data by 1/2: Akaike's criterion subtracts 1. In noise that is correlated over an area of n pixels both are n
-    times as much, and Takeuchi's criterion subtracts n. Here CAUTION times n is subtracted.
+    A parameter that only fits white noise raises the log likelihood by 1/2 on average, and lowers that of new data by
+    1/2: Akaike's criterion subtracts 1. In noise with a correlation area of n pixels both are n times as large, and
+    Takeuchi's criterion subtracts n. Here PENALTY_FACTOR times n is subtracted.
     """
-    return penalised_likelihood(CAUTION, candidates)
+    return penalised_likelihood(PENALTY_FACTOR, candidates)
 
 
 def bic(candidates):
-    """Bayesian information criterion (Schwarz 1978), times -1/2, with the number of pixels that are independent."""
+    """Bayesian information criterion (Schwarz 1978), times -1/2, with the effective number of independent pixels."""
     return penalised_likelihood(0.5 * np.log(candidates.independent_pixels), candidates)
 
 
 def penalised_likelihood(penalty, candidates):
     """Log likelihood less a penalty for each effective parameter.
 
-    The error of the difference between two is that of a sum over pixels which each favour one or the other (Vuong
-    1989).
+    The error of the difference between two numbers of clusters is that of the sum over pixels of their log likelihood
+    ratios (Vuong 1989).
     """
     each = candidates.log_likelihood
     scores = highest(
@@ -192,8 +192,8 @@ def penalised_likelihood(penalty, candidates):
 
 
 def silhouette(candidates):
-    """Mean silhouette (Rousseeuw 1987) in the run's metric, which has no meaning for 1 cluster."""
-    from sklearn.metrics import silhouette_samples  # loaded late, as by `fit_kmeans`
+    """Mean silhouette coefficient (Rousseeuw 1987) in the run's metric; undefined for 1 cluster."""
+    from sklearn.metrics import silhouette_samples  # imported here for the reason given in `fit_kmeans`
 
     chosen = candidates.sample(SILHOUETTE_PIXELS)
     matrix, each = None, {}
@@ -209,50 +209,50 @@ def silhouette(candidates):
 
 
 def gap(candidates):
-    """Gap statistic (Tibshirani et al. 2001) of the misfit to the composites.
+    """Gap statistic (Tibshirani et al. 2001) of the log chi2 of the pixels about their composites.
 
-    The reference is what the galaxy would look like if it had one SED: each pixel's best fit of the galaxy's composite,
-    with noise drawn anew. The smallest number is chosen whose gap is within a standard error of the next one's.
+    The reference is a galaxy of one SED: the galaxy's composite scaled to each pixel, with a new noise realisation. The
+    smallest number is chosen whose gap is within a standard error of that of the next number.
     """
     (seds, labels), rng = candidates.sampled, np.random.default_rng(candidates.seed)
     composite = composite_flux(seds, np.ones(len(seds.flux), dtype=int))[0][0]
     noiseless = best_fit_amplitude(seds.flux, seds.error, composite)[0][:, None] * composite
-    misfit = log_misfit(seds, labels, candidates)
+    misfit = log_chi2(seds, labels, candidates)
     references = []
     for _ in range(REFERENCES):
         drawn = seds._replace(flux=noiseless + draw_noise(seds, rng))
-        references.append(log_misfit(drawn, candidates.recluster(drawn), candidates))
+        references.append(log_chi2(drawn, candidates.recluster(drawn), candidates))
     values = np.mean(references, axis=0) - misfit
-    more = np.sqrt(1 + 1 / REFERENCES)  # the mean of few references is not known better
+    more = np.sqrt(1 + 1 / REFERENCES)  # adds the error of the mean over few references
     enough = np.flatnonzero(values[:-1] >= values[1:] - more * np.std(references, axis=0)[1:])
     chosen = int(enough[0]) + 1 if len(enough) else highest(values).chosen
     to_chosen = np.transpose(references) - np.array(references)[:, chosen - 1]
     return Scores(values, chosen, error=more * np.std(to_chosen, axis=1))
 
 
-def log_misfit(seds, labels, candidates):
-    """Logarithm of the chi2 of pixels about their composites for each number of clusters."""
+def log_chi2(seds, labels, candidates):
+    """Logarithm of the chi2 of the pixels about their composites, for each number of clusters."""
     chi2 = {k: np.sum(residuals(seds, each + 1) ** 2) for k, each in labels.items()}
     return candidates.table({k: np.log(max(each, np.finfo(float).tiny)) for k, each in chi2.items()})
 
 
 def stability(candidates):
-    """Mean agreement with what is found when noise is drawn anew on top; it has no meaning for 1 cluster."""
+    """Mean adjusted Rand index with clusterings of the same pixels with added noise; undefined for 1 cluster."""
     seds, labels = candidates.sampled
     several = {k: each for k, each in labels.items() if k > 1}
-    each = stability_of(seds, several, candidates.recluster, candidates.seed)
+    each = reclustering_stability(seds, several, candidates.recluster, candidates.seed)
     scores = highest(candidates.table({k: np.nanmean(x) for k, x in each.items() if np.isfinite(x).any()}))
     return candidates.with_error(scores, each, REDRAWS)
 
 
 def prediction(candidates):
-    """How well held-out photometry is predicted, as minus the logarithm of the error (cf. Fu & Perry 2020).
+    """Cross-validation: minus the log error with which held-out photometry is predicted (cf. Fu & Perry 2020).
 
     Half of the pixels are clustered. In each of the other pixels, every band is predicted from the other bands by the
     composite that fits these best. The smallest number of clusters is chosen whose score is within one standard error
     of the highest.
     """
-    rng, chosen = np.random.default_rng(candidates.seed), candidates.sample(2 * AGAIN_PIXELS)
+    rng, chosen = np.random.default_rng(candidates.seed), candidates.sample(2 * RECLUSTER_PIXELS)
     half = rng.permutation(len(chosen))
     seen, unseen = (
         candidates.seds.only(chosen[np.sort(part)]) for part in (half[: len(half) // 2 or 1], half[len(half) // 2 :])
@@ -260,7 +260,7 @@ def prediction(candidates):
     each = {}
     for k, labels in candidates.recluster(seen).items():
         errors = band_errors(unseen, composite_flux(seen, labels + 1)[0])
-        each[k] = -np.log1p(errors**2).mean(axis=1)  # a logarithm, so that a few outliers do not decide
+        each[k] = -np.log1p(errors**2).mean(axis=1)  # a logarithm is robust to a few outliers
     best = highest(candidates.table({k: x.mean() for k, x in each.items()}))
     n_unseen = max(len(unseen.flux), 1)
     spread = each[best.chosen].std() / np.sqrt(n_unseen)
@@ -270,52 +270,58 @@ def prediction(candidates):
 
 
 def highest(values):
-    """Scores of which the highest is chosen; 1 where there is none."""
+    """Scores of which the highest is chosen; 1 cluster where all are NaN."""
     return Scores(values, int(np.nanargmax(values)) + 1 if np.isfinite(values).any() else 1)
 
 
 class Criterion(NamedTuple):
-    """A criterion, what it chooses, and what to call its scores."""
+    """A criterion with its description and the axis label of its scores."""
 
     score: Callable  # CandidateClusterings -> Scores
-    meaning: str  # in a line of a table
-    axis: str  # beside its scores on a picture
+    meaning: str  # for tables
+    axis: str  # axis label in figures
 
 
 CRITERIA = {
     "tic": Criterion(
         takeuchi,
-        "Takeuchi's information criterion: log likelihood less 0.7 for each parameter, times the area in pixels over "
-        "which noise is correlated, as measured in the sky around the galaxy (Takeuchi takes 1)",
-        "log likelihood less fit to noise",
+        "Takeuchi's information criterion: log likelihood less 0.7 times the number of parameters times the "
+        "correlation area of the noise in pixels, as measured in the sky around the galaxy (Takeuchi's factor is 1)",
+        "log likelihood less penalty",
     ),
     "bic": Criterion(
-        bic, "the same with the penalty of BIC for as many pixels as are independent", "log likelihood less penalty"
+        bic,
+        "Bayesian information criterion, for the effective number of pixels with independent noise",
+        "log likelihood less penalty",
     ),
-    "silhouette": Criterion(silhouette, "mean silhouette in the run's metric; never 1", "mean silhouette"),
+    "silhouette": Criterion(
+        silhouette, "mean silhouette coefficient in the run's metric; never chooses 1", "mean silhouette"
+    ),
     "gap": Criterion(
         gap,
-        "gap statistic: misfit to the composites, against that of a galaxy of one SED with the same noise",
+        "gap statistic: log chi2 of pixels about their composites, relative to a galaxy of one SED with the same noise",
         "gap to a galaxy of one SED",
     ),
     "stability": Criterion(
-        stability, "agreement with what is found when noise is drawn anew on top; never 1", "ARI with noise redrawn"
+        stability,
+        "mean adjusted Rand index between clusterings of the data and of the data with added noise; never chooses 1",
+        "ARI with added noise",
     ),
     "prediction": Criterion(
         prediction,
-        "half of the pixels are clustered, in the others each band is predicted from the rest",
-        "minus log error of unseen bands",
+        "cross-validation: half of the pixels are clustered, in the rest each band is predicted from the other bands",
+        "minus log error of held-out bands",
     ),
 }
 
 
 def score(names, candidates):
-    """Scores of each of these criteria, {name: Scores}."""
+    """Evaluate these criteria, {name: Scores}."""
     return {name: CRITERIA[name].score(candidates)._replace(meaning=CRITERIA[name].axis) for name in names}
 
 
-def notes_on_number(sizes, n_asked, k_choice, scores, psf_area):
-    """What a user should know of a number of clusters, a list of sentences without a full stop.
+def cluster_number_notes(sizes, n_asked, k_choice, scores, psf_area):
+    """Caveats on the number of clusters for a user, a list of sentences without a full stop.
 
     Parameters
     ----------
@@ -323,9 +329,9 @@ def notes_on_number(sizes, n_asked, k_choice, scores, psf_area):
         Pixels in each cluster.
     n_asked : int or "auto"
     k_choice : str
-        "given", or what chose the number.
+        "given", or the criterion that chose the number.
     scores : dict
-        Criterion -> Scores, of all that were worked out.
+        Criterion -> Scores, of all that were evaluated.
     psf_area : float
         Pixels.
 

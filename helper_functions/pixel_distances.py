@@ -1,25 +1,25 @@
-"""Distances between the pixels of a galaxy, as points, as a matrix or as nearest neighbours: what methods ask for."""
+"""Distances between the pixels of a galaxy, as coordinates, as a matrix or as nearest neighbours."""
 
 from functools import cached_property
 
 import numpy as np
 
-from distances import DEFAULTS, METRICS, euclidean_between
+from distances import DEFAULTS, METRICS, euclidean_distances
 from helper_functions.registry import choose
 
-BLOCK = 512  # pixels a side: a block of float64 stays in a core's cache
+BLOCK = 512  # pixels a side: a block of float64 fits into the cache of a core
 MEMORY_LIMIT = 2e9  # bytes that a full distance matrix may take
-LANDMARKS = 500  # pixels that stand for all where a metric has no embedding of its own
-BRUTE_SEARCH = 2000  # pixels up to which neighbours are read off the distances themselves
+LANDMARKS = 500  # landmark pixels for a metric without an embedding of its own
+BRUTE_SEARCH = 2000  # pixels up to which neighbours are found from all pairwise distances
 
 
 def matrix_too_large(n_pixels, memory_limit):
-    """Whether the distances between so many pixels take more bytes than that."""
+    """Whether the distance matrix of this number of pixels takes more bytes than the limit."""
     return 8 * n_pixels**2 > memory_limit
 
 
 class PixelDistances:
-    """Distances between the pixel SEDs of one galaxy, in the form that a method asks for.
+    """Distances between the pixel SEDs of one galaxy, in the form that a clustering method needs.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class PixelDistances:
     Raises
     ------
     ValueError
-        For an unknown metric, SEDs that are not finite, shapes that do not match, or SEDs without a distance.
+        For an unknown metric, SEDs that are not finite, or shapes that do not match.
     """
 
     def __init__(self, seds, metric, options=DEFAULTS, memory_limit=MEMORY_LIMIT):
@@ -62,21 +62,21 @@ class PixelDistances:
 
     @property
     def too_large(self):
-        """Whether the full matrix would take more than the memory limit: methods then do without it."""
+        """Whether the full matrix would exceed the memory limit: methods then use an approximation."""
         return matrix_too_large(len(self), self._memory_limit)
 
     def only(self, pixels):
-        """The same for some of the pixels, or for all in another order, in a new object.
+        """A new object for some of the pixels, or for all in another order.
 
-        Metrics that look at all pixels at once, as "noise" does at their errors, look at these only.
+        Metrics that use all pixels at once, as "noise" does their errors, then use only these.
         """
         return PixelDistances(self.seds.only(pixels), self._metric_name, self._options, self._memory_limit)
 
     @cached_property
     def coordinates(self):
-        """Points whose Euclidean distances are the metric's, or come close; shape (n_pixels, n_dimensions)."""
+        """Points whose Euclidean distances equal or approximate the metric's; shape (n_pixels, n_dimensions)."""
         if self._metric.embed is None:
-            return landmark_coordinates(self._rows, self._metric.between, self.n_bands)
+            return landmark_coordinates(self._rows, self._metric.pairwise, self.n_bands)
         return self._metric.embed(self.seds, self._options)
 
     @cached_property
@@ -84,10 +84,10 @@ class PixelDistances:
         return self._metric.rows(self.seds, self._options) if self._metric.rows else self.coordinates
 
     def blocks(self):
-        """Yield (slice, distances of its pixels to all, shape (n, n_pixels)), block by block."""
+        """Yield blocks of rows of the distance matrix: (slice of pixels, distances to all, shape (n, n_pixels))."""
         for top in range(0, len(self), BLOCK):
             here = slice(top, min(top + BLOCK, len(self)))
-            distances = self._metric.between(self._rows[here], self._rows)
+            distances = self._metric.pairwise(self._rows[here], self._rows)
             distances[np.arange(here.stop - top), np.arange(top, here.stop)] = 0
             yield here, distances
 
@@ -98,8 +98,8 @@ class PixelDistances:
         for top in starts:
             for left in starts[top // BLOCK :]:
                 here, there = slice(top, top + BLOCK), slice(left, left + BLOCK)
-                block = self._metric.between(self._rows[here], self._rows[there])
-                if top == left:  # its two halves may differ by rounding
+                block = self._metric.pairwise(self._rows[here], self._rows[there])
+                if top == left:  # exactly symmetric in spite of rounding
                     block = np.triu(block, 1)
                     block += block.T
                 distances[here, there] = block
@@ -107,7 +107,7 @@ class PixelDistances:
         return distances
 
     def condensed(self):
-        """Distances between all pairs once, row by row above the diagonal, as scipy.cluster.hierarchy takes them."""
+        """Distance matrix in the condensed form of scipy.cluster.hierarchy: its upper triangle, row by row."""
         n_pixels = len(self)
         distances, end = np.empty(n_pixels * (n_pixels - 1) // 2), 0
         for here, block in self.blocks():
@@ -122,16 +122,16 @@ class PixelDistances:
         Parameters
         ----------
         n_neighbours : int
-            The pixel itself counts as one. At most the number of pixels is given.
+            Includes the pixel itself. At most the number of pixels is returned.
 
         Returns
         -------
         distances : ndarray of shape (n_pixels, n_neighbours)
-            Rising from 0, that of the pixel itself.
+            In increasing order from 0, that of the pixel itself.
         indices : int ndarray of shape (n_pixels, n_neighbours)
         """
         k = min(n_neighbours, len(self))
-        searchable = self._metric.mirrored or self._metric.between is euclidean_between
+        searchable = self._metric.sign_invariant or self._metric.pairwise is euclidean_distances
         near = self._search if searchable and len(self) > BRUTE_SEARCH else self._nearest_of_all
         distances, indices = near(k)
         distances[indices == np.arange(len(self))[:, None]] = -1  # itself first, also among identical pixels
@@ -140,7 +140,7 @@ class PixelDistances:
         return np.maximum(distances, 0), indices
 
     def _nearest_of_all(self, k):
-        """Read the neighbours off the distances to all pixels."""
+        """Nearest neighbours from the distances to all pixels."""
         distances, indices = np.empty((len(self), k)), np.empty((len(self), k), dtype=np.intp)
         for here, block in self.blocks():
             indices[here] = np.argpartition(block, k - 1, axis=1)[:, :k]
@@ -148,11 +148,11 @@ class PixelDistances:
         return distances, indices
 
     def _search(self, k):
-        """Let scikit-learn search, in single precision where pixels are many; distances are worked out in double."""
-        from sklearn.neighbors import NearestNeighbors  # loaded late, as by `fit_kmeans`
+        """Nearest neighbours by scikit-learn, in single precision for many pixels; distances in double precision."""
+        from sklearn.neighbors import NearestNeighbors  # imported here for the reason given in `fit_kmeans`
 
         rows = self._rows
-        points = np.concatenate([rows, -rows]) if self._metric.mirrored else rows - rows.mean(axis=0)
+        points = np.concatenate([rows, -rows]) if self._metric.sign_invariant else rows - rows.mean(axis=0)
         fast = points.astype(np.float32 if self.too_large else np.float64, copy=False)
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(fast)
         indices = search.kneighbors(fast[: len(self)], return_distance=False)
@@ -161,31 +161,31 @@ class PixelDistances:
             here = slice(top, top + BLOCK)
             difference = points[here.start : here.start + len(indices[here]), None] - points[indices[here]]
             distances[here] = np.linalg.norm(difference, axis=2)
-        if self._metric.mirrored:  # from the chord between two directions to the sine of their angle
+        if self._metric.sign_invariant:  # from the chord between two unit vectors to the sine of their angle
             distances *= np.sqrt(np.maximum(1 - distances**2 / 4, 0))
         return distances, indices % len(self)
 
 
-def landmark_coordinates(rows, between, n_dimensions):
-    """Points whose distances come close to those of a metric that has no embedding.
+def landmark_coordinates(rows, pairwise, n_dimensions):
+    """Approximate embedding of a metric, by landmark multidimensional scaling (de Silva & Tenenbaum 2004).
 
-    Landmark multidimensional scaling (de Silva & Tenenbaum 2004): pixels spread evenly over the sample are placed by
-    their distances to each other, and every pixel by its distances to these.
+    Landmark pixels, spread evenly over the sample, are embedded by their distances to each other, and every pixel by
+    its distances to the landmarks.
 
     Parameters
     ----------
     rows : ndarray of shape (n_pixels, ...)
     between : callable
-        Of the metric.
+        `Metric.pairwise` of the metric.
     n_dimensions : int
-        The most that are wanted.
+        Largest number of dimensions.
 
     Returns
     -------
     ndarray of shape (n_pixels, at most n_dimensions)
     """
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(LANDMARKS, len(rows))).astype(int))
-    to_landmarks = between(rows, rows[chosen]) ** 2
+    to_landmarks = pairwise(rows, rows[chosen]) ** 2
     among = to_landmarks[chosen]
     average = among.mean(axis=0)
     centred = -0.5 * (among - average - average[:, None] + average.mean())

@@ -1,4 +1,4 @@
-"""The cutout of a galaxy and the SEDs of its selected pixels: what all parts of the pipeline pass on to each other."""
+"""The cutout of a galaxy and the SEDs of its selected pixels: the data structures of the whole pipeline."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,16 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import gaussian_filter, gaussian_laplace
 
 from helper_functions.filters import band_edges
-from helper_functions.noise import correlated_area
-from helper_functions.psf import PIXEL, PSF_FWHM, in_pixels
+from helper_functions.noise import correlation_area
+from helper_functions.psf import PIXEL, PSF_FWHM, arcsec_to_pixels
 from helper_functions.registration.shifts import Registration
 from helper_functions.registry import choose
 from helper_functions.sky_noise import SkyNoise, photon_note
 
-# Arcsec, standard deviations of Gaussians: of derivatives, which raise noise, less than that of the PSF, 0.06; and of
-# its wings, of which most lies between 0.2 and 0.6.
+# Arcsec, standard deviations of Gaussians: smoothing of the derivatives, which amplify noise, by less than the PSF,
+# 0.06; and the wings of the PSF, most of whose light is between 0.2 and 0.6.
 SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS = 0.024, 0.04, 0.32
-MIN_COMPLETE = 0.9  # share of the pixels that must have data in every band used for clustering
+MIN_COMPLETE = 0.9  # fraction of the pixels that must have data in every band used for clustering
 
 
 class Cutout(NamedTuple):
@@ -32,13 +32,13 @@ class Cutout(NamedTuple):
     segmap: np.ndarray  # (ny, nx), id of the source in each pixel
     members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
     wcs: WCS  # celestial, of the cutout
-    noise: SkyNoise | None = None  # as measured in the sky; None where it was not looked for
-    registration: Registration | None = None  # of the images before they were aligned; None: not measured, nor aligned
-    notes: tuple = ()  # sentences on what is to be known of the cutout
+    noise: SkyNoise | None = None  # as measured in the sky; None where not measured
+    registration: Registration | None = None  # of the images before alignment; None: neither measured nor aligned
+    notes: tuple = ()  # caveats for a user, sentences
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     psf: np.ndarray | None = None  # (size, size), of sum 1, on the cutout's pixels; None: the model of that FWHM
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
-    electrons: np.ndarray | None = None  # (n_bands,), per 10 nJy; NaN not known, inf: photon noise is in the weights
+    electrons: np.ndarray | None = None  # (n_bands,), per 10 nJy; NaN: unknown, inf: weights include photon noise
 
     @property
     def pixel(self):
@@ -47,7 +47,7 @@ class Cutout(NamedTuple):
 
     @property
     def photon_note(self):
-        """A sentence on photon noise that errors do not hold, "" where there is none to be said."""
+        """A sentence on source photon noise that is missing in the errors, "" where none is missing."""
         if self.noise is None:
             return ""
         wanted = np.isfinite(self.sci[:, in_segments(self)]).any(axis=1)
@@ -72,10 +72,10 @@ class PixelSEDs(NamedTuple):
     pixel: float = PIXEL  # arcsec, side
     psf_fwhm: float = PSF_FWHM  # arcsec
     psf: np.ndarray | None = None  # (size, size), of sum 1; None: the model of that FWHM
-    changes: np.ndarray | None = None  # (n_pixels, 6), of brightness, see `changes_of_light`; None: unknown
+    derivatives: np.ndarray | None = None  # (n_pixels, 6), see `brightness_derivatives`; None: unknown
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
     registration_error: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns; None: not measured
-    background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, the same in all pixels; None: unknown
+    background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, common to all pixels; None: unknown
 
     @property
     def positions(self):
@@ -84,8 +84,8 @@ class PixelSEDs(NamedTuple):
 
     @property
     def noise_area(self):
-        """Pixels over which noise is correlated, (n_bands,), NaN where not measured; None where it is for no band."""
-        return None if self.correlation is None else correlated_area(self.correlation, self.pixel)
+        """Correlation area of the noise in pixels, (n_bands,), NaN where not measured; None: measured in no band."""
+        return None if self.correlation is None else correlation_area(self.correlation, self.pixel)
 
     @property
     def edges(self):
@@ -93,7 +93,7 @@ class PixelSEDs(NamedTuple):
         return band_edges(self.bands)
 
     def only(self, pixels=slice(None), bands=slice(None)):
-        """The same for some of the pixels and bands, in a new object; both as they select elements of an array."""
+        """A new object for some of the pixels and bands; both are array indices."""
         return self._replace(
             flux=self.flux[pixels][:, bands],
             error=self.error[pixels][:, bands],
@@ -101,7 +101,7 @@ class PixelSEDs(NamedTuple):
             wavelengths=self.wavelengths[bands],
             rows=self.rows[pixels],
             cols=self.cols[pixels],
-            changes=None if self.changes is None else self.changes[pixels],
+            derivatives=None if self.derivatives is None else self.derivatives[pixels],
             **{name: values[bands] for name in PER_BAND if (values := getattr(self, name)) is not None},
         )
 
@@ -125,12 +125,12 @@ def median_snr(cutout):
 
 
 def in_segments(cutout):
-    """Pixels of the galaxy's segment, and of the neighbours taken in; bool, shape (ny, nx)."""
+    """Pixels of the segments of the galaxy and of its included neighbours; bool, shape (ny, nx)."""
     return np.isin(cutout.segmap, cutout.members)
 
 
 def select_pixels(cutout, snr, snr_thresh, snr_bands=None):
-    """Pixels to cluster: in the segments, with a median SNR above the threshold, and enough in chosen bands.
+    """Select the pixels to cluster: in the segments, and above thresholds in median SNR and in SNR of single bands.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def select_pixels(cutout, snr, snr_thresh, snr_bands=None):
     snr_thresh : float
         Value that the median SNR must exceed.
     snr_bands : dict or None
-        Band -> value that the SNR in it must exceed; a pixel without data in it is left out.
+        Band -> value that the SNR in it must exceed; pixels without data in it are excluded.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def select_pixels(cutout, snr, snr_thresh, snr_bands=None):
 
 
 def no_pixels(cutout, snr, snr_thresh, snr_bands=None):
-    """The `NoPixels` of a galaxy in which no pixel exceeds the threshold, with the numbers."""
+    """The exception for a galaxy in which no pixel exceeds the threshold, with the numbers."""
     segments = in_segments(cutout)
     known = snr[segments & np.isfinite(snr)]
     highest = f"the highest has {known.max():.2f}" if known.size else "none of them has data"
@@ -169,7 +169,7 @@ def no_pixels(cutout, snr, snr_thresh, snr_bands=None):
 
 
 def extract_seds(cutout, mask):
-    """SEDs of the pixels in `mask`, by row and column, in the bands that have data in at least one of them."""
+    """SEDs of the pixels in `mask`, in row-major order, in the bands that have data in at least one of them."""
     rows, cols = np.nonzero(mask)
     flux = cutout.sci[:, rows, cols].T.astype(float)
     error = cutout.err[:, rows, cols].T.astype(float)
@@ -185,38 +185,38 @@ def extract_seds(cutout, mask):
         pixel=cutout.pixel,
         psf_fwhm=cutout.psf_fwhm,
         psf=cutout.psf,
-        changes=changes_of_light(cutout, mask)[rows, cols],
+        derivatives=brightness_derivatives(cutout, mask)[rows, cols],
         correlation=None if cutout.noise is None else cutout.noise.correlation[present],
-        registration_error=None if cutout.registration is None else cutout.registration.left[present],
+        registration_error=None if cutout.registration is None else cutout.registration.residual_error[present],
         background_error=None if cutout.noise is None else np.nan_to_num(cutout.noise.background_err[present]),
     )
 
 
-def changes_of_light(cutout, mask):
-    """What a galaxy's brightness changes by if its image is moved, or if its PSF is another one.
+def brightness_derivatives(cutout, mask):
+    """Derivatives of a galaxy's brightness with respect to a shift of the image and to changes of its PSF.
 
-    To first order, an image that is moved by s along an axis changes by -s times its slope. A PSF of which the variance
-    is larger by d in a direction changes the image by d/2 times its Laplacian. If it has a share w more of its light in
-    its wings, the image changes by w times the difference of the image smoothed by the wings and itself; and if wings
-    are brighter on one side, by the slope of the smoothed image.
+    To first order, a shift by s along an axis changes an image by -s times its slope. A PSF with a variance larger by d
+    in each direction changes it by d/2 times its Laplacian. A PSF with an additional fraction w of its light in the
+    wings changes it by w times the difference between the image smoothed by the wings and the image itself; and
+    asymmetric wings change it by the slope of the smoothed image.
 
     Parameters
     ----------
     cutout : Cutout
     mask : bool ndarray of shape (ny, nx)
-        The selected pixels, see `brightness_of_light`.
+        The selected pixels, see `brightness_image`.
 
     Returns
     -------
     ndarray of shape (ny, nx, 6)
-        Slope along rows and along columns, per pixel; Laplacian, per (0.04 arcsec)^2, whatever the pixels; smoothed by
-        the wings less itself; and slopes of that smoothed by the wings, per pixel.
+        Slopes along rows and along columns, per pixel; Laplacian, per (0.04 arcsec)^2 for any pixel scale; image
+        smoothed by the wings less the image; and slopes of the image smoothed by the wings, per pixel.
     """
-    brightness = brightness_of_light(cutout, mask)
+    brightness = brightness_image(cutout, mask)
     for_slope, for_laplacian, wings = (
-        in_pixels(each, cutout.pixel) for each in (SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS)
+        arcsec_to_pixels(each, cutout.pixel) for each in (SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS)
     )
-    laplacian = gaussian_laplace(brightness, for_laplacian, mode="nearest") * in_pixels(PIXEL, cutout.pixel) ** 2
+    laplacian = gaussian_laplace(brightness, for_laplacian, mode="nearest") * arcsec_to_pixels(PIXEL, cutout.pixel) ** 2
     slopes, of_wings = (
         [gaussian_filter(brightness, smoothing, order, mode="nearest") for order in ((1, 0), (0, 1))]
         for smoothing in (for_slope, wings)
@@ -226,14 +226,14 @@ def changes_of_light(cutout, mask):
     )
 
 
-def brightness_of_light(cutout, mask):
-    """Brightness of each pixel: that of the galaxy's mean SED where it is scaled to fit the pixel best.
+def brightness_image(cutout, mask):
+    """Brightness of each pixel: best-fit amplitude of the galaxy's mean SED.
 
     Parameters
     ----------
     cutout : Cutout
     mask : bool ndarray of shape (ny, nx)
-        The selected pixels, which give the mean SED, and have a mean brightness of about 1.
+        The selected pixels, which define the mean SED, and have a mean brightness of about 1.
 
     Returns
     -------
@@ -250,25 +250,25 @@ def brightness_of_light(cutout, mask):
 
 
 def fill_image(shape, seds, values, elsewhere):
-    """Image of that shape with a value for each pixel of `seds`, and `elsewhere` where there is none."""
+    """Image of the given shape with the values of the pixels of `seds`, and `elsewhere` in all other pixels."""
     image = np.full(shape, elsewhere, dtype=np.asarray(values).dtype)
     image[seds.rows, seds.cols] = values
     return image
 
 
-def complete_block(flux, min_complete=MIN_COMPLETE):
+def select_complete(flux, min_complete=MIN_COMPLETE):
     """Choose bands, then pixels, such that every SED has data in every band.
 
-    A band that does not cover part of the galaxy is better left out than all pixels there; a single pixel without data
-    is better left out than a band. So the band with the least data is left out, one after the other, until at least
-    `min_complete` of the pixels have data in all the others.
+    Dropping a band that does not cover part of the galaxy is better than dropping all pixels there; dropping a single
+    pixel without data is better than dropping a band. So the bands with the least data are dropped, one by one, until
+    at least `min_complete` of the pixels have data in all the others.
 
     Parameters
     ----------
     flux : ndarray of shape (n_pixels, n_bands)
         NaN marks missing data.
     min_complete : float
-        Share of the pixels, 0 to 1.
+        Fraction of the pixels, 0 to 1.
 
     Returns
     -------

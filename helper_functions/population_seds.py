@@ -1,42 +1,42 @@
-"""SEDs and light of the populations that pixels are blends of, for a method that takes the blends apart."""
+"""SEDs, light distributions and errors of the populations, for a method that models pixels as blends of them."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
 
-from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_to, shared_error
+from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_factor, shared_error
 from helper_functions.methods.fit_blends import CALIBRATION
 from helper_functions.noise import draw_noise
-from helper_functions.psf import blended_light
+from helper_functions.psf import contamination_matrix
 
-REDRAWS = 20  # galaxies simulated from what was found, which give an error to 16%
-# As in `composite_seds`: what the method leaves of the blending. With it, two thirds of the fluxes of populations lie
-# within their errors of the truth (simulated galaxies, seeds 52000 to 52011).
+REDRAWS = 20  # parametric bootstrap samples, which give an error to 16%
+# Contamination that remains after unmixing, defined as in `composite_seds`. With it, two thirds of the fluxes of
+# populations are within their errors of the truth (simulated galaxies, seeds 52000 to 52011).
 BLENDING = 1.0
 
 
 class PopulationSEDs(NamedTuple):
-    """The populations of one run, in rows, in the order of the clusters that they dominate; 10 nJy per pixel."""
+    """Population SEDs of one run, in the order of the clusters that they dominate, 10 nJy per pixel."""
 
-    flux: np.ndarray  # (n_clusters, n_bands), as bright as the mean of what the population gives its own cluster
-    error: np.ndarray  # (n_clusters, n_bands), of noise, of what pixels are made of, and of blending
-    noise: np.ndarray  # (n_clusters, n_bands), the part that is not of blending
-    shared: np.ndarray  # (n_clusters, n_bands), the part of `error` that bands share, see `shared_error`
-    systematic: np.ndarray  # (n_clusters, n_bands), of zero points: not in `error`
-    total: np.ndarray  # (n_clusters, n_bands), all light of the population, 10 nJy
+    flux: np.ndarray  # (n_clusters, n_bands), mean over the population's own cluster
+    error: np.ndarray  # (n_clusters, n_bands), from noise, unmixing and contamination
+    noise: np.ndarray  # (n_clusters, n_bands), the same without contamination
+    shared: np.ndarray  # (n_clusters, n_bands), the part of `error` correlated between bands, see `shared_error`
+    systematic: np.ndarray  # (n_clusters, n_bands), zero point error, not included in `error`
+    total: np.ndarray  # (n_clusters, n_bands), total flux of the population, 10 nJy
     total_error: np.ndarray  # (n_clusters, n_bands)
-    light: np.ndarray  # (n_pixels, n_clusters), brightness in units of `flux`; 0 in pixels of no cluster
-    n_pixels: np.ndarray  # (n_clusters,), that the population dominates
+    light: np.ndarray  # (n_pixels, n_clusters), amplitude of each population in units of `flux`; 0 where unassigned
+    n_pixels: np.ndarray  # (n_clusters,), pixels that the population dominates
 
 
 def population_seds(seds, clustering, refit, seed=0):
-    """SEDs, light and errors of the populations behind the clusters.
+    """SEDs, light and errors of the populations of the clusters.
 
-    The errors come from galaxies that are simulated from what was found, with the noise, its correlation and the
-    calibration drawn anew, and are taken apart again: so they hold what is not known of the blends. What simulated
-    galaxies cannot tell, as they are made from SEDs that explain the pixels already, is how much of the light that the
-    PSF brings from other populations is left in an SED: see `blending_error`.
+    The errors are from a parametric bootstrap: the fitted model, with new realisations of the correlated noise and of
+    the calibration, is fitted again, so that they include the uncertainty of the unmixing. The bootstrap cannot show
+    how much light of other populations, scattered by the PSF, contaminates an SED, as its SEDs fit the pixels by
+    construction: that is added by `blending_error`.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def population_seds(seds, clustering, refit, seed=0):
     Returns
     -------
     PopulationSEDs or None
-        None where the method knows no populations, or there is no cluster.
+        None for a method without populations, or where there is no cluster.
     """
     found, n_clusters = clustering.populations, clustering.n_clusters
     if found is None or not n_clusters:
         return None
     block = seds.only(clustering.complete, clustering.bands_used)
-    spectra, light = in_all_pixels_and_bands(seds, clustering)
+    spectra, light = extend_to_all_data(seds, clustering)
     light[clustering.labels < 1] = 0
     spectra, light = spectra[:n_clusters], light[:, :n_clusters]
     size = np.array([max(light[clustering.labels == k + 1, k].mean(), 1e-12) for k in range(n_clusters)])
@@ -74,12 +74,12 @@ def population_seds(seds, clustering, refit, seed=0):
     noise, total_noise = np.full((2, *flux.shape), np.nan)
     changes = np.zeros((n_clusters, REDRAWS, len(used)))
     for k in range(n_clusters):
-        scaled = np.array([each[k] * scale_to(each[k], flux[k, used], typical_error) for each in drawn])
+        scaled = np.array([each[k] * scale_factor(each[k], flux[k, used], typical_error) for each in drawn])
         changes[k][:, used] = (scaled - scaled.mean(axis=0)) / np.sqrt(REDRAWS - 1)
         noise[k, used] = scaled.std(axis=0, ddof=1)
         total_noise[k, used] = np.std([each[k] for each in totals], axis=0, ddof=1)
-    noise, total_noise = (other_bands(each, seds, light) for each in (noise, total_noise))
-    blending = blending_error(flux, blended_light(seds, clustering.labels), BLENDING)
+    noise, total_noise = (fill_unused_bands(each, seds, light) for each in (noise, total_noise))
+    blending = blending_error(flux, contamination_matrix(seds, clustering.labels), BLENDING)
     changes = np.concatenate([blending, changes], axis=1)
     blending = np.sqrt(np.sum(blending**2, axis=1))
     error = np.hypot(noise, blending)
@@ -100,16 +100,16 @@ def population_seds(seds, clustering, refit, seed=0):
     )
 
 
-def in_all_pixels_and_bands(seds, clustering):
-    """SEDs in the bands that were not used for clustering, and light of the pixels that lack a band.
+def extend_to_all_data(seds, clustering):
+    """Extend SEDs to the bands not used for clustering, and the light to pixels that lack a band.
 
-    With the light known, an SED in another band is the one that fits its pixels best; with the SEDs known, the light of
-    a pixel is the one, not negative, that fits the bands it has.
+    With the light fixed, the SEDs in another band follow from a least-squares fit to its pixels; with the SEDs fixed,
+    the light of a pixel is the non-negative least-squares fit to the bands it has.
 
     Returns
     -------
     spectra : ndarray of shape (n_populations, n_bands)
-        NaN in bands that too few pixels have.
+        NaN in bands with too few pixels.
     light : ndarray of shape (n_pixels, n_populations)
     """
     found, used = clustering.populations, clustering.bands_used
@@ -131,8 +131,8 @@ def in_all_pixels_and_bands(seds, clustering):
     return spectra, light
 
 
-def other_bands(error, seds, light):
-    """Errors with those of bands that were not used filled in: of a fit with the light known, noise independent."""
+def fill_unused_bands(error, seds, light):
+    """Fill in the errors in bands that were not used: those of the least-squares fit with the light fixed."""
     for band in np.flatnonzero(np.isnan(error).all(axis=0)):
         has = np.isfinite(seds.flux[:, band])
         curvature = (light[has] / seds.error[has, band, None]).T @ (light[has] / seds.error[has, band, None])
@@ -141,20 +141,20 @@ def other_bands(error, seds, light):
 
 
 def flux_budget(seds, clustering, populations):
-    """Where the flux of the selected pixels goes, in each band.
+    """Flux budget of the selected pixels in each band.
 
     Parameters
     ----------
     seds : PixelSEDs
     clustering : Clustering
     populations : PopulationSEDs or None
-        None: what clusters hold is all that their pixels have.
+        None: the flux of clusters is the summed flux of their pixels.
 
     Returns
     -------
     dict
-        Arrays of shape (n_bands,), 10 nJy: `selected`, the sum over all pixels; `clusters`, of all populations, or of
-        the pixels in clusters; `unassigned`, of the pixels in none; and `residual`, what is left.
+        Arrays of shape (n_bands,), 10 nJy: `selected`, the sum over all pixels; `clusters`, over all populations, or
+        over the pixels in clusters; `unassigned`, over pixels in no cluster; and `residual`, the remainder.
     """
     member = clustering.labels > 0
     selected, unassigned = (np.nansum(seds.flux[which], axis=0) for which in (np.ones_like(member), ~member))

@@ -1,32 +1,32 @@
-"""The PSF that all images are matched to, F444W's, and how it blends the light of neighbouring regions."""
+"""The PSF that all images are matched to, that of F444W, and the blending of neighbouring regions by it."""
 
 import numpy as np
-from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import map_coordinates
+from scipy.signal import fftconvolve
 
-PIXEL = 0.04  # arcsec, of the survey
-# A Gaussian core and Moffat wings, which together enclose 0.55, 0.85 and 0.91 of the light within 0.1, 0.3 and 0.5
-# arcsec, as F444W does to a few percent.
+PIXEL = 0.04  # arcsec, pixel scale of the survey
+# Model: a Gaussian core and Moffat wings, with encircled energies of 0.55, 0.85 and 0.91 within 0.1, 0.3 and 0.5
+# arcsec, those of F444W to a few percent.
 PSF_FWHM, CORE_SHARE = 0.14, 0.65
 WINGS_FWHM, WINGS_INDEX = 0.25, 1.6
 PSF_REACH = 1.5  # arcsec
-FINE = 10  # parts that sides of pixels are divided into, to see how wide a PSF of a few pixels is
-CENTRED = 0.1  # pixels off the middle of one: nearer ones are in it, so that a PSF that is centred stays as it is
-SAME_PIXEL = 1e-3  # relative difference of pixel scales that is rounding in headers
-MARGIN = 2  # pixels without light around an image that is interpolated: splines end there
-NEAR = 5  # pixels around the brightest ones that splines between these know of
+OVERSAMPLING = 10  # subpixels per pixel along each axis, to measure the width of a PSF of a few pixels
+CENTRE_TOLERANCE = 0.1  # pixels: a centroid this close to a pixel's centre is set to it, so that a centred PSF is kept
+SAME_PIXEL = 1e-3  # relative difference of pixel scales due to rounding in headers
+MARGIN = 2  # pixels of zeros around an image that is interpolated, as boundary of the splines
+NEAR = 5  # pixels around the core that are kept for the interpolation of the core
 
 
-def in_pixels(arcsec, pixel):
-    """A length on the sky in pixels of this size, both in arcsec.
+def arcsec_to_pixels(arcsec, pixel):
+    """Convert arcsec to pixels, for a pixel scale in arcsec.
 
-    To four digits: pixels that are the same but for the rounding of headers give exactly the same.
+    The scale is rounded to two decimals in pixels per arcsec, so that rounding in headers does not change results.
     """
     return arcsec * round(1 / pixel, 2)
 
 
 def make_psf(width=1.0, pixel=PIXEL):
-    """PSF like that of F444W on pixels of this size in arcsec, sum 1; all its widths are multiplied by `width`."""
+    """Model PSF of F444W at this pixel scale in arcsec, sum 1; all its widths are multiplied by `width`."""
     half = round(PSF_REACH / pixel)
     y, x = np.mgrid[-half : half + 1, -half : half + 1] * pixel / width
     core = np.exp(-4 * np.log(2) * (x**2 + y**2) / PSF_FWHM**2)
@@ -35,31 +35,31 @@ def make_psf(width=1.0, pixel=PIXEL):
     return CORE_SHARE * core / core.sum() + (1 - CORE_SHARE) * wings / wings.sum()
 
 
-def psf_pixels(pixel, fwhm=PSF_FWHM):
-    """Area of the PSF in pixels of this size, both in arcsec: a circle with the diameter of its FWHM."""
+def psf_area_pixels(pixel, fwhm=PSF_FWHM):
+    """Area in pixels of a circle with the FWHM of the PSF as diameter; pixel scale and FWHM in arcsec."""
     return np.pi / 4 * (fwhm / pixel) ** 2
 
 
-def on_pixels(image, side, pixel):
-    """An image of a PSF as the PSF on pixels of another size: about its core, with an odd number of pixels, sum 1.
+def resample_psf(image, side, pixel):
+    """Recentre the image of a PSF and resample it to another pixel scale; odd number of pixels, sum 1.
 
-    Smaller pixels are interpolated; larger ones get the light that falls onto them.
+    Smaller pixels are interpolated; larger ones integrate the light that falls onto them.
 
     Parameters
     ----------
     image : ndarray of shape (ny, nx)
-        Any units, with its core anywhere.
+        Any units, centred anywhere.
     side, pixel : float
-        Arcsec, of its pixels and of those that are wanted.
+        Arcsec, old and new pixel scale.
 
     Returns
     -------
     ndarray of shape (size, size)
-        As far as there is an image, but not beyond the reach that the model has, scaled to the FWHM.
+        To the edge of the image, but at most to the radius PSF_REACH of the model, scaled by the FWHM.
     """
     core = np.maximum(image - image.max() / 2, 0)
     centre = np.array([np.sum(core * place) for place in np.indices(image.shape)]) / core.sum()
-    centre = np.where(np.abs(centre - np.round(centre)) < CENTRED, np.round(centre), centre)
+    centre = np.where(np.abs(centre - np.round(centre)) < CENTRE_TOLERANCE, np.round(centre), centre)
     step = 1.0 if abs(side / pixel - 1) < SAME_PIXEL else pixel / side
     reach = PSF_REACH * measure_fwhm(image, side) / PSF_FWHM / side
     farthest = max(centre.max(), (np.array(image.shape) - 1 - centre).max())
@@ -73,20 +73,20 @@ def on_pixels(image, side, pixel):
 
 
 def measure_fwhm(psf, pixel):
-    """FWHM of a PSF: diameter of a circle with the area where it is brighter than half of its maximum; like `pixel`."""
+    """FWHM of a PSF, in units of `pixel`: diameter of a circle with the area above half of the maximum."""
     bright = np.nonzero(psf > psf.max() / 2)
     around = tuple(slice(max(places.min() - NEAR, 0), places.max() + NEAR + 1) for places in bright)
     fine, _, _ = _finer(psf[around])
-    return 2 * np.sqrt(np.sum(fine > fine.max() / 2) / np.pi) * pixel / FINE
+    return 2 * np.sqrt(np.sum(fine > fine.max() / 2) / np.pi) * pixel / OVERSAMPLING
 
 
 def encircled_energy(psf, pixel, radii):
-    """Share of a PSF's light within circles about its middle.
+    """Encircled energy of a PSF, as a fraction of its total.
 
     Parameters
     ----------
     psf : ndarray of shape (ny, nx)
-        Odd numbers of pixels, the middle of which is that of the PSF.
+        Odd numbers of pixels, centred on the central pixel.
     pixel : float
         Arcsec, side.
     radii : sequence of float
@@ -102,62 +102,54 @@ def encircled_energy(psf, pixel, radii):
 
 
 def _finer(psf):
-    """A PSF on pixels that are smaller by FINE, and where their rows and columns lie in its own."""
-    y, x = ((np.arange(-MARGIN * FINE, (size + MARGIN) * FINE) + 0.5) / FINE - 0.5 for size in psf.shape)
+    """A PSF interpolated to pixels smaller by OVERSAMPLING, and their rows and columns in its own pixels."""
+    y, x = (
+        (np.arange(-MARGIN * OVERSAMPLING, (size + MARGIN) * OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
+        for size in psf.shape
+    )
     return _interpolated(psf, y, x), y, x
 
 
 def _interpolated(image, y, x):
-    """An image at these rows and columns, by cubic splines; 0 beyond its edges."""
+    """Image interpolated to these rows and columns by cubic splines; 0 beyond its edges."""
     places = np.meshgrid(y + MARGIN, x + MARGIN, indexing="ij")
     return map_coordinates(np.pad(image.astype(float), MARGIN), places, order=3, mode="constant")
 
 
-def blur(image, psf):
-    """Image seen through a PSF."""
-    # The Fourier transform leaves rounding noise of either sign where there is no light.
-    return np.maximum(convolve(image, psf), 0)
+def convolve_with_psf(image, psf):
+    """Convolve an image without negative pixels with a PSF."""
+    # The Fourier transform leaves rounding errors of either sign where there is no light.
+    return np.maximum(fftconvolve(image, psf, mode="same"), 0)
 
 
-def convolve(image, kernel):
-    """An image convolved with another one, in the size of the first, beyond which there is nothing.
+def contamination_matrix(seds, labels):
+    """Fraction of the light of each cluster that the PSF scatters in from each other cluster.
 
-    This is what `scipy.signal.fftconvolve` does, which takes a third of a second to load.
-    """
-    sizes = list(zip(image.shape, kernel.shape, strict=True))
-    shape = [next_fast_len(ours + theirs - 1, real=True) for ours, theirs in sizes]
-    whole = irfft2(rfft2(image, shape) * rfft2(kernel, shape), shape)
-    return whole[tuple(slice((theirs - 1) // 2, (theirs - 1) // 2 + ours) for ours, theirs in sizes)]
-
-
-def blended_light(seds, labels):
-    """How much light the PSF brings from each cluster into each other one.
-
-    Every pixel's light is taken to come from its own cluster, and is spread by the PSF. As the image is blurred
-    already, this is an upper limit.
+    The observed light of each cluster is convolved with the PSF. As the image is convolved with it already, this is an
+    upper limit.
 
     Parameters
     ----------
     seds : PixelSEDs
     labels : int ndarray of shape (n_pixels,)
-        1..n_clusters; below 1 for none, whose light goes nowhere.
+        1..n_clusters; below 1 for unassigned pixels, whose light is ignored.
 
     Returns
     -------
     ndarray of shape (n_clusters, n_clusters)
-        In row i, the share of each cluster in the light of the pixels of cluster i; NaN for a cluster without light.
+        In row i, the fractions of each cluster in the light of the pixels of cluster i; NaN for clusters without light.
     """
     n_clusters = max(labels.max(initial=0), 0)
     has_data = np.isfinite(seds.flux)
     snr = np.where(has_data, seds.flux / np.where(has_data, seds.error, 1), 0)
     light = np.maximum(snr.sum(axis=1) / np.maximum(has_data.sum(axis=1), 1), 0)  # errors hardly differ among pixels
     rows, cols = seds.rows - seds.rows.min(), seds.cols - seds.cols.min()
-    # A wider PSF on pixels that are wider by as much looks the same.
+    # The model scales with the FWHM: changing the pixel scale by the inverse factor is equivalent.
     psf = make_psf(pixel=seds.pixel * PSF_FWHM / seds.psf_fwhm) if seds.psf is None else seds.psf
     image = np.zeros((n_clusters, rows.max() + 1, cols.max() + 1))
     member = labels > 0
     image[labels[member] - 1, rows[member], cols[member]] = light[member]
-    spread = np.array([blur(each, psf)[rows, cols] for each in image]).reshape(n_clusters, len(labels))
+    spread = np.array([convolve_with_psf(each, psf)[rows, cols] for each in image]).reshape(n_clusters, len(labels))
     arriving = np.array([spread[:, labels == k + 1].sum(axis=1) for k in range(n_clusters)])
     total = arriving.sum(axis=1, keepdims=True) if n_clusters else arriving
     return np.divide(arriving, total, out=np.full(arriving.shape, np.nan), where=total > 0)

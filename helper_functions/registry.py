@@ -5,21 +5,21 @@ import pkgutil
 
 
 def choose(options, name, kind):
-    """Return options[name], or raise ValueError saying which names exist."""
+    """Return options[name], or raise ValueError listing the valid names."""
     if name not in options:
         raise ValueError(f"unknown {kind} {name!r}: choose from {', '.join(options)}")
     return options[name]
 
 
 def gather(package, registry):
-    """Join the dictionaries called `registry` of all modules in a package, so that a new file is a new option.
+    """Merge the dictionaries named `registry` of all modules in a package, so that a new file adds its options.
 
     Parameters
     ----------
     package : str
         Name of the package, such as "helper_functions.methods".
     registry : str
-        Name of the dictionary; modules without it are passed over.
+        Name of the dictionary; modules without it are skipped.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""SED_FEATURES: what an SED says of its stars and gas, measured in the bands at its redshift."""
+"""SED_FEATURES: breaks, slopes, line widths and colours, measured from photometry at a known redshift."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,62 +9,62 @@ from sedpy.observate import Filter
 from helper_functions.filters import load_filter
 from helper_functions.spectrum_model import LINES, Target, infer
 
-DETECTED = 2.0  # errors that a flux or a width must have to count as measured
-IN_BAND = 0.5  # of a band's highest response: what a band must have at a line to hold it
-OUT_OF_BAND = 0.05  # of a band's highest response: what it may have at a line that its flux is to be free of
+DETECTION_SNR = 2.0  # SNR above which a flux or an equivalent width counts as detected
+IN_BAND = 0.5  # response at a line, relative to the maximum, above which a band contains it
+OUT_OF_BAND = 0.05  # response at a line, relative to the maximum, below which a band is free of it
 LYMAN_ALPHA = 1216.0  # Angstrom; bands that reach below it are not used
-SLOPES = np.arange(-8, 8.001, 0.02)  # beta that are tried
+SLOPES = np.arange(-8, 8.001, 0.02)  # grid of beta
 UNCOVERED, ONE_SIDE = "not covered", "no band on one side"
-FAINT, WEAK = f"continuum below {DETECTED:g} sigma", f"below {DETECTED:g} sigma"
+FAINT, WEAK = f"continuum below {DETECTION_SNR:g} sigma", f"below {DETECTION_SNR:g} sigma"
 
 
 class Feature(NamedTuple):
-    """A feature, and how it is measured."""
+    """A spectral feature and its measurement."""
 
-    measure: Callable  # takes the feature and `Photometry`, gives value and error, (n,)
+    measure: Callable  # (Feature, Photometry) -> value and error, (n,)
     unit: str | None
-    meaning: str
-    source: str
-    parts: tuple  # names in TARGETS that it is a ratio of
-    sides: tuple  # rest-frame windows, Angstrom: in each must lie the centre of a band
-    spread: float  # half of the range of 68% of simulated populations: what is known without looking
-    line: str = ""  # of LINES, that a band must hold
-    model_error: float = 0.0  # of the method without noise, where `spectrum_model` does not give it (seeds 500 to 799)
+    meaning: str  # for tables
+    source: str  # reference of the definition
+    parts: tuple  # names in TARGETS of which it is the ratio
+    sides: tuple  # rest-frame windows, Angstrom: each must contain the centre of a band
+    spread: float  # half of the 16-84% range among simulated populations: the prior width
+    line: str = ""  # name in LINES of a line that some band must contain
+    model_error: float = 0.0  # without noise, where `spectrum_model` does not include it (seeds 500 to 799)
 
 
 class Photometry(NamedTuple):
-    """SEDs in bands at rest, and what follows from them for TARGETS."""
+    """SEDs in rest-frame bands, and the posterior of TARGETS given these."""
 
     flux: np.ndarray  # (n, n_bands), f_nu
     error: np.ndarray  # (n, n_bands)
-    curves: list  # (wavelength, response) of each band, at rest
-    edges: np.ndarray  # (n_bands, 2), Angstrom, at rest
-    mean: dict  # name in TARGETS -> (n,)
-    covariance: dict  # pair of these -> (n,)
+    curves: list  # (wavelength, response) of each band, rest frame
+    edges: np.ndarray  # (n_bands, 2), Angstrom, rest frame
+    mean: dict  # name in TARGETS -> posterior mean, (n,)
+    covariance: dict  # pair of names -> posterior covariance, (n,)
 
 
 class Measured(NamedTuple):
-    """A feature of n SEDs; NaN where it is not known."""
+    """A feature of n SEDs; NaN where it cannot be measured."""
 
     value: np.ndarray  # (n,)
     error: np.ndarray  # (n,)
-    flag: np.ndarray  # (n,), str: why it is not known, or what is to be known of it; else empty
+    flag: np.ndarray  # (n,), str: why it cannot be measured, or a caveat; else empty
 
 
 # ---- how features are measured ----------------------------------------------
 
 
-def wholly_within(feature, data):
-    """Whether bands lie within all of a feature's windows taken together, bool, (n_bands,)."""
+def bands_within(feature, data):
+    """Whether each band lies between the first and the last edge of a feature's windows, bool, (n_bands,)."""
     return (data.edges[:, 0] >= feature.sides[0][0]) & (data.edges[:, 1] <= feature.sides[-1][1])
 
 
 def power_law(feature, data):
-    """Slope beta of f_lambda ~ lambda^beta: the least chi2 in fluxes, in bands wholly within the windows.
+    """Slope beta of f_lambda ~ lambda^beta, by a chi2 fit to the fluxes of the bands within the windows.
 
-    Fluxes below zero count like all others, which a fit to logarithms would leave out.
+    Negative fluxes are used like all others, which a fit to log fluxes could not do.
     """
-    inside = wholly_within(feature, data)
+    inside = bands_within(feature, data)
     known = np.isfinite(data.flux) & np.isfinite(data.error) & inside
     inverse = np.where(known, 1 / np.where(known, data.error, 1), 0)
     values = np.where(known, data.flux, 0) * inverse
@@ -75,7 +75,7 @@ def power_law(feature, data):
         models[:, band] = np.trapezoid(np.exp((SLOPES[:, None] + 2) * (at - np.log(1900))) * response, at)
         models[:, band] /= np.trapezoid(response, at)
     match, norm = (values * inverse) @ models.T, inverse**2 @ (models**2).T
-    gain = np.where(match > 0, match, 0) ** 2 / np.where(norm > 0, norm, 1)  # chi2 of no flux less that of the fit
+    gain = np.where(match > 0, match, 0) ** 2 / np.where(norm > 0, norm, 1)  # chi2 of zero flux less that of the fit
     best = np.argmax(gain, axis=1)
     fits = (known.sum(axis=1) > 1) & (best > 0) & (best < len(SLOPES) - 1)
     best = np.clip(best, 1, len(SLOPES) - 2)
@@ -83,15 +83,15 @@ def power_law(feature, data):
     bend = np.where(fits, 2 * middle - low - high, 1)
     step = SLOPES[1] - SLOPES[0]
     value = SLOPES[best] + 0.5 * step * (high - low) / np.where(bend > 0, bend, 1)
-    fits &= (bend > 0) & (middle > DETECTED**2)
-    error = step * np.sqrt(2 / np.where(bend > 0, bend, 1))  # where chi2 is larger by 1
+    fits &= (bend > 0) & (middle > DETECTION_SNR**2)
+    error = step * np.sqrt(2 / np.where(bend > 0, bend, 1))  # delta chi2 = 1
     return np.where(fits, value, np.nan), np.where(fits, error, np.nan)
 
 
 def ratio(feature, data):
-    """Ratio of two targets, and its error to first order; the lower one must be detected."""
+    """Ratio of two targets, and its error to first order; the denominator must be detected."""
     upper, lower = feature.parts
-    detected = data.mean[lower] > DETECTED * np.sqrt(data.covariance[lower, lower])
+    detected = data.mean[lower] > DETECTION_SNR * np.sqrt(data.covariance[lower, lower])
     below = np.where(detected, data.mean[lower], np.nan)
     value = data.mean[upper] / below
     variance = (
@@ -106,7 +106,7 @@ def colour(feature, data):
     """Difference of AB magnitudes of two targets, both of which must be detected."""
     value, error = ratio(feature, data)
     upper = feature.parts[0]
-    value = np.where(data.mean[upper] > DETECTED * np.sqrt(data.covariance[upper, upper]), value, np.nan)
+    value = np.where(data.mean[upper] > DETECTION_SNR * np.sqrt(data.covariance[upper, upper]), value, np.nan)
     return -2.5 * np.log10(value), 2.5 / np.log(10) * error / value
 
 
@@ -114,7 +114,7 @@ def colour(feature, data):
 
 
 def _window(blue, red):
-    """Mean of f_nu over wavelength, as break strengths have it: photons are then counted with weight lambda."""
+    """Target for the mean of f_nu over wavelength, as in definitions of breaks: photons have the weight lambda."""
     wavelength = np.linspace(blue, red, 50)
     edges = [blue - 1e-3, red + 1e-3]
     return Target(np.r_[edges[0], wavelength, edges[1]], np.r_[0, wavelength, 0])
@@ -146,7 +146,7 @@ TARGETS = {
 for _name in MEASURED_LINES:
     TARGETS |= _line(_name)
 
-EXCESS = "excess of the bands that hold the line over the continuum in those that do not; rest frame"
+EXCESS = "excess flux of the bands that contain the line over the continuum of the other bands; rest frame"
 NEAR_BREAK = ((2900, 3680), (3950, 4900))
 
 
@@ -159,7 +159,7 @@ SED_FEATURES = {
     "beta": Feature(
         power_law,
         None,
-        "slope of the UV continuum, f_lambda ~ lambda^beta, in bands within 1268 to 2580 Angstrom",
+        "UV continuum slope, f_lambda ~ lambda^beta, from bands within 1268 to 2580 Angstrom",
         "Calzetti et al. (1994), ApJ 429, 582",
         (),
         ((1268, 1900), (1900, 2580)),
@@ -169,7 +169,7 @@ SED_FEATURES = {
     "balmer_break": Feature(
         ratio,
         None,
-        "f_nu at 4150 to 4250 over that at 3400 to 3600 Angstrom",
+        "Balmer break: mean f_nu at 4150 to 4250 over that at 3400 to 3600 Angstrom",
         "Binggeli et al. (2019), MNRAS 489, 3827; windows as in Wilkins et al. (2024), MNRAS 527, 7965",
         ("4200", "3500"),
         NEAR_BREAK,
@@ -178,7 +178,7 @@ SED_FEATURES = {
     "d4000": Feature(
         ratio,
         None,
-        "f_nu at 4000 to 4100 over that at 3850 to 3950 Angstrom, as the bands on both sides have it",
+        "4000 Angstrom break: mean f_nu at 4000 to 4100 over that at 3850 to 3950 Angstrom, both from the bands there",
         "Balogh et al. (1999), ApJ 527, 54",
         ("4050", "3900"),
         NEAR_BREAK,
@@ -191,8 +191,8 @@ SED_FEATURES = {
     "u_v": Feature(
         colour,
         "mag",
-        "rest-frame colour, AB, filters U and V of Bessell (1990)",
-        "filters: Bessell (1990), PASP 102, 1181; from bands around them as Rudnick et al. (2003), ApJ 599, 847",
+        "rest-frame colour U - V, AB, filters of Bessell (1990)",
+        "filters: Bessell (1990), PASP 102, 1181; interpolated between bands as by Rudnick et al. (2003), ApJ 599, 847",
         ("U", "V"),
         ((2900, 3650), (3650, 4600), (4500, 5500), (5500, 7000)),
         spread=0.6,
@@ -200,8 +200,8 @@ SED_FEATURES = {
     "v_j": Feature(
         colour,
         "mag",
-        "rest-frame colour, AB, filters V of Bessell (1990) and J of 2MASS",
-        "filters: Bessell (1990), PASP 102, 1181; Cohen et al. (2003), AJ 126, 1090; as Rudnick et al. (2003)",
+        "rest-frame colour V - J, AB, filters V of Bessell (1990) and J of 2MASS",
+        "filters: Bessell (1990), PASP 102, 1181; Cohen et al. (2003), AJ 126, 1090; as u_v",
         ("V", "J"),
         ((4500, 5500), (5500, 7000), (10000, 12400), (12400, 16000)),
         spread=0.7,
@@ -210,12 +210,12 @@ SED_FEATURES = {
 
 
 def measure_features(flux, error, bands, redshift):
-    """All features of SEDs.
+    """Measure all features of SEDs.
 
     Parameters
     ----------
     flux, error : ndarray of shape (n, n_bands)
-        Flux densities f_nu in any unit, and all of their errors; NaN where there is no data.
+        Flux densities f_nu in any unit, and their total errors; NaN where there is no data.
     bands : sequence of n_bands str
         In any order.
     redshift : float
@@ -223,7 +223,7 @@ def measure_features(flux, error, bands, redshift):
     Returns
     -------
     dict
-        Name in SED_FEATURES -> Measured; all is NaN, and the flag says so, without a redshift.
+        Name in SED_FEATURES -> Measured; without a redshift all are NaN and flagged.
     """
     flux, error = np.asarray(flux, dtype=float), np.asarray(error, dtype=float)
     n = len(flux)
@@ -249,22 +249,22 @@ def measure_features(flux, error, bands, redshift):
 
 
 def _measured(feature, data):
-    """`Measured` of a feature: NaN where the bands with data do not allow it."""
+    """Measure a feature: NaN where the bands with data do not cover it."""
     held, sides = coverage(feature, data)
     value, error = feature.measure(feature, data)
     error = np.hypot(error, feature.model_error)
     known = held & sides & np.isfinite(value) & np.isfinite(error)
     value, error = np.where(known, value, np.nan), np.where(known, error, np.nan)
-    weak = known & (value < DETECTED * error) & bool(feature.line)
+    weak = known & (value < DETECTION_SNR * error) & bool(feature.line)
     flag = np.select([~held, ~sides, ~known, weak], [UNCOVERED, ONE_SIDE, FAINT, WEAK], "")
     return Measured(value, error, flag)
 
 
 def coverage(feature, data):
-    """Whether some band with data holds a feature's line, and whether others lie where they must; bool, (n,) each."""
+    """Whether some band with data contains a feature's line, and whether each window has a band; bool, (n,) each."""
     known = np.isfinite(data.flux) & np.isfinite(data.error)
     centres = np.array([np.average(w, weights=r) for w, r in data.curves])
-    free = np.ones(len(centres), dtype=bool) if feature.parts else wholly_within(feature, data)
+    free = np.ones(len(centres), dtype=bool) if feature.parts else bands_within(feature, data)
     if feature.line:
         at = np.array(LINES[feature.line].wavelengths)
         strength = [np.interp(at, w, r / r.max(), left=0, right=0) for w, r in data.curves]

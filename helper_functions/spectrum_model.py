@@ -1,14 +1,13 @@
-"""The spectrum behind photometry at a known redshift, as far as the bands know it: a Gaussian process with lines.
+"""Gaussian process model of the spectrum behind photometry at a known redshift, with emission lines and breaks.
 
-A spectrum f_nu is taken for a level m(x) that follows the bands, x the logarithm of rest-frame wavelength, times
+A spectrum f_nu is modelled as a level m(x) interpolated between the bands, x the log of rest-frame wavelength, times
 
     smooth curve(x) + steps at the Balmer limit and at 4000 Angstrom + sum over lines of (width w_l, delta function)
 
-All of these are Gaussian a priori: the smooth curve is a Gaussian process, and widths of lines and heights of steps
-have a wide prior. Fluxes in bands, in rest-frame bands or windows, and of lines are integrals of the spectrum, so that
-the latter follow from the former by linear algebra (Rasmussen & Williams 2006, section 2.2), with errors that grow
-where bands are missing. What is said of a line rests on the bands near it, as far as the curve is smooth; a break may
-be as high as it likes. Synthetic photometry is of detectors that count photons (Bessell & Murphy 2012).
+All terms have Gaussian priors: the smooth curve is a Gaussian process, and equivalent widths of lines and heights of
+steps have wide priors. Fluxes in the bands, in rest-frame bands or windows, and of lines are integrals of the spectrum,
+so that the posterior of the latter given the former is Gaussian, too (Rasmussen & Williams 2006, section 2.2), with
+errors that grow where bands are missing. Synthetic photometry is for photon-counting detectors (Bessell & Murphy 2012).
 """
 
 from typing import NamedTuple
@@ -17,39 +16,39 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
 GRID = np.arange(np.log(1100), np.log(33000), 0.008)  # ln of rest-frame wavelength, Angstrom: 1/6 of a medium band
-EDGES = np.append(GRID, GRID[-1] + 0.008) - 0.004  # of the bins that the points of GRID stand for
-# The model is that with which photometry of simulated populations is most likely, rounded, with what made features less
-# biased there (simulation/feature_recovery.py, seeds 500 to 799, which the evidence does not use).
-# Amplitude and length (of ln wavelength) of the parts of the smooth curve: the shape as a whole, the bends of the
-# continuum, and what absorption lines and weak emission lines do.
-SMOOTH = ((3.0, 1.5), (0.1, 0.2), (0.02, 0.03))
+EDGES = np.append(GRID, GRID[-1] + 0.008) - 0.004  # of the bins centred on GRID
+# The hyperparameters maximise the likelihood of photometry of simulated populations, rounded, and adjusted for a lower
+# bias of the features there (simulation/feature_recovery.py, seeds 500 to 799, which the evidence does not use).
+# Amplitude and length scale (in ln wavelength) of the terms of the smooth curve: overall shape, curvature of the
+# continuum, and absorption lines and weak emission lines.
+GP_COMPONENTS = ((3.0, 1.5), (0.1, 0.2), (0.02, 0.03))
 STEPS = {3700: 0.35, 4000: 0.12}  # Angstrom: standard deviation of the height, relative to the level
 LEVEL_SMOOTHING = 0.45  # of ln wavelength, standard deviation
-BLOCK = 1000  # SEDs that are worked on at once, for the sake of memory
+BLOCK = 1000  # SEDs per block, to limit memory
 
 
 class Line(NamedTuple):
-    """A group of emission lines that are measured as one."""
+    """A group of emission lines with fixed ratios that are measured as one."""
 
     wavelengths: tuple  # Angstrom, in vacuum
-    shares: tuple  # of the flux, relative to each other
-    width: float  # Angstrom, standard deviation of the equivalent width a priori
-    companions: tuple = ()  # (wavelength, flux relative to the group) of lines that are strong where these are
+    shares: tuple  # relative fluxes
+    width: float  # Angstrom, prior standard deviation of the equivalent width
+    companions: tuple = ()  # (wavelength, flux relative to the group) of other lines, at a fixed ratio to the group
 
 
 class Target(NamedTuple):
-    """What is to be known of the spectrum: the mean f_nu through a response, or the flux of a line."""
+    """A quantity to infer from the spectrum: the mean f_nu through a response, or the flux of a line."""
 
     wavelength: np.ndarray  # (n,), Angstrom, at rest
     response: np.ndarray  # (n,), per photon
     with_lines: bool = True
-    line: str = ""  # name of the line whose flux is asked for, f_nu times Angstrom; the response then says where it is
+    line: str = ""  # name of a line to measure, flux as f_nu times Angstrom; the response then gives its position only
 
 
 # Vacuum wavelengths from the NIST Atomic Spectra Database (Kramida et al.) and the Atomic Line List (van Hoof 2018).
 # [OIII] 5008 to 4960 is 2.98 (Storey & Zeippen 2000), [NII] 6585 to 6550 is 3 (Osterbrock & Ferland 2006); [OIII] to
-# H beta, [NII] to H alpha, and companions are as in the simulated populations. Lines that are measured may have any
-# width; the others disturb.
+# H beta, [NII] to H alpha, and companions are as in the simulated populations. Measured lines have wide priors; the
+# others are nuisance parameters.
 LINES = {
     "oii": Line((3727.1, 3729.9), (1, 1), 100),
     "hdelta": Line((4102.9,), (1,), 5),
@@ -71,14 +70,14 @@ LINES = {
 
 
 def responses(curves, with_lines=None):
-    """How mean fluxes f_nu through some curves depend on the spectrum.
+    """Weights with which the spectrum enters mean fluxes f_nu through response curves.
 
     Parameters
     ----------
     curves : sequence of n (wavelength, response)
         Rest-frame wavelength in Angstrom, and response per photon.
     with_lines : sequence of n bool, optional
-        Whether lines count.
+        Whether to include lines.
 
     Returns
     -------
@@ -108,9 +107,9 @@ def line_wavelengths():
 
 
 def prior_covariance(smooth):
-    """Covariance of means of the spectrum without lines, relative to the level, from their weights on GRID."""
+    """Prior covariance of means of the spectrum without lines, relative to the level, from their weights on GRID."""
     separation = (GRID[:, None] - GRID) ** 2
-    kernel = sum(amplitude**2 * np.exp(-separation / (2 * length**2)) for amplitude, length in SMOOTH)
+    kernel = sum(amplitude**2 * np.exp(-separation / (2 * length**2)) for amplitude, length in GP_COMPONENTS)
     covariance = smooth @ kernel @ smooth.T
     for wavelength, height in STEPS.items():
         share = smooth[:, np.log(wavelength) < GRID].sum(axis=1)
@@ -119,14 +118,14 @@ def prior_covariance(smooth):
 
 
 def infer(flux, error, curves, targets):
-    """What photometry says of integrals of the spectrum.
+    """Posterior mean and covariance of integrals of the spectrum, given photometry.
 
     Parameters
     ----------
     flux, error : ndarray of shape (n, n_bands)
         Flux densities f_nu in any unit; NaN where there is no data.
     curves : sequence of n_bands (wavelength, response)
-        Of the bands, at rest.
+        Of the bands, rest frame.
     targets : sequence of n_targets Target
 
     Returns
@@ -157,11 +156,11 @@ def infer(flux, error, curves, targets):
 
 
 def _infer(flux, inverse, near, smooth, lines):
-    """`infer` for some SEDs, from inverse errors, and the prior of bands and targets."""
+    """`infer` for a block of SEDs, from inverse errors and the prior of bands and targets."""
     n_bands = flux.shape[1]
     weight = np.einsum("pb,nb->npb", near, inverse**2)
     total = np.maximum(weight.sum(axis=2), np.finfo(float).tiny)
-    # A level below its error is not known: the error then takes its place.
+    # A level below its own error is replaced by that error.
     level = np.maximum(np.abs((weight * flux[:, None]).sum(axis=2)), np.sqrt((weight * near).sum(axis=2))) / total
     level, line_level = level[:, : len(smooth)], level[:, len(smooth) :]
     ours = np.einsum("il,nl->nil", lines, line_level)

@@ -5,12 +5,12 @@ from sklearn.metrics import adjusted_rand_score
 from distances import METRICS
 from helper_functions.clustering import (
     UNASSIGNED,
-    NoMeaning,
-    by_falling_size,
+    IncompatibleMetric,
     check_run,
     cluster_pixels,
     label_incomplete,
-    renumbered,
+    labels_by_size,
+    relabel,
 )
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import TooFewPixels
@@ -56,8 +56,8 @@ def test_labels_count_from_1_by_falling_size(two_shapes):
     labels = found(two_shapes, method="kmeans", norm="L2").labels
     assert (labels == two_shapes.truth).all()  # 60 pixels of the first shape, 40 of the second
     values = np.array([7, 3, 3, -5, 9, 9, 9])
-    assert renumbered(values, by_falling_size(values)).tolist() == [3, 2, 2, UNASSIGNED, 1, 1, 1]
-    assert by_falling_size(np.array([-1, -1])).tolist() == []
+    assert relabel(values, labels_by_size(values)).tolist() == [3, 2, 2, UNASSIGNED, 1, 1, 1]
+    assert labels_by_size(np.array([-1, -1])).tolist() == []
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -130,7 +130,7 @@ def test_one_band_has_brightness_and_no_shape(method, two_shapes):
     assert 1 <= shapeless.n_clusters <= 2
     if method != "spectral_cross_cor":  # which ignores brightness
         assert cluster_pixels(one, method=method, norm="none", n_clusters=2).n_clusters >= 1
-    with pytest.raises(ValueError, match="100 of 100 SEDs have errors of 0 after the norm"):
+    with pytest.raises(ValueError, match="100 of 100 SEDs have errors of 0 after normalisation"):
         cluster_pixels(one, method="kmeans", norm="L2", metric="noise", n_clusters=2)
 
 
@@ -155,7 +155,7 @@ def test_missing_data_leaves_a_band_or_a_pixel_out_and_labels_every_pixel(two_sh
 
 def test_a_pair_without_meaning_is_refused():
     with pytest.raises(
-        NoMeaning, match=r"spectral_cross_cor has a meaning with metric crosscor only.*use method spectral"
+        IncompatibleMetric, match=r"spectral_cross_cor works with metric crosscor only.*use method spectral"
     ):
         check_run("spectral_cross_cor", "L2", "weightednorm")
     assert check_run("spectral_cross_cor", "L2", None) == ("L2", "crosscor")

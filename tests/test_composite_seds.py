@@ -9,11 +9,11 @@ from helper_functions.composite_seds import (
     composite_flux,
     composite_sed,
     composite_seds,
+    interior_pixels,
     nearest_sed,
     residuals,
     shared_error,
     similarity_summary,
-    surrounded,
 )
 
 SHAPE = np.array([-0.5, 1.0, 2.0, 4.0, 3.0])  # one band is negative, and must stay so
@@ -209,7 +209,7 @@ def test_confident_members():
     """Those whose neighbours are all of their cluster, unless a method knows better."""
     labels = np.repeat([1, 2], [15, 10])
     seds = spread_over(5, np.ones((25, 3)), np.ones((25, 3)))
-    assert np.flatnonzero(surrounded(seds, labels)).tolist() == [6, 7, 8]
+    assert np.flatnonzero(interior_pixels(seds, labels)).tolist() == [6, 7, 8]
     assert composite_seds(seds, labels).n_confident.tolist() == [3, 0]
     known = np.arange(25) > 12
     assert composite_seds(seds, labels, known).n_confident.tolist() == [2, 10]

@@ -70,7 +70,7 @@ def test_matrix_equals_the_loop_over_pairs(metric, random_seds):
     # Pixels on both sides of a block's edge; the loop over all pairs would take half a minute.
     some = [0, 1, 2, 250, 510, 511, 512, 513, 598, 599]
     loop = [[LOOPS[metric](random_seds[i], random_seds[j]) for j in some] for i in some]
-    # 1e-9: nine digits are what the closed form keeps by construction (LOSSY); the loop's zero is up to 1e-8.
+    # 1e-9: the closed form keeps nine digits by construction (CANCELLATION_LIMIT); the loop's zero is up to 1e-8.
     np.testing.assert_allclose(matrix[np.ix_(some, some)], loop, rtol=1e-9, atol=2e-8 * np.max(loop))
 
 
@@ -218,7 +218,7 @@ def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="2 of 2 SEDs have missing values or errors"):
         distances_of(np.ones((2, 4)), "noise", errors=np.full((2, 4), np.nan))
     for metric in ("noise", "polynomial"):
-        with pytest.raises(ValueError, match="2 of 2 SEDs have errors of 0 after the norm"):
+        with pytest.raises(ValueError, match="2 of 2 SEDs have errors of 0 after normalisation"):
             _ = distances_of(np.ones((2, 4)), metric, errors=np.zeros((2, 4))).matrix()
     with pytest.raises(ValueError, match=r"found \(2, 2\) and \(2, 2\) with 4 wavelengths"):
         distances_of(np.ones((2, 2)), "euclidean")

@@ -9,12 +9,12 @@ from helper_functions.number_of_clusters import (
     MAX_CLUSTERS,
     CandidateClusterings,
     Scores,
+    cluster_number_notes,
     highest,
-    notes_on_number,
     score,
     takeuchi,
 )
-from helper_functions.psf import PIXEL, psf_pixels
+from helper_functions.psf import PIXEL, psf_area_pixels
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "spectral", "blended_mixture"])
@@ -133,7 +133,7 @@ def test_a_split_that_noise_decides_is_said_to_be_one(two_shapes):
 
 def notes(sizes=(500, 500), n_asked="auto", k_choice="tic", **chosen):
     scores = {name: Scores(np.zeros(MAX_CLUSTERS), k) for name, k in chosen.items()}
-    return notes_on_number(np.array(sizes), n_asked, k_choice, scores, psf_pixels(PIXEL))
+    return cluster_number_notes(np.array(sizes), n_asked, k_choice, scores, psf_area_pixels(PIXEL))
 
 
 def test_notes_on_the_number_of_clusters():
@@ -145,10 +145,10 @@ def test_notes_on_the_number_of_clusters():
     assert note == "10 clusters are the most that were tried: there may be more"
     (note,) = notes([700, 10, 9, 3], tic=4)  # the PSF covers 9.6 pixels
     assert note == "smaller than the PSF of 10 pixels: clusters 3, 4"
-    (note,) = notes(np.full(3, 4 * psf_pixels(PIXEL)), tic=3)
+    (note,) = notes(np.full(3, 4 * psf_area_pixels(PIXEL)), tic=3)
     assert note == "a cluster holds 4.0 PSFs on average: below 5, most pixels are blended"
     alike = Scores(np.array([0.0, 9, 9.5, 8]), 3, error=np.array([1.0, 1, 0, 2]))
-    (note,) = notes_on_number(np.array([500, 500, 500]), "auto", "tic", {"tic": alike}, psf_pixels(PIXEL))
+    (note,) = cluster_number_notes(np.array([500, 500, 500]), "auto", "tic", {"tic": alike}, psf_area_pixels(PIXEL))
     assert note == "tic cannot tell 2 to 4 clusters apart"
     assert notes([5], tic=1) == []  # one cluster is the galaxy, however small
     assert notes([500], 2, "given") == ["1 of the 2 clusters asked for: the pixels are too alike"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from conftest import distances_of
 
-from distances import METRICS, euclidean_between
+from distances import METRICS, euclidean_distances
 from helper_functions import pixel_distances
 from helper_functions.pixel_distances import landmark_coordinates
 
@@ -52,9 +52,9 @@ def test_identical_pixels_are_their_own_first_neighbours():
 def test_landmarks_place_points_as_far_apart_as_they_are():
     """A metric that is Euclidean in two dimensions is found again, also with fewer landmarks than points."""
     points = np.random.default_rng(4).normal(size=(900, 2))
-    placed = landmark_coordinates(points, euclidean_between, n_dimensions=5)
+    placed = landmark_coordinates(points, euclidean_distances, n_dimensions=5)
     assert placed.shape == (900, 2)
-    np.testing.assert_allclose(euclidean_between(placed, placed), euclidean_between(points, points), atol=1e-6)
+    np.testing.assert_allclose(euclidean_distances(placed, placed), euclidean_distances(points, points), atol=1e-6)
 
 
 def test_some_pixels_in_another_order_are_rows_and_columns_of_the_matrix(random_seds):

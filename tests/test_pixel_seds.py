@@ -5,12 +5,12 @@ from conftest import celestial_wcs, edit, image_path, pixel_seds
 from helper_functions.pixel_seds import (
     Cutout,
     NoPixels,
-    changes_of_light,
-    complete_block,
+    brightness_derivatives,
     extract_seds,
     fill_image,
     median_snr,
     no_pixels,
+    select_complete,
     select_pixels,
 )
 from prepare_images import cut_out, open_survey
@@ -53,21 +53,21 @@ def test_complete_block_by_hand():
     flux = np.ones((10, 3))
     flux[:3, 1] = np.nan  # 30% missing: the band goes
     flux[9, 0] = np.nan  # 10% missing: the pixel goes
-    pixels, bands = complete_block(flux)
+    pixels, bands = select_complete(flux)
     assert bands.tolist() == [True, False, True]
     assert pixels.tolist() == [True] * 9 + [False]
 
 
 def test_only_slices_pixels_and_bands_of_everything():
     flux = np.arange(12.0).reshape(4, 3)
-    noise = {"correlation": np.array([[1, 0], [1, 0.25], [1, 0.5]]), "changes": np.arange(12.0).reshape(4, 3)}
+    noise = {"correlation": np.array([[1, 0], [1, 0.25], [1, 0.5]]), "derivatives": np.arange(12.0).reshape(4, 3)}
     noise |= {"registration_error": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])}
     seds = pixel_seds(flux, flux + 1, **noise, bands=("f115w", "f200w", "f444w"), redshift=2.0)
     some = seds.only([3, 1], [2, 0])
     assert some.flux.tolist() == [[11, 9], [5, 3]]
     assert (some.error == some.flux + 1).all()
     assert (some.bands, some.noise_area.tolist(), some.redshift) == (("f444w", "f115w"), [5, 1], 2.0)
-    assert some.changes.tolist() == [[9, 10, 11], [3, 4, 5]]
+    assert some.derivatives.tolist() == [[9, 10, 11], [3, 4, 5]]
     assert some.registration_error.tolist() == [[5, 6], [1, 2]]
     assert some.positions.tolist() == [[0, 3], [0, 1]]
     assert some.wavelengths.tolist() == seds.wavelengths[[2, 0]].tolist()
@@ -103,7 +103,7 @@ def test_changes_are_those_of_the_sky_whatever_the_pixels(pixel):
     bands, segmap = ("f200w", "f444w"), np.ones(light.shape, dtype=int)
     cutout = Cutout(1, 1.0, bands, np.array([2e4, 4e4]), sci, np.ones_like(sci), segmap, (1,), wcs)
     mask = light > 0.5
-    found = changes_of_light(cutout, mask)
+    found = brightness_derivatives(cutout, mask)
     wide = width**2 + 0.04**2  # after smoothing
     truth = -2 / wide * (width**2 / wide) / light[mask].mean() * 0.04**2
     assert found[half, half, 2] == pytest.approx(truth, rel=0.02)  # of pixels that sample the Gaussian

@@ -447,7 +447,7 @@ def test_nothing_on_the_page_is_cut_off_or_overlaps_whatever_the_runs_are_like(n
     unassigned = np.where(cutout.segmap == 7, -1, 0)
     kinds = run_of(cutout, 12), run_of(cutout, 0, labels=unassigned), run_of(cutout, 1)
     title = "spectral_cross_cor, norm contrast, weightednorm (10 clusters)"
-    judged = ("χ² 123", "unseen bands 12.34σ", "fragments 0.11", "stable 0.50", "brightness 100%")
+    judged = ("χ² 123", "held-out bands 12.34σ", "fragments 0.11", "stable 0.50", "brightness 100%")
     for first in range(3 if n_runs == 1 else 1):
         runs = [kinds[(first + number) % 3] for number in range(n_runs)]
         page = comparison_of(*runs, judged=judged, title=title)

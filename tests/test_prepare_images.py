@@ -119,8 +119,8 @@ def test_neighbours_are_added_and_excluded_by_id(survey_folder):
 def test_a_given_redshift_is_the_galaxy_s_and_chooses_its_neighbours(survey_folder):
     survey = open_survey(survey_folder, IDS)
     z = survey.redshifts[9][1]
-    moved = cut_out(survey, 7, margin=12, include_neighbours=True, redshift=z)
-    assert (moved.redshift, moved.members) == (z, (7, 9))
+    shift_image = cut_out(survey, 7, margin=12, include_neighbours=True, redshift=z)
+    assert (shift_image.redshift, shift_image.members) == (z, (7, 9))
     assert survey.redshifts[7][1] != z
 
 
@@ -376,12 +376,12 @@ def test_missing_folder_and_files_name_the_setting(survey_folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere does not exist: set CATALOGS_FOLDER"):
         open_survey(tmp_path / "nowhere", IDS)
     for name, setting in ((data_paths.SEGMAP, "SEGMAP"), (data_paths.SPS_CATALOG, "SPS_CATALOG")):
-        moved = (survey_folder / name).rename(tmp_path / name)
+        shift_image = (survey_folder / name).rename(tmp_path / name)
         with pytest.raises(
             FileNotFoundError, match=rf"want one file {name}.* found 0 \(none\).* change {setting} in data_paths"
         ):
             open_survey(survey_folder, IDS)
-        moved.rename(survey_folder / name)
+        shift_image.rename(survey_folder / name)
 
 
 def test_two_images_of_one_band_are_named(survey_folder):

@@ -5,19 +5,19 @@ from scipy.special import ndtr
 
 from helper_functions.psf import (
     PSF_FWHM,
-    blended_light,
+    contamination_matrix,
     encircled_energy,
     make_psf,
     measure_fwhm,
-    on_pixels,
-    psf_pixels,
+    psf_area_pixels,
+    resample_psf,
 )
 
 
 def test_area_by_hand():
-    assert psf_pixels(0.04) == pytest.approx(np.pi / 4 * 3.5**2)
-    assert psf_pixels(0.03) == pytest.approx(np.pi / 4 * (14 / 3) ** 2)
-    assert psf_pixels(0.2, fwhm=0.7) == pytest.approx(psf_pixels(0.04))
+    assert psf_area_pixels(0.04) == pytest.approx(np.pi / 4 * 3.5**2)
+    assert psf_area_pixels(0.03) == pytest.approx(np.pi / 4 * (14 / 3) ** 2)
+    assert psf_area_pixels(0.2, fwhm=0.7) == pytest.approx(psf_area_pixels(0.04))
 
 
 @pytest.mark.parametrize("pixel", [0.02, 0.03, 0.06])
@@ -38,10 +38,10 @@ def test_light_is_blended_by_the_psf_of_the_survey():
     rows, cols = np.divmod(np.arange(200), 20)
     labels = np.where(cols < 10, 1, 2)
     seds = pixel_seds(np.ones((200, 3)), np.full((200, 3), 0.1), rows=rows, cols=cols)
-    plain = blended_light(seds, labels)
-    scaled = blended_light(seds._replace(pixel=2 * seds.pixel, psf_fwhm=2 * PSF_FWHM), labels)
+    plain = contamination_matrix(seds, labels)
+    scaled = contamination_matrix(seds._replace(pixel=2 * seds.pixel, psf_fwhm=2 * PSF_FWHM), labels)
     np.testing.assert_allclose(scaled, plain, rtol=1e-12)
-    assert blended_light(seds._replace(psf_fwhm=2 * PSF_FWHM), labels)[0, 1] > 1.5 * plain[0, 1]
+    assert contamination_matrix(seds._replace(psf_fwhm=2 * PSF_FWHM), labels)[0, 1] > 1.5 * plain[0, 1]
 
 
 def halves():
@@ -55,7 +55,7 @@ def test_light_is_blended_by_the_image_of_the_psf():
     seds, labels = halves()
     side, sigma = np.arange(-37, 38), 0.165 / 0.04 / 2.3548
     psf = np.exp(-(side[:, None] ** 2 + side**2) / (2 * sigma**2))
-    found = blended_light(seds._replace(psf=psf / psf.sum(), psf_fwhm=9.0), labels)
+    found = contamination_matrix(seds._replace(psf=psf / psf.sum(), psf_fwhm=9.0), labels)
     bounds = np.arange(-20, 21) - 0.5
     share = np.diff(ndtr(bounds / sigma))  # of a column's light that gets as many columns away
     columns = np.arange(10)
@@ -67,7 +67,9 @@ def test_light_is_blended_by_the_image_of_the_psf():
 
 def test_the_image_of_the_model_blends_as_the_model():
     seds, labels = halves()
-    np.testing.assert_allclose(blended_light(seds._replace(psf=make_psf()), labels), blended_light(seds, labels))
+    np.testing.assert_allclose(
+        contamination_matrix(seds._replace(psf=make_psf()), labels), contamination_matrix(seds, labels)
+    )
 
 
 @pytest.mark.parametrize("size", [1, 3, 21])
@@ -76,7 +78,7 @@ def test_a_psf_of_one_pixel_blends_nothing(size):
     point = np.zeros((size, size))
     point[size // 2, size // 2] = 1
     np.testing.assert_allclose(
-        blended_light(seds._replace(psf=on_pixels(point, 0.04, 0.04)), labels), np.eye(2), atol=1e-12
+        contamination_matrix(seds._replace(psf=resample_psf(point, 0.04, 0.04)), labels), np.eye(2), atol=1e-12
     )
     assert measure_fwhm(point, 0.04) == pytest.approx(0.04, rel=0.3)  # splines make it as wide as 1.2 pixels
 

@@ -7,12 +7,12 @@ from helper_functions.noise import error_of_sum
 from helper_functions.pixel_seds import Cutout
 from helper_functions.sky_noise import (
     BRIGHT,
-    in_words,
+    band_list,
     measure_sky,
     noise_notes,
     photon_note,
-    sky_of,
-    source_light,
+    sky_mask,
+    smoothed_light,
     with_sky_noise,
 )
 
@@ -176,9 +176,9 @@ def test_the_notes_say_what_is_wrong_and_where():
 def test_many_bands_are_counted():
     wanted = np.array([True] * 8 + [False])
     names = [f"f{n}" for n in range(9)]
-    assert in_words(names, np.arange(9) < 3, wanted) == "f0, f1, f2"
-    assert in_words(names, np.arange(9) < 6, wanted) == "6 of 8 bands"
-    assert in_words(names, wanted, wanted) == "all bands"
+    assert band_list(names, np.arange(9) < 3, wanted) == "f0, f1, f2"
+    assert band_list(names, np.arange(9) < 6, wanted) == "6 of 8 bands"
+    assert band_list(names, wanted, wanted) == "all bands"
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
@@ -333,10 +333,10 @@ def test_noise_of_a_pixel_does_not_make_its_own_error():
     naive = 1 / (1 + np.maximum(flux, 0) / electrons)
     assert np.average(flux, weights=naive) == pytest.approx(30 - 1 / 3, abs=0.05)
     assert np.average(flux, weights=weight) == pytest.approx(30, abs=0.1)
-    assert (source_light(np.full((5, 5), -3.0)) == 0).all()
+    assert (smoothed_light(np.full((5, 5), -3.0)) == 0).all()
     # What is missing is no light, and takes none from pixels beside it.
     image = np.where(np.eye(9, dtype=bool), np.nan, 7.0)
-    np.testing.assert_allclose(source_light(image)[~np.eye(9, dtype=bool)], 7)
+    np.testing.assert_allclose(smoothed_light(image)[~np.eye(9, dtype=bool)], 7)
 
 
 def test_what_errors_do_not_hold_is_said_where_it_may_matter():
@@ -382,7 +382,7 @@ def test_the_same_sky_in_pixels_of_half_the_size_is_measured_as_far_in_arcsec():
     assert measure_sky(small, np.ones_like(small), source, coarse).area.mean() * fine**2 < 0.9 * areas[0]
     # Every second of the small pixels has the middle of a large one: a few at just that distance are told apart.
     differ, without = (
-        (sky_of(source, pixel)[::2, ::2] != sky_of(source[::2, ::2], coarse)).sum() for pixel in (fine, coarse)
+        (sky_mask(source, pixel)[::2, ::2] != sky_mask(source[::2, ::2], coarse)).sum() for pixel in (fine, coarse)
     )
     assert differ < 0.1 * without
 

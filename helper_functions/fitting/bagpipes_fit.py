@@ -1,84 +1,78 @@
-"""Stellar populations of one SED: mass, age, star formation, dust and metallicity, with their uncertainties.
+"""Bayesian fit of a stellar population to an SED: posterior of mass, age, star formation rate, dust and metallicity.
 
-Models are those of bagpipes (Carnall et al. 2018, MNRAS 480, 4379): BC03 stars of a Kroupa initial mass function in the
-version of 2016, Cloudy nebulae, Calzetti et al. (2000) dust, Inoue et al. (2014) intergalactic medium. Their parameters
-are sampled by nautilus (Lange 2023, MNRAS 525, 3181). The likelihood is Gaussian in flux.
+Models are those of bagpipes (Carnall et al. 2018, MNRAS 480, 4379): BC03 stars (version of 2016) with a Kroupa initial
+mass function, Cloudy nebulae, Calzetti et al. (2000) dust, Inoue et al. (2014) intergalactic medium. The posterior is
+sampled by nautilus (Lange 2023, MNRAS 525, 3181). The likelihood is Gaussian in flux.
 
-The mass only scales a spectrum. So it needs no sampling: the likelihood of the other parameters is integrated over it,
-and each sample gets a mass drawn from what it then is.
+The mass only scales a spectrum, and is not sampled: the likelihood of the other parameters is marginalised over it, and
+each sample gets a mass drawn from its conditional posterior.
 """
 
 import warnings
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # whose `stats`, which takes long to load, comes with its first use
+import scipy  # scipy.stats is imported at its first use, as it takes long
 from scipy.special import logsumexp
 
 from helper_functions.fitting.bagpipes_setup import HIGHEST_REDSHIFT, LOWEST_REDSHIFT
 from helper_functions.fitting.histories import SFHS
-from helper_functions.fitting.sed_model import age_of_universe, set_up, to_microjansky
+from helper_functions.fitting.priors import PRIORS, check_priors
+from helper_functions.fitting.sed_model import age_of_universe, make_model, to_microjansky
 from helper_functions.registry import choose
 
-PRIORS = {  # lowest and highest value
-    "age": (0.01, 15.0),  # Gyr since the first stars formed, and not more than the Universe is old; uniform in the log
-    "tau": (0.03, 10.0),  # Gyr of the delayed history; uniform in the log
-    "mass": (4.0, 13.0),  # log10 of solar masses of stars that formed; uniform
-    "metallicity": (0.05, 2.5),  # solar, of stars and gas; uniform in the log
-    "a_v": (0.0, 4.0),  # mag; uniform
-    "log_u": (-4.0, -1.0),  # log10 of the ionisation parameter of the nebulae; uniform
-}
-# As many as the delayed history has free parameters, with the mass. The non-parametric one has more, but its prior ties
-# them to each other.
+# Number of free parameters of the delayed history, including the mass. The non-parametric one has more, but they are
+# strongly correlated by its prior.
 MIN_BANDS = 6
 MIN_SNR = 2.0  # of at least one band
 # These take a sixth of the time of the defaults of nautilus, and give the same 16, 50 and 84% to 0.1 of their spread.
 N_LIVE, N_NETWORKS, N_EFFECTIVE = 200, 1, 1000
-# Draws in a row that gave too few points: at most 300 in fits that end, and thousands in those that hardly do.
-MOST_IN_VAIN, ATTEMPTS, MORE_NETWORKS = 1500, 3, 4
-N_SAMPLES = 1000
+# Consecutive draws with too few points: at most 300 in fits that converge, and thousands in those that hardly do.
+MAX_FAILED_DRAWS, ATTEMPTS, MORE_NETWORKS = 1500, 3, 4
+N_SAMPLES = 1000  # of the posterior
 N_TIMES = 150  # of the grid of lookback times
 FIRST_TIME = 1e-3  # Gyr
-IMPOSSIBLE = -1e100  # logarithm of a likelihood
-MASS_GRID, MASS_REACH = 128, 8.0  # points, and standard deviations on either side, of the integral over the mass
+LOG_ZERO = -1e100  # log likelihood of models that do not exist
+MASS_GRID, MASS_REACH = 128, 8.0  # grid points, and range in standard deviations, of the integral over the mass
 PERCENTILES = (16, 50, 84)
-# A posterior runs into the bound of a prior where more than this share of it is in the last twentieth of its range.
+# A posterior is reported to pile up at the bound of a prior if more than EDGE_SHARE of it is in the outer EDGE of the
+# range.
 EDGE, EDGE_SHARE = 0.05, 0.3
 POOR = 1e-3  # probability of a larger chi2 below which a fit is called poor
 
 
 class Quantity(NamedTuple):
-    """What is known of a population."""
+    """A physical property of a population."""
 
     unit: str
     meaning: str
 
 
 QUANTITIES = {
-    "mass": Quantity("solMass", "mass of the stars and their remnants today"),
-    "mass_formed": Quantity("solMass", "mass of all stars that formed"),
-    "age": Quantity("Gyr", "mean age of the stars, weighted by the mass that formed"),
+    "mass": Quantity("solMass", "stellar mass, including remnants"),
+    "mass_formed": Quantity("solMass", "total stellar mass formed"),
+    "age": Quantity("Gyr", "mass-weighted mean age of the stars"),
     "sfr": Quantity("solMass / yr", "star formation rate, mean over the last 100 Myr"),
-    "ssfr": Quantity("1 / yr", "star formation rate over the mass of the stars today"),
+    "ssfr": Quantity("1 / yr", "specific star formation rate: star formation rate over stellar mass"),
     "a_v": Quantity("mag", "attenuation at 5500 Angstrom, of stars and lines"),
-    "metallicity": Quantity("", "of stars and gas, solar"),
+    "metallicity": Quantity("", "metallicity of stars and gas, in units of solar"),
     "log_u": Quantity("", "log10 of the ionisation parameter of the nebulae"),
     "redshift": Quantity("", "redshift"),
 }
 
 
 class Fit(NamedTuple):
-    """What an SED says of its stars."""
+    """Posterior of the stellar population of an SED."""
 
-    samples: dict  # quantity -> (n_samples,), equally probable draws; masses and rates linear
+    samples: dict  # quantity -> (n_samples,), equally weighted posterior samples; masses and rates linear
     lookback: np.ndarray  # (n_times,), Gyr
-    sfh: np.ndarray  # (3, n_times), solar masses a year, 16, 50 and 84%
+    sfh: np.ndarray  # (3, n_times), solar masses per year, 16th, 50th and 84th percentile
     wavelengths: np.ndarray  # (n_wavelengths,), observed, Angstrom
-    spectrum: np.ndarray  # (n_wavelengths,), microjansky, of the best sample
-    model: np.ndarray  # (3, n_bands), microjansky, 16, 50 and 84%, bands without data included
-    chi2: float  # of the best sample
+    spectrum: np.ndarray  # (n_wavelengths,), microjansky, of the best-fit sample
+    model: np.ndarray  # (3, n_bands), microjansky, 16th, 50th and 84th percentile, also in bands without data
+    chi2: float  # of the best-fit sample
     n_bands: int  # with data
-    note: str  # what a user should know of the fit, sentences without a full stop, joined by "; "; empty for none
+    note: str  # caveats for a user, sentences without a full stop, joined by "; "; empty for none
 
 
 def fit_sed(
@@ -94,22 +88,22 @@ def fit_sed(
     n_live=N_LIVE,
     seed=0,
 ):
-    """Fit the SED of one stellar population, or of several together.
+    """Fit a stellar population model to an SED.
 
     Parameters
     ----------
     bands : sequence of n_bands str
     flux, error : array_like of shape (n_bands,)
-        Microjansky; NaN where there is no data. The error of zero points must be in `error`.
+        Microjansky; NaN where there is no data. `error` must include zero point errors.
     redshift : float
     shared : array_like of shape (n_errors, n_bands)
-        Errors that all bands share, besides `error`: one standard deviation each, microjansky.
+        Errors fully correlated between bands, in addition to `error`: one standard deviation each, microjansky.
     redshift_error : float
         Standard deviation; 0 keeps the redshift fixed.
     sfh : str
         A key of SFHS.
     priors : dict
-        Lowest and highest value by parameter, see PRIORS; those that are left out are as there.
+        Lowest and highest value by parameter; those of PRIORS for parameters that are not given.
     n_live : int
         Live points of the sampler.
     seed : int
@@ -122,7 +116,7 @@ def fit_sed(
     ------
     ValueError
         For fewer than MIN_BANDS bands with data, no band above MIN_SNR, errors that are not positive, a redshift that
-        is unknown or out of range, priors that make no sense, a band without a filter curve, or without bagpipes.
+        is unknown or out of range, invalid priors, a band without a filter curve, or without bagpipes installed.
     """
     flux, error = check_photometry(bands, flux, error)
     check_redshift(redshift, redshift_error)
@@ -131,32 +125,32 @@ def fit_sed(
     has_data = np.isfinite(flux)
     data = Data(flux[has_data], whitening(error[has_data], np.reshape(shared, (-1, len(flux)))[:, has_data]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of bagpipes, about models that cannot exist: they get no probability
-        model = set_up(bands, redshift, redshift_error, history, priors)
-        points = sample(model, has_data, data, priors["mass"], n_live, seed)
+        warnings.simplefilter("ignore")  # of bagpipes, about unphysical models: they get zero likelihood
+        model = make_model(bands, redshift, redshift_error, history, priors)
+        points = sample_posterior(model, has_data, data, priors["mass"], n_live, seed)
         return summarise(model, points, has_data, data, priors, np.random.default_rng(seed))
 
 
 class Data(NamedTuple):
-    """The bands that have data."""
+    """Photometry of the bands with data, and its covariance."""
 
     flux: np.ndarray  # (n_bands,), microjansky
     whitener: np.ndarray  # (n_bands, n_bands), see `whitening`
 
     def whiten(self, flux):
-        """Fluxes, (n_bands,), as numbers with independent errors of 1."""
+        """Transform fluxes, (n_bands,), to independent errors of 1."""
         return self.whitener @ flux
 
 
 def whitening(error, shared):
-    """Matrix that makes fluxes into numbers with independent errors of 1: the inverse of the root of their covariance.
+    """Whitening matrix: inverse Cholesky factor of the covariance, which transforms fluxes to independent errors of 1.
 
     Parameters
     ----------
     error : ndarray of shape (n_bands,)
         Independent errors.
     shared : ndarray of shape (n_errors, n_bands)
-        Errors that all bands share: the covariance is diag(error^2) + sum of s s^T over these.
+        Correlated errors s: the covariance is diag(error^2) + sum of s s^T over these.
 
     Returns
     -------
@@ -165,11 +159,11 @@ def whitening(error, shared):
     return np.linalg.inv(np.linalg.cholesky(np.diag(error**2) + shared.T @ shared))
 
 
-# ---- what can be fitted -----------------------------------------------------
+# ---- checks of the input ----------------------------------------------------
 
 
 def check_photometry(bands, flux, error):
-    """Flux and error as arrays, NaN where either is; ValueError where they cannot be fitted."""
+    """Flux and error as arrays, both NaN where either is; ValueError where they cannot be fitted."""
     flux, error = np.array(flux, dtype=float), np.array(error, dtype=float)
     if not flux.shape == error.shape == (len(bands),):
         raise ValueError(f"want a flux and an error for each of {len(bands)} bands, found {flux.shape}, {error.shape}")
@@ -192,7 +186,7 @@ def check_photometry(bands, flux, error):
 
 
 def check_redshift(redshift, redshift_error):
-    """Raise ValueError for a redshift without which, or at which, nothing can be fitted."""
+    """Raise ValueError for a redshift that is unknown or out of the range of bagpipes, or an invalid error."""
     if redshift is None or not np.isfinite(redshift):
         raise ValueError("the redshift is not known: without it there is no mass, no age and no SFR")
     if not LOWEST_REDSHIFT <= redshift <= HIGHEST_REDSHIFT:
@@ -204,69 +198,49 @@ def check_redshift(redshift, redshift_error):
         raise ValueError(f"the error of the redshift must be 0 (fixed) or more, found {redshift_error:g}")
 
 
-def check_priors(priors):
-    """The ranges of all parameters; ValueError, saying what may be, for those that make no sense."""
-    limits = {
-        "age": (1e-3, np.inf),
-        "tau": (1e-3, np.inf),
-        "mass": (-np.inf, np.inf),
-        "metallicity": (0.005, 5.0),  # the range of the stellar models
-        "a_v": (0.0, np.inf),
-        "log_u": (-4.0, -0.01),  # the range of the nebular models
-    }
-    for name, (low, high) in priors.items():
-        lowest, highest = choose(limits, name, "prior")
-        if not (np.isfinite([low, high]).all() and lowest <= low < high <= highest):
-            raise ValueError(
-                f"prior of {name}: want a lowest and a higher value between {lowest:g} and {highest:g}, "
-                f"found {low:g} and {high:g}"
-            )
-    return PRIORS | priors
-
-
 # ---- sampling ---------------------------------------------------------------
 
 
 class SamplerStalled(Exception):
-    """Hardly a point of many that the sampler drew was of use."""
+    """The sampler rejects nearly all points that it draws."""
 
 
 class BoundedGenerator(np.random.Generator):
-    """Random numbers for nautilus, which end where it draws points in vain.
+    """Random number generator for nautilus that stops it when it rejects nearly all points.
 
-    It draws from regions around the best points until enough of them lie in parts that it has not looked at. In a
-    posterior that is narrow and bent these can be so small that this takes hours.
+    nautilus draws from regions around the best points until enough of them are in unexplored parts. For a narrow,
+    strongly curved posterior these can be so small that this takes hours.
     """
 
-    in_vain = 0  # times that points were drawn since the last likelihood
+    failed_draws = 0  # draws since the last evaluation of the likelihood
 
-    def multinomial(self, *arguments, **options):  # which is how it begins each time
-        self.in_vain += 1
-        if self.in_vain > MOST_IN_VAIN:
+    def multinomial(self, *arguments, **options):  # the first call of each draw of nautilus
+        self.failed_draws += 1
+        if self.failed_draws > MAX_FAILED_DRAWS:
             raise SamplerStalled
         return super().multinomial(*arguments, **options)
 
 
-def sample(model, has_data, data, log_mass_range, n_live, seed):
-    """Equally probable draws of the parameters, the mass aside, shape (N_SAMPLES, n_parameters).
+def sample_posterior(model, has_data, data, log_mass_range, n_live, seed):
+    """Equally weighted posterior samples of the parameters without the mass, shape (N_SAMPLES, n_parameters).
 
     Raises
     ------
     ValueError
-        Where the sampler comes to no end, not even with more live points and neural networks.
+        Where the sampler does not converge, not even with more live points and neural networks.
     """
     for attempt in range(ATTEMPTS):
         try:
             networks = N_NETWORKS if attempt == 0 else MORE_NETWORKS
-            return draws(model, has_data, data, log_mass_range, n_live * 2**attempt, networks, seed + attempt)
+            return run_sampler(model, has_data, data, log_mass_range, n_live * 2**attempt, networks, seed + attempt)
         except SamplerStalled:
             continue
-    raise ValueError(f"the sampler came to no end in {ATTEMPTS} attempts: the posterior is too narrow or too bent")
+    raise ValueError(f"the sampler did not converge in {ATTEMPTS} attempts: the posterior is too narrow or too curved")
 
 
-def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
-    """As `sample`, in one attempt."""
-    import nautilus  # which takes a while, and is not needed where nothing is fitted
+def run_sampler(model, has_data, data, log_mass_range, n_live, n_networks, seed):
+    """One attempt of `sample_posterior`."""
+    import nautilus  # imported here, as it takes long and only fits need it
 
     prior = nautilus.Prior()
     for name, distribution in model.distributions.items():
@@ -275,7 +249,7 @@ def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
     patience = BoundedGenerator(np.random.PCG64(seed))
 
     def log_likelihood(points):
-        patience.in_vain = 0
+        patience.failed_draws = 0
         return np.array([log_evidence(model, values, has_data, data, log_mass_range) for values in points])
 
     sampler = nautilus.Sampler(
@@ -295,36 +269,36 @@ def draws(model, has_data, data, log_mass_range, n_live, n_networks, seed):
 
 
 def systematic_draws(weight, n_draws, rng):
-    """Indices drawn in proportion to weights of sum 1, evenly spaced in their sum: less noise than independent draws.
+    """Systematic resampling (Kitagawa 1996, J. Comput. Graph. Stat. 5, 1): indices drawn by weights of sum 1.
 
-    Kitagawa (1996, J. Comput. Graph. Stat. 5, 1).
+    It has a lower variance than independent draws.
     """
     positions = (np.arange(n_draws) + rng.random()) / n_draws
     return np.minimum(np.searchsorted(np.cumsum(weight), positions), len(weight) - 1)
 
 
 def log_evidence(model, values, has_data, data, log_mass_range):
-    """Log likelihood of these parameters, integrated over the mass and its prior."""
+    """Log likelihood of these parameters, marginalised over the mass."""
     if not model.update(values):
-        return IMPOSSIBLE
+        return LOG_ZERO
     photometry = model.photometry()[has_data]
     if not np.isfinite(photometry).all():
-        return IMPOSSIBLE
+        return LOG_ZERO
     log_mass, log_density = mass_posterior(data.whiten(photometry), data.whiten(data.flux), log_mass_range)
     result = logsumexp(log_density) + np.log(log_mass[1] - log_mass[0])
-    return result if np.isfinite(result) else IMPOSSIBLE
+    return result if np.isfinite(result) else LOG_ZERO
 
 
 def mass_posterior(photometry, flux, log_mass_range):
-    """What the mass can be, for one set of the other parameters.
+    """Conditional posterior of the mass, given the other parameters.
 
-    The flux f is m p, with p that of one solar mass: chi2(m) = chi2(best) + ((m - best) / sigma)^2, where, in units of
-    the errors, best = sum(f p) / sum(p^2) and sigma = sum(p^2)^-1/2.
+    The model flux is m p, with p that of one solar mass: chi2(m) = chi2(best) + ((m - best) / sigma)^2, where, in units
+    of the errors, best = sum(f p) / sum(p^2) and sigma = sum(p^2)^-1/2.
 
     Parameters
     ----------
     photometry : ndarray of shape (n_bands,)
-        Of one solar mass that formed, in units of the errors: see `whitening`.
+        Per solar mass formed, in units of the errors: see `whitening`.
     flux : ndarray of shape (n_bands,)
         Likewise.
     log_mass_range : (float, float)
@@ -333,7 +307,7 @@ def mass_posterior(photometry, flux, log_mass_range):
     Returns
     -------
     log_mass : ndarray of shape (MASS_GRID,)
-        Natural logarithm, equally spaced over all that matters.
+        Natural logarithm, equally spaced over the range with probability.
     log_density : ndarray of shape (MASS_GRID,)
         -chi2 / 2 less the logarithm of the range of the prior.
     """
@@ -342,7 +316,7 @@ def mass_posterior(photometry, flux, log_mass_range):
     lowest, highest = np.log(10) * np.array(log_mass_range)
     edges = np.clip([best - MASS_REACH * sigma, best + MASS_REACH * sigma], np.exp(lowest), np.exp(highest))
     low, high = np.log(edges)
-    # Where the best mass is far outside, what is left is at the bound of the prior.
+    # If the best mass is far outside of the prior, the posterior is at its bound.
     width = 1e-3
     low, high = min(low, highest - width), max(high, lowest + width)
     log_mass = np.linspace(low, max(high, low + width), MASS_GRID)
@@ -351,17 +325,17 @@ def mass_posterior(photometry, flux, log_mass_range):
 
 
 def draw_mass(log_mass, log_density, rng):
-    """A mass from `mass_posterior`, solar masses that formed."""
+    """Draw a mass from `mass_posterior`, solar masses formed."""
     density = np.exp(log_density - log_density.max())
-    below = np.cumsum(density) - density / 2  # half of a point's share lies on either side of it
+    below = np.cumsum(density) - density / 2  # cumulative distribution at the grid points
     return np.exp(np.interp(rng.random() * density.sum(), below, log_mass))
 
 
-# ---- what follows from the samples ------------------------------------------
+# ---- derived quantities -----------------------------------------------------
 
 
 def summarise(model, points, has_data, data, priors, rng):
-    """`Fit` from draws of the parameters."""
+    """`Fit` from posterior samples of the parameters."""
     lookback = lookback_grid(model)
     rows, sfh, photometry, chi2 = [], [], [], []
     best_spectrum = None
@@ -370,8 +344,8 @@ def summarise(model, points, has_data, data, priors, rng):
         each = model.photometry()
         whitened = data.whiten(each[has_data]), data.whiten(data.flux)
         mass = draw_mass(*mass_posterior(*whitened, priors["mass"]), rng)
-        rows.append(derived(model, values, mass))
-        sfh.append(mass * rate_at(model.galaxy.sfh, lookback))
+        rows.append(derived_quantities(model, values, mass))
+        sfh.append(mass * sfr_at(model.galaxy.sfh, lookback))
         photometry.append(mass * each)
         chi2.append(np.sum((whitened[1] - mass * whitened[0]) ** 2))
         if chi2[-1] == min(chi2):
@@ -394,8 +368,8 @@ def summarise(model, points, has_data, data, priors, rng):
     )
 
 
-def derived(model, values, mass):
-    """What the model is like with this mass of stars that formed, {quantity: value}."""
+def derived_quantities(model, values, mass):
+    """Physical properties of the model with this stellar mass formed, {quantity: value}."""
     named, sfh = dict(zip(model.distributions, values, strict=True)), model.galaxy.sfh
     today = mass * 10**sfh.stellar_mass
     return {
@@ -412,18 +386,18 @@ def derived(model, values, mass):
 
 
 def lookback_grid(model):
-    """Times at which star formation histories are told, Gyr before the light left: fine where light is sensitive."""
+    """Grid of lookback times for star formation histories, Gyr: logarithmic, finest where the light is sensitive."""
     redshift = model.distributions["redshift"].support()[0] if "redshift" in model.distributions else model.redshift
     return np.append(0, np.geomspace(FIRST_TIME, age_of_universe(redshift), N_TIMES - 1))
 
 
-def rate_at(sfh, lookback):
-    """Star formation rate at lookback times in Gyr, solar masses a year."""
+def sfr_at(sfh, lookback):
+    """Star formation rate at lookback times in Gyr, solar masses per year."""
     return np.interp(lookback * 1e9, sfh.ages, sfh.sfh)
 
 
 def notes(model, points, samples, priors, chi2, n_bands):
-    """What a user should know of the fit, sentences without a full stop."""
+    """Caveats on the fit for a user, sentences without a full stop."""
     found = []
     low, high = priors["mass"]
     places = {name: prior.cdf(points[:, n]) for n, (name, prior) in enumerate(model.distributions.items())}

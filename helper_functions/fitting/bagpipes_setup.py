@@ -1,4 +1,4 @@
-"""bagpipes (Carnall et al. 2018) as the project uses it: imported quietly, and its settings left as they were."""
+"""Import and configuration of bagpipes (Carnall et al. 2018) without its side effects."""
 
 import contextlib
 import io
@@ -6,20 +6,20 @@ from functools import cache
 
 import matplotlib
 
-LOWEST_REDSHIFT, HIGHEST_REDSHIFT = 0.01, 10.0  # what bagpipes is set up for
-RESOLUTION = 300  # of bagpipes spectra: finer than the edges of any filter, coarser costs lines at these edges
+LOWEST_REDSHIFT, HIGHEST_REDSHIFT = 0.01, 10.0  # range of bagpipes
+RESOLUTION = 300  # spectral resolution: sharper than filter edges; at a lower one lines at these edges are wrong
 
 
 @cache
 def cosmology():
-    """The cosmology that bagpipes has."""
-    from astropy.cosmology import FlatLambdaCDM  # a tenth of the time that the start of a call takes
+    """The cosmology of bagpipes."""
+    from astropy.cosmology import FlatLambdaCDM  # imported here, as it takes a tenth of the start-up time
 
     return FlatLambdaCDM(H0=70, Om0=0.3)
 
 
 def import_bagpipes():
-    """The module bagpipes, which talks while it is imported, and changes how every figure of the session looks.
+    """Import bagpipes without its messages and its changes to the matplotlib settings.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def import_bagpipes():
 
 @contextlib.contextmanager
 def wavelength_sampling(bagpipes, **settings):
-    """Settings of `bagpipes.config` while a model is set up, which keeps the wavelengths that it then gets."""
+    """Context with these settings of `bagpipes.config`, to set up a model with its own wavelength grid."""
     before = {name: getattr(bagpipes.config, name) for name in settings}
     try:
         for name, value in settings.items():

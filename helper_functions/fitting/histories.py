@@ -1,31 +1,31 @@
-"""SFHS: star formation histories that can be fitted, and the priors of their parameters."""
+"""SFHS: parametrisations of the star formation history, and the priors of their parameters."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # whose `stats`, which takes long to load, comes with its first use
+import scipy  # scipy.stats is imported at its first use, as it takes long
 
-# Leja et al. (2019, ApJ 876, 3): seven bins, of which the first two are 30 and 70 Myr long, the oldest is the first 15%
-# of the age of the Universe, and the others are equally long in log(lookback time). Logarithms of the ratio of the
-# rates in neighbouring bins follow a Student t distribution of width 0.3 with 2 degrees of freedom.
+# Continuity prior of Leja et al. (2019, ApJ 876, 3): seven bins, of which the two most recent are 30 and 70 Myr long,
+# the oldest is the first 15% of the age of the Universe, and the others are equal in log(lookback time). The log ratio
+# of the rates in adjacent bins has a Student t prior of width 0.3 with 2 degrees of freedom.
 RECENT_BINS = (0.0, 0.03, 0.1)  # Gyr
 OLDEST_BIN = 0.85  # of the age of the Universe
 N_BINS = 7
-CHANGE = {"df": 2, "scale": 0.3}
+RATIO_PRIOR = {"df": 2, "scale": 0.3}
 
 
 class SFH(NamedTuple):
-    """A form of star formation history."""
+    """A parametrisation of the star formation history."""
 
-    component: str  # what bagpipes calls it
+    component: str  # its name in bagpipes
     distributions: Callable  # (priors, age of the Universe in Gyr) -> {parameter of the component: prior}
     fixed: Callable  # (age of the Universe in Gyr) -> {parameter of the component: value}
     meaning: str
 
 
 def delayed_distributions(priors, oldest):
-    """Priors of the delayed model: nothing formed before the Big Bang."""
+    """Priors of the delayed model, with ages up to that of the Universe."""
     youngest, highest = priors["age"]
     if youngest >= oldest:
         raise ValueError(
@@ -46,12 +46,12 @@ SFHS = {
         "delayed",
         delayed_distributions,
         lambda oldest: {},
-        "rate rises and falls as t exp(-t / tau), t since the first stars formed",
+        "delayed exponential: rate proportional to t exp(-t / tau), t since the first stars formed",
     ),
     "nonparametric": SFH(
         "continuity",
-        lambda priors, oldest: {f"dsfr{n}": scipy.stats.t(**CHANGE) for n in range(1, N_BINS)},
+        lambda priors, oldest: {f"dsfr{n}": scipy.stats.t(**RATIO_PRIOR) for n in range(1, N_BINS)},
         lambda oldest: {"bin_edges": list(1e3 * bin_edges(oldest))},  # bagpipes wants Myr
-        f"constant rate in {N_BINS} bins of lookback time, which are likely to be alike (Leja et al. 2019)",
+        f"non-parametric: constant rate in {N_BINS} bins of lookback time with the continuity prior (Leja et al. 2019)",
     ),
 }

@@ -1,21 +1,20 @@
-"""Maps painted from what is known of each region: sums by the light of regions, all else as means in each pixel."""
+"""Maps of region properties: extensive quantities distributed by the light of regions, others as weighted means."""
 
 import numpy as np
 
 
 def shares(light):
-    """Share of each region's light that lies in each pixel.
+    """Fraction of each region's light in each pixel.
 
     Parameters
     ----------
     light : ndarray of shape (n_regions, ny, nx)
-        Of each region in each pixel, in any unit; NaN where nothing is known of the pixel.
+        Of each region in each pixel, in any unit; NaN in pixels without data.
 
     Returns
     -------
     ndarray of shape (n_regions, ny, nx)
-        Adds up to 1 over the pixels of each region; 0 in pixels without its light, and everywhere for a region that
-        has none.
+        Sum 1 over the pixels of each region; 0 in pixels without its light, and everywhere for a region without light.
     """
     light = np.nan_to_num(np.asarray(light, dtype=float))
     total = light.sum(axis=(1, 2), keepdims=True)
@@ -23,28 +22,28 @@ def shares(light):
 
 
 def paint(light, values, errors, additive, mass=None):
-    """Paint a quantity of regions into their pixels.
+    """Make a map of a quantity from its values in regions.
 
-    A sum, as mass is one, is spread over the pixels as the region's light is, and adds up to the total of all regions.
-    Anything else is the mean over the regions in a pixel, weighted with their light there, or with their mass.
+    An extensive quantity, such as mass, is distributed over the pixels in proportion to the region's light, so that the
+    map adds up to the total of all regions. Any other quantity is the mean over the regions in a pixel, weighted with
+    their light there, or with their mass.
 
     Parameters
     ----------
     light : ndarray of shape (n_regions, ny, nx)
         See `shares`.
     values, errors : ndarray of shape (n_regions,)
-        NaN where a region has no value, or no error: it adds nothing, and pixels with light of such regions alone are
-        NaN.
+        NaN where a region has no value, or no error: it is ignored, and pixels with light of such regions only are NaN.
     additive : bool
-        Whether the quantity is a sum.
+        Whether the quantity is extensive.
     mass : ndarray of shape (n_regions,), optional
-        Weights of the mean: the mass of each region, spread as its light is.
+        Weights of the mean: the mass of each region, distributed as its light.
 
     Returns
     -------
     image, error : ndarray of shape (ny, nx)
-        NaN where there is no light. Errors of regions are independent of each other, those of pixels of one region
-        are one and the same: what is a sum over pixels of a region has the error summed, too.
+        NaN where there is no light. Errors of different regions are independent, those of the pixels of one region are
+        fully correlated: for a sum over its pixels they add linearly.
     """
     known = np.isfinite(values)
     if additive:

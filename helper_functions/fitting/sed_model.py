@@ -1,9 +1,9 @@
-"""Photometry of the stellar populations that bagpipes makes, per solar mass of stars that formed."""
+"""Model photometry of stellar populations by bagpipes, per solar mass formed."""
 
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # whose `stats`, which takes long to load, comes with its first use
+import scipy  # scipy.stats is imported at its first use, as it takes long
 from astropy import units as u
 
 from helper_functions.filters import load_filter
@@ -19,8 +19,8 @@ from helper_functions.fitting.bagpipes_setup import (
 SPEED_OF_LIGHT = 2.99792458e18  # Angstrom / s
 MICROJANSKY = 1e-29  # erg / s / cm2 / Hz
 REDSHIFT_REACH = 5.0  # standard deviations
-# Edges of bins of bagpipes may not exceed its own age of the Universe, which it interpolates.
-OF_THE_UNIVERSE = 0.9999
+# Factor of the age of the Universe: bin edges may not exceed the value that bagpipes interpolates.
+AGE_MARGIN = 0.9999
 
 
 class Model(NamedTuple):
@@ -29,19 +29,19 @@ class Model(NamedTuple):
     galaxy: object  # bagpipes.model_galaxy
     history: object  # SFH
     distributions: dict  # parameter -> its prior, a frozen distribution of scipy.stats
-    redshift: float  # where it is no parameter
+    redshift: float  # where it is fixed
     curves: list  # n_bands of sedpy Filter
     reach: np.ndarray  # (2,), shortest and longest wavelength of these curves, Angstrom
     weights: np.ndarray | None  # (n_wavelengths, n_bands), see `filter_weights`; None where the redshift is a parameter
 
     def update(self, values):
-        """Give the model these values, shape (n_parameters,); return whether that can exist."""
+        """Set the parameters of the model, shape (n_parameters,); return whether it is physical."""
         named = dict(zip(self.distributions, values, strict=True))
         self.galaxy.update(components(self.history, named, named.get("redshift", self.redshift)))
         return not self.galaxy.sfh.unphysical
 
     def photometry(self):
-        """Flux in each band, microjansky per solar mass that formed, shape (n_bands,)."""
+        """Flux in each band, microjansky per solar mass formed, shape (n_bands,)."""
         weights = self.weights
         if weights is None:
             weights = filter_weights(self.galaxy.wavelengths * (1 + self.galaxy.sfh.redshift), self.curves)
@@ -49,18 +49,18 @@ class Model(NamedTuple):
 
 
 def age_of_universe(redshift):
-    """In Gyr."""
-    return OF_THE_UNIVERSE * cosmology().age(redshift).to_value(u.Gyr)
+    """Age of the Universe in Gyr, slightly reduced (AGE_MARGIN)."""
+    return AGE_MARGIN * cosmology().age(redshift).to_value(u.Gyr)
 
 
 def components(history, values, redshift):
-    """A population of 1 solar mass in the words of bagpipes.
+    """Model components of bagpipes for a population of 1 solar mass.
 
     Parameters
     ----------
     history : SFH
     values : dict
-        metallicity, a_v, log_u and what the history has.
+        metallicity, a_v, log_u and the parameters of the history.
     redshift : float
 
     Returns
@@ -77,7 +77,7 @@ def components(history, values, redshift):
 
 
 def filter_weights(wavelength, curves):
-    """What spectra are multiplied by and summed up to give photometry: the mean over the photons that a filter counts.
+    """Weights of a spectrum in synthetic photometry: flux is spectrum @ weights, for photon-counting detectors.
 
     Parameters
     ----------
@@ -93,34 +93,34 @@ def filter_weights(wavelength, curves):
     width = np.gradient(wavelength)
     through = np.array([np.interp(wavelength, each.wavelength, each.transmission, 0, 0) for each in curves])
     mean = through * width * wavelength
-    # The same mean of a spectrum that is flat at 1 microjansky per unit of frequency.
+    # The same mean of a spectrum with a constant f_nu of 1 microjansky.
     flat = np.sum(through * width / wavelength, axis=1, keepdims=True) * SPEED_OF_LIGHT * MICROJANSKY
     return (mean / flat).T
 
 
 def to_microjansky(wavelength, flux):
-    """Flux per unit of frequency of a spectrum in erg / s / cm2 / Angstrom, at wavelengths in Angstrom."""
+    """Convert f_lambda in erg / s / cm2 / Angstrom to f_nu in microjansky, at wavelengths in Angstrom."""
     return flux * wavelength**2 / SPEED_OF_LIGHT / MICROJANSKY
 
 
 def redshift_prior(redshift, error):
-    """Gaussian, within a few standard deviations and what bagpipes is set up for."""
+    """Gaussian prior of the redshift, truncated at a few standard deviations and at the range of bagpipes."""
     reach = REDSHIFT_REACH * error
     edges = np.array([max(redshift - reach, LOWEST_REDSHIFT), min(redshift + reach, HIGHEST_REDSHIFT)])
     return scipy.stats.truncnorm(*(edges - redshift) / error, loc=redshift, scale=error)
 
 
-def set_up(bands, redshift, redshift_error, history, priors):
-    """The model of a galaxy.
+def make_model(bands, redshift, redshift_error, history, priors):
+    """Set up the model of a galaxy and the priors of its parameters.
 
     Parameters
     ----------
     bands : sequence of n_bands str
     redshift, redshift_error : float
-        With an error above zero the redshift is a parameter.
+        With an error above zero the redshift is a free parameter.
     history : SFH
     priors : dict
-        See `bagpipes_fit.PRIORS`.
+        See `priors.PRIORS`.
 
     Returns
     -------
@@ -139,7 +139,8 @@ def set_up(bands, redshift, redshift_error, history, priors):
     }
     start = {name: prior.median() for name, prior in distributions.items()}
     reach = np.array([min(each.wavelength[0] for each in curves), max(each.wavelength[-1] for each in curves)])
-    # bagpipes samples finely from the first wavelength over 1 + max_redshift to the last: what the bands see at rest.
+    # bagpipes samples finely from the first wavelength over 1 + max_redshift to the last: the rest-frame range of the
+    # bands.
     last = max(reach[1] / (1 + nearest), 1.1 * reach[0])
     with wavelength_sampling(bagpipes, R_spec=RESOLUTION, max_redshift=max(farthest, redshift)):
         galaxy = bagpipes.model_galaxy(components(history, start, redshift), spec_wavs=np.linspace(reach[0], last, 5))

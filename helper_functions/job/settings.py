@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import data_paths
 from distances import FEATURES, METRICS
-from helper_functions.fitting.bagpipes_fit import PRIORS, SFHS, check_priors
+from helper_functions.fitting.histories import SFHS
+from helper_functions.fitting.priors import PRIORS, check_priors
 from helper_functions.job.setting_values import (
     UNSET,
     by_name,

@@ -1,4 +1,4 @@
-"""The clustering methods: one file each, in which METHODS lists what it offers by name."""
+"""The clustering methods: one file each, which lists its methods by name in METHODS."""
 
 from helper_functions.registry import gather
 

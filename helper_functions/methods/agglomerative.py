@@ -1,4 +1,4 @@
-"""Ward's hierarchical clustering, of thousands of pixels and of many more."""
+"""Ward's hierarchical clustering, with an approximation for many pixels."""
 
 import fastcluster
 import numpy as np
@@ -12,39 +12,39 @@ MICRO_CLUSTERS = 2000
 
 
 def agglomerative(distances, n_clusters, seed):
-    """Ward's hierarchical clustering, in the metric's space; of many k-means clusters where the pixels are too many."""
-    return wards(distances, [n_clusters], seed)[n_clusters]
+    """Ward's hierarchical clustering in the metric's space; of k-means micro-clusters if there are too many pixels."""
+    return ward_clusterings(distances, [n_clusters], seed)[n_clusters]
 
 
-def wards(distances, ks, seed):
+def ward_clusterings(distances, ks, seed):
     """Ward's clusterings into each of these numbers of clusters, {number: MethodResult}: cuts of one tree."""
     points = distances.coordinates
     if distances.too_large:
         return {k: MethodResult(labels) for k, labels in two_stage_ward(points, ks, seed).items()}
-    if points.shape[1] <= distances.n_bands:  # without a matrix: the memory grows as N
+    if points.shape[1] <= distances.n_bands:  # without a distance matrix: memory of order N
         tree = fastcluster.linkage_vector(points, method="ward")
-    else:  # an embedding of hundreds of dimensions, in which distances take longer than from the metric's closed form
+    else:  # in an embedding of hundreds of dimensions distances take longer than from the metric's own formula
         tree = fastcluster.linkage(distances.condensed(), method="ward", preserve_input=False)
     return {k: MethodResult(fcluster(tree, k, criterion="maxclust")) for k in ks}
 
 
 def two_stage_ward(points, ks, seed):
-    """Ward's clusterings, {number: labels}, that start from MICRO_CLUSTERS k-means clusters, weighted by their size."""
+    """Ward's clusterings of MICRO_CLUSTERS k-means clusters weighted by their size, {number: labels}."""
     n_micro = min(MICRO_CLUSTERS, len(points))
     stage = fit_kmeans(points.astype(np.float32), n_micro, seed, init="random", n_init=1, max_iter=10)
     micro = stage.labels_
     weights = np.bincount(micro, minlength=n_micro)
     used = weights > 0
-    rank = np.cumsum(used) - 1  # of each micro cluster among those that hold pixels
+    rank = np.cumsum(used) - 1  # index of each micro-cluster among those with pixels
     several = weighted_ward(stage.cluster_centers_[used].astype(float), weights[used], ks)
     return {k: labels[rank[micro]] for k, labels in several.items()}
 
 
 def weighted_ward(centres, weights, ks):
-    """Ward's clusterings of points that stand for several, {number: labels of the points}.
+    """Ward's clusterings of weighted points, {number: labels of the points}.
 
-    Follows chains of nearest neighbours to pairs that are each other's nearest, which may be merged in any order
-    (Murtagh 1983); the merges are then replayed from the cheapest until the wanted number is left.
+    The nearest-neighbour chain algorithm (Murtagh 1983) merges pairs that are each other's nearest neighbours, in any
+    order; the merges are then applied in order of increasing cost until the wanted number of clusters is left.
     """
     centres, weights = centres.copy(), weights.astype(float)
     alive, merges, chain = np.ones(len(centres), dtype=bool), [], []
@@ -74,6 +74,6 @@ METHODS = {
         agglomerative,
         "Ward's hierarchical clustering in the metric's space",
         when_large=f"Ward on {MICRO_CLUSTERS} k-means clusters",
-        label_several=wards,
+        label_several=ward_clusterings,
     )
 }

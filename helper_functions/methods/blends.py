@@ -1,4 +1,4 @@
-"""What pixels are made of: sums over the blends of populations that were fitted to them (see `fit_blends`)."""
+"""Composition of the pixels: sums over the blends of populations that were fitted to them (see `fit_blends`)."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,17 @@ import numpy as np
 class Blends(NamedTuple):
     """Blends of populations, fitted to each pixel.
 
-    The columns, n_blends in all, are the populations alone; the pairs of them dominated by the first, and in the same
-    order by the second; one triple, which differs from pixel to pixel; and, in `log_likelihood` only, none of these.
+    The columns, n_blends in all, are the single populations; the pairs dominated by their first, and in the same order
+    those dominated by their second population; the best triple of each pixel; and, in `log_likelihood` only, an
+    outlier.
     """
 
     n_populations: int
     log_likelihood: np.ndarray  # (n_pixels, n_blends + 1)
     brightness: np.ndarray  # (n_pixels, n_blends)
-    share: np.ndarray  # (n_pixels, 2 n_pairs), of the first population of each pair
+    share: np.ndarray  # (n_pixels, 2 n_pairs), fraction of the first population of each pair
     members: np.ndarray  # (n_pixels, 3), populations of the triple
-    shares: np.ndarray  # (n_pixels, 3), of these
+    shares: np.ndarray  # (n_pixels, 3), their fractions
 
     @property
     def pairs(self):
@@ -25,21 +26,21 @@ class Blends(NamedTuple):
         return np.triu_indices(self.n_populations, 1)
 
     def _split(self, weights):
-        """Columns of the populations alone, of the pairs, and of the triple."""
+        """Columns of the single populations, of the pairs, and of the triple."""
         n, n_pairs = self.n_populations, self.share.shape[1]
         return weights[:, :n], weights[:, n : n + n_pairs], weights[:, n + n_pairs]
 
     def _both_halves(self, values):
-        """Columns of the pairs, those dominated by the first and by the second added up, (n_pixels, n_pairs)."""
+        """Columns of the pairs, summed over the two dominating populations, (n_pixels, n_pairs)."""
         return values.reshape(len(values), 2, -1).sum(axis=1)
 
     def composition(self, weights):
-        """Mean share of each population: sum over blends of weight times share.
+        """Expected fraction of each population: sum over blends of weight times fraction.
 
         Parameters
         ----------
         weights : ndarray of shape (n_pixels, at least n_blends)
-            What is beyond n_blends does not count.
+            Columns beyond n_blends are ignored.
 
         Returns
         -------
@@ -53,7 +54,7 @@ class Blends(NamedTuple):
         return result
 
     def share_products(self, weights):
-        """Sum over blends of weight times the product of the shares of two populations.
+        """Sum over blends of weight times the product of the fractions of two populations.
 
         Parameters
         ----------
@@ -90,12 +91,12 @@ class Blends(NamedTuple):
 
     @property
     def absent(self):
-        """1 where a population has no part in a blend, else 0, shape (n_blends - 1, n_populations): no triple."""
+        """1 where a blend lacks a population, else 0, without the triple; shape (n_blends - 1, n_populations)."""
         (first, second), one = self.pairs, np.eye(self.n_populations)
         return 1 - np.concatenate([one, *2 * [one[first] + one[second]]])
 
     def without(self, weights):
-        """Sum of the weights of the blends that a population has no part in.
+        """Sum of the weights of the blends that do not contain a population.
 
         Parameters
         ----------
@@ -109,8 +110,8 @@ class Blends(NamedTuple):
         np.put_along_axis(triple, self.members, 0, axis=1)
         return weights[:, :-2] @ self.absent + triple + weights[:, -1:]
 
-    def likeness(self, composition):
-        """Sum over populations of their share in a blend times that in `composition`.
+    def overlap_with(self, composition):
+        """Sum over populations of their fraction in a blend times that in `composition`.
 
         Parameters
         ----------

@@ -5,15 +5,15 @@ import numpy as np
 from helper_functions.methods.graphs import connected_components
 from helper_functions.methods.method import DENSITY, Method, MethodResult
 
-DENSE_NEIGHBOURS = 10  # pixels, itself included, that must lie within eps of a dense pixel
-LINKED_NEIGHBOURS = 30  # nearest neighbours through which clusters are looked for first
+DENSE_NEIGHBOURS = 10  # pixels, itself included, within eps of a core point of DBSCAN
+LINKED_NEIGHBOURS = 30  # nearest neighbours among which core points are connected first
 
 
 def dbscan(distances, n_clusters, seed):
-    """DBSCAN (Ester et al. 1996) with eps at the knee of the k-distance curve; `n_clusters` and `seed` have no part.
+    """DBSCAN (Ester et al. 1996) with eps at the knee of the k-distance curve; `n_clusters` and `seed` are not used.
 
-    A pixel at the border of several clusters goes to that of the nearest dense pixel, so that the order of the pixels
-    does not matter.
+    A border point of several clusters gets the label of the nearest core point, so that the order of the pixels has no
+    effect.
     """
     near, indices = distances.neighbours(LINKED_NEIGHBOURS)
     k_distance = near[:, min(DENSE_NEIGHBOURS, len(distances)) - 1]
@@ -22,7 +22,7 @@ def dbscan(distances, n_clusters, seed):
     dense = k_distance <= eps
     linked = (near <= eps) & dense[:, None] & dense[indices]
     component = connected_components(np.repeat(np.arange(len(near)), linked.sum(axis=1)), indices[linked], len(near))
-    if not distances.too_large:  # links to pixels beyond the nearest few may join components
+    if not distances.too_large:  # core points may be connected beyond their nearest neighbours
         component = join_components(distances, component, dense, eps)
     reached = (near <= eps) & dense[indices]
     nearest_dense = indices[np.arange(len(near)), np.argmax(reached, axis=1)]
@@ -30,7 +30,7 @@ def dbscan(distances, n_clusters, seed):
 
 
 def join_components(distances, component, dense, eps):
-    """Join components of which two dense pixels lie within eps.
+    """Join components that have core points within eps of each other.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def join_components(distances, component, dense, eps):
 
 
 def knee(curve):
-    """Index where a rising curve bends most: farthest below the chord between its ends (Satopaa et al. 2011)."""
+    """Index of the knee of a rising curve: farthest below the chord between its ends (Satopaa et al. 2011)."""
     if len(curve) < 3 or curve[-1] == curve[0]:
         return len(curve) - 1
     along = np.linspace(0, 1, len(curve))
@@ -62,7 +62,7 @@ def knee(curve):
 METHODS = {
     "dbscan": Method(
         dbscan,
-        "connected dense places in the metric's space; finds the number by itself",
+        "density-based clustering (DBSCAN) in the metric's space; determines the number of clusters itself",
         norm="sed",
         criterion=DENSITY,
         when_large=f"links between {LINKED_NEIGHBOURS} nearest neighbours",

@@ -1,29 +1,29 @@
-"""Fitting blends of populations to pixels.
+"""Maximum likelihood fits of blends of populations to pixels.
 
-A pixel has fluxes f with weights w = 1 / error^2, and population i an SED t_i; sums run over the bands. A blend has a
-share x_i >= 0 of each population, sum x_i = 1, and a brightness a, and predicts the fluxes a m with m = sum_i x_i t_i.
-All that follows needs no more than these products of each pixel, and no blended SED is ever made:
+A pixel has fluxes f with weights w = 1 / error^2, and population i an SED t_i; sums are over the bands. A blend has a
+fraction x_i >= 0 of each population, sum x_i = 1, and an amplitude a, and predicts the fluxes a m with
+m = sum_i x_i t_i. The likelihood depends only on these scalar products for each pixel, without computing blended SEDs:
 
     match_i = sum w f t_i        product_ij = sum w t_i t_j
     along = sum w f m = sum_i x_i match_i        length = sum w m^2 = sum_ij x_i x_j product_ij
 
-The brightness that fits best is a = along / length. It lowers chi2, relative to no flux at all, by 2 fit:
+The best-fit amplitude is a = along / length. It lowers chi2, relative to zero flux, by 2 fit:
 
     fit = along^2 / (2 length)
 
-A blend may have any shares, and fits better than one population if only for that. So its likelihood is the mean over
-its shares, each as probable as any other, in Laplace's approximation about the best shares, and the same for its
-brightness, which may be anything. Up to constants, relative to no flux,
+A blend has more free parameters than a single population, and always fits better. So its likelihood is marginalised
+over the fractions, with a uniform prior, in Laplace's approximation about the best fit, and likewise over the
+amplitude. Up to constants, relative to zero flux,
 
     one population:    log L = fit - log(length) / 2
     two, x and 1 - x:  log L = fit - log(length) / 2 + log integral exp(-(x - best x)^2 / (2 s^2)) dx
                        s = sqrt(length / (product_11 product_22 - product_12^2)) / a
     three:             log L = fit - log(length) / 2 + log(2 * 2 pi / D),  D = a^2 sqrt(det(product) / length)
 
-where s is the error of the share, 1 / D the square root of the determinant of the shares' covariance, and the 2 in
-front the density of shares that are spread evenly over a triangle of area 1/2. Each pair counts twice, with x above and
-below 1/2: in one the first population dominates, in the other the second. Of the triples, only one is fitted to each
-pixel: the best pair with the population that is most like what the pair leaves over.
+where s is the error of the fraction, 1 / D the square root of the determinant of the covariance of the fractions, and
+the 2 in front the density of a uniform prior over a triangle of area 1/2. Each pair is two blends, with x above and
+below 1/2: in one the first population dominates, in the other the second. Only one triple is fitted to each pixel: the
+best pair with the population that is most correlated with the residuals of the pair.
 """
 
 from typing import NamedTuple
@@ -33,31 +33,32 @@ from scipy.special import chdtri, ndtr
 
 from helper_functions.methods.blends import Blends
 
-CALIBRATION = 0.01  # of the flux: how well zero points and PSFs of different bands match at best
-CHANCE = 1e-6  # a pixel that noise makes fit as badly less often than this is made of something else
-PARALLEL = 1e-10  # squared sine of the angle between SEDs that count as one
+CALIBRATION = 0.01  # relative calibration error between bands: zero points and PSFs match no better than this
+OUTLIER_PROBABILITY = 1e-6  # p-value of chi2 below which a pixel is an outlier
+PARALLEL = 1e-10  # squared sine of the angle below which two SEDs are treated as identical
 TINY = np.finfo(float).tiny
 PAIRS_OF_3 = (0, 1), (0, 2), (1, 2)
 
 
 class WeightedFluxes(NamedTuple):
-    """Fluxes as the fit needs them."""
+    """Fluxes with their weights, and products of them that the fit needs."""
 
     flux: np.ndarray  # (n_pixels, n_bands)
     weight: np.ndarray  # (n_pixels, n_bands), inverse variance
     weighted: np.ndarray  # (n_pixels, n_bands), flux times weight
-    chi2_of_zero: np.ndarray  # (n_pixels,), chi2 of no flux at all
+    chi2_of_zero: np.ndarray  # (n_pixels,), chi2 of zero flux
 
-    def less(self, part):
+    def minus(self, part):
         """The same with a part, (n_pixels, n_bands), subtracted from the fluxes; the weights stay."""
         flux = self.flux - part
         return WeightedFluxes(flux, self.weight, flux * self.weight, np.sum(flux**2 * self.weight, axis=1))
 
 
 def weighted_fluxes(flux, error):
-    """Fluxes with their weights, for which the errors have CALIBRATION of the pixel's flux added in quadrature.
+    """Inverse-variance weights of fluxes, with a calibration error of CALIBRATION added in quadrature.
 
-    The pixel's flux is taken to be the galaxy's mean SED, scaled to it: with its own flux, noise would weigh itself.
+    The calibration error is relative to the galaxy's mean SED scaled to the pixel: relative to the measured flux,
+    weights would be correlated with the noise.
 
     Parameters
     ----------
@@ -74,14 +75,14 @@ def weighted_fluxes(flux, error):
     return WeightedFluxes(flux, weight, flux * weight, chi2_of_zero=np.sum(flux**2 * weight, axis=1))
 
 
-class Fitted(NamedTuple):
+class BlendFits(NamedTuple):
     """Blends of one kind, fitted to each pixel, in columns."""
 
-    fit: np.ndarray  # (n_pixels, n_columns), half of what the blend takes off chi2
+    fit: np.ndarray  # (n_pixels, n_columns), half of the reduction of chi2 relative to zero flux
     log_likelihood: np.ndarray  # (n_pixels, n_columns)
-    brightness: np.ndarray  # (n_pixels, n_columns)
-    share: np.ndarray | None = None  # of the first of two populations, or (n_pixels, 3), of three
-    members: np.ndarray | None = None  # (n_pixels, 3), which three
+    brightness: np.ndarray  # (n_pixels, n_columns), amplitude
+    share: np.ndarray | None = None  # fraction of the first of two populations, or (n_pixels, 3), of three
+    members: np.ndarray | None = None  # (n_pixels, 3), the three populations
 
 
 def fit_blends(data, templates):
@@ -124,24 +125,24 @@ def diagonal(product):
 
 
 def amplitude_volume(length):
-    """What the integral over the brightness adds to the log likelihood.
+    """Term of the log likelihood from marginalising over the amplitude.
 
-    The wider the range of brightness that fits, the better: otherwise an SED with much noise of its own, which has a
-    large length, would be favoured where pixels have little signal.
+    It is larger the wider the range of amplitudes that fit. Without it an SED with much noise of its own, which has a
+    large length, would be favoured in pixels with little signal.
     """
     return -0.5 * np.log(np.maximum(length, TINY))
 
 
 def fit_alone(match, product):
-    """Fit each population by itself: one column each."""
+    """Fit single populations: one column each."""
     length = diagonal(product)
     brightness = np.maximum(match, 0) / np.maximum(length, TINY)
     fit = 0.5 * brightness * match
-    return Fitted(fit=fit, log_likelihood=fit + amplitude_volume(length), brightness=brightness)
+    return BlendFits(fit=fit, log_likelihood=fit + amplitude_volume(length), brightness=brightness)
 
 
 def fit_pairs(match, product):
-    """Fit every pair of populations: a column for each that the first dominates, then for each that the second does."""
+    """Fit pairs of populations: columns of all pairs dominated by the first, then by the second population."""
     i, j = np.triu_indices(match.shape[1], 1)
     length_1, length_2, overlap = product[:, i, i], product[:, j, j], product[:, i, j]
     match_1, match_2 = match[:, i], match[:, j]
@@ -164,23 +165,23 @@ def fit_pairs(match, product):
         return fit, log_likelihood, brightness, share
 
     halves = zip(dominated(np.maximum(best, 0.5), 0.5), dominated(np.minimum(best, 0.5), 0.0), strict=True)
-    return Fitted(*(np.concatenate(half, axis=1) for half in halves))
+    return BlendFits(*(np.concatenate(half, axis=1) for half in halves))
 
 
 def fit_triple(match, product, pairs):
-    """Fit the best pair of each pixel with the population that is most like what the pair leaves over: one column.
+    """Fit the best pair of each pixel with the population most correlated with the residuals of the pair: one column.
 
-    Where no three populations fit with shares above zero, the likelihood is zero.
+    The likelihood is zero where the best-fit fractions of the three populations are not all positive.
     """
     n_pixels, n_populations = match.shape
     if n_populations < 3:
         none, one = np.full((n_pixels, 1), -np.inf), np.ones((n_pixels, 1))
         shares, members = np.zeros((n_pixels, 3)), np.zeros((n_pixels, 3), dtype=int)
-        return Fitted(fit=none, log_likelihood=none, brightness=0 * one, share=shares, members=members)
+        return BlendFits(fit=none, log_likelihood=none, brightness=0 * one, share=shares, members=members)
     members = third_member(match, product, pairs)
     pixels = np.arange(n_pixels)
-    # Scaled such that products of a population with itself are 1: fluxes of any unit are then as far from singular as
-    # their SEDs are alike. The three equations for the light are solved with the cofactors of their matrix.
+    # Scaled to a unit diagonal, so that the determinant measures how similar the SEDs are in any flux unit. The three
+    # normal equations are solved by Cramer's rule, which is much faster than a general solver for each pixel.
     scale = np.sqrt(np.maximum(diagonal(product)[pixels[:, None], members], TINY))
     ij, ik, jk = (product[pixels, members[:, p], members[:, q]] / (scale[:, p] * scale[:, q]) for p, q in PAIRS_OF_3)
     matches = np.take_along_axis(match, members, axis=1)
@@ -201,11 +202,11 @@ def fit_triple(match, product, pairs):
     log_likelihood = fit + np.log(4 * np.pi / np.maximum(d, TINY)) + amplitude_volume(length)
     fit, log_likelihood = (np.where(usable, each, -np.inf)[:, None] for each in (fit, log_likelihood))
     shares = light / brightness[:, None]
-    return Fitted(fit, log_likelihood, brightness[:, None], share=shares, members=members)
+    return BlendFits(fit, log_likelihood, brightness[:, None], share=shares, members=members)
 
 
 def third_member(match, product, pairs):
-    """The best pair of each pixel, and the population that is most like its residual, int of shape (n_pixels, 3)."""
+    """Best pair of each pixel, and the population most correlated with its residuals, int of shape (n_pixels, 3)."""
     first, second = np.triu_indices(match.shape[1], 1)
     pixels, best = np.arange(len(match)), np.argmax(pairs.fit, axis=1)
     i, j = first[best % len(first)], second[best % len(first)]
@@ -217,12 +218,12 @@ def third_member(match, product, pairs):
 
 
 def outlier_log_likelihood(data, best, product):
-    """Log likelihood of a pixel that is none of the blends, shape (n_pixels,).
+    """Log likelihood of an outlier, a pixel that no blend fits, shape (n_pixels,).
 
-    It is that of a blend which fits so badly that noise alone makes a pixel do so with a probability of CHANCE. Where
-    even typical pixels fit badly, as with understated errors, it is so much lower.
+    It is that of a blend with a chi2 whose p-value is OUTLIER_PROBABILITY. Where chi2 is large in typical pixels, as
+    for underestimated errors, it is scaled by the median.
     """
     n_free = max(data.flux.shape[1] - 1, 1)
     typical = max(np.median(data.chi2_of_zero - 2 * best) / chdtri(n_free, 0.5), 1)  # the median of chi2
-    fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, CHANCE))
+    fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, OUTLIER_PROBABILITY))
     return fit + amplitude_volume(diagonal(product).mean(axis=1))

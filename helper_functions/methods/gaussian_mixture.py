@@ -1,4 +1,4 @@
-"""Mixture of Gaussians."""
+"""Gaussian mixture model."""
 
 import warnings
 
@@ -6,30 +6,30 @@ import numpy as np
 
 from helper_functions.methods.method import Method, MethodResult, TooFewPixels
 
-COVARIANCE_TYPES = ("full", "spherical")  # the two ends: types between them (tied, diagonal) find nothing more
+COVARIANCE_TYPES = ("full", "spherical")  # the two extremes: tied and diagonal covariances do not find more
 FIT_PIXELS = 20_000
-# Principal axes. Along all others noise exceeds what shapes differ by, and Gaussians in as many axes as there are bands
-# tell noisy pixels from the rest: at the true number of clusters, the ARI in the galaxies of the recovery suite (seeds
-# 1000 to 1011) is 0.09 with all 27 axes and 0.28 with 2.
-AXES = 2
+# Principal components. In all others noise exceeds the differences in shape, and Gaussians in as many dimensions as
+# there are bands separate noisy pixels from the rest: at the true number of clusters, the ARI in the galaxies of the
+# recovery suite (seeds 1000 to 1011) is 0.09 with all 27 components and 0.28 with 2.
+N_COMPONENTS = 2
 
 
 def gaussian_mixture(distances, n_clusters, seed):
-    """Mixture of Gaussians in the plane of the metric's space along which pixels vary most; its covariance type by BIC.
+    """Gaussian mixture in the first two principal components of the metric's space; covariance type chosen by BIC.
 
-    The Gaussians are fitted to at most FIT_PIXELS pixels, drawn at random, which is plenty for their few parameters.
+    The model is fitted to a random subset of at most FIT_PIXELS pixels, which is plenty for its few parameters.
     """
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture  # loaded late, as by `fit_kmeans`
+    from sklearn.mixture import GaussianMixture  # imported here for the reason given in `fit_kmeans`
 
-    points = principal_axes(distances.coordinates, most=AXES)
+    points = principal_axes(distances.coordinates, most=N_COMPONENTS)
     sample = points[np.random.default_rng(seed).permutation(len(points))[:FIT_PIXELS]]
     best, lowest = None, np.inf
     for covariance_type in COVARIANCE_TYPES:
         mixture = GaussianMixture(n_clusters, covariance_type=covariance_type, random_state=seed)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # BIC judges what was reached
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the fits are compared by BIC anyway
                 bic = mixture.fit(sample).bic(sample)
         except ValueError:  # a component collapsed on too few pixels: not a candidate
             continue
@@ -41,9 +41,9 @@ def gaussian_mixture(distances, n_clusters, seed):
 
 
 def principal_axes(points, most):
-    """Rotate points to their principal axes: at most that many, and none along which nothing varies.
+    """Project points on their leading principal components with non-zero variance.
 
-    A covariance along an axis without variance cannot be inverted.
+    A covariance matrix with a component of zero variance cannot be inverted.
 
     Parameters
     ----------
@@ -63,6 +63,6 @@ def principal_axes(points, most):
 
 METHODS = {
     "gaussian_mixture": Method(
-        gaussian_mixture, "Gaussians along the two axes of the metric's space in which pixels vary most"
+        gaussian_mixture, "Gaussian mixture model in the first two principal components of the metric's space"
     )
 }

@@ -5,13 +5,13 @@ from scipy.linalg import qr, svd
 from scipy.sparse import csgraph, csr_array, diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-DENSE = 200  # nodes up to which all eigenvectors are worked out at once
-TOLERANCE = 1e-5  # of eigenvalues between 0 and 1
-VECTORS = 10  # at least so many are worked out, so that a cut is the same whether more are asked for at once or not
+DENSE_LIMIT = 200  # nodes up to which the full eigendecomposition is computed
+TOLERANCE = 1e-5  # of eigenvalues, which are between 0 and 1
+MIN_EIGENVECTORS = 10  # so that a cut does not depend on which other numbers of clusters are computed with it
 
 
 def neighbour_graph(indices, similarity):
-    """Symmetric graph of nearest neighbours: a tie counts half if only one of the two pixels is near to the other.
+    """Symmetric graph of nearest neighbours: an edge has half the weight if only one pixel is a neighbour of the other.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def connected_components(first, second, n_pixels):
     Parameters
     ----------
     first, second : int ndarray of shape (n_links,)
-        The two pixels that each link ties.
+        The two pixels of each edge.
     n_pixels : int
 
     Returns
@@ -48,7 +48,7 @@ def connected_components(first, second, n_pixels):
 
 
 def cut_graph(affinity, ks, seed):
-    """Cut a graph into each of these numbers of clusters such that few ties are cut (Shi & Malik 2000).
+    """Normalised cuts of a graph (Shi & Malik 2000) into each of these numbers of clusters.
 
     Parameters
     ----------
@@ -57,23 +57,23 @@ def cut_graph(affinity, ks, seed):
     ks : sequence of int
         At most the number of pixels.
     seed : int
-        Of the vector that the search for eigenvectors starts from.
+        Random seed of the start vector of the eigensolver.
 
     Returns
     -------
     dict
         Number of clusters -> labels, int ndarray of shape (n_pixels,).
     """
-    n_vectors = min(max(VECTORS, *ks), affinity.shape[0])
+    n_vectors = min(max(MIN_EIGENVECTORS, *ks), affinity.shape[0])
     vectors = leading_eigenvectors(affinity, n_vectors, np.random.default_rng(seed))
     return {k: label_by_pivots(vectors[:, :k]) for k in ks}
 
 
 def leading_eigenvectors(affinity, n_vectors, rng):
-    """Eigenvectors of the random walk on a graph, those of the largest eigenvalues; shape (n_pixels, n_vectors).
+    """Eigenvectors of the random walk on a graph with the largest eigenvalues; shape (n_pixels, n_vectors).
 
-    A graph of several connected components has an eigenvalue of 1 for each, which iterations do not keep apart: every
-    component is treated by itself.
+    A graph with several connected components has a degenerate eigenvalue of 1, which iterative solvers do not resolve:
+    every component is solved separately.
     """
     n_components, component = 1, None
     if issparse(affinity):
@@ -86,7 +86,7 @@ def leading_eigenvectors(affinity, n_vectors, rng):
         found += [
             (value, len(nodes), nodes, vector) for value, vector in zip(values[::-1], vectors.T[::-1], strict=True)
         ]
-    # Of components with the same eigenvalue the largest come first.
+    # Among equal eigenvalues the largest components come first.
     found.sort(key=lambda entry: (-round(entry[0], 6), -entry[1]))
     leading = np.zeros((affinity.shape[0], n_vectors))
     for column, (_, _, nodes, vector) in enumerate(found[:n_vectors]):
@@ -97,7 +97,7 @@ def leading_eigenvectors(affinity, n_vectors, rng):
 def _of_one_component(affinity, n_vectors, rng):
     degree = np.sqrt(np.asarray(affinity.sum(axis=1), dtype=float)).ravel()
     size = len(degree)
-    if size <= max(DENSE, n_vectors + 1):
+    if size <= max(DENSE_LIMIT, n_vectors + 1):
         dense = affinity.toarray() if issparse(affinity) else np.asarray(affinity, dtype=float)
         values, vectors = np.linalg.eigh(dense / np.outer(degree, degree))
         values, vectors = values[-n_vectors:], vectors[:, -n_vectors:]
@@ -105,7 +105,7 @@ def _of_one_component(affinity, n_vectors, rng):
         if issparse(affinity):
             walk = diags_array(1 / degree) @ affinity @ diags_array(1 / degree)
         else:
-            # A scaled copy of a full matrix would double the memory, and so would a product in another precision.
+            # A scaled copy of a full matrix, or a product in another precision, would double the memory.
             def step(vector):
                 return affinity @ (vector.ravel() / degree).astype(affinity.dtype) / degree
 
@@ -115,7 +115,7 @@ def _of_one_component(affinity, n_vectors, rng):
 
 
 def label_by_pivots(vectors):
-    """Turn eigenvectors into labels: the pixels most unlike each other stand for the clusters (Damle et al. 2019)."""
+    """Labels from eigenvectors, by pivoted QR: the most different pixels represent the clusters (Damle et al. 2019)."""
     n_vectors = vectors.shape[1]
     pivots = qr(vectors.T, pivoting=True, mode="r")[1][:n_vectors]
     left, _, right = svd(vectors[pivots].T)

@@ -8,17 +8,18 @@ STARTS = 5
 
 
 def kmeans(distances, n_clusters, seed):
-    """k-means in the metric's space (Lloyd 1982), the best of STARTS starts by k-means++."""
+    """k-means in the metric's space (Lloyd 1982), the best of STARTS k-means++ initialisations."""
     return MethodResult(fit_kmeans(distances.coordinates, n_clusters, seed, n_init=STARTS).labels_)
 
 
 def fit_kmeans(points, n_clusters, seed, **options):
     """scikit-learn's `KMeans`, fitted; where there are fewer distinct points than clusters, some clusters are empty."""
-    from sklearn.cluster import KMeans  # scikit-learn and what it brings take as long to load as all the rest
+    # scikit-learn takes as long to import as everything else: commands that cluster nothing start without it
+    from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # which tells of fewer distinct points
+        warnings.simplefilter("ignore", ConvergenceWarning)  # raised for fewer distinct points than clusters
         return KMeans(n_clusters, random_state=seed, **options).fit(points)
 
 

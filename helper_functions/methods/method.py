@@ -1,26 +1,26 @@
-"""What every clustering method has in common: what it is given, what it gives, and what is known of it."""
+"""The interface of the clustering methods: their input, results and default options."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-DENSITY = "density"  # stands for a criterion where the method finds the number of clusters by itself
+DENSITY = "density"  # name in place of a criterion where the method determines the number of clusters itself
 
 
 class TooFewPixels(ValueError):
-    """The galaxy has fewer pixels than clusters were asked for."""
+    """The galaxy has fewer pixels than the requested number of clusters."""
 
     status = "too few pixels"
 
 
 class Populations(NamedTuple):
-    """What pixels are made of, where a method takes them apart: flux = light @ seds + shared."""
+    """Unmixing of the pixels into populations: flux = light @ seds + shared."""
 
-    seds: np.ndarray  # (n_populations, n_bands), those of labels 0, 1, ... first
-    light: np.ndarray  # (n_pixels, n_populations), brightness that each population gives, not negative
-    shared: np.ndarray  # (n_pixels, n_bands), errors that the pixels of a band share, which the method fitted
-    amplitudes: np.ndarray  # (n_patterns, n_bands), of the patterns that `shared` is made of
+    seds: np.ndarray  # (n_populations, n_bands), component SEDs, those of labels 0, 1, ... first
+    light: np.ndarray  # (n_pixels, n_populations), amplitude of each population in each pixel, not negative
+    shared: np.ndarray  # (n_pixels, n_bands), fitted systematic errors, see `systematics`
+    amplitudes: np.ndarray  # (n_patterns, n_bands), of the spatial patterns of `shared`
 
     def only(self, pixels):
         """The same for some of the pixels, or for all in another order."""
@@ -33,10 +33,10 @@ class Populations(NamedTuple):
 
 
 class MethodResult(NamedTuple):
-    """What a method found for one number of clusters; rows are the pixels in the order they were given."""
+    """Result of a method for one number of clusters; rows are the pixels in the given order."""
 
-    labels: np.ndarray  # (n_pixels,), integers that tell clusters apart, below 0 for pixels in none
-    probability: np.ndarray | None = None  # (n_pixels, n_labels), of labels 0, 1, ...; the rest to 1 is for none
+    labels: np.ndarray  # (n_pixels,), cluster of each pixel, any integer from 0; below 0 for unassigned pixels
+    probability: np.ndarray | None = None  # (n_pixels, n_labels), of labels 0, 1, ...; the rest to 1: unassigned
     log_likelihood: np.ndarray | None = None  # (n_pixels,), of the fluxes, where the method has a model of them
     residual: np.ndarray | None = None  # (n_pixels, n_bands), flux less model in units of the errors, likewise
     populations: Populations | None = None  # likewise
@@ -48,28 +48,28 @@ class MethodResult(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A clustering method, with the norm, metric and criterion that it uses unless others are named.
+    """A clustering method with its default norm, metric and criterion.
 
     `label(distances, n_clusters, seed)` takes the `PixelDistances` of pixels without missing data, and returns a
     `MethodResult`.
     """
 
     label: Callable
-    meaning: str  # what it does, in a line of a table
-    norm: str = "contrast"  # the best of all with most methods on the simulated galaxies of the recovery
+    meaning: str  # for tables
+    norm: str = "contrast"  # the best with most methods on the simulated galaxies of the recovery suite
     metric: str = "euclidean"
-    takes_any_norm: bool = True  # False: it takes brightness out by itself, and its own norm is used whatever is asked
-    takes_any_metric: bool = True  # False: it has a meaning with its own metric only
-    instead: str = "kmeans"  # the method to name to a user who asks for another metric than it takes
-    criterion: str = "gap"  # chooses the number of clusters; DENSITY: the method does
-    when_large: str = ""  # what it does differently where the distance matrix would exceed the memory limit
+    takes_any_norm: bool = True  # False: it fits the amplitude of each pixel, and always uses its own norm
+    takes_any_metric: bool = True  # False: it works with its own metric only
+    alternative: str = "kmeans"  # method to suggest to a user who asks for another metric
+    criterion: str = "gap"  # for the number of clusters; DENSITY: the method determines it
+    when_large: str = ""  # approximation where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
     label_several: Callable | None = None
-    models_fluxes: bool = False  # it fits the fluxes, so that with one cluster too there is something to find
-    # `refit(seds, populations)` gives the `Populations` of other fluxes of the same pixels, starting from these.
+    models_fluxes: bool = False  # it is a model of the fluxes, which is fitted for one cluster, too
+    # `refit(seds, populations)` returns the `Populations` of other fluxes of the same pixels, starting from these.
     refit: Callable | None = None
 
     @property
     def finds_number(self):
-        """Whether the method finds the number of clusters by itself, whatever number is asked for."""
+        """Whether the method determines the number of clusters itself, whatever number is given."""
         return self.criterion == DENSITY

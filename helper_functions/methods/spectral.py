@@ -1,58 +1,60 @@
-"""Spectral clustering: of the graph of nearest neighbours, and of the similarities between all pixels."""
+"""Spectral clustering of the nearest-neighbour graph, and of the similarity matrix of all pixels."""
 
 import numpy as np
 
 from helper_functions.methods.graphs import cut_graph, neighbour_graph
 from helper_functions.methods.method import Method, MethodResult
 
-GRAPH_NEIGHBOURS = 20  # pixels, itself included, that each pixel is tied to
+GRAPH_NEIGHBOURS = 20  # nearest neighbours of each pixel in the graph, itself included
 
 
 def spectral(distances, n_clusters, seed):
-    """Normalised cuts of the graph that ties each pixel to its nearest neighbours."""
+    """Normalised cuts of the nearest-neighbour graph."""
     return cuts_of_neighbours(distances, [n_clusters], seed)[n_clusters]
 
 
 def cuts_of_neighbours(distances, ks, seed):
-    """What `spectral` finds for each of these numbers of clusters, {number: MethodResult}."""
+    """Results of `spectral` for each of these numbers of clusters, {number: MethodResult}."""
     _, indices = distances.neighbours(GRAPH_NEIGHBOURS)
-    return found_by_cuts(neighbour_graph(indices, np.ones(indices.shape)), ks, seed)
+    return cut_results(neighbour_graph(indices, np.ones(indices.shape)), ks, seed)
 
 
 def spectral_cross_cor(distances, n_clusters, seed):
-    """Normalised cuts of the graph that ties every two pixels by their similarity 1 - b12 (Kriek et al. 2011).
+    """Normalised cuts of the complete graph with the similarities 1 - b12 (Kriek et al. 2011) as weights.
 
-    Where the pixels are too many for that, each is tied to its nearest neighbours only.
+    Where there are too many pixels for that, each is connected to its nearest neighbours only.
     """
     return cuts_of_similarities(distances, [n_clusters], seed)[n_clusters]
 
 
 def cuts_of_similarities(distances, ks, seed):
-    """What `spectral_cross_cor` finds for each of these numbers of clusters, {number: MethodResult}."""
+    """Results of `spectral_cross_cor` for each of these numbers of clusters, {number: MethodResult}."""
     if distances.too_large:
         near, indices = distances.neighbours(GRAPH_NEIGHBOURS)
-        return found_by_cuts(neighbour_graph(indices, 1 - near), ks, seed)
+        return cut_results(neighbour_graph(indices, 1 - near), ks, seed)
     similarity = distances.matrix(np.float32)
     np.subtract(1, similarity, out=similarity)
-    return found_by_cuts(similarity, ks, seed)
+    return cut_results(similarity, ks, seed)
 
 
-def found_by_cuts(affinity, ks, seed):
+def cut_results(affinity, ks, seed):
     """`cut_graph` as {number of clusters: MethodResult}."""
     return {k: MethodResult(labels) for k, labels in cut_graph(affinity, ks, seed).items()}
 
 
 METHODS = {
     "spectral": Method(
-        spectral, "normalised cuts of the graph of nearest neighbours", label_several=cuts_of_neighbours
+        spectral,
+        "spectral clustering: normalised cuts of the nearest-neighbour graph",
+        label_several=cuts_of_neighbours,
     ),
     "spectral_cross_cor": Method(
         spectral_cross_cor,
-        "normalised cuts with similarities 1 − b12 between all pixels",
+        "spectral clustering: normalised cuts with similarities 1 − b12 between all pixels",
         norm="L2",
         metric="crosscor",
         takes_any_metric=False,
-        instead="spectral",
+        alternative="spectral",
         when_large=f"similarities between {GRAPH_NEIGHBOURS} nearest neighbours",
         label_several=cuts_of_similarities,
     ),

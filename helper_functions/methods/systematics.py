@@ -1,17 +1,17 @@
-"""Errors that all pixels of a band share: background that is left over, a PSF not quite matched, a shift of the image.
+"""Systematic errors common to all pixels of a band: residual background, PSF mismatch and misregistration.
 
-All of them make false colours that change smoothly over a galaxy, and which no noise explains where pixels are bright.
-In each band they are taken for patterns s over the pixels times amplitudes c, which are fitted together with the SEDs:
+They produce spurious colour gradients across a galaxy, which exceed the noise where pixels are bright. In each band
+they are modelled as spatial patterns s over the pixels times amplitudes c, which are fitted together with the SEDs:
 
-    flux = brightness of the pixel times SED + sum_s c_s pattern_s + noise,    c_s = 0 +- prior_s
+    flux = amplitude of the pixel times SED + sum_s c_s pattern_s + noise,    c_s = 0 +- prior_s
 
-Of background the pattern is constant. The others are what a flaw changes the image of the mean SED by, to first order:
-a PSF of which the variance differs by v in a direction, v/2 times its Laplacian; a shift by x, -x times its slope; and
-wings of the PSF that hold more light, or more on one side, what `pixel_seds.changes_of_light` says. In the faint rim of
-a bright galaxy, light that wings of the PSF bring there is most of all light.
+The pattern of background is constant. The others are the first-order change of the image of the mean SED: for a PSF
+whose variance differs by v in each direction, v/2 times the Laplacian; for a shift by x, -x times the slope; and for
+stronger or asymmetric wings of the PSF, the terms of `pixel_seds.brightness_derivatives`. In the faint outskirts of a
+bright galaxy most of the light is scattered there by the wings of the PSF.
 
-Priors are as large as what PSFs of stars in six bands of NIRCam (Zhuang & Shen 2024, arXiv:2304.13776) leave over if
-one place of a mosaic is matched to F444W with the kernels of another, which is 3 to 7% of the peak.
+Priors are set by the residuals of PSFs of stars in six bands of NIRCam (Zhuang & Shen 2024, arXiv:2304.13776) where one
+place of a mosaic is matched to F444W with the kernels of another place: 3 to 7% of the peak.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.noise import correlated_area, known_correlation
+from helper_functions.noise import correlation_area, noise_correlation
 
-BACKGROUND_LEFT = 0.3  # standard deviations of a pixel's noise, which mosaics are flat to
-PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: variance of a PSF of 0.14 arcsec FWHM, matched to 4 or 5% in width
-SHIFT_UNKNOWN = 0.3  # pixels: registration of mosaics, where nobody measured it; and the most that is of first order
-SHIFT_LEFT = 0.1  # pixels: the least that is left where it was measured, as PSFs are lopsided from place to place
-WINGS_MISMATCH = 0.03  # share of the light that lies in the wings of one PSF, and in the core of another
-WINGS_LOPSIDED = 0.2  # pixels: shift of the wings' light, taken to be all light
+BACKGROUND_RESIDUAL = 0.3  # in units of the noise of a pixel: flatness of mosaics
+PSF_MISMATCH = 0.2  # (0.04 arcsec)^2: difference in variance of a PSF of 0.14 arcsec FWHM matched to 4 or 5% in width
+SHIFT_UNKNOWN = 0.3  # pixels: where registration was not measured, and the upper limit, as the model is of first order
+SHIFT_LEFT = 0.1  # pixels: lower limit where it was measured, as the asymmetry of PSFs varies from place to place
+WINGS_MISMATCH = 0.03  # difference between PSFs in the fraction of light in the wings
+WINGS_LOPSIDED = 0.2  # pixels: shift of the light smoothed by the wings, for asymmetric wings
 
 
 class Systematics(NamedTuple):
-    """Patterns over the pixels, and how large they may be in each band."""
+    """Spatial patterns of systematic errors, and the priors of their amplitudes."""
 
     patterns: np.ndarray  # (n_pixels, n_patterns)
     precision: np.ndarray  # (n_patterns, n_bands), inverse variance of the prior of the amplitudes
@@ -40,7 +40,7 @@ class Systematics(NamedTuple):
         return self._replace(patterns=self.patterns[pixels])
 
     def log_prior(self, amplitudes):
-        """Logarithm of the prior probability of amplitudes, (n_patterns, n_bands), up to a constant."""
+        """Log prior of amplitudes, (n_patterns, n_bands), up to a constant."""
         return -0.5 * float(np.sum(self.precision * amplitudes**2))
 
 
@@ -48,50 +48,50 @@ class Systematics(NamedTuple):
 
 
 def background(seds):
-    """The same in all pixels."""
-    return np.ones(len(seds.flux)), BACKGROUND_LEFT * np.median(seds.error, axis=0)
+    """Constant background."""
+    return np.ones(len(seds.flux)), BACKGROUND_RESIDUAL * np.median(seds.error, axis=0)
 
 
 def psf(seds):
-    """What a PSF of a slightly different width changes."""
-    return seds.changes[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
+    """Change due to a PSF of a slightly different width."""
+    return seds.derivatives[:, 2] / 2, PSF_MISMATCH * mean_flux(seds)
 
 
 def wings(seds):
-    """What a PSF with more light in its wings changes."""
-    return seds.changes[:, 3], WINGS_MISMATCH * mean_flux(seds)
+    """Change due to a PSF with more light in its wings."""
+    return seds.derivatives[:, 3], WINGS_MISMATCH * mean_flux(seds)
 
 
 def wings_along(axis):
-    """What wings that are brighter on one side along an axis, 0 for rows and 1 for columns, change."""
-    return lambda seds: (-seds.changes[:, 4 + axis], WINGS_LOPSIDED * mean_flux(seds))
+    """Change due to wings that are asymmetric along an axis, 0 for rows and 1 for columns."""
+    return lambda seds: (-seds.derivatives[:, 4 + axis], WINGS_LOPSIDED * mean_flux(seds))
 
 
 def shift_along(axis):
-    """What a shift along an axis, 0 for rows and 1 for columns, changes: its amplitude is pixels times mean flux."""
+    """Change due to a shift along an axis, 0 for rows and 1 for columns; amplitude in pixels times mean flux."""
 
     def pattern(seds):
         known = seds.registration_error
         left = SHIFT_UNKNOWN if known is None else np.clip(known[:, axis], SHIFT_LEFT, SHIFT_UNKNOWN)
-        return -seds.changes[:, axis], left * mean_flux(seds)
+        return -seds.derivatives[:, axis], left * mean_flux(seds)
 
     return pattern
 
 
 def mean_flux(seds):
-    """Mean flux of the pixels in each band, without its sign, shape (n_bands,)."""
+    """Absolute value of the mean flux of the pixels in each band, shape (n_bands,)."""
     return np.abs(seds.flux.mean(axis=0))
 
 
 class Pattern(NamedTuple):
-    """One kind of error that pixels share."""
+    """One kind of systematic error."""
 
-    of: Callable  # PixelSEDs -> pattern (n_pixels,), prior (n_bands,) of its amplitude
-    needs_changes: bool = True  # of the brightness, see `pixel_seds.changes_of_light`
+    of: Callable  # PixelSEDs -> pattern (n_pixels,), prior standard deviation (n_bands,) of its amplitude
+    needs_derivatives: bool = True  # see `pixel_seds.brightness_derivatives`
 
 
 PATTERNS = {
-    "background": Pattern(background, needs_changes=False),
+    "background": Pattern(background, needs_derivatives=False),
     "psf": Pattern(psf),
     "shift along rows": Pattern(shift_along(0)),
     "shift along columns": Pattern(shift_along(1)),
@@ -102,33 +102,33 @@ PATTERNS = {
 SHIFTS = "shift along rows", "shift along columns"
 
 
-def patterns_known(seds):
-    """Names of the patterns that can be made for these pixels, in the order of `Systematics`."""
-    return [name for name, each in PATTERNS.items() if seds.changes is not None or not each.needs_changes]
+def available_patterns(seds):
+    """Names of the patterns that can be computed for these pixels, in the order of `Systematics`."""
+    return [name for name, each in PATTERNS.items() if seds.derivatives is not None or not each.needs_derivatives]
 
 
-def patterns_of(seds):
-    """Patterns of a galaxy's pixels, (n_pixels, n_patterns), and their priors, (n_patterns, n_bands)."""
-    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in patterns_known(seds)), strict=True)
+def spatial_patterns(seds):
+    """Patterns of a galaxy's pixels, (n_pixels, n_patterns), and prior standard deviations, (n_patterns, n_bands)."""
+    patterns, priors = zip(*(PATTERNS[name].of(seds) for name in available_patterns(seds)), strict=True)
     return np.column_stack(patterns), np.array(priors)
 
 
 def systematics_of(seds):
-    """The patterns of a galaxy's pixels.
+    """Patterns of a galaxy's pixels with the priors of their amplitudes.
 
-    Where noise is correlated over n pixels, a fit that takes them for independent is n times too sure: so that prior
-    and fluxes weigh what they should relative to each other, the prior is made as sure.
+    Where noise is correlated over n pixels, a fit that assumes independent pixels overestimates the precision of the
+    data n times: the precision of the prior is multiplied by n, to keep their relative weight.
 
     Parameters
     ----------
     seds : PixelSEDs
-        Without missing data. Where the changes are not known, there is background only.
+        Without missing data. Without `derivatives` there is only the pattern of the background.
 
     Returns
     -------
     Systematics
     """
-    patterns, priors = patterns_of(seds)
-    least = 1e-3 * priors[0]  # a band without flux has no shift to speak of
-    area = np.maximum(correlated_area(known_correlation(seds), seds.pixel), 1)
+    patterns, priors = spatial_patterns(seds)
+    least = 1e-3 * priors[0]  # avoids zero in a band without flux
+    area = np.maximum(correlation_area(noise_correlation(seds), seds.pixel), 1)
     return Systematics(patterns, area / np.maximum(priors, least) ** 2)

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from data_paths import output_path
-from helper_functions.composite_seds import scale_to
+from helper_functions.composite_seds import scale_factor
 
 UNIT = u.uJy
 CERTAIN = 0.5  # relative error below which a band says something of how bright a region is
@@ -45,7 +45,7 @@ class RegionPhotometry(NamedTuple):
         """
         flux, error, shared, scale_error = [], [], [], []
         for row in range(len(self.clusters)):
-            scale = scale_to(self.flux[row], self.total[row], self.error[row])
+            scale = scale_factor(self.flux[row], self.total[row], self.error[row])
             flux.append(scale * self.flux[row])
             error.append(abs(scale) * np.sqrt(self.error[row] ** 2 - self.shared[row] ** 2))
             shared.append(scale * self.shared[row])

@@ -19,11 +19,11 @@ from helper_functions.registration.shifts import (
     Neighbourhood,
     Registration,
     SourceShifts,
-    combined,
+    combine_sources,
+    empty_source_shifts,
     neighbourhood,
-    no_sources,
-    nothing_known,
     registration_at,
+    unmeasured_registration,
 )
 from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out, open_survey
@@ -77,7 +77,7 @@ def register_survey(survey, output):
         with suppress(OSError):  # without a cache, each output folder has its own
             save_fits(kept, shifts_to_fits(sources, survey.bands))
     if len(sources.rows):
-        found = combined(sources)
+        found = combine_sources(sources)
         refuse_wrong_wcs(found, len(sources.rows), survey.bands)
         off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
         in_words = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
@@ -119,7 +119,7 @@ def measure_survey(survey, most):
                 places.append(middle(survey.segments[id_dr3]))
             advance()
     if not cutouts:
-        return no_sources(survey.wavelengths)
+        return empty_source_shifts(survey.wavelengths)
     return measure_sources(cutouts, np.array(places))
 
 
@@ -196,7 +196,7 @@ def shifts_of_survey(folder, survey, n_sources):
         opened = open_survey(folder, (), survey)
     sources, refusal = measure_survey(opened, n_sources), ""
     n_measured, n_bands = len(sources.rows), len(opened.bands)
-    found = combined(sources) if n_measured else nothing_known(n_bands)
+    found = combine_sources(sources) if n_measured else unmeasured_registration(n_bands)
     try:
         refuse_wrong_wcs(found, n_measured, opened.bands)
     except ValueError as problem:
@@ -215,13 +215,13 @@ def galaxy_registration(survey, id_dr3, shifts):
     shifts : SurveyShifts
     """
     if id_dr3 not in survey.segments:
-        return nothing_known(len(survey.bands))
+        return unmeasured_registration(len(survey.bands))
     known = shifts.at(*middle(survey.segments[id_dr3]))
     if np.median(known.error) <= WELL_KNOWN:
         return known
     cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))
     own = measure_sources([cutout], np.zeros((1, 2)), known)
-    return combined(own, known) if len(own.rows) else known
+    return combine_sources(own, known) if len(own.rows) else known
 
 
 # ---- on disk ----------------------------------------------------------------

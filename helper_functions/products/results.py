@@ -9,13 +9,13 @@ from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
 from helper_functions.composite_seds import CompositeSEDs, composite_seds
 from helper_functions.number_of_clusters import Scores
-from helper_functions.pixel_seds import Cutout, PixelSEDs, complete_block, fill_image
+from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image, select_complete
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.products.features import region_features
 from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
 from helper_functions.products.sed_tables import read_populations
-from helper_functions.psf import psf_pixels
+from helper_functions.psf import psf_area_pixels
 from helper_functions.quality.compare_runs import Agreement
 from helper_functions.quality.metrics import QUALITY
 from plots.style import galaxy_name
@@ -52,7 +52,7 @@ class RunResult(NamedTuple):
     @property
     def small(self):
         """Whether each cluster has fewer pixels than the PSF covers, bool, (n_clusters,)."""
-        return self.composites.n_pixels.max(axis=1, initial=0) < psf_pixels(self.seds.pixel, self.seds.psf_fwhm)
+        return self.composites.n_pixels.max(axis=1, initial=0) < psf_area_pixels(self.seds.pixel, self.seds.psf_fwhm)
 
     def image(self, values):
         """Image of values of the selected pixels, float32 of shape (ny, nx), NaN elsewhere."""
@@ -114,7 +114,7 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
         labels=labels,
         n_clusters=len(found.regions),
         k_choice=row["k_choice"],
-        bands_used=complete_block(seds.flux)[1],
+        bands_used=select_complete(seds.flux)[1],
         n_incomplete=row["n_incomplete"],
         when_large="",
         probability=None,

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import NamedTuple
 
-from helper_functions.clustering import NoMeaning, check_run
+from helper_functions.clustering import IncompatibleMetric, check_run
 from helper_functions.methods import METHODS
 
 RECOMMENDED = "blended_mixture"  # the run that stands for a galaxy where one has to, if it is there
@@ -68,6 +68,6 @@ def combine(methods, norms, metrics):
     for method, norm, metric in product(methods, norms, metrics):
         try:
             runs[Run(method, *check_run(method, norm, metric))] = True
-        except NoMeaning as reason:
+        except IncompatibleMetric as reason:
             refused[Run(method, norm or METHODS[method].norm, metric)] = str(reason)
     return list(runs), refused

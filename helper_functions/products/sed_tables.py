@@ -10,7 +10,7 @@ from helper_functions.filters import sedpy_name
 from helper_functions.pixel_seds import in_segments
 from helper_functions.population_seds import PopulationSEDs, flux_budget
 from helper_functions.products.features import feature_table
-from helper_functions.psf import psf_pixels
+from helper_functions.psf import psf_area_pixels
 from helper_functions.survey.flux_units import FLUX_UNIT
 
 TABLES = ("composites", "populations", "flux_budget", "region_features")  # names in `data_paths.OUTPUTS`
@@ -73,7 +73,7 @@ def sed_tables(result):
     result : RunResult
     """
     seds, populations = result.seds, result.populations
-    area = psf_pixels(seds.pixel, seds.psf_fwhm)
+    area = psf_area_pixels(seds.pixel, seds.psf_fwhm)
     budget = flux_budget(seds, result.clustering, populations)
     tables = {
         "composites": composite_table(result.composites, seds, result.cutout.wcs, area),

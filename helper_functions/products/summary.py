@@ -15,7 +15,7 @@ from helper_functions.files.records import GALAXY, Busy, locked, read_record
 from helper_functions.files.saving import checksum, save_json, save_table
 from helper_functions.quality.cross_checks import CHECKS, HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
-from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_words
+from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 
 OK, FAILED = "ok", "failed"
 EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # what a galaxy may be like without anything being wrong
@@ -140,7 +140,7 @@ def warnings_of(result):
 
 def notes_on_trust(row):
     """What speaks against a run that ended well, from its row: a list of sentences without a full stop."""
-    notes = [misfit_words(row["misfit_chi2"], row["misfit"].split())] if row["misfit"] else []
+    notes = [misfit_note(row["misfit_chi2"], row["misfit"].split())] if row["misfit"] else []
     if row["bands_agree"] < HARDLY_AGREE:
         found = "{bands_agree:z.2f} +- {bands_agree_err:.2f}".format_map(row)
         notes.append(f"maps of odd and even bands hardly agree ({found})")

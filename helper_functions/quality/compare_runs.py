@@ -1,4 +1,4 @@
-"""How runs of one galaxy compare: which of their clusters are the same region, and how far they agree."""
+"""Comparison of the runs of a galaxy: matching of their clusters to common regions, and agreement."""
 
 from itertools import count, islice
 from typing import NamedTuple
@@ -7,44 +7,43 @@ import numpy as np
 from astropy.table import Table
 from scipy.optimize import linear_sum_assignment
 
-# Pixels in common / pixels in either. Two clusters of one size that reach 1/3 have half of their pixels in common; of
-# two that do not, the larger part of at least one lies elsewhere, and one colour for both would mislead.
-LEAST_OVERLAP = 1 / 3
+# Jaccard index: intersection over union. Two clusters of equal size with 1/3 have half of their pixels in common; below
+# it the larger part of at least one is elsewhere, and the same colour for both would be misleading.
+MIN_OVERLAP = 1 / 3
 
 
 def region_map(labels, regions):
-    """Region of each pixel.
+    """Convert labels to the region number of each pixel.
 
     Parameters
     ----------
     labels : int ndarray of any shape
-        0 not selected, 1..n_clusters, -1 in none.
+        0 not selected, 1..n_clusters, -1 unassigned.
     regions : int ndarray of shape (n_clusters,)
         Region number of each cluster.
 
     Returns
     -------
     int ndarray of the shape of `labels`
-        0 and -1 as they were.
+        0 and -1 are unchanged.
     """
     return np.concatenate([[-1, 0], regions]).astype(int)[labels + 1]
 
 
 def match_regions(labels, others):
-    """Number the clusters of a run like the regions of other runs that they overlap with.
+    """Match the clusters of a run to the regions of other runs that they overlap with.
 
-    A region is what clusters of several runs have in common: at most one cluster of each run. The overlap of a cluster
-    with a region is the pixels that they have in common, divided by the pixels in either, on average over the runs that
-    have this region. Clusters are assigned to regions such that the sum of the overlaps is largest (Hungarian
-    algorithm), and only where the overlap is at least LEAST_OVERLAP. The others get the lowest numbers that are free,
-    the largest cluster first.
+    A region is a set of matching clusters, at most one of each run. The overlap of a cluster with a region is the
+    intersection over union of their pixels, averaged over the runs that have this region. Clusters are assigned to
+    regions such that the sum of the overlaps is largest (Hungarian algorithm), and only where the overlap is at least
+    MIN_OVERLAP. The others get the lowest unused numbers, the largest cluster first.
 
     Parameters
     ----------
     labels : int ndarray of any shape
-        0 not selected, 1..n_clusters, -1 in none.
+        0 not selected, 1..n_clusters, -1 unassigned.
     others : sequence of int ndarrays of the same shape
-        The regions of other runs, from `region_map`; their order does not matter.
+        The regions of other runs, from `region_map`; their order has no effect.
 
     Returns
     -------
@@ -60,7 +59,7 @@ def match_regions(labels, others):
         overlap += (pixels / np.maximum(either, 1))[1:, 1:]
         runs += pixels.sum(axis=0)[1:] > 0
     overlap /= np.maximum(runs, 1)
-    overlap[overlap < LEAST_OVERLAP] = 0
+    overlap[overlap < MIN_OVERLAP] = 0
     clusters, matched = linear_sum_assignment(overlap, maximize=True)
     clusters, matched = clusters[overlap[clusters, matched] > 0], matched[overlap[clusters, matched] > 0]
     regions = np.zeros(n_clusters, dtype=int)
@@ -71,26 +70,26 @@ def match_regions(labels, others):
 
 
 def _pixels_in_common(labels, regions, n_clusters, n_regions):
-    """Selected pixels of each cluster in each region, shape (n_clusters + 1, n_regions + 1); in none: row, column 0."""
+    """Contingency table of clusters and regions, (n_clusters + 1, n_regions + 1); unassigned pixels: row, column 0."""
     selected, shape = labels != 0, (n_clusters + 1, n_regions + 1)
     cells = np.ravel_multi_index((np.maximum(labels[selected], 0), np.maximum(regions[selected], 0)), shape)
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 class Agreement(NamedTuple):
-    """How far the runs of a galaxy agree."""
+    """Agreement between the runs of a galaxy."""
 
     runs: tuple  # n_runs names
-    rand_index: np.ndarray  # (n_runs, n_runs), adjusted Rand index of each pair: 1 the same, about 0 by chance
-    region: np.ndarray  # (ny, nx), the most frequent region of the pixel; 0 not selected, -1 in none
-    share: np.ndarray  # (ny, nx), of the runs that put it there; NaN where not selected
+    rand_index: np.ndarray  # (n_runs, n_runs), adjusted Rand index of each pair: 1 identical, about 0 by chance
+    region: np.ndarray  # (ny, nx), the most frequent region of the pixel; 0 not selected, -1 unassigned
+    share: np.ndarray  # (ny, nx), fraction of the runs with this region; NaN where not selected
 
 
 def agreement(runs, maps):
-    """How far runs agree.
+    """Measure the agreement between runs.
 
-    Pixels that a run leaves in no cluster count as a group of their own: it says of them that they are unlike its
-    clusters. If they were left out, a run would seem to agree better the fewer pixels it dares to label.
+    The unassigned pixels of a run are treated as one more cluster: if they were left out, a run would seem to agree
+    better the fewer pixels it labels.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def agreement(runs, maps):
     -------
     Agreement
     """
-    from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
+    from sklearn.metrics import adjusted_rand_score  # imported here for the reason given in `fit_kmeans`
 
     selected = maps[0] != 0
     groups = [each[selected] for each in maps]
@@ -114,9 +113,9 @@ def agreement(runs, maps):
 
 
 def consensus(maps):
-    """The most frequent region of each pixel among the runs, and the share of the runs that put the pixel there.
+    """Majority vote: the most frequent region of each pixel among the runs, and the fraction of the runs with it.
 
-    Of equally frequent regions the one of the lowest number is taken, and any region before none.
+    Ties go to the lowest region number, and to any region before unassigned.
 
     Parameters
     ----------
@@ -126,13 +125,13 @@ def consensus(maps):
     Returns
     -------
     region : int ndarray of shape (ny, nx)
-        0 where not selected, -1 where "in no cluster" is the most frequent.
+        0 where not selected, -1 where most runs leave the pixel unassigned.
     share : ndarray of shape (ny, nx)
         Above 0 to 1; NaN where not selected.
     """
     maps = np.array(maps)
     numbers = np.unique(maps)
-    numbers = np.roll(numbers, -np.sum(numbers < 0))  # -1 is last: of equals the first is taken
+    numbers = np.roll(numbers, -np.sum(numbers < 0))  # -1 is last: argmax takes the first of ties
     votes = np.array([(maps == number).sum(axis=0) for number in numbers])
     return numbers[votes.argmax(axis=0)], np.where(maps[0] != 0, votes.max(axis=0) / len(maps), np.nan)
 
@@ -142,9 +141,6 @@ def agreement_table(found):
     table = Table({"run": list(found.runs)} | dict(zip(found.runs, found.rand_index, strict=True)))
     table["run"].description = "method, norm and metric as in folder names"
     for run in found.runs:
-        table[
-            run
-        ].description = (
-            f"adjusted Rand index with {run}: 1 the same, about 0 by chance; pixels in no cluster are a group"
-        )
+        meaning = "1 identical, about 0 by chance; unassigned pixels count as one cluster"
+        table[run].description = f"adjusted Rand index with {run}: {meaning}"
     return table

@@ -1,95 +1,95 @@
-"""Whether a run finds the same again from other bands, or with another seed: figures of the first run of a galaxy.
+"""Reproducibility of a run from other bands and with another random seed: metrics of the first run of a galaxy.
 
-Each takes further clusterings, which is why other runs do without.
+They take further clusterings, and are not computed for the other runs.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from helper_functions.pixel_seds import complete_block
-from helper_functions.psf import in_pixels
+from helper_functions.pixel_seds import select_complete
+from helper_functions.psf import arcsec_to_pixels
 
-LEAST_BANDS = 2  # of each half: one band has no shape
-# About as many are clustered in each half of the bands, for the time it takes. Squares drawn from fewer lose too many
+MIN_BANDS_PER_HALF = 2  # a single band has no SED shape
+# About this number is clustered in each half of the bands, to limit the time. Squares drawn from fewer lose too many
 # neighbours: of 1,243 pixels, all agree to 0.87 and 600 of them to 0.63 (a realistic simulated galaxy, seed 9006).
 HALVES_PIXELS = 2000
-OTHER_SEEDS = 1  # that are tried: each is a clustering of all pixels
-# Side of the squares of pixels that count as one, in FWHM of the PSF, within which light and noise are shared. Errors
-# are then 0.05, 0.06 and 0.09 where noise that is drawn again scatters the index by 0.03, 0.05 and 0.13 (realistic
-# simulated galaxies, seeds 9006, 9009 and 9017).
+OTHER_SEEDS = 1  # number of other random seeds: each is a clustering of all pixels
+# Side of the jackknife blocks in FWHM of the PSF, within which light and noise are correlated. Errors are then 0.05,
+# 0.06 and 0.09 where the scatter of the index over noise realisations is 0.03, 0.05 and 0.13 (realistic simulated
+# galaxies, seeds 9006, 9009 and 9017).
 SQUARE = 2.0
-LEAST_SQUARES = 4  # fewer say nothing of the error
-# Less than this is in common to maps that cannot both be right. Realistic simulated galaxies with distinct populations
-# have 0.6 to 0.9; with populations so alike that it takes all bands to tell them apart, 0.2 to 0.3.
+MIN_SQUARES = 4  # fewer give no useful error
+# Adjusted Rand index below which the maps contradict each other. Realistic simulated galaxies with distinct populations
+# have 0.6 to 0.9; with populations so similar that all bands are needed to separate them, 0.2 to 0.3.
 HARDLY_AGREE = 0.3
 
 
 class Check(NamedTuple):
-    """What a figure of this kind means."""
+    """A metric of reproducibility."""
 
-    meaning: str  # in a line of a table
+    meaning: str  # for tables
 
 
 CHECKS = {
     "bands_agree": Check(
-        "agreement (adjusted Rand index) of the maps from every other band with those from the bands between, at the "
-        "number of clusters of the run; first run of a galaxy only"
+        "adjusted Rand index between clusterings of the odd and of the even bands by wavelength, at the number of "
+        "clusters of the run; first run of a galaxy only"
     ),
-    "bands_agree_err": Check("error of bands_agree, from squares of pixels two PSFs wide that are left out in turn"),
-    "seeds_agree": Check("agreement (adjusted Rand index) with what another seed finds; first run of a galaxy only"),
+    "bands_agree_err": Check("error of bands_agree, by jackknife over square blocks of pixels two PSF FWHM wide"),
+    "seeds_agree": Check("adjusted Rand index with the clustering for another random seed; first run of a galaxy only"),
 }
 
 
 def cross_check(sample):
-    """All figures of CHECKS, {name: value}, for a `ClusteringSample`; NaN where there is nothing to agree on.
+    """All metrics of CHECKS, {name: value}, for a `ClusteringSample`; NaN where undefined.
 
-    With one cluster there is not, nor where a half has less than LEAST_BANDS bands, or cannot be clustered.
+    They are undefined for one cluster, and where a half has less than MIN_BANDS_PER_HALF bands or cannot be clustered.
     """
     found = dict.fromkeys(CHECKS, np.nan)
     if len(sample.composites.flux) < 2:
         return found
-    seds, squares = sample.seds, squares_of(sample.seds)
-    some = some_squares(squares, HALVES_PIXELS, sample.seed)
+    seds, squares = sample.seds, square_index(sample.seds)
+    some = draw_squares(squares, HALVES_PIXELS, sample.seed)
     halves = [recluster_or_none(sample, seds.only(some, bands)) for bands in halves_of_bands(seds)]
     if len(halves) == 2 and all(labels is not None for labels in halves):
         found["bands_agree"], found["bands_agree_err"] = rand_index_and_error(*halves, squares[some])
     others = [recluster_or_none(sample, seds, seed=sample.seed + number) for number in range(1, OTHER_SEEDS + 1)]
-    indices = [rand_index(tables_of(sample.labels, each).sum(axis=0)) for each in others if each is not None]
+    indices = [rand_index(sample.labels, each) for each in others if each is not None]
     if indices:
         found["seeds_agree"] = float(np.mean(indices))
     return found
 
 
 def recluster_or_none(sample, seds, **options):
-    """Labels of these pixels into as many clusters as the run has; None where the method refuses them."""
+    """Labels of these pixels in the number of clusters of the run; None where the method cannot cluster them."""
     try:
         return sample.recluster(seds, **options)
-    except ValueError:  # such as bands without signal, or none that a feature lies in
+    except ValueError:  # such as bands without signal, or that cover no feature
         return None
 
 
 def halves_of_bands(seds):
-    """Every other of the bands that are clustered, by wavelength, and those between: two int arrays; or none."""
-    used = np.flatnonzero(complete_block(seds.flux)[1])
+    """Indices of the odd and of the even bands by wavelength, of those that are clustered; empty for too few bands."""
+    used = np.flatnonzero(select_complete(seds.flux)[1])
     order = used[np.lexsort([np.array(seds.bands)[used], seds.wavelengths[used]])]
-    return (order[::2], order[1::2]) if len(order) >= 2 * LEAST_BANDS else ()
+    return (order[::2], order[1::2]) if len(order) >= 2 * MIN_BANDS_PER_HALF else ()
 
 
-# ---- pixels that count once -------------------------------------------------
+# ---- jackknife blocks -------------------------------------------------------
 
 
-def squares_of(seds):
-    """Number of the square of pixels, SQUARE wide, that each pixel lies in; int, (n_pixels,), from 0 by place."""
-    side = max(int(np.ceil(in_pixels(SQUARE * seds.psf_fwhm, seds.pixel))), 1)
+def square_index(seds):
+    """Index of the square block, SQUARE wide, that contains each pixel; int, (n_pixels,), from 0."""
+    side = max(int(np.ceil(arcsec_to_pixels(SQUARE * seds.psf_fwhm, seds.pixel))), 1)
     rows, cols = (seds.rows - seds.rows.min()) // side, (seds.cols - seds.cols.min()) // side
     return np.unique(rows * (cols.max() + 1) + cols, return_inverse=True)[1]
 
 
-def some_squares(squares, wanted, seed):
-    """Pixels of whole squares, drawn at random until they are about `wanted`; bool, (n_pixels,).
+def draw_squares(squares, wanted, seed):
+    """Random subset of about `wanted` pixels in whole squares; bool, (n_pixels,).
 
-    Pixels keep their neighbours, which they would not if each was drawn by itself.
+    Pixels keep their neighbours, which methods may use.
     """
     sizes = np.bincount(squares)
     order = np.random.default_rng(seed).permutation(len(sizes))
@@ -100,52 +100,44 @@ def some_squares(squares, wanted, seed):
 # ---- the index --------------------------------------------------------------
 
 
-def tables_of(one, other, squares=None):
-    """Contingency tables of two labellings, (n_squares, n_labels, n_other_labels): only pixels that both cluster."""
-    squares = np.zeros(len(one), dtype=int) if squares is None else squares
-    counts = np.zeros((squares.max(initial=0) + 1, max(one.max(initial=0), 1), max(other.max(initial=0), 1)))
-    both = (one > 0) & (other > 0)
-    np.add.at(counts, (squares[both], one[both] - 1, other[both] - 1), 1)
-    return counts
+def rand_index(one, other):
+    """Adjusted Rand index (Hubert & Arabie 1985) of two labellings, over the pixels that both put in a cluster.
 
-
-def rand_index(counts):
-    """Adjusted Rand index (Hubert & Arabie 1985) of contingency tables, (..., n_labels, n_other_labels).
-
-    NaN where both labellings have one label or each pixel its own: any two would agree on that.
-    """
-    counts = np.asarray(counts, dtype=float)
-    pairs, one, other = (
-        np.sum(each * (each - 1) / 2, axis=axes)
-        for each, axes in ((counts, (-2, -1)), (counts.sum(axis=-1), -1), (counts.sum(axis=-2), -1))
-    )
-    n_pixels = counts.sum(axis=(-2, -1))
-    every = np.maximum(n_pixels * (n_pixels - 1) / 2, 1)
-    by_chance, most = one * other / every, (one + other) / 2
-    index = np.full(pairs.shape, np.nan)
-    np.divide(pairs - by_chance, most - by_chance, out=index, where=most > by_chance)
-    return index if index.ndim else float(index)
-
-
-def rand_index_and_error(one, other, squares):
-    """Adjusted Rand index of two labellings, and its error by the jackknife over squares (Efron & Tibshirani 1993).
+    NaN where both have a single label or one for each pixel: any two such labellings agree.
 
     Parameters
     ----------
     one, other : int ndarray of shape (n_pixels,)
-        From 1; below for none.
+        From 1; below for pixels in no cluster.
+    """
+    from sklearn.metrics import adjusted_rand_score  # imported here for the reason given in `fit_kmeans`
+
+    both = (one > 0) & (other > 0)
+    one, other = one[both], other[both]
+    n_labels = len(np.unique(one))
+    if n_labels == len(np.unique(other)) and n_labels in (0, 1, len(one)):
+        return np.nan
+    return float(adjusted_rand_score(one, other))
+
+
+def rand_index_and_error(one, other, squares):
+    """Adjusted Rand index of two labellings, and its error by jackknife over squares (Efron & Tibshirani 1993).
+
+    Parameters
+    ----------
+    one, other : int ndarray of shape (n_pixels,)
+        From 1; below for pixels in no cluster.
     squares : int ndarray of shape (n_pixels,)
-        The pixels of each count as one.
+        Block of each pixel.
 
     Returns
     -------
     index, error : float
-        NaN where there is nothing to agree on, or with less than LEAST_SQUARES.
+        NaN where the index is undefined, and the error with less than MIN_SQUARES.
     """
-    tables = tables_of(one, other, np.unique(squares, return_inverse=True)[1])
-    tables = tables[tables.any(axis=(1, 2))]
-    index, n_squares = rand_index(tables.sum(axis=0)), len(tables)
-    without = rand_index(tables.sum(axis=0) - tables)
-    if n_squares < LEAST_SQUARES or not np.isfinite(without).all():
+    used = np.unique(squares[(one > 0) & (other > 0)])
+    index = rand_index(one, other)
+    without = [rand_index(one[squares != square], other[squares != square]) for square in used]
+    if len(used) < MIN_SQUARES or not np.isfinite(without).all():
         return index, np.nan
-    return index, float(np.sqrt((n_squares - 1) * np.var(without)))
+    return index, float(np.sqrt((len(used) - 1) * np.var(without)))

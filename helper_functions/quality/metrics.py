@@ -1,6 +1,7 @@
-"""How good a clustering is, judged without knowing the truth.
+"""Quality metrics of a clustering that do not need the truth.
 
-A figure is a function `figure(sample)` that takes a `ClusteringSample` and returns a number, NaN where it is undefined.
+A quality metric is a function `metric(sample)` that takes a `ClusteringSample` and returns a number, NaN where it is
+undefined.
 """
 
 from collections.abc import Callable
@@ -9,40 +10,42 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.composite_seds import CompositeSEDs, composite_flux, residuals, similarity_summary
-from helper_functions.noise import with_noise_on_top
-from helper_functions.pixel_seds import PixelSEDs, complete_block
-from helper_functions.psf import in_pixels
+from helper_functions.noise import with_added_noise
+from helper_functions.pixel_seds import PixelSEDs, select_complete
+from helper_functions.psf import arcsec_to_pixels
 from helper_functions.quality.cross_checks import cross_check
 
-HALF_BLOCK = 0.16  # arcsec, side of the squares that are predicted from each other: noise is hardly shared beyond
-REDRAWS = 2
+HALF_BLOCK = 0.16  # arcsec, side of the cross-validation squares, beyond which noise is hardly correlated
+REDRAWS = 2  # noise realisations for the stability
 
 
 class ClusteringSample(NamedTuple):
-    """A clustering, and what its quality is measured from."""
+    """A clustering of the pixels of a galaxy, with the data that its quality is measured from."""
 
     seds: PixelSEDs
-    labels: np.ndarray  # (n_pixels,), 1..n_clusters, below 1 for none
+    labels: np.ndarray  # (n_pixels,), 1..n_clusters, below 1 for unassigned pixels
     composites: CompositeSEDs  # of these labels
-    # (PixelSEDs, seed=...) -> labels: clusters other fluxes, bands or pixels in the same way, into as many.
+    # (PixelSEDs, seed=...) -> labels: clusters other fluxes, bands or pixels in the same way, into the same number.
     recluster: Callable
-    confidence: np.ndarray | None = None  # (n_pixels,), probability of the labels; None where the method knows none
+    confidence: np.ndarray | None = None  # (n_pixels,), probability of the labels; None where the method gives none
     seed: int = 0
 
 
-# ---- the figures ------------------------------------------------------------
+# ---- the metrics ------------------------------------------------------------
 
 
 def similarity_median(sample):
+    """Median similarity of the pixels to their composites."""
     return float(similarity_summary(sample.composites.similarity)[0])
 
 
 def similarity_2sigma(sample):
+    """2.3rd percentile of the similarity of the pixels to their composites."""
     return float(similarity_summary(sample.composites.similarity)[1])
 
 
 def reduced_chi2(sample):
-    """Chi2 per degree of freedom of clustered pixels: each pixel's amplitude takes one, each composite all but one."""
+    """Chi2 per degree of freedom of clustered pixels about their composites, with a free amplitude for each pixel."""
     member = sample.labels > 0
     residual = residuals(sample.seds, sample.labels)[member]
     n_composite = np.isfinite(sample.composites.flux).sum(axis=1)
@@ -52,13 +55,13 @@ def reduced_chi2(sample):
 
 
 def held_out_error(sample):
-    """How well composites predict pixels that they are not made of: 68th percentile of `band_errors`, mean over bands.
+    """Two-fold cross-validation error: 68th percentile of the absolute `band_errors`, mean over bands.
 
-    Composites of one half of the pixels are tried on the other half, and the other way round. The halves are squares of
-    HALF_BLOCK a side like the fields of a chessboard, as noise is correlated between neighbours.
+    Composites of one half of the pixels predict the other half, and vice versa. The halves are the two colours of a
+    chessboard with squares of side HALF_BLOCK, as noise is correlated between neighbours.
     """
     seds, labels = sample.seds, sample.labels
-    side = max(round(in_pixels(HALF_BLOCK, seds.pixel)), 1)
+    side = max(round(arcsec_to_pixels(HALF_BLOCK, seds.pixel)), 1)
     half = (seds.rows // side + seds.cols // side) % 2
     errors = [np.empty((0, seds.flux.shape[1]))]
     for seen, unseen in ((half == 0, half == 1), (half == 1, half == 0)):
@@ -70,7 +73,7 @@ def held_out_error(sample):
 
 
 def fragmentation(sample):
-    """Share of pixels side by side that differ in label, relative to the share if labels were shuffled."""
+    """Fraction of pairs of adjacent pixels with different labels, relative to that for shuffled labels."""
     rows, cols, labels = sample.seds.rows, sample.seds.cols, sample.labels
     image = np.zeros((rows.max() + 2, cols.max() + 2), dtype=int)
     image[rows, cols] = labels
@@ -85,20 +88,22 @@ def fragmentation(sample):
 
 
 def stability(sample):
-    """Agreement with the labels that `sample.again` finds when noise is drawn anew on top."""
+    """Mean adjusted Rand index with the labels that `sample.recluster` finds in the data with added noise."""
     n_clusters = len(sample.composites.flux)
     found = {n_clusters: sample.labels}
-    indices = stability_of(sample.seds, found, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed)
+    indices = reclustering_stability(
+        sample.seds, found, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed
+    )
     return float(np.mean(indices[n_clusters]))
 
 
 def brightness_share(sample):
-    """Share of the variance of log brightness that is between clusters: 1 for a run that sorts by brightness.
+    """Fraction of the variance of log brightness between clusters: 1 for a run that sorts pixels by brightness.
 
-    Brightness is the mean flux over the bands that are used for clustering; pixels where it is not positive, or lacks a
-    band, do not count.
+    Brightness is the mean flux over the bands that are used for clustering; pixels where it is not positive, or that
+    lack a band, are left out.
     """
-    flux = sample.seds.flux[:, complete_block(sample.seds.flux)[1]]
+    flux = sample.seds.flux[:, select_complete(sample.seds.flux)[1]]
     brightness = flux.mean(axis=1)
     usable = (brightness > 0) & (sample.labels > 0)
     if not usable.any():
@@ -111,81 +116,84 @@ def brightness_share(sample):
 
 
 def confidence_median(sample):
+    """Median probability of the labels."""
     return np.nan if sample.confidence is None else float(np.nanmedian(sample.confidence))
 
 
-class QualityFigure(NamedTuple):
-    """A figure, what it means, and how the comparison page writes it."""
+class QualityMetric(NamedTuple):
+    """A quality metric, its description, and its format in the comparison of runs."""
 
     measure: Callable  # ClusteringSample -> float
-    meaning: str  # in a line of a table
-    symbol: str = ""  # on the comparison page; empty: it is not there
-    form: str = "{:z.2f}"  # how its value is written there
+    meaning: str  # for tables
+    symbol: str = ""  # label in the comparison of runs; empty: not shown there
+    form: str = "{:z.2f}"  # format string of its value
 
     def in_words(self, value):
-        """A value as it is written; a dash where it is no finite number, or None."""
+        """A value as text; a dash where it is not finite, or None."""
         return "–" if value is None or not np.isfinite(value) else self.form.format(value)
 
 
 QUALITY = {
-    "similarity_median": QualityFigure(similarity_median, "1 − b12 of pixels to their composite, median"),
-    "similarity_2sigma": QualityFigure(
-        similarity_2sigma, "1 − b12 of pixels to their composite, exceeded by all but 2.3%"
+    "similarity_median": QualityMetric(similarity_median, "median similarity 1 − b12 of the pixels to their composite"),
+    "similarity_2sigma": QualityMetric(
+        similarity_2sigma, "similarity 1 − b12 to their composite that all but 2.3% of the pixels exceed"
     ),
-    "reduced_chi2": QualityFigure(
+    "reduced_chi2": QualityMetric(
         reduced_chi2,
-        "of pixels about their composite, each scaled freely: 1 if noise is all that is left; blends raise it",
+        "reduced chi2 of the pixels about their composite with free amplitudes: 1 for pure noise, higher for blends",
         "χ²",
         "{:.3g}",
     ),
-    "held_out_error": QualityFigure(
+    "held_out_error": QualityMetric(
         held_out_error,
-        "68% of bands are predicted this well from the other bands by composites of the other half of the pixels, in "
-        "units of the errors",
-        "unseen bands",
+        "cross-validation: 68th percentile of the errors of predicting a band from the other bands of a pixel with "
+        "composites of the other half of the pixels, in units of the flux errors",
+        "held-out bands",
         "{:.2f}σ",
     ),
-    "fragmentation": QualityFigure(
-        fragmentation, "how often neighbours differ in label, relative to shuffled labels", "fragments"
+    "fragmentation": QualityMetric(
+        fragmentation,
+        "fraction of adjacent pixels with different labels, relative to shuffled labels: 0 compact, 1 random",
+        "fragments",
     ),
-    "stability": QualityFigure(
-        stability, "agreement (adjusted Rand index) with what is found when noise is drawn anew on top", "stable"
+    "stability": QualityMetric(
+        stability, "mean adjusted Rand index with clusterings of the data with added noise", "stable"
     ),
-    "brightness_share": QualityFigure(
+    "brightness_share": QualityMetric(
         brightness_share,
-        "of the variance of log brightness that labels explain: high for a run that just sorts by brightness",
+        "fraction of the variance of log brightness explained by the labels: high for a run that sorts by brightness",
         "brightness",
         "{:.0%}",
     ),
-    "confidence_median": QualityFigure(confidence_median, "probability of the pixels' labels, median"),
+    "confidence_median": QualityMetric(confidence_median, "median probability of the pixels' labels"),
 }
 
 
 def quality_metrics(sample, is_first=False):
-    """All figures of QUALITY, {name: value}; and those of CHECKS for the first run of a galaxy."""
+    """All metrics of QUALITY, {name: value}; and those of CHECKS for the first run of a galaxy."""
     found = {name: figure.measure(sample) for name, figure in QUALITY.items()}
     return found | cross_check(sample) if is_first else found
 
 
-# ---- parts of figures -------------------------------------------------------
+# ---- parts of metrics -------------------------------------------------------
 
 
 def band_errors(seds, templates):
     """Errors of predicting each band of a pixel from its other bands, in units of the flux errors.
 
-    The prediction is the template, with the amplitude, that fits the other bands of the pixel best in chi2.
+    The prediction is the template, with a free amplitude, that has the lowest chi2 in the other bands of the pixel.
 
     Parameters
     ----------
     seds : PixelSEDs
         NaN where there is no data.
     templates : ndarray of shape (n_templates, n_bands)
-        Those with NaN are passed over.
+        Templates with NaN are skipped.
 
     Returns
     -------
     ndarray of shape (n_pixels, n_bands)
-        NaN where there is no data, or nothing to predict from.
+        NaN where there is no data, or no other band.
     """
     flux, error = seds.flux, seds.error
     gain, predicted = np.full(flux.shape, -np.inf), np.full(flux.shape, np.nan)
@@ -204,31 +212,31 @@ def band_errors(seds, templates):
     return (flux - predicted) / error
 
 
-def stability_of(seds, found, recluster, seed):
-    """Adjusted Rand index of clusterings with those that are found when noise is drawn anew on top.
+def reclustering_stability(seds, found, recluster, seed):
+    """Adjusted Rand index of clusterings with clusterings of the same data with added noise.
 
-    Data with noise on top has sqrt(2) times the noise of the data, so that the labels of the data themselves are a
-    little more stable than this.
+    The added noise raises the noise by sqrt(2), so that the labels of the data themselves are a little more stable
+    than this.
 
     Parameters
     ----------
     seds : PixelSEDs
     found : dict
         Number of clusters -> labels of the pixels.
-    again : callable
-        `recluster(seds)` gives such a dictionary for other fluxes of the same pixels.
+    recluster : callable
+        `recluster(seds)` returns such a dictionary for other fluxes of the same pixels.
     seed : int
-        Of the noise.
+        Random seed of the noise.
 
     Returns
     -------
     dict
-        Number of clusters -> index with each of REDRAWS draws, an array; NaN where `recluster` found no such number.
+        Number of clusters -> index for each of REDRAWS realisations, an array; NaN where `recluster` lacks the number.
     """
-    from sklearn.metrics import adjusted_rand_score  # loaded late, as by `fit_kmeans`
+    from sklearn.metrics import adjusted_rand_score  # imported here for the reason given in `fit_kmeans`
 
     rng = np.random.default_rng(seed)
-    redone = [recluster(with_noise_on_top(seds, rng)) for _ in range(REDRAWS)]
+    redone = [recluster(with_added_noise(seds, rng)) for _ in range(REDRAWS)]
     return {
         k: np.array([adjusted_rand_score(labels, other[k]) if k in other else np.nan for other in redone])
         for k, labels in found.items()

@@ -1,7 +1,7 @@
-"""How well features of SEDs are measured: python -m helper_functions.simulation.feature_recovery
+"""Recovery test of the SED features: python -m helper_functions.simulation.feature_recovery
 
-Stellar populations are drawn from wide priors, and features measured in their photometry. The truth of each feature is
-measured on the spectrum of the population by the feature's definition.
+Stellar populations are drawn from wide priors, and features are measured in their photometry. The true value of each
+feature is measured on the spectrum of the population by the feature's definition.
 """
 
 import argparse
@@ -25,9 +25,9 @@ from helper_functions.simulation.stellar_populations import (
 
 REDSHIFTS = (0.5, 6.0)
 SNR = (10.0, 50.0)  # median over the bands
-FEWEST_BANDS = 20
+MIN_BANDS = 20
 ONE_SIGMA = (15.865, 84.135)  # percentiles
-# Rest-frame windows in Angstrom for the truth of lines: the line, and the continuum on both sides, without other lines.
+# Rest-frame windows in Angstrom for the true equivalent widths: the line, and line-free continuum on both sides.
 LINE_WINDOWS = {
     "ew_oiii_hbeta": ((4835, 5035), (4760, 4835), (5035, 5110)),
     "ew_halpha_nii": ((6520, 6615), (6430, 6520), (6620, 6665)),
@@ -41,7 +41,7 @@ UV_WINDOWS = (  # Angstrom: the ten of Calzetti et al. (1994), table 2, free of 
 
 
 class Simulated(NamedTuple):
-    """Photometry of a population with noise, and the truth about it."""
+    """Photometry of a population with noise, and the true values of its features."""
 
     redshift: float
     bands: tuple  # n_bands names
@@ -59,7 +59,7 @@ def true_features(wavelength, flux):
     Parameters
     ----------
     wavelength, flux : ndarray of shape (n,)
-        At rest, Angstrom; f_lambda.
+        Rest frame, Angstrom; f_lambda.
     """
     f_nu = flux * wavelength**2
 
@@ -86,7 +86,7 @@ def true_features(wavelength, flux):
 def equivalent_width(wavelength, flux, line, blue, red):
     """Equivalent width, positive in emission, over the straight line through the medians of f_lambda on both sides.
 
-    All arguments are in Angstrom at rest; stellar absorption counts as part of the line, as it does for bands.
+    All wavelengths are in rest-frame Angstrom; stellar absorption is part of the line, as in photometry.
     """
     sides = [(wavelength > low) & (wavelength < high) for low, high in (blue, red)]
     places, levels = [np.mean(window) for window in (blue, red)], [np.median(flux[side]) for side in sides]
@@ -99,7 +99,7 @@ def equivalent_width(wavelength, flux, line, blue, red):
 
 
 def draw_population(rng, redshift):
-    """A stellar population from wide priors that can exist at this redshift."""
+    """Draw a stellar population from wide priors, younger than the Universe at this redshift."""
     oldest = cosmology().age(redshift).to_value(u.Gyr)
 
     def between(low, high):
@@ -119,11 +119,11 @@ def draw_population(rng, redshift):
 
 
 def simulate(seed):
-    """`Simulated` population of a seed: redshift, stars, bands and noise are drawn."""
+    """Simulate a population: redshift, stellar population, bands and noise are random."""
     rng = np.random.default_rng(seed)
     redshift = rng.uniform(*REDSHIFTS)
     spectrum = make_spectrum(draw_population(rng, redshift), redshift)
-    chosen = rng.permutation(len(SURVEY_BANDS))[: rng.integers(FEWEST_BANDS, len(SURVEY_BANDS) + 1)]
+    chosen = rng.permutation(len(SURVEY_BANDS))[: rng.integers(MIN_BANDS, len(SURVEY_BANDS) + 1)]
     bands = tuple(np.array(SURVEY_BANDS)[np.sort(chosen)].tolist())
     clean = photometry(spectrum, bands)
     noise = pixel_noise(bands)
@@ -138,7 +138,7 @@ def simulate(seed):
 
 
 def recover(seeds):
-    """Measure the features of the populations of some seeds.
+    """Measure the features of simulated populations.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def recover(seeds):
 
 
 def scores(truth, value, error):
-    """Share that was measured, bias, scatter, spread of pulls and share within 1 sigma; all arrays of shape (n,)."""
+    """Fraction measured, bias, scatter, spread of pulls and fraction within 1 sigma; arguments of shape (n,)."""
     known = np.isfinite(value)
     if not known.any():
         return {"n": len(value), "measured": 0.0} | dict.fromkeys(
@@ -175,18 +175,9 @@ def scores(truth, value, error):
 
 
 def recovery_table(found, rng):
-    """Markdown table of the scores; the last column is a control, errors that belong to another population's value."""
-    heading = (
-        "feature",
-        "measured",
-        "truth, 16 to 84%",
-        "bias",
-        "scatter",
-        "median error",
-        "spread of pulls",
-        "within 1 sigma",
-    )
-    lines = [f"| {' | '.join(heading)} | control |", "|" + " --- |" * (len(heading) + 1)]
+    """Markdown table of the scores; the last column is a control, with the true values of other populations."""
+    heading = "feature | measured | truth, 16 to 84% | bias | scatter | median error | spread of pulls | within 1 sigma"
+    lines = [f"| {heading} | control |", "|" + " --- |" * 9]
     for name, rows in found.items():
         truth, value, error = rows.T
         score = scores(truth, value, error)

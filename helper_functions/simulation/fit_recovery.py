@@ -1,9 +1,9 @@
-"""What fits of stellar populations find of simulated galaxies: python -m helper_functions.simulation.fit_recovery
+"""Recovery test of stellar population fits on simulated galaxies: python -m helper_functions.simulation.fit_recovery
 
-Galaxies with the flaws of real mosaics are made of populations that are drawn from the priors of the fit: only for such
-truths should 68% intervals hold the truth in 68% of the cases. Their regions are found by `blended_mixture`, which is
-not told the truth, and each is fitted, as is the light of all selected pixels together. Every fit is written as soon as
-it is made: where a campaign stops, the same command goes on with it.
+Galaxies with the flaws of real mosaics are made of populations drawn from the priors of the fit, for which 68% credible
+intervals should contain the truth in 68% of the cases. Their regions are found by `blended_mixture` without the truth,
+and each is fitted, as is the integrated light of all selected pixels. Every fit is written as soon as it is finished:
+the same command continues an interrupted test.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from tqdm import tqdm
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.files.saving import check_writable, save_figure, save_json, save_table
-from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived, fit_sed
+from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived_quantities, fit_sed
 from helper_functions.fitting.histories import SFHS
-from helper_functions.fitting.sed_model import set_up
+from helper_functions.fitting.sed_model import make_model
 from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
-from helper_functions.noise import error_of_sum, known_correlation
+from helper_functions.noise import error_of_sum, noise_correlation
 from helper_functions.population_seds import population_seds
 from helper_functions.products.photometry import photometry_of
 from helper_functions.products.sed_tables import population_table
-from helper_functions.psf import blur, make_psf, psf_pixels
+from helper_functions.psf import convolve_with_psf, make_psf, psf_area_pixels
 from helper_functions.simulation.flaws import draw_flaws, observe_with_flaws
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, pixel_noise, simulate_galaxy
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
@@ -41,42 +41,42 @@ from plots.simulation.fit_recovery import truth_and_fits
 METHOD = "blended_mixture"
 REGIONS, PEAK_SNRS = (2, 3, 4), (50.0, 100.0, 200.0)
 TO_MICROJANSKY = 0.01  # from 10 nJy
-MASS = 1e9  # solar masses of the spectra that truths are scaled from
-PURE = 0.6  # share of the light of a cluster's pixels that comes from one population
+MASS = 1e9  # solar masses, of the spectra from which true masses are scaled
+PURE = 0.6  # lowest fraction of the light of a cluster's pixels from one population for a fit
 INTEGRATED = "integrated"
-# What is judged, its logarithm or itself, and the difference in truth from which two regions have an order.
+# Quantities, in log or linear, and the true difference above which two regions are compared in their order.
 LOG, LINEAR = np.log10, np.asarray
-JUDGED = {"a_v": (LINEAR, 0.2), "age": (LOG, 0.1), "ssfr": (LOG, 0.2), "mass": (LOG, 0.1)}  # mag and dex
-QUIET = 1e-12  # 1 / yr: regions that form fewer stars than this have no order, as light does not tell
+COMPARED_QUANTITIES = {"a_v": (LINEAR, 0.2), "age": (LOG, 0.1), "ssfr": (LOG, 0.2), "mass": (LOG, 0.1)}  # mag and dex
+QUIESCENT_SSFR = 1e-12  # 1 / yr: lower values are not compared in their order, as light is not sensitive to them
 INTERVAL = (16, 50, 84)
 
 
 class Target(NamedTuple):
-    """Light to fit, and the truth about it."""
+    """An SED to fit, and the true properties of its population."""
 
     name: str  # a cluster's number, or INTEGRATED
     flux: np.ndarray  # (n_bands,), microjansky
-    error: np.ndarray  # (n_bands,), with that of zero points
-    shared: np.ndarray  # (n_errors, n_bands), errors that all bands share
+    error: np.ndarray  # (n_bands,), including zero point errors
+    shared: np.ndarray  # (n_errors, n_bands), errors correlated between bands
     truth: dict  # quantity -> value
-    pure: float  # share of the light of its pixels that comes from the population that the truth is of
+    pure: float  # fraction of the light of its pixels from the population of the truth
 
 
 def drawn_populations(number, redshift, rng):
-    """Populations drawn from the priors of the fit."""
-    distributions = set_up(["f200w"], redshift, 0.0, SFHS["delayed"], PRIORS).distributions
+    """Draw populations from the priors of the fit."""
+    distributions = make_model(["f200w"], redshift, 0.0, SFHS["delayed"], PRIORS).distributions
     names = {name: prior.rvs(number, random_state=rng) for name, prior in distributions.items()}
     return [Population(**{name: float(x[n]) for name, x in names.items()}, history="delayed") for n in range(number)]
 
 
 def true_quantities(population, redshift, flux, bands):
-    """Quantities of a population, {name: value}, that gives this flux in microjansky, mean over the bands."""
+    """True quantities of a population, {name: value}, scaled to this flux in microjansky, mean over the bands."""
     spectrum = make_spectrum(population, redshift, mass=MASS)
     formed = MASS * flux / (photometry(spectrum, bands).mean() * TO_MICROJANSKY)
-    model = set_up(bands[:1], redshift, 0.0, SFHS["delayed"], PRIORS)
+    model = make_model(bands[:1], redshift, 0.0, SFHS["delayed"], PRIORS)
     values = [getattr(population, name) for name in model.distributions]
     model.update(values)
-    return derived(model, values, formed)
+    return derived_quantities(model, values, formed)
 
 
 def drawn_galaxy(seed):
@@ -87,9 +87,9 @@ def drawn_galaxy(seed):
 
 
 def targets_alone(seed):
-    """The populations of the same galaxy, each by itself, with errors that are known: see `targets`.
+    """SEDs of the single populations of the same galaxy, with known errors: see `fit_targets`.
 
-    What is wrong with these fits is the fit's own; what is worse with those of regions comes from how they are found.
+    They test the fit itself; any worse results for regions are due to the unmixing.
     """
     redshift, snr, drawn = drawn_galaxy(seed)
     rng, noise, found = np.random.default_rng([seed, 3]), pixel_noise(SURVEY_BANDS), []
@@ -103,8 +103,10 @@ def targets_alone(seed):
     return redshift, SURVEY_BANDS, found, counts
 
 
-def targets(seed):
-    """A galaxy, and what there is to fit in it: the clusters that are one population and the first of it, and all.
+def fit_targets(seed):
+    """Simulate a galaxy, and return the SEDs to fit: the clusters of mostly one population, and the integrated light.
+
+    Of several clusters of the same population, only the first is used.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def targets(seed):
     bands : tuple of str
     found : list of Target
     counts : dict
-        n_pixels, n_true and n_found populations, and seconds that it took to find them.
+        n_pixels, n_true and n_found populations, and seconds of the clustering.
     """
     redshift, snr, drawn = drawn_galaxy(seed)
     galaxy = simulate_galaxy(
@@ -135,12 +137,12 @@ def targets(seed):
     populations = population_seds(seds, clustering, METHODS[METHOD].refit)
     seconds = time.perf_counter() - start
 
-    light = np.array([blur(each, make_psf())[mask] for each in galaxy.light]) * TO_MICROJANSKY
+    light = np.array([convolve_with_psf(each, make_psf())[mask] for each in galaxy.light]) * TO_MICROJANSKY
     truths = [
         true_quantities(each, redshift, total, galaxy.bands)
         for each, total in zip(galaxy.populations, light.sum(axis=1), strict=True)
     ]
-    table = population_table(populations, seds, psf_pixels(seds.pixel, seds.psf_fwhm))
+    table = population_table(populations, seds, psf_area_pixels(seds.pixel, seds.psf_fwhm))
     seds_of_regions = photometry_of(table, seed, METHOD).as_bright_as_totals()
     found, taken = [], set()
     for k in range(clustering.n_clusters):
@@ -150,22 +152,22 @@ def targets(seed):
             continue
         taken.add(region)
         found.append(Target(str(k + 1), *(each[k] for each in seds_of_regions), truths[region], pure))
-    found.append(Target(INTEGRATED, *integrated_light(seds), together(truths), 1.0))
+    found.append(Target(INTEGRATED, *integrated_light(seds), combined_quantities(truths), 1.0))
     counts = {"n_pixels": len(seds.flux), "n_true": len(drawn), "n_found": clustering.n_clusters, "seconds": seconds}
     return redshift, galaxy.bands, found, counts
 
 
 def integrated_light(seds):
-    """Sum of all selected pixels and its errors, with those of zero points and background, as in `Target`."""
+    """Summed flux of all selected pixels and its errors, including zero points and background, as in `Target`."""
     total = np.nansum(seds.flux, axis=0)
-    noise = error_of_sum(seds.error, np.ones(len(seds.flux)), seds.positions, known_correlation(seds))
+    noise = error_of_sum(seds.error, np.ones(len(seds.flux)), seds.positions, noise_correlation(seds))
     background = 0 if seds.background_error is None else seds.background_error * len(seds.flux)
     error = np.sqrt(noise**2 + background**2 + (SYSTEMATIC * total) ** 2)
     return total * TO_MICROJANSKY, error * TO_MICROJANSKY, np.zeros((1, len(total)))
 
 
-def together(truths):
-    """Quantities of several populations together; of the attenuation and the like, means weighted by mass."""
+def combined_quantities(truths):
+    """True quantities of the sum of several populations; mass-weighted means of intensive quantities."""
     formed = np.array([truth["mass_formed"] for truth in truths])
     sums = {name: sum(truth[name] for truth in truths) for name in ("mass", "mass_formed", "sfr")}
     means = {name: np.average([truth[name] for truth in truths], weights=formed) for name in QUANTITIES}
@@ -173,10 +175,10 @@ def together(truths):
 
 
 def fit_galaxy(seed, output, alone=False):
-    """Fit what is not fitted yet of one galaxy, and write each fit to a file of its own."""
+    """Run the missing fits of one galaxy, and write each to a file."""
     if (output / f"{seed}.json").exists():
         return
-    redshift, bands, to_fit, counts = targets_alone(seed) if alone else targets(seed)
+    redshift, bands, to_fit, counts = targets_alone(seed) if alone else fit_targets(seed)
     for target in to_fit:
         path = output / f"{seed}_{target.name}.json"
         if path.exists():
@@ -185,7 +187,7 @@ def fit_galaxy(seed, output, alone=False):
         fit = fit_sed(bands, target.flux, target.error, redshift, shared=target.shared, seed=seed)
         row = {"seed": seed, "target": target.name, "redshift": redshift, "pure": target.pure}
         row |= {"seconds": time.process_time() - start, "chi2": fit.chi2, "n_bands": fit.n_bands, "note": fit.note}
-        for name in JUDGED:
+        for name in COMPARED_QUANTITIES:
             found = np.percentile(fit.samples[name], INTERVAL)
             row |= {f"{name}_{which}": float(x) for which, x in zip(INTERVAL, found, strict=True)}
             row[f"{name}_true"] = float(target.truth[name])
@@ -194,11 +196,11 @@ def fit_galaxy(seed, output, alone=False):
     save_json(output / f"{seed}.json", counts)
 
 
-# ---- what it comes to -------------------------------------------------------
+# ---- evaluation ---------------------------------------------------------------
 
 
 def read_fits(output):
-    """Table of all fits that there are, a row for each; and that of the galaxies that are complete."""
+    """Read the table of all finished fits, and that of the complete galaxies."""
     fits = [json.loads(path.read_text()) for path in sorted(output.glob("*_*.json"))]
     galaxies = [
         {"seed": int(path.stem)} | json.loads(path.read_text())
@@ -208,8 +210,8 @@ def read_fits(output):
     return Table(fits), Table(galaxies)
 
 
-def quality_metrics(fits):
-    """How good the intervals are, for each quantity.
+def interval_scores(fits):
+    """Calibration of the credible intervals, for each quantity.
 
     Parameters
     ----------
@@ -219,17 +221,17 @@ def quality_metrics(fits):
     Returns
     -------
     Table
-        Share of truths within 16 to 84%, its standard error, median and half the 16 to 84% range of the difference of
-        the median from the truth, the same of the pulls (that difference over half the interval), and pairs of regions
-        of a galaxy with the share in the right order.
+        Fraction of true values within 16 to 84%, its standard error, median and half the 16 to 84% range of the
+        difference of the posterior median from the truth, the same of the pulls (that difference over half the
+        interval), and the number of pairs of regions of a galaxy with the fraction in the right order.
     """
     rows = []
-    for name, (scale, apart) in JUDGED.items():
+    for name, (scale, apart) in COMPARED_QUANTITIES.items():
         truth, *found = (scale(np.array(fits[f"{name}_{which}"])) for which in ("true", *INTERVAL))
         inside = (found[0] <= truth) & (truth <= found[2])
         off = found[1] - truth
         pull = off / np.maximum((found[2] - found[0]) / 2, np.finfo(float).tiny)
-        seen = np.maximum([truth, found[1]], scale(QUIET)) if name == "ssfr" else [truth, found[1]]
+        seen = np.maximum([truth, found[1]], scale(QUIESCENT_SSFR)) if name == "ssfr" else [truth, found[1]]
         pairs = [
             np.prod([each[i] - each[j] for each in seen]) > 0
             for seed in np.unique(fits["seed"])
@@ -245,12 +247,12 @@ def quality_metrics(fits):
 
 
 def half_range(values):
-    """Half the range from 16 to 84%: the standard deviation of a Gaussian."""
+    """Half the range from the 16th to the 84th percentile: the standard deviation of a Gaussian."""
     return float(np.diff(np.percentile(values, [16, 84]))[0] / 2)
 
 
 def masses(fits, galaxies):
-    """Mass of each galaxy whose populations were all found, as sum of the regions and from its integrated light.
+    """Fitted mass of each galaxy whose populations were all found: summed over regions, and from the integrated light.
 
     Returns
     -------
@@ -269,12 +271,12 @@ def masses(fits, galaxies):
 
 
 def report(output):
-    """Write tables and the picture of what there is, and print them."""
+    """Write and print the tables of all finished fits, and write the figure."""
     fits, galaxies = read_fits(output)
     if not len(fits):
         raise ValueError(f"there is no fit in {output}")
     regions = fits[np.array(fits["target"]) != INTEGRATED]
-    found, weighed = quality_metrics(regions), masses(fits, galaxies)
+    found, weighed = interval_scores(regions), masses(fits, galaxies)
     save_table(output / "fits.ecsv", fits)
     save_table(output / "intervals.ecsv", found)
     save_table(output / "masses.ecsv", weighed)
@@ -292,13 +294,13 @@ def report(output):
 
 
 def main(arguments=None):
-    """Make and fit galaxies as the command line says, and report; return the exit status."""
+    """Command line: simulate and fit galaxies, and report; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.fit_recovery", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("fit_recovery_output"), help="folder to write to")
     parser.add_argument("--seeds", type=int, nargs=2, default=(70000, 70015), help="first and last seed")
     parser.add_argument("--jobs", type=int, default=1, help="galaxies worked on at a time")
-    parser.add_argument("--alone", action="store_true", help="populations by themselves, with errors that are known")
-    parser.add_argument("--report", action="store_true", help="only report what there is")
+    parser.add_argument("--alone", action="store_true", help="fit SEDs of single populations, with known errors")
+    parser.add_argument("--report", action="store_true", help="only report the finished fits")
     given = parser.parse_args(arguments)
     try:
         first, last = given.seeds

@@ -1,6 +1,6 @@
-"""Flaws of real mosaics in the images of a simulated galaxy: PSF, registration, zero points, background and noise.
+"""Flaws of real mosaics for simulated images: errors in PSF, registration, zero points, background and noise.
 
-Each band has flaws of its own, drawn at random and kept, so that they are part of what is known of the galaxy.
+Each band has its own random flaws, which are kept as part of the truth.
 """
 
 from typing import NamedTuple
@@ -8,48 +8,48 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from helper_functions.psf import blur, make_psf
+from helper_functions.psf import convolve_with_psf, make_psf
 from helper_functions.simulation.simulated_galaxy import (
     make_cutout,
-    noise_left,
     pixel_noise,
     smoothed_noise,
+    smoothed_noise_std,
 )
 from helper_functions.simulation.star_psfs import MatchedPSFs, matched_psfs, shifted
 
 PSF_WIDTH = 0.03  # standard deviation of the factor: matching leaves a few percent between the PSFs of the bands
 ZERO_POINT = 0.02  # likewise: flux calibrations of HST and JWST agree to about 2%
-# Standard deviation of the background left over, in units of the noise of a pixel: invisible in a pixel, but not in the
-# mean of a hundred. Its gradient reaches as much at the edges of the frame, and so about half of it around the galaxy.
+# Standard deviation of the residual background in units of the noise of a pixel: invisible in a pixel, but not in the
+# mean of a hundred. Its gradient has the same amplitude at the edges of the image, and half of it around the galaxy.
 BACKGROUND = 0.3
 # Pixels over which noise is correlated: drizzling alone gives a few, matching the sharpest bands to F444W some tens.
 NOISE_AREA = (4.0, 40.0)
 # Scatter of the sky over the stated error. Smoothing lowers the scatter of pixels while their weights stay (Casertano
-# et al. 2000, AJ 120, 2747); sources too faint to be detected and flat fields add what weights do not know.
+# et al. 2000, AJ 120, 2747); undetected sources and flat fields add noise that weights do not include.
 SCATTER_OVER_ERROR = (0.3, 1.4)
 SMOOTHINGS = (0.3, 3.0)  # pixels, standard deviation of a Gaussian filter: these give areas of 1.0 to 113 pixels
 
 
 class Flaws(NamedTuple):
-    """What is wrong with the image of each band."""
+    """Image flaws of each band."""
 
     psf_width: np.ndarray  # (n_bands,), widths of the PSF over those of F444W
     zero_point: np.ndarray  # (n_bands,), measured flux over true flux
     background: np.ndarray  # (n_bands,), constant, in units of the noise of a pixel
     gradient: np.ndarray  # (n_bands, 2), background at the last row and the last column, less the constant; same units
-    noise_area: np.ndarray  # (n_bands,), pixels: sum of the correlation of a pixel's noise with that of all others
+    noise_area: np.ndarray  # (n_bands,), correlation area of the noise, pixels
     scatter_over_error: np.ndarray  # (n_bands,), true standard deviation of the noise over the stated error
-    shift: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns by which images lie off; None: none
+    shift: np.ndarray | None = None  # (n_bands, 2), misregistration in pixels along rows and columns; None: none
     psfs: MatchedPSFs | None = None  # of stars; None: the model, as wide as `psf_width` says
 
     def psf(self, band):
-        """PSF of the band of that number, where it lies off moved with the image."""
+        """PSF of a band by index, including the shift of its image."""
         psf = make_psf(self.psf_width[band]) if self.psfs is None else self.psfs.bands[band]
         return psf if self.shift is None else shifted(psf, self.shift[band])
 
 
 def draw_flaws(bands, rng, stars=None):
-    """Draw the flaws of every band, which are registered: shifts, that galaxies of a field share, see `draw_shifts`.
+    """Draw random flaws of every band, without shifts, which are common to a field: see `draw_shifts`.
 
     Parameters
     ----------
@@ -75,18 +75,18 @@ def draw_flaws(bands, rng, stars=None):
 
 
 def draw_shifts(bands, rms, rng):
-    """Shifts of the bands of a field in pixels, along rows and columns, Gaussian with that rms, (n_bands, 2)."""
+    """Draw Gaussian shifts of the bands of a field with this rms in pixels, along rows and columns, (n_bands, 2)."""
     return rms * rng.standard_normal((len(bands), 2))
 
 
 def observed_seds(galaxy, flaws):
-    """SEDs of the regions as the images have them: the zero points change them, mean 1, shape (n_regions, n_bands)."""
+    """True SEDs of the regions including the zero point errors, mean 1, shape (n_regions, n_bands)."""
     seds = galaxy.region_seds * flaws.zero_point
     return seds / seds.mean(axis=1, keepdims=True)
 
 
 def observed_flux(galaxy, flaws):
-    """Images without noise and background, each with its own PSF and zero point.
+    """Images with the PSF and zero point of each band, without noise and background.
 
     Parameters
     ----------
@@ -99,11 +99,11 @@ def observed_flux(galaxy, flaws):
         10 nJy per pixel.
     """
     sharp = np.einsum("kb,kyx->byx", galaxy.region_seds * flaws.zero_point, galaxy.light)
-    return np.array([blur(image, flaws.psf(band)) for band, image in enumerate(sharp)])
+    return np.array([convolve_with_psf(image, flaws.psf(band)) for band, image in enumerate(sharp)])
 
 
 def background_left(flaws, shape):
-    """Background that is left in the images: a plane in each band, in units of the noise of a pixel.
+    """Residual background: a plane in each band, in units of the noise of a pixel.
 
     Parameters
     ----------
@@ -121,12 +121,12 @@ def background_left(flaws, shape):
 
 
 def smoothing_for(area):
-    """Standard deviation in pixels of the Gaussian filter after which white noise is correlated over that area.
+    """Standard deviation in pixels of the Gaussian filter that gives white noise this correlation area.
 
-    For a wide Gaussian the area is 4 pi s^2. For a narrow one the pixels matter: for any filter of sum 1 the area is 1
-    over the variance that it leaves of white noise of variance 1.
+    For a wide Gaussian the area is 4 pi s^2. In general, for any filter of sum 1, it is 1 over the variance of filtered
+    white noise of variance 1.
     """
-    return brentq(lambda smoothing: noise_left(smoothing) ** -2 - area, *SMOOTHINGS)
+    return brentq(lambda smoothing: smoothed_noise_std(smoothing) ** -2 - area, *SMOOTHINGS)
 
 
 def observe_with_flaws(galaxy, flaws, seed):
@@ -143,7 +143,7 @@ def observe_with_flaws(galaxy, flaws, seed):
     Returns
     -------
     Cutout
-        With id_dr3 1. Its errors are the stated ones, and its noise has the standard deviation of `pixel_noise`.
+        With id_dr3 1. Its errors are the misstated ones; its noise has the standard deviation of `pixel_noise`.
     """
     rng, shape, sigma = np.random.default_rng(seed), galaxy.region.shape, pixel_noise(galaxy.bands)
     sci = observed_flux(galaxy, flaws) + background_left(flaws, shape) * sigma[:, None, None]

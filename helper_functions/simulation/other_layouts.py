@@ -1,4 +1,4 @@
-"""A field laid out like another survey: python -m helper_functions.simulation.other_layouts --help"""
+"""Convert a field to the file layout of another survey: python -m helper_functions.simulation.other_layouts --help"""
 
 import argparse
 import shutil
@@ -16,17 +16,17 @@ from helper_functions.survey.images import ERROR_MAPS, find_catalogs, mask_missi
 from helper_functions.survey.mosaics import read_window
 from prepare_images import open_survey
 
-UNITS = {"jades": "MJy/sr", "ceers": "nJy"}  # that these surveys' images are in
+UNITS = {"jades": "MJy/sr", "ceers": "nJy"}  # of the images of these surveys
 TO_ERROR_MAP = {"wht": lambda error: error**-2, "err": lambda error: error, "var": np.square}
 
 
-def write_as(folder, source, survey, unit=None):
-    """Write a field in the layout of UNCOVER as another survey would have it, as `data_paths.SURVEYS` describes.
+def write_survey_layout(folder, source, survey, unit=None):
+    """Write a field in the layout of UNCOVER in that of another survey, as described by `data_paths.SURVEYS`.
 
     Parameters
     ----------
     folder : path
-        To write; must not exist.
+        Output folder; must not exist.
     source : path
         Folder of the field.
     survey : str
@@ -45,14 +45,14 @@ def write_as(folder, source, survey, unit=None):
     folder.mkdir(parents=True)
     write_catalogs(folder, source, files)
     header, everything = field.segmap.wcs.to_header(relax=True), tuple(slice(0, size) for size in field.segmap.shape)
-    fits.PrimaryHDU(read_window(field.segmap, everything), header).writeto(folder / one_name(files.segmap))
+    fits.PrimaryHDU(read_window(field.segmap, everything), header).writeto(folder / example_name(files.segmap))
     factor, (_, power) = unit_factor(unit, field.segmap.wcs, folder), ERROR_MAPS[files.error_map]
     for band, sci, wht in zip(field.bands, field.sci, field.wht, strict=True):
         flux, error = mask_missing(*read_pixels(sci, wht, everything))
-        image = hdu_of(flux / factor, header, files.sci_extension, unit)
+        image = image_hdu(flux / factor, header, files.sci_extension, unit)
         errors = TO_ERROR_MAP[files.error_map](error.astype(float)) / factor**power
-        error_map = hdu_of(errors, header, files.error_extension or files.error_map.upper())
-        paths = [folder / one_name(files.image_pattern, band, kind) for kind in ("sci", files.error_map)]
+        error_map = image_hdu(errors, header, files.error_extension or files.error_map.upper())
+        paths = [folder / example_name(files.image_pattern, band, kind) for kind in ("sci", files.error_map)]
         paths[0].parent.mkdir(exist_ok=True)
         for path in dict.fromkeys(paths):
             hdus = [hdu for hdu, where in zip((image, error_map), paths, strict=True) if where == path]
@@ -61,12 +61,12 @@ def write_as(folder, source, survey, unit=None):
         shutil.copy(truth, folder)
 
 
-def one_name(pattern, band="", kind=""):
-    """A file name that a pattern matches, with the band in small letters."""
+def example_name(pattern, band="", kind=""):
+    """A file name that matches a pattern, with the band in lower case."""
     return pattern.replace("{band}", band).replace("{kind}", kind).replace("*", "1")
 
 
-def hdu_of(pixels, header, name, unit=None):
+def image_hdu(pixels, header, name, unit=None):
     """An image extension of 32-bit floats."""
     hdu = fits.ImageHDU(np.asarray(pixels, dtype=np.float32), header, name)
     if unit:
@@ -75,7 +75,7 @@ def hdu_of(pixels, header, name, unit=None):
 
 
 def write_catalogs(folder, source, files):
-    """Write the catalogs with the survey's columns: in one file, where it has one for both."""
+    """Write the catalogs with the columns of the survey, in one file where the survey has one for both."""
     catalog, redshifts = (Table.read(path) for path in find_catalogs(source, "uncover")[:2])
     bands = [name[2:] for name in catalog.colnames if name.startswith("f_")] if files.flux_column else []
     fluxes = {files.flux_column.replace("{band}", band): catalog[f"f_{band}"] for band in bands}
@@ -88,11 +88,11 @@ def write_catalogs(folder, source, files):
     tables.setdefault(files.sps_catalog, []).append(known)
     for pattern, together in tables.items():
         hdus = [fits.PrimaryHDU(), *(fits.BinTableHDU(table) for table in together)]
-        fits.HDUList(hdus).writeto(folder / one_name(pattern))
+        fits.HDUList(hdus).writeto(folder / example_name(pattern))
 
 
 def main(arguments=None):
-    """Lay a field out as the command line says; return the exit status."""
+    """Command line: convert a field; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.other_layouts", description=__doc__)
     add = parser.add_argument
     add("source", metavar="FIELD", type=Path, help="folder of a field in the layout of UNCOVER")
@@ -101,7 +101,7 @@ def main(arguments=None):
     add("--unit", help="of the images (default: the survey's)")
     given = parser.parse_args(arguments)
     try:
-        write_as(given.folder, given.source, given.survey, given.unit)
+        write_survey_layout(given.folder, given.source, given.survey, given.unit)
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

@@ -1,12 +1,13 @@
-"""What each method recovers of simulated galaxies: python -m helper_functions.simulation.recovery --output FOLDER
+"""Recovery test of the clustering on simulated galaxies: python -m helper_functions.simulation.recovery --output FOLDER
 
-Every method with every norm and metric at the true number of clusters, each method at numbers around it and at those
-that the criteria choose, and two reference lines. The truth is not shown to methods and criteria.
+Runs every method with every norm and metric at the true number of clusters, each method at numbers around it and at
+those that the criteria choose, and two references: a per-pixel classifier given the true SEDs, and shuffled labels. The
+truth is not used by methods and criteria.
 
-With --realistic: galaxies of one population and more with the flaws of real mosaics, each method with its own norm and
-metric at the true number of clusters and at that which its own criterion chooses, and the oracle. PSFs are those of
-real stars where --psfs or the environment variable STAR_PSFS names a file of them; with --registration bands lie off,
-alike in the galaxies of a dozen.
+With --realistic: galaxies of one or more populations with the flaws of real mosaics, each method with its default norm
+and metric at the true number of clusters and at the number that its default criterion chooses, and the classifier given
+the true SEDs. PSFs are those of real stars where --psfs or the environment variable STAR_PSFS names a file of them;
+with --registration bands are misregistered, by the same shifts in the twelve galaxies of a field.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from distances import METRICS
 from helper_functions.clustering import check_run, cluster_pixels
-from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_to
+from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_factor
 from helper_functions.files.saving import check_writable, save_figure, save_table
 from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
@@ -35,40 +36,40 @@ from helper_functions.population_seds import population_seds
 from helper_functions.products.runs import Run, combine
 from helper_functions.registry import choose
 from helper_functions.simulation.star_psfs import read_star_psfs
-from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_dozen, registered, suite_galaxy
+from helper_functions.simulation.suites import REALISTIC_KINDS, decouple, realistic_galaxies, registered, suite_galaxy
 from helper_functions.simulation.truth_scores import TruthScores, composite_distance, truth_scores
 from plots.simulation.recovery import criteria_matrix, number_curves, score_matrix, seds_against_truth, truth_and_maps
 
-STEPS = range(-2, 4)  # numbers of clusters asked for, relative to the truth
+STEPS = range(-2, 4)  # numbers of clusters given, relative to the truth
 GIVEN = "given"
 CRITERIA_SCORED = tuple(CRITERIA)
 SUITES = ("galaxies", "decoupled")
 REALISTIC = "realistic"
 AUTO = "auto"
-MATRICES = {  # picture -> suite, score, and what to call it
+MATRICES = {  # figure -> suite, score, and its label
     "score_matrix": ("galaxies", "ari", "all selected pixels"),
     "score_matrix_core": ("galaxies", "ari_core", "core pixels"),
     "score_matrix_decoupled": ("decoupled", "ari", "decoupled pixels"),
 }
-TRUE_SEDS, CHANCE = "true SEDs", "chance"
-TAKES_APART = "blended_mixture"  # the method that gives SEDs of populations
-SHOWN_KIND = 8  # of the realistic galaxies: four populations whose SEDs differ by much
+TRUE_SEDS, CHANCE = "true SEDs", "chance"  # references: per-pixel classifier given the true SEDs, shuffled labels
+UNMIXING_METHOD = "blended_mixture"  # the method that gives population SEDs
+SHOWN_KIND = 8  # index of the realistic galaxy in the figure of SEDs: four populations with distinct SEDs
 
 
 def all_runs():
-    """Every (method, norm, metric) that has a meaning."""
+    """All valid combinations of method, norm and metric."""
     return combine(METHODS, NORMS, METRICS)[0]
 
 
-def plain_runs(methods=METHODS):
-    """Each method with its own norm and metric."""
+def default_runs(methods=METHODS):
+    """Each method with its default norm and metric."""
     return [Run(method, *check_run(method, None, None)) for method in methods]
 
 
 def score(galaxy, suite, run, n_clusters, seed=0):
-    """Row of the table for one run on one galaxy, and its labels; a reference line where `run` is its name.
+    """Row of the table for one run on one galaxy, and its labels; for a reference, `run` is TRUE_SEDS or CHANCE.
 
-    With "auto" clusters the method's own criterion chooses, and the number asked for is the one that it chose.
+    With "auto" the method's default criterion chooses the number of clusters, which is recorded as the number given.
     """
     start, criterion = time.perf_counter(), GIVEN
     if run == TRUE_SEDS:
@@ -94,7 +95,7 @@ def score(galaxy, suite, run, n_clusters, seed=0):
 
 
 def score_galaxy(number, first_seed, runs):
-    """All rows of one galaxy, and its label maps for the picture."""
+    """All rows of one galaxy, and its label maps for the figure."""
     galaxy = suite_galaxy(number, first_seed)
     n_true = len(galaxy.region_seds)
     rows, maps = [], {"truth": galaxy.region}
@@ -103,17 +104,17 @@ def score_galaxy(number, first_seed, runs):
         for run in [*runs, TRUE_SEDS, CHANCE]:
             row, labels = score(target, suite, run, n_true)
             rows.append(row)
-            if suite == "galaxies" and (run == TRUE_SEDS or run in plain_runs()):
+            if suite == "galaxies" and (run == TRUE_SEDS or run in default_runs()):
                 maps[run if run == TRUE_SEDS else run.method] = labels
-        rows += [row for run in plain_runs() for row in score_criteria(target, suite, run)]
-    for run, step in product(plain_runs(), STEPS):
+        rows += [row for run in default_runs() for row in score_criteria(target, suite, run)]
+    for run, step in product(default_runs(), STEPS):
         if step and n_true + step >= 1:
             rows.append(score(galaxy, "galaxies", run, n_true + step)[0])
     return rows, (galaxy.name, {name: to_image(galaxy, labels) for name, labels in maps.items()})
 
 
 def score_realistic(number, galaxies, runs):
-    """All rows of one galaxy with flaws, and its label maps for the picture: of the number that each method chose."""
+    """All rows of one galaxy with flaws, and its label maps at the chosen number of clusters for the figure."""
     galaxy = galaxies[number]
     n_true = len(galaxy.region_seds)
     row, labels = score(galaxy, REALISTIC, TRUE_SEDS, n_true)
@@ -126,9 +127,9 @@ def score_realistic(number, galaxies, runs):
 
 
 def score_criteria(galaxy, suite, run):
-    """Rows of one run with the number of clusters that each criterion chooses; none if the method finds it by itself.
+    """Rows of one run at the numbers of clusters that the criteria choose; none if the method determines it itself.
 
-    Criteria other than the method's own, which take longer, are for the galaxies themselves.
+    Criteria other than the method's default, which take longer, are evaluated for the suite "galaxies" only.
     """
     own = METHODS[run.method].criterion
     if own == DENSITY:
@@ -142,7 +143,7 @@ def score_criteria(galaxy, suite, run):
 
 
 def to_image(galaxy, labels):
-    """Label image of the galaxy, trimmed to its pixels."""
+    """Label image of the galaxy, cropped to its pixels."""
     image = fill_image(galaxy.shape, galaxy.seds, labels, 0)
     rows, cols = galaxy.seds.rows, galaxy.seds.cols
     return image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
@@ -155,16 +156,17 @@ def recover(n_galaxies, work, jobs=1):
     ----------
     n_galaxies : int
     work : callable
-        Takes the number of a galaxy: `score_galaxy`, or `score_realistic` for the galaxies with flaws, with what else
-        they take.
+        Function of the number of a galaxy: `score_galaxy` or, for galaxies with flaws, `score_realistic`, with all
+        other arguments bound.
     jobs : int
 
     Returns
     -------
     table : Table
-        A row for each suite, galaxy, run and number of clusters asked for.
+        A row for each suite, galaxy, run and given number of clusters.
     maps : list of (name, dict)
-        For each galaxy its name and the label images of the truth, the oracle and the plain runs.
+        For each galaxy its name and the label images of the truth, of the classifier given the true SEDs, and of the
+        default runs.
     """
     results = {}
     for number, result in tqdm(run_galaxies(work, range(n_galaxies), jobs=jobs), total=n_galaxies, unit="galaxy"):
@@ -176,7 +178,7 @@ def recover(n_galaxies, work, jobs=1):
 
 
 def at_truth(table, suite="galaxies"):
-    """Rows of a suite where the true number of clusters was given."""
+    """Rows of a suite for which the true number of clusters was given."""
     given = (table["criterion"] == GIVEN) & (table["n_asked"] == table["n_true"])
     return table[given & (table["suite"] == suite)]
 
@@ -215,7 +217,7 @@ def chosen_scores(table):
     Returns
     -------
     Table
-        With the number of galaxies, of those with the true number found, and of those with one more or less.
+        With the number of galaxies, of those with the true number found, and of those within 1 of it.
     """
     rows = []
     for group in table[table["criterion"] != GIVEN].group_by(["suite", "method", "criterion"]).groups:
@@ -229,7 +231,7 @@ def chosen_scores(table):
 
 
 def numbers_found(group):
-    """Of how many galaxies, and in how many of them the true number was found, and one more or less."""
+    """Number of galaxies, of those with the true number of clusters found, and of those within 1 of it."""
     off = np.abs(group["n_found"] - group["n_true"])
     return {"n_galaxies": len(group), "n_exact": int((off == 0).sum()), "n_within_1": int((off <= 1).sum())}
 
@@ -245,13 +247,13 @@ def realistic_scores(table):
     Returns
     -------
     Table
-        With the number of galaxies, of those with the true number found, of those with one more or less, of those
-        with one population that were found to have one, and of those with one population.
+        With the number of galaxies, of those with the true number found, of those within 1 of it, of those with one
+        population for which one cluster was found, and of those with one population.
     """
     rows = []
     for group in table.group_by(["method", "criterion"]).groups:
         row = {name: group[name][0] for name in ("method", "norm", "metric", "criterion")}
-        # Where light overlaps everywhere, a galaxy may have no core pixel to judge.
+        # A galaxy may have no core pixel where the populations overlap everywhere.
         row |= {"ari": group["ari"].mean(), "ari_std": group["ari"].std(), "ari_core": np.nanmean(group["ari_core"])}
         single = group[group["n_true"] == 1]
         row |= numbers_found(group) | {"n_one_found": int((single["n_found"] == 1).sum()), "n_one": len(single)}
@@ -261,17 +263,17 @@ def realistic_scores(table):
     return result
 
 
-def curves(table):
-    """Mean ARI of each method against the number of clusters asked for, relative to the truth.
+def ari_by_number(table):
+    """Mean ARI of each method against the given number of clusters, relative to the truth.
 
     Returns
     -------
     dict
-        method -> ndarray of shape (len(STEPS),); NaN where no galaxy allows that number.
+        method -> ndarray of shape (len(STEPS),); NaN where the number is possible for no galaxy.
     """
     chosen = table[(table["suite"] == "galaxies") & (table["criterion"] == GIVEN)]
     result = {}
-    for run in plain_runs():
+    for run in default_runs():
         mine = chosen[[tuple(row) == run for row in chosen["method", "norm", "metric"]]]
         step = mine["n_asked"] - mine["n_true"]
         result[run.method] = np.array([mine["ari"][step == s].mean() if (step == s).any() else np.nan for s in STEPS])
@@ -297,7 +299,7 @@ def print_table(table, title):
 
 
 def recover_clean(output, n_galaxies, first_seed, jobs):
-    """Run the suite of clean images, write its tables and pictures, and print the means."""
+    """Run the suite of clean images, write its tables and figures, and print the means."""
     table, maps = recover(n_galaxies, partial(score_galaxy, first_seed=first_seed, runs=all_runs()), jobs)
     save_table(output / "recovery.ecsv", table)
     scores = {suite: mean_scores(table, suite) for suite in SUITES}
@@ -309,7 +311,7 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
     pictures = {
         **{name: score_matrix(scores[suite], *options, *what) for name, (suite, *what) in MATRICES.items()},
         "criteria": criteria_matrix(chosen[chosen["suite"] == "galaxies"], list(METHODS), list(CRITERIA_SCORED)),
-        "number_of_clusters": number_curves(curves(table), list(STEPS), scores["galaxies"]),
+        "number_of_clusters": number_curves(ari_by_number(table), list(STEPS), scores["galaxies"]),
         "truth_and_maps": truth_and_maps(maps),
     }
     for name, figure in pictures.items():
@@ -317,18 +319,18 @@ def recover_clean(output, n_galaxies, first_seed, jobs):
     print_summary(scores, chosen, n_galaxies)
 
 
-def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realistic_dozen):
-    """Run the suite with the flaws of real mosaics, write its table and pictures, and print the means.
+def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realistic_galaxies):
+    """Run the suite with the flaws of real mosaics, write its table and figures, and print the means.
 
-    `make` is `realistic_dozen` with its options. Whole dozens are made, as a field is corrected as one.
+    `make` is `realistic_galaxies` with its options bound. Whole fields are simulated, as they are registered together.
     """
-    n_made = max(n_galaxies, SHOWN_KIND + 1) if TAKES_APART in methods else n_galaxies
-    dozens = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="dozen made")
-    galaxies = [galaxy for dozen in dozens for galaxy in make(dozen, first_seed)]
-    table, maps = recover(n_galaxies, partial(score_realistic, galaxies=galaxies, runs=plain_runs(methods)), jobs)
+    n_made = max(n_galaxies, SHOWN_KIND + 1) if UNMIXING_METHOD in methods else n_galaxies
+    fields = tqdm(range(-(-n_made // len(REALISTIC_KINDS))), unit="simulated field")
+    galaxies = [galaxy for field in fields for galaxy in make(field, first_seed)]
+    table, maps = recover(n_galaxies, partial(score_realistic, galaxies=galaxies, runs=default_runs(methods)), jobs)
     save_table(output / "recovery_realistic.ecsv", table)
     save_figure(output / "truth_and_maps_realistic.png", truth_and_maps(maps, len(REALISTIC_KINDS)), dpi=130)
-    if TAKES_APART in methods:
+    if UNMIXING_METHOD in methods:
         galaxy = galaxies[SHOWN_KIND]
         panels = sed_panels(galaxy)
         figure = seds_against_truth(galaxy.name, galaxy.seds.wavelengths, panels)
@@ -337,7 +339,7 @@ def recover_realistic(output, n_galaxies, first_seed, jobs, methods, make=realis
 
 
 def sed_panels(galaxy):
-    """Composite and population SED of each cluster of a galaxy, with their errors, beside the truth.
+    """Composite and population SED of each cluster of a galaxy, with their errors and the truth.
 
     Parameters
     ----------
@@ -346,36 +348,36 @@ def sed_panels(galaxy):
     Returns
     -------
     list of (region, truth, composite, composite_error, population, population_error)
-        The region that most of the cluster's pixels are of, and arrays of shape (n_bands,), scaled to the truth.
+        The true region of most of the cluster's pixels, and arrays of shape (n_bands,), scaled to the truth.
     """
-    clustering = cluster_pixels(galaxy.seds, method=TAKES_APART)
+    clustering = cluster_pixels(galaxy.seds, method=UNMIXING_METHOD)
     found = (
         composite_seds(galaxy.seds, clustering.labels),
-        population_seds(galaxy.seds, clustering, METHODS[TAKES_APART].refit),
+        population_seds(galaxy.seds, clustering, METHODS[UNMIXING_METHOD].refit),
     )
     panels = []
     for k in range(clustering.n_clusters):
         region = int(np.bincount(galaxy.region[clustering.labels == k + 1]).argmax())
         truth, scaled = galaxy.region_seds[region - 1], []
         for each in found:
-            factor = scale_to(each.flux[k], truth, each.error[k])
+            factor = scale_factor(each.flux[k], truth, each.error[k])
             scaled += [factor * each.flux[k], factor * each.error[k]]
         panels.append((region, truth, *scaled))
     return panels
 
 
-def stars_asked_for(path):
-    """PSFs of stars in the file of that path, or that STAR_PSFS names; None where there is neither, which is said."""
+def load_star_psfs(path):
+    """Read PSFs of stars from this path or from that in STAR_PSFS; None, with a message, where there is neither."""
     path = path or os.environ.get("STAR_PSFS")
     if not path:
-        note = "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them"
+        note = "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W is used"
         print(note, file=sys.stderr)
         return None
     return read_star_psfs(path)
 
 
 def main(arguments=None):
-    """Run the suite as the command line says, and write table and pictures; return the exit status."""
+    """Command line: run a suite, and write its tables and figures; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.recovery", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("recovery_output"), help="folder to write to")
     parser.add_argument("--n", type=int, default=12, help="number of galaxies (default 12)")
@@ -389,9 +391,9 @@ def main(arguments=None):
         "--registration",
         type=float,
         metavar="RMS",
-        help="with --realistic, pixels by which bands of a dozen lie off, which is measured and corrected",
+        help="with --realistic, rms misregistration of the bands of a field in pixels, which is measured and corrected",
     )
-    parser.add_argument("--uncorrected", action="store_true", help="with --registration, take images as they are")
+    parser.add_argument("--uncorrected", action="store_true", help="with --registration, do not correct the images")
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"with --realistic, some of {', '.join(METHODS)}"
     )
@@ -406,20 +408,20 @@ def main(arguments=None):
             raise ValueError(f"want --registration of at least 0 pixels, found {given.registration:g}")
         for method in given.methods or ():
             choose(METHODS, method, "method")
-        stars = stars_asked_for(given.psfs) if given.realistic else None
+        stars = load_star_psfs(given.psfs) if given.realistic else None
         check_writable(given.output)
         suite = given.output, given.n, given.seed, given.jobs
         if given.realistic:
             measured = given.registration is not None and not given.uncorrected
             correct = {"correct": registered} if measured else {}
-            make = partial(realistic_dozen, rms=given.registration, stars=stars, **correct)
+            make = partial(realistic_galaxies, rms=given.registration, stars=stars, **correct)
             recover_realistic(*suite, given.methods or METHODS, make)
         else:
             recover_clean(*suite)
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print(f"\ntable and pictures: {given.output}")
+    print(f"\ntables and figures: {given.output}")
     return 0
 
 

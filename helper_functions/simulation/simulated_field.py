@@ -1,4 +1,4 @@
-"""A simulated field in the layout of the survey: python -m helper_functions.simulation.simulated_field --help"""
+"""Simulate a field in the file layout of the survey: python -m helper_functions.simulation.simulated_field --help"""
 
 import argparse
 import shutil
@@ -17,17 +17,17 @@ from helper_functions.simulation.simulated_galaxy import (
     SURVEY_BANDS,
     SimulatedGalaxy,
     clean_snr,
-    draw_noise,
     make_wcs,
     pixel_noise,
     segment,
     simulate_galaxy,
+    simulate_noise,
 )
 from helper_functions.simulation.stellar_populations import ENGINES
 
 BORDER = 20  # pixels of sky around the galaxies
-NEIGHBOUR_GAP = 8  # pixels between a galaxy's segment and the middle of its neighbours
-UNCOVERED = 30  # pixels, sides of the corner without coverage
+NEIGHBOUR_GAP = 8  # pixels between a galaxy's segment and the centres of its neighbours
+UNCOVERED = 30  # pixels, sides of the corner without data
 REDSHIFT_ERROR = 0.02  # half of z_84 - z_16, in units of 1 + z
 DEMO_IDS = (46339, 44283, 30804)
 DEMO_GALAXIES = (
@@ -39,7 +39,7 @@ DEMO_SEED = 1
 
 
 class Source(NamedTuple):
-    """A galaxy in the field; neighbours have no truth worth keeping."""
+    """A galaxy in the field; the truth is kept for the main galaxies, but not for their neighbours."""
 
     id_dr3: int
     galaxy: SimulatedGalaxy
@@ -49,13 +49,13 @@ class Source(NamedTuple):
 
     @property
     def window(self):
-        """Where it lies in the mosaic."""
+        """Its position in the mosaic, as an index."""
         ny, nx = self.galaxy.region.shape
         return np.s_[self.row : self.row + ny, self.col : self.col + nx]
 
 
-def lay_out(galaxies, ids, seed, engine):
-    """Put galaxies side by side, each with a neighbour at its redshift and one at another.
+def place_sources(galaxies, ids, seed, engine):
+    """Place galaxies side by side, each with one neighbour at its redshift and one at another redshift.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def lay_out(galaxies, ids, seed, engine):
 
 
 def make_field(galaxies, ids, seed=0, engine="bagpipes"):
-    """Images, segmap and truth of a field.
+    """Simulate the images, segmentation map and truth of a field.
 
     Parameters
     ----------
@@ -110,10 +110,10 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
     segmap, region : int ndarray of shape (ny, nx)
         Ids; and 1..n_regions in the segments of `galaxies`, 0 elsewhere.
     share : ndarray of shape (ny, nx)
-        Share of the light that the region gives; NaN elsewhere.
+        Fraction of the light from the region; NaN elsewhere.
     """
     bands = galaxies[0].bands
-    sources, shape = lay_out(galaxies, ids, seed, engine)
+    sources, shape = place_sources(galaxies, ids, seed, engine)
     sigma = pixel_noise(bands)[:, None, None]
     sci, brightest = np.zeros((len(bands), *shape)), np.zeros(shape)
     segmap, region = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int16)
@@ -127,7 +127,7 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
         brightest[window] = np.maximum(brightest[window], snr)
         region[window][mine] = 0 if source.is_neighbour else galaxy.region[mine]
         share[window][mine] = np.nan if source.is_neighbour else galaxy.share[mine]
-    sci += draw_noise(bands, shape, np.random.default_rng(seed))
+    sci += simulate_noise(bands, shape, np.random.default_rng(seed))
     wht = np.broadcast_to(1 / sigma**2, sci.shape).copy()
     rows, cols = np.indices(shape)
     uncovered = (shape[0] - 1 - rows) + (shape[1] - 1 - cols) < UNCOVERED
@@ -136,7 +136,7 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
 
 
 def write_field(folder, galaxies, ids, seed=0, engine="bagpipes", overwrite=False):
-    """Write a field with the survey's names, and the truth beside it.
+    """Write a field with the file names of the survey, and its truth.
 
     Parameters
     ----------
@@ -149,14 +149,14 @@ def write_field(folder, galaxies, ids, seed=0, engine="bagpipes", overwrite=Fals
     Raises
     ------
     FileExistsError
-        Where the folder holds something that may not be replaced.
+        Where the folder contains other data, or a simulated field without `overwrite`.
     """
     folder = Path(folder)
     check_free(folder, overwrite)
     sources, sci, wht, segmap, region, share = make_field(galaxies, ids, seed, engine)
     bands, header = galaxies[0].bands, make_wcs(segmap.shape).to_header()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Everything is written beside its place first: a field is there whole or not at all.
+    # Written to a temporary folder first, so that an interrupted call leaves no incomplete field.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         made = Path(temporary) / "field"
         (made / "psf_matched").mkdir(parents=True)
@@ -185,13 +185,13 @@ def check_free(folder, overwrite):
 
 
 def image_path(folder, band, kind):
-    """Path of an image, named as `data_paths.IMAGE_PATTERN` has it."""
+    """Path of an image, named by `data_paths.IMAGE_PATTERN`."""
     name = data_paths.IMAGE_PATTERN.format(band=band, kind=kind)
     return folder / name.replace("v7.*", "v7.1").replace("*", "bcgs_")
 
 
 def catalog_table(sources, sci, wht, segmap):
-    """The photometric catalog: positions and fluxes summed over the segments, and a column that is no image."""
+    """The photometric catalog: positions, fluxes summed over the segments, and a band without an image (ALMA)."""
     wcs = make_wcs(segmap.shape)
     rows = []
     for source in sources:
@@ -212,7 +212,7 @@ def redshift_table(sources):
 
 
 def truth_hdus(sources, region, share, header):
-    """The truth: REGION and SHARE images in the mosaic's frame, tables of the populations and of their SEDs."""
+    """The truth: images REGION and SHARE on the pixels of the mosaic, tables of the populations and their SEDs."""
     populations, seds = [], []
     for source in (source for source in sources if not source.is_neighbour):
         galaxy = source.galaxy
@@ -232,7 +232,7 @@ def truth_hdus(sources, region, share, header):
 
 
 def demo_field(cache_folder):
-    """Folder of the demo field, which is simulated the first time it is asked for.
+    """Folder of the demo field, which is simulated at the first call.
 
     Raises
     ------
@@ -249,12 +249,12 @@ def demo_field(cache_folder):
 
 
 def main(arguments=None):
-    """Make a field as the command line says; return the exit status."""
+    """Command line: simulate a field; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.simulated_field", description=__doc__)
     add = parser.add_argument
     add("folder", metavar="OUT", type=Path, help="folder to write")
     add("--recipe", nargs="+", default=["clumpy"], metavar="RECIPE", help=f"one galaxy each: {', '.join(RECIPES)}")
-    add("--seed", type=int, default=0, help="fixes everything (default 0)")
+    add("--seed", type=int, default=0, help="random seed (default 0)")
     add("--ids", nargs="+", type=int, help="id_dr3 of the galaxies (default: those of the demo, then 1, 2, ...)")
     add("--redshift", type=float, default=1.5, help="default 1.5")
     add("--peak-snr", type=float, default=50.0, help="median SNR of the brightest pixel (default 50)")

@@ -1,7 +1,7 @@
-"""Simulated galaxies: a few stellar populations, each in its own places, seen through the survey's PSF and noise.
+"""Simulated galaxies: a few stellar populations, each with its own light distribution, PSF and noise of the survey.
 
-A recipe is a function `recipe(radius, n_regions, rng)` that returns where the light of each population comes from,
-shape (n_regions, ny, nx), before the PSF. Brightness varies by much within every region.
+A recipe is a function `recipe(radius, n_regions, rng)` that returns the light distribution of each population before
+the PSF, shape (n_regions, ny, nx). Brightness varies strongly within every region.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from scipy.ndimage import gaussian_filter
 
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout
-from helper_functions.psf import PIXEL, PSF_FWHM, blur, make_psf
+from helper_functions.psf import PIXEL, PSF_FWHM, convolve_with_psf, make_psf
 from helper_functions.registry import choose
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
-APERTURE_PIXELS = 50  # what a depth refers to: a circle of 0.16 arcsec radius
+APERTURE_PIXELS = 50  # of the depths: a circle of 0.16 arcsec radius
 MIN_BANDS = 3
 
 # Point-source depths, 5 sigma, AB: typical of deep HST and JWST fields, rounded. Only their differences matter, as
-# galaxies are scaled to a wanted SNR.
+# galaxies are scaled to a given SNR.
 DEPTHS = {  # by wavelength
     **{"f435w": 28.8, "f606w": 28.9, "f070w": 28.8, "f814w": 28.6, "f090w": 29.3, "f105w": 28.1, "f115w": 29.5},
     **{"f125w": 28.0, "f140w": 28.0, "f140m": 28.5, "f150w": 29.6, "f160w": 27.9, "f162m": 28.5, "f182m": 28.8},
@@ -30,7 +30,7 @@ DEPTHS = {  # by wavelength
 }
 SURVEY_BANDS = tuple(DEPTHS)
 
-# Which stars a galaxy is made of, the most extended first. Ages fit every redshift up to 3.
+# Stellar populations of a galaxy, the most extended first. Ages are possible at every redshift up to 3.
 POPULATIONS = {
     "distinct": (
         Population(age=1.0, tau=0.3, a_v=0.3),  # fading disc
@@ -55,13 +55,13 @@ POPULATIONS = {
 
 
 class SimulatedGalaxy(NamedTuple):
-    """A galaxy without noise, and the truth about it."""
+    """A noise-free galaxy, and the truth about it."""
 
     redshift: float
     bands: tuple  # n_bands names, by wavelength
     flux: np.ndarray  # (n_bands, ny, nx), 10 nJy per pixel, after the PSF
-    region: np.ndarray  # (ny, nx), 1..n_regions: the one that gives most of the light after the PSF
-    share: np.ndarray  # (ny, nx), share of the light, mean over the bands, which that region gives
+    region: np.ndarray  # (ny, nx), 1..n_regions: the region that dominates the light after the PSF
+    share: np.ndarray  # (ny, nx), its fraction of the light, mean over the bands
     region_seds: np.ndarray  # (n_regions, n_bands), mean 1
     populations: tuple  # n_regions of Population
     light: np.ndarray  # (n_regions, ny, nx), 10 nJy per pixel, mean over the bands, of each population before the PSF
@@ -71,10 +71,10 @@ class SimulatedGalaxy(NamedTuple):
 
 
 def clumpy(radius, n_regions, rng):
-    """A disc, and clumps in it that take its place: two of each population, some brighter than it, some fainter."""
-    y, x = frame(radius)
+    """A disc, partly replaced by clumps: two of each other population, some brighter than the disc, some fainter."""
+    y, x = pixel_grid(radius)
     disc = exponential(y, x, radius / 1.5, rng.uniform(0, np.pi), rng.uniform(0.8, 1))
-    disc *= np.exp(-((np.hypot(y, x) / (1.35 * radius)) ** 12))  # discs end, and so clumps are found all over this one
+    disc *= np.exp(-((np.hypot(y, x) / (1.35 * radius)) ** 12))  # truncated, so that clumps cover all of the disc
     n_clumps = 2 * (n_regions - 1)
     size = 0.95 * radius / np.sqrt(n_clumps)
     clumps, positions, free = np.zeros((n_regions - 1, *y.shape)), [], np.ones(y.shape)
@@ -88,16 +88,16 @@ def clumpy(radius, n_regions, rng):
 
 
 def smooth(radius, n_regions, rng):
-    """Nested components from the disc in to the bulge, none with an edge."""
-    y, x = frame(radius)
-    angle, squeeze = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
+    """Nested components from the disc to the bulge, without sharp edges."""
+    y, x = pixel_grid(radius)
+    angle, axis_ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
     sizes = radius / 1.8 * 0.3 ** np.arange(n_regions)
-    return np.array([exponential(y, x, size, angle, squeeze) * (sizes[0] / size) ** 1.3 for size in sizes])
+    return np.array([exponential(y, x, size, angle, axis_ratio) * (sizes[0] / size) ** 1.3 for size in sizes])
 
 
 def dusty_lane(radius, n_regions, rng):
-    """An inclined disc, a lane of dust across it, and further in a bulge."""
-    y, x = frame(radius)
+    """An inclined disc with a dust lane, and a bulge."""
+    y, x = pixel_grid(radius)
     angle = rng.uniform(0, np.pi)
     disc = exponential(y, x, radius / 1.8, angle, 0.6)
     across = rotated(y, x, angle)[0] - 0.25 * radius
@@ -108,8 +108,8 @@ def dusty_lane(radius, n_regions, rng):
 
 
 def merger(radius, n_regions, rng):
-    """Discs side by side at one redshift; from the third on, bridges of light between the first two."""
-    y, x = frame(radius)
+    """Two discs side by side at one redshift; further populations are bridges of light between them."""
+    y, x = pixel_grid(radius)
     angle, apart = rng.uniform(0, 2 * np.pi), 0.6 * radius
     row, col = apart * np.sin(angle), apart * np.cos(angle)
     maps = [
@@ -123,7 +123,7 @@ def merger(radius, n_regions, rng):
 
 
 class Recipe(NamedTuple):
-    """A recipe, and what it uses unless told otherwise."""
+    """A recipe with its default number of populations and contrast."""
 
     light: Callable
     n_regions: int
@@ -132,8 +132,8 @@ class Recipe(NamedTuple):
     def maps(self, radius, n_regions, rng):
         """Light of each population before the PSF, shape (n_regions, ny, nx).
 
-        A galaxy of one population has all the light, with clumps and lanes, that the recipe's own number of populations
-        has together.
+        A galaxy of one population has the total light, with clumps and lanes, of the recipe's default number of
+        populations.
         """
         if n_regions == 1:
             return self.light(radius, self.n_regions, rng).sum(axis=0, keepdims=True)
@@ -151,8 +151,8 @@ RECIPES = {
 # ---- parts of recipes -------------------------------------------------------
 
 
-def frame(radius):
-    """Rows and columns of the pixels, from the middle, of a square so large that no light is left at its edges."""
+def pixel_grid(radius):
+    """Rows and columns of the pixels, relative to the centre, of a square with negligible light at its edges."""
     half = int(np.ceil(3 * radius)) + 6
     return np.mgrid[-half : half + 1, -half : half + 1].astype(float)
 
@@ -162,14 +162,14 @@ def rotated(y, x, angle):
     return y * np.cos(angle) - x * np.sin(angle), x * np.cos(angle) + y * np.sin(angle)
 
 
-def exponential(y, x, scale, angle, squeeze):
-    """Exponential disc of peak 1, its minor axis `squeeze` times the major one."""
+def exponential(y, x, scale, angle, axis_ratio):
+    """Exponential disc of peak 1, its minor axis `axis_ratio` times the major one."""
     across, along = rotated(y, x, angle)
-    return np.exp(-np.hypot(across / squeeze, along) / scale)
+    return np.exp(-np.hypot(across / axis_ratio, along) / scale)
 
 
 def free_position(positions, radius, rng):
-    """A position in the disc: of a few that are drawn, the one farthest from the others."""
+    """A random position in the disc: of several candidates, the one farthest from the given positions."""
     distance, angle = 1.2 * radius * np.sqrt(rng.uniform(0.02, 1, 30)), rng.uniform(0, 2 * np.pi, 30)
     drawn = np.column_stack([distance * np.sin(angle), distance * np.cos(angle)])
     if not positions:
@@ -178,7 +178,7 @@ def free_position(positions, radius, rng):
     return tuple(drawn[np.argmax(nearest)])
 
 
-# ---- making a galaxy --------------------------------------------------------
+# ---- simulating a galaxy ----------------------------------------------------
 
 
 def pixel_noise(bands):
@@ -187,12 +187,12 @@ def pixel_noise(bands):
 
 
 def clean_snr(flux, bands):
-    """Median SNR over the bands that noise-free images have with the survey's noise, shape (ny, nx)."""
+    """Median SNR over the bands of noise-free images for the survey's noise, shape (ny, nx)."""
     return np.median(flux / pixel_noise(bands)[:, None, None], axis=0)
 
 
 def check_recipe(recipe, n_regions, contrast, bands):
-    """Fill in what the recipe uses by itself; raise ValueError for what cannot be."""
+    """Recipe and populations, with the defaults of the recipe; ValueError for invalid options."""
     entry = choose(RECIPES, recipe, "recipe")
     contrast = contrast or entry.contrast
     populations = choose(POPULATIONS, contrast, "contrast")
@@ -220,23 +220,23 @@ def simulate_galaxy(
     bands=SURVEY_BANDS,
     engine="bagpipes",
 ):
-    """Make a galaxy by a recipe.
+    """Simulate a galaxy by a recipe.
 
     Parameters
     ----------
     recipe : str
         A key of RECIPES.
     seed : int
-        Fixes where everything lies.
+        Random seed of the morphology.
     redshift : float
     peak_snr : float
         Median SNR over the bands of the brightest pixel, with the survey's noise.
     radius : float
-        Pixels within which most of the light lies.
+        Pixels that contain most of the light.
     n_regions : int or None
-        Number of populations; None: the recipe's own. 1: all the light that the recipe has by itself, of one SED.
+        Number of populations; None: the default of the recipe. 1: the total light of the recipe with one SED.
     contrast : str or None
-        How much their SEDs differ, a key of POPULATIONS; None: the recipe's own.
+        Difference between their SEDs, a key of POPULATIONS; None: the default of the recipe.
     populations : sequence of n_regions Population or None
         None: those of the contrast.
     bands : sequence of str
@@ -251,7 +251,7 @@ def simulate_galaxy(
     Raises
     ------
     ValueError
-        For unknown names, fewer bands than three, or populations that cannot exist at that redshift.
+        For unknown names, fewer bands than three, or populations that are impossible at that redshift.
     """
     entry, listed = check_recipe(recipe, n_regions, contrast, bands)
     populations = listed if populations is None else tuple(populations)
@@ -263,7 +263,7 @@ def simulate_galaxy(
     region_seds /= region_seds.mean(axis=1, keepdims=True)
 
     light = entry.maps(radius, len(populations), np.random.default_rng(seed))
-    region, share, maps = seen_regions(light, make_psf())
+    region, share, maps = observed_regions(light, make_psf())
     flux = np.einsum("kb,kyx->byx", region_seds, maps)
     snr = clean_snr(flux, bands)
     return SimulatedGalaxy(
@@ -278,8 +278,8 @@ def simulate_galaxy(
     )
 
 
-def seen_regions(light, psf):
-    """Which population gives most of the light of each pixel, and how much of it; and their light; after the PSF.
+def observed_regions(light, psf):
+    """Dominant population of each pixel, its fraction of the light, and the light of all populations, after the PSF.
 
     Parameters
     ----------
@@ -292,27 +292,27 @@ def seen_regions(light, psf):
     share : ndarray of shape (ny, nx)
     maps : ndarray of shape (n_regions, ny, nx)
     """
-    maps = np.array([blur(each, psf) for each in light])
+    maps = np.array([convolve_with_psf(each, psf) for each in light])
     total = maps.sum(axis=0)
     share = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
     return np.argmax(share, axis=0) + 1, share.max(axis=0), maps
 
 
 def through_psf(galaxy, psf):
-    """The same galaxy seen through another PSF, shape (size, size): its flux and regions."""
-    region, share, maps = seen_regions(galaxy.light, psf)
+    """The same galaxy with another PSF, shape (size, size): its flux and regions."""
+    region, share, maps = observed_regions(galaxy.light, psf)
     return galaxy._replace(flux=np.einsum("kb,kyx->byx", galaxy.region_seds, maps), region=region, share=share)
 
 
-def draw_noise(bands, shape, rng):
-    """Noise of every band, 10 nJy, shape (n_bands, ny, nx): correlated between neighbours, variance as `pixel_noise`.
+def simulate_noise(bands, shape, rng):
+    """Correlated noise of every band with the variance of `pixel_noise`, 10 nJy, shape (n_bands, ny, nx).
 
-    Drizzling spreads a pixel over its neighbours, and matching the PSF of a sharper band to that of F444W smooths its
-    noise by the difference of the two.
+    Drizzling correlates neighbouring pixels, and matching the PSF of a sharper band to that of F444W smooths its noise
+    by the difference of the two in quadrature.
     """
     noise = np.empty((len(bands), *shape))
     for image, band, sigma in zip(noise, bands, pixel_noise(bands), strict=True):
-        own_fwhm = min(0.033 * pivot_wavelength(band) / 1e4, PSF_FWHM)  # diffraction at 6.5 m; HST bands blur alike
+        own_fwhm = min(0.033 * pivot_wavelength(band) / 1e4, PSF_FWHM)  # diffraction at 6.5 m, also for HST bands
         matching = np.sqrt(PSF_FWHM**2 - own_fwhm**2) / 2.355 / PIXEL
         smoothing = np.hypot(matching, 0.5)  # half a pixel for the drizzling
         image[:] = smoothed_noise(sigma, smoothing, shape, rng)
@@ -320,24 +320,24 @@ def draw_noise(bands, shape, rng):
 
 
 def smoothed_noise(sigma, smoothing, shape, rng):
-    """White noise after a Gaussian filter of that standard deviation in pixels, scaled to have `sigma` then."""
-    return gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap") * (sigma / noise_left(smoothing))
+    """Gaussian-filtered white noise, scaled to the standard deviation `sigma`; `smoothing` in pixels."""
+    return gaussian_filter(rng.standard_normal(shape), smoothing, mode="wrap") * (sigma / smoothed_noise_std(smoothing))
 
 
-def noise_left(smoothing):
-    """Standard deviation that white noise of standard deviation 1 has after a Gaussian filter."""
+def smoothed_noise_std(smoothing):
+    """Standard deviation of white noise of standard deviation 1 after a Gaussian filter."""
     point = np.zeros((41, 41))
     point[20, 20] = 1
     return np.sqrt(np.sum(gaussian_filter(point, smoothing) ** 2))
 
 
 def segment(galaxy, edge=1.0):
-    """Pixels that a detection would give the galaxy: median SNR without noise above `edge`; bool, shape (ny, nx)."""
+    """Segment of the galaxy: pixels with a noise-free median SNR above `edge`; bool, shape (ny, nx)."""
     return clean_snr(galaxy.flux, galaxy.bands) > edge
 
 
 def observe(galaxy, seed):
-    """Cutout of a simulated galaxy alone on the sky, with noise.
+    """Cutout of an isolated simulated galaxy, with noise.
 
     Parameters
     ----------
@@ -350,7 +350,7 @@ def observe(galaxy, seed):
     Cutout
         With id_dr3 1.
     """
-    sci = galaxy.flux + draw_noise(galaxy.bands, galaxy.region.shape, np.random.default_rng(seed))
+    sci = galaxy.flux + simulate_noise(galaxy.bands, galaxy.region.shape, np.random.default_rng(seed))
     return make_cutout(galaxy, sci, pixel_noise(galaxy.bands))
 
 
@@ -377,7 +377,7 @@ def make_cutout(galaxy, sci, error):
 
 
 def make_wcs(shape):
-    """Celestial WCS of an image of that shape, in the middle of the survey."""
+    """Celestial WCS of an image of that shape, centred on the survey."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.cunit = ["deg", "deg"]

@@ -1,6 +1,6 @@
-"""PSFs of real stars in bands that were matched to F444W the way surveys do it, with what the matching leaves over.
+"""PSFs of real stars, matched to F444W as in surveys, with realistic residuals of the matching.
 
-The stars are not part of the project: the file is one like that of Zhuang & Shen (2024, arXiv:2304.13776), an .npz with
+The stars are not part of the project: the file is like that of Zhuang & Shen (2024, arXiv:2304.13776), an .npz with
 arrays named <BAND>_<POINTING>_<MODULE>, each the PSF of a band on square pixels of 30 mas, centred and of sum 1.
 """
 
@@ -15,29 +15,29 @@ from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.psf import PIXEL, PSF_REACH
 
 STAR_PIXEL = 0.03  # arcsec
-TARGET = "F444W"  # that all bands are matched to
-# Where the PSF of a sharper band has no power, neither has the ratio of two: weight of the Laplacian that holds it.
+TARGET = "F444W"  # band that all others are matched to
+# Weight of the Laplacian that regularises matching kernels at frequencies where the PSF has no power.
 REGULARISATION = 1e-4
-SUM_TOLERANCE = 0.01  # of the sum of PSFs, which is 1 but for rounding and what was cut off
+SUM_TOLERANCE = 0.01  # of the sum of PSFs, which is 1 except for rounding and truncation
 
 
 class MatchedPSFs(NamedTuple):
-    """PSFs of the bands after matching, as a mosaic has them."""
+    """PSFs of the bands after matching."""
 
     target: np.ndarray  # (size, size), of F444W
     bands: np.ndarray  # (n_bands, size, size), each of sum 1
 
 
 def read_star_psfs(path):
-    """PSFs of stars, {(band, place): (size, size)}, where the place is pointing and module.
+    """Read PSFs of stars, {(band, place): (size, size)}, where the place is pointing and module.
 
     Raises
     ------
     OSError
         Where there is no such file.
     ValueError
-        Where it is no .npz file, or has no two places with F444W and another band, to match one with the kernel of the
-        other; where a band is missing in one of the places; and where arrays are no PSFs of one size.
+        Where it is no .npz file; where there are less than two places or no other band than F444W; where a band is
+        missing in a place; and where arrays are not PSFs of one size.
     """
     try:
         with np.load(path) as file:
@@ -65,16 +65,17 @@ def read_star_psfs(path):
 
 
 def matched_psfs(stars, bands, rng):
-    """PSFs of bands in one place, matched to F444W with kernels that were made in another place.
+    """PSFs of bands in one place, matched to F444W with kernels from another place.
 
-    A survey makes its kernels once, but pointings and modules differ. What that leaves over is 3 to 7% of the peak.
+    A survey has one set of kernels, but PSFs differ between pointings and modules. The residuals are 3 to 7% of the
+    peak.
 
     Parameters
     ----------
     stars : dict
         From `read_star_psfs`.
     bands : sequence of str
-        Bands between those of the stars get what is interpolated in wavelength; bluer and redder ones, of the nearest.
+        PSFs are interpolated in wavelength between the bands of the stars, and those of the nearest band outside.
     rng : numpy.random.Generator
         Draws the two places.
 
@@ -92,26 +93,26 @@ def matched_psfs(stars, bands, rng):
         if band.upper() != TARGET:
             kernel = matching_kernel(stars[band.upper(), there], stars[TARGET, there])
             matched[band] = irfft2(rfft2(stars[band.upper(), here]) * kernel, target.shape)
-    stack = np.array([to_pixels(matched[band]) for band in known])
+    stack = np.array([resample_star_psf(matched[band]) for band in known])
     waves = np.array([pivot_wavelength(band) for band in known])
     wanted = np.array([pivot_wavelength(band) for band in bands])
     right = np.clip(np.searchsorted(waves, wanted), 1, len(waves) - 1)
     share = np.clip((wanted - waves[right - 1]) / (waves[right] - waves[right - 1]), 0, 1)[:, None, None]
-    return MatchedPSFs(to_pixels(target), (1 - share) * stack[right - 1] + share * stack[right])
+    return MatchedPSFs(resample_star_psf(target), (1 - share) * stack[right - 1] + share * stack[right])
 
 
 def matching_kernel(psf, target):
-    """Transform of the kernel that turns a PSF into a target, regularised as by Boucaud et al. (2016, A&A 596, A63).
+    """Fourier transform of the kernel that matches a PSF to a target (Boucaud et al. 2016, A&A 596, A63).
 
     Parameters
     ----------
     psf, target : ndarray of shape (size, size)
-        Centred alike.
+        With the same centre.
 
     Returns
     -------
     complex ndarray
-        As `scipy.fft.rfft2` has it, of a kernel about the first pixel.
+        As from `scipy.fft.rfft2`, for a kernel centred on the first pixel.
     """
     laplacian = np.zeros(psf.shape)
     laplacian[:3, :3] = [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]
@@ -119,8 +120,12 @@ def matching_kernel(psf, target):
     return of_target * of_psf.conj() / (np.abs(of_psf) ** 2 + REGULARISATION * rough)
 
 
-def to_pixels(psf, pixel=PIXEL):
-    """A PSF of stars on pixels of this side in arcsec, sum 1."""
+def resample_star_psf(psf, pixel=PIXEL):
+    """Interpolate a PSF of stars to this pixel scale in arcsec, sum 1.
+
+    Unlike `psf.resample_psf`, it neither recentres nor integrates over pixels: the PSF is centred, and includes the
+    pixel response already.
+    """
     half = round(min(PSF_REACH, STAR_PIXEL * (len(psf) // 2)) / pixel)
     place = len(psf) // 2 + np.arange(-half, half + 1) * pixel / STAR_PIXEL
     result = map_coordinates(psf, np.meshgrid(place, place, indexing="ij"), order=5, mode="constant")
@@ -128,5 +133,5 @@ def to_pixels(psf, pixel=PIXEL):
 
 
 def shifted(psf, shift):
-    """A PSF moved by a fraction of a pixel, (rows, columns), by the phases of its transform."""
+    """A PSF shifted by a fraction of a pixel, (rows, columns), in Fourier space."""
     return np.fft.ifftn(fourier_shift(np.fft.fftn(psf), shift)).real

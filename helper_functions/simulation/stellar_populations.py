@@ -1,4 +1,4 @@
-"""Spectra of stellar populations: one interface, two engines."""
+"""Spectra of stellar populations by bagpipes or FSPS."""
 
 import os
 import warnings
@@ -25,7 +25,7 @@ SAMPLED = np.arange(3e3, 5.6e4, 10.0)  # Angstrom, observed: F435W to F480M
 FLUX_DENSITY = u.erg / u.s / u.cm**2 / u.AA
 
 
-# Rate of star formation at a time t after the first stars: the name that bagpipes has for it, and the number of FSPS.
+# Star formation rate at a time t after the first stars: its name in bagpipes, and its number in FSPS.
 HISTORIES = {
     "exponential": 1,  # exp(-t / tau)
     "delayed": 4,  # t exp(-t / tau)
@@ -33,14 +33,14 @@ HISTORIES = {
 
 
 class Population(NamedTuple):
-    """Stars that formed over some time, with the gas and dust around them."""
+    """Parameters of a stellar population with nebular emission and dust."""
 
     age: float  # Gyr since the first stars formed
     tau: float  # Gyr
     metallicity: float = 1.0  # of stars and gas, solar
     a_v: float = 0.0  # mag, Calzetti et al. (2000) attenuation of stars and lines
     log_u: float = -2.5  # ionisation parameter of the nebulae
-    burst_fraction: float = 0.0  # share of the mass that formed in a burst
+    burst_fraction: float = 0.0  # fraction of the mass that formed in a burst
     burst_age: float = 0.01  # Gyr since that burst
     history: str = "exponential"  # a key of HISTORIES
 
@@ -53,7 +53,7 @@ class Spectrum(NamedTuple):
 
 
 def check_population(population, redshift):
-    """Raise ValueError, saying what may be, for a population that cannot exist at that redshift."""
+    """Raise ValueError, with the valid range, for a population that is impossible at that redshift."""
     if not LOWEST_REDSHIFT <= redshift <= HIGHEST_REDSHIFT:
         raise ValueError(f"redshift must be {LOWEST_REDSHIFT} to {HIGHEST_REDSHIFT}, found {redshift}")
     choose(HISTORIES, population.history, "history of a population")
@@ -77,7 +77,7 @@ def bagpipes_spectrum(population, redshift, mass):
     """Spectrum by bagpipes (Carnall et al. 2018): BC03 stars, Cloudy nebulae, Inoue et al. (2014) IGM."""
     has_burst = population.burst_fraction > 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of numpy, about ages and wavelengths without light
+        warnings.simplefilter("ignore")  # of numpy, for ages and wavelengths without light
         model = _bagpipes_model(has_burst, population.history)
         model.update(_bagpipes_components(population, redshift, mass))
     return model.wavelengths * (1 + redshift), model.spectrum_full.copy()
@@ -85,7 +85,7 @@ def bagpipes_spectrum(population, redshift, mass):
 
 @cache
 def _bagpipes_model(has_burst, history):
-    """A model whose numbers can be changed; what parts it has cannot, and setting one up takes half a second."""
+    """A model for these components, which take half a second to set up; its parameters can be updated."""
     bagpipes = import_bagpipes()
     population = Population(1.0, 1.0, burst_fraction=0.1 if has_burst else 0.0, history=history)
     with wavelength_sampling(bagpipes, R_spec=RESOLUTION):
@@ -93,7 +93,7 @@ def _bagpipes_model(has_burst, history):
 
 
 def _bagpipes_components(population, redshift, mass):
-    """The population in the words of bagpipes."""
+    """Model components of bagpipes for the population."""
     older = mass * (1 - population.burst_fraction)
     components = {
         "redshift": redshift,
@@ -173,7 +173,7 @@ def make_spectrum(population, redshift, *, engine="bagpipes", mass=1e9):
     Raises
     ------
     ValueError
-        For an unknown engine, one that is not installed, or a population that cannot exist at that redshift.
+        For an unknown engine, one that is not installed, or a population that is impossible at that redshift.
     """
     function = choose(ENGINES, engine, "engine")
     check_population(population, redshift)

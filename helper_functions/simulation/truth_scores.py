@@ -1,4 +1,4 @@
-"""How good a clustering of a simulated galaxy is: against the truth."""
+"""Scores of a clustering of a simulated galaxy against the truth."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,12 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from distances import cross_correlation
 
-CORE_SHARE = 0.8  # a core pixel gets at least this share of its light from one region
-FEW_UNASSIGNED = 0.01  # share of the pixels of a galaxy of one population: fewer are outliers, as any noise has
+CORE_SHARE = 0.8  # lowest fraction of the light from one region in a core pixel
+FEW_UNASSIGNED = 0.01  # fraction of unassigned pixels in a galaxy of one population that are ignored as outliers
 
 
 class TruthScores(NamedTuple):
-    """How a clustering agrees with the truth. 1 is perfect, 0 chance; NaN where there is nothing to judge."""
+    """Agreement of a clustering with the truth: 1 perfect, 0 chance; NaN where undefined."""
 
     ari: float  # adjusted Rand index (Hubert & Arabie 1985), all selected pixels
     ami: float  # adjusted mutual information (Vinh et al. 2010), all selected pixels
@@ -23,19 +23,18 @@ class TruthScores(NamedTuple):
 def truth_scores(labels, region, share):
     """Compare labels with the known regions of a simulated galaxy.
 
-    Where the truth is one region, there are no pairs of pixels to tell apart: by definition, all scores are 1 if the
-    pixels are in one cluster, and 0 if they are in more.
+    Where the truth is one region, all scores are 1 if the pixels are in one cluster, and 0 if they are in more.
 
     Parameters
     ----------
     labels : int ndarray of shape (n_pixels,)
-        Below 1 for unassigned pixels. They count as one cluster of their own: leaving pixels out is no way to score.
-        Only where the truth is one region, less than FEW_UNASSIGNED of them do not count, as a single one would turn
-        a score of 1 into 0.
+        Below 1 for unassigned pixels, which are treated as one more cluster, so that leaving pixels out does not raise
+        the scores. Only where the truth is one region, a fraction below FEW_UNASSIGNED of them is ignored, as a single
+        one would turn a score of 1 into 0.
     region : int ndarray of shape (n_pixels,)
         The truth.
     share : ndarray of shape (n_pixels,)
-        Share of each pixel's light that its region gives.
+        Fraction of each pixel's light from its region.
 
     Returns
     -------
@@ -55,7 +54,7 @@ def truth_scores(labels, region, share):
 
 
 def composite_distance(composites, true_seds):
-    """How far the true SEDs are from the nearest composite: b12, mean over the true SEDs; NaN without composites.
+    """Mean distance b12 of the true SEDs from their nearest composites; NaN without composites.
 
     Parameters
     ----------

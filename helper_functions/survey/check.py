@@ -9,8 +9,8 @@ from helper_functions.files.log import report
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.pixel_seds import pixel_of
 from helper_functions.psf import PIXEL, measure_fwhm
-from helper_functions.registration.shifts import UNKNOWN, WORTH_CORRECTING
-from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, enough_sky, median_and_mad_std, sky_of
+from helper_functions.registration.shifts import UNMEASURED_ERROR, WORTH_CORRECTING
+from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, median_and_mad_std, min_sky_pixels, sky_mask
 from helper_functions.survey.catalogs import check_columns, column_names
 from helper_functions.survey.flux_units import FLUX_UNIT
 from helper_functions.survey.images import (
@@ -26,7 +26,9 @@ from helper_functions.survey.psf_image import find_psf, read_psf
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
 N_WINDOWS = 5  # along each side of the mosaic
-SKY_FACTOR = 4  # times the pixels of `enough_sky` are used: a noise scale to a few percent, even of correlated noise
+SKY_FACTOR = (
+    4  # times the pixels of `min_sky_pixels` are used: a noise scale to a few percent, even of correlated noise
+)
 CHECK_COLUMNS = (
     "band",
     "image",
@@ -111,7 +113,7 @@ def check_registration(shifts, rows):
         return []
     found = shifts.registration
     for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
-        rows[band]["lies off"] = f"{size:.2f} px" if error.max() < UNKNOWN / 2 else "not known"
+        rows[band]["lies off"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
         if is_off:
             rows[band]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
     return [shifts.refusal] if shifts.refusal else []
@@ -154,7 +156,7 @@ def sky_windows(segmap):
     sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), N_WINDOWS).astype(int)) for size in segmap.shape]
     windows = [(slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in sides[0] for col in sides[1]]
     windows = [tuple(slice(s.start, min(s.stop, n)) for s, n in zip(w, segmap.shape, strict=True)) for w in windows]
-    known = [(window, sky_of(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
+    known = [(window, sky_mask(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
     return sorted(known, key=lambda each: -each[1].sum())
 
 
@@ -175,7 +177,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
     -------
     float
     """
-    found, enough = np.empty(0), enough_sky(pixel)
+    found, enough = np.empty(0), min_sky_pixels(pixel)
     for window, sky in windows:
         if found.size >= SKY_FACTOR * enough:
             break

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.io import fits
 
 import data_paths
-from helper_functions.psf import on_pixels
+from helper_functions.psf import resample_psf
 from helper_functions.survey.mosaics import open_fits
 
 PIXEL_SCALES = 1e-4, 10.0  # arcsec: a scale outside of this range comes from a wrong header
@@ -58,7 +58,7 @@ def read_psf(path, pixel):
             f"{path} has a pixel at its edge that is {edge:.2g} times as bright as the brightest one: want an image of "
             "a PSF with its core inside, and sky that was taken off"
         )
-    return on_pixels(image, _pixel_scale(path, header) or pixel, pixel)
+    return resample_psf(image, _pixel_scale(path, header) or pixel, pixel)
 
 
 def _first_plane(path):

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from helper_functions.clustering import cluster_pixels
-from helper_functions.noise import error_of_sum, independent
+from helper_functions.noise import error_of_sum, white_noise_correlation
 from helper_functions.pixel_seds import extract_seds, fill_image, median_snr, select_pixels
-from helper_functions.sky_noise import sky_of, with_sky_noise
+from helper_functions.sky_noise import sky_mask, with_sky_noise
 from prepare_images import cut_out, open_survey
 
 MARGIN = 30  # pixels, in which there is sky
@@ -63,13 +63,13 @@ def main(arguments=None):
     shapes = [shape for cutout in cutouts for shape in apertures(cutout)]
     ratios = np.zeros((len(survey.bands), 2, 0)).tolist()
     for before, cutout in zip(raw, cutouts, strict=True):
-        far = sky_of(cutout.segmap, cutout.pixel)
+        far = sky_mask(cutout.segmap, cutout.pixel)
         for band, image in enumerate(cutout.sci):
             if not cutout.noise.known[band]:
                 continue
             sky = far & np.isfinite(image)
             for kind, (errors, correlation) in enumerate(
-                ((before.err, independent(1)), (cutout.err, cutout.noise.correlation[band : band + 1]))
+                ((before.err, white_noise_correlation(1)), (cutout.err, cutout.noise.correlation[band : band + 1]))
             ):
                 error = np.median(errors[band][sky])
                 ratios[band][kind] += squared_ratios(image, sky, error, correlation, shapes)

@@ -183,7 +183,7 @@ def test_page_says_what_speaks_against_the_run_shown_first(made):
     assert not any(RUNS[0] in note for note in before.notes)
     save_record(made.output, 7, RUNS[0], **(record | {"row": record["row"] | doubtful}))
     view = read_galaxy(made.output, 7)
-    assert "blended_mixture: residuals are 2.5 times what noise allows (chi2 6.1), most in F300M" in view.notes[-2]
+    assert "blended_mixture: residuals are 2.5 times the expected errors (chi2 6.1), most in F300M" in view.notes[-2]
     assert view.notes[-1] == "blended_mixture: maps of odd and even bands hardly agree (0.20 +- 0.05)"
     figures = {name.split(":")[0]: value for name, value in view.runs[0].quality.items()}
     assert figures["misfit chi2"] == "6.1: bad fit in F300M"

@@ -8,26 +8,26 @@ from scipy.stats import uniform
 
 from helper_functions.fitting import bagpipes_fit
 from helper_functions.fitting.bagpipes_fit import (
+    MAX_FAILED_DRAWS,
     MIN_BANDS,
-    MOST_IN_VAIN,
     PRIORS,
     QUANTITIES,
     BoundedGenerator,
     Data,
-    derived,
+    derived_quantities,
     draw_mass,
     fit_sed,
     lookback_grid,
     mass_posterior,
     notes,
-    rate_at,
-    sample,
+    sample_posterior,
+    sfr_at,
     systematic_draws,
     whitening,
 )
 from helper_functions.fitting.bagpipes_setup import cosmology, import_bagpipes
 from helper_functions.fitting.histories import N_BINS, SFHS, bin_edges
-from helper_functions.fitting.sed_model import set_up
+from helper_functions.fitting.sed_model import make_model
 from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
 
 BANDS = ("f435w", "f606w", "f814w", "f115w", "f150w", "f200w", "f277w", "f356w", "f444w")
@@ -41,7 +41,7 @@ def flux_of(population, mass=1e9):
 
 @pytest.fixture(scope="module")
 def model():
-    return set_up(BANDS, REDSHIFT, 0.0, SFHS["delayed"], PRIORS)
+    return make_model(BANDS, REDSHIFT, 0.0, SFHS["delayed"], PRIORS)
 
 
 def values_of(model, population):
@@ -60,7 +60,7 @@ def test_age_and_rate_are_those_of_the_formula(model):
     """SFR t exp(-t / tau), integrated here: 1% for the bins of ages of bagpipes, which are 0.6% wide."""
     age, tau, mass = 1.0, 0.5, 1e9
     model.update(values_of(model, TRUTH))
-    found = derived(model, values_of(model, TRUTH), mass)
+    found = derived_quantities(model, values_of(model, TRUTH), mass)
     total = quad(lambda t: t * np.exp(-t / tau), 0, age)[0]
     mean_age = quad(lambda t: (age - t) * t * np.exp(-t / tau), 0, age)[0] / total
     recent = quad(lambda t: t * np.exp(-t / tau), age - 0.1, age)[0] / total
@@ -71,7 +71,7 @@ def test_age_and_rate_are_those_of_the_formula(model):
     assert found["ssfr"] == pytest.approx(found["sfr"] / found["mass"])
     assert set(found) == set(QUANTITIES)
     lookback = lookback_grid(model)
-    rate = mass * rate_at(model.galaxy.sfh, lookback)
+    rate = mass * sfr_at(model.galaxy.sfh, lookback)
     assert np.trapezoid(rate, lookback * 1e9) == pytest.approx(mass, rel=0.02)
     assert lookback[-1] < cosmology().age(REDSHIFT).to_value(u.Gyr)
 
@@ -81,14 +81,14 @@ def test_nothing_forms_before_the_big_bang(model):
     assert model.distributions["age"].ppf(1) <= oldest
     with pytest.warns(RuntimeWarning, match="before the Big Bang"):
         assert not model.update([1.2 * oldest, *values_of(model, TRUTH)[1:]])
-    later = set_up(BANDS, REDSHIFT, 0.1, SFHS["delayed"], PRIORS)
+    later = make_model(BANDS, REDSHIFT, 0.1, SFHS["delayed"], PRIORS)
     assert model.distributions["age"].ppf(1) < later.distributions["age"].ppf(1)  # it may be nearer than that
     with pytest.raises(ValueError, match=r"prior of age: 5 Gyr or more, but the Universe is 4.2.* Gyr old"):
-        set_up(BANDS, REDSHIFT, 0.0, SFHS["delayed"], PRIORS | {"age": (5.0, 15.0)})
+        make_model(BANDS, REDSHIFT, 0.0, SFHS["delayed"], PRIORS | {"age": (5.0, 15.0)})
 
 
 def test_redshift_is_a_parameter_where_it_is_uncertain(model):
-    free = set_up(BANDS, REDSHIFT, 0.02, SFHS["delayed"], PRIORS)
+    free = make_model(BANDS, REDSHIFT, 0.02, SFHS["delayed"], PRIORS)
     prior = free.distributions["redshift"]
     assert (prior.mean(), prior.std()) == pytest.approx((REDSHIFT, 0.02), rel=1e-3)  # cut at 5 sigma
     values = values_of(model, TRUTH)
@@ -100,7 +100,7 @@ def test_redshift_is_a_parameter_where_it_is_uncertain(model):
 
 
 def test_nonparametric_history_has_the_rates_of_its_bins():
-    flexible = set_up(BANDS, REDSHIFT, 0.0, SFHS["nonparametric"], PRIORS)
+    flexible = make_model(BANDS, REDSHIFT, 0.0, SFHS["nonparametric"], PRIORS)
     edges = bin_edges(4.0)
     assert len(edges) == N_BINS + 1
     assert edges[:3].tolist() == [0, 0.03, 0.1]
@@ -108,7 +108,7 @@ def test_nonparametric_history_has_the_rates_of_its_bins():
     named = {name: 0.0 for name in flexible.distributions} | {"metallicity": 1.0, "log_u": -2.5}
     named["dsfr1"] = 1.0  # between the oldest bin and the next: ten times the rate before
     assert flexible.update(list(named.values()))
-    rate = rate_at(flexible.galaxy.sfh, np.array([0.01, 0.06, 1.0, 4.0]))
+    rate = sfr_at(flexible.galaxy.sfh, np.array([0.01, 0.06, 1.0, 4.0]))
     np.testing.assert_allclose(rate / rate[0], [1, 1, 1, 0.1], rtol=1e-6)
 
 
@@ -160,15 +160,15 @@ def test_masses_outside_the_prior_are_at_its_bound():
 def test_a_sampler_that_draws_in_vain_starts_again_and_gives_up_in_words(monkeypatch):
     begun = []
 
-    def in_vain(*arguments):
+    def failed_draws(*arguments):
         begun.append(arguments[-3:])
         patience = BoundedGenerator(np.random.PCG64(0))
-        for _ in range(MOST_IN_VAIN + 1):
+        for _ in range(MAX_FAILED_DRAWS + 1):
             patience.multinomial(10, [0.5, 0.5])
 
-    monkeypatch.setattr(bagpipes_fit, "draws", in_vain)
-    with pytest.raises(ValueError, match="the sampler came to no end in 3 attempts"):
-        sample(None, None, None, None, 200, seed=5)
+    monkeypatch.setattr(bagpipes_fit, "run_sampler", failed_draws)
+    with pytest.raises(ValueError, match="the sampler did not converge in 3 attempts"):
+        sample_posterior(None, None, None, None, 200, seed=5)
     assert begun == [(200, 1, 5), (400, 4, 6), (800, 4, 7)]
 
 
@@ -226,7 +226,7 @@ class Line:
 def test_samples_follow_a_posterior_that_is_known(few_samples):
     flux, error, range_of_mass = np.full(6, 1e6), np.full(6, 1e5), (4.0, 8.0)
     given = (np.ones(6, dtype=bool), Data(flux, whitening(error, np.zeros((0, 6)))), range_of_mass, 60)
-    one, two = (sample(Line(), *given, seed=4) for _ in range(2))
+    one, two = (sample_posterior(Line(), *given, seed=4) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     # The posterior of x by brute force, on a grid of x and of the logarithm of the mass.
     x, mass = np.linspace(0.5, 2, 601)[:, None], np.geomspace(3e5, 3e6, 801)

@@ -8,8 +8,8 @@ from sklearn.metrics import adjusted_rand_score, confusion_matrix
 from distances import to_unit_length
 from helper_functions.clustering import UNASSIGNED, cluster_pixels
 from helper_functions.filters import pivot_wavelength
-from helper_functions.methods.blended_mixture import NEIGHBOUR_REACH, NoSignal, first_seds
-from helper_functions.noise import independent, links_within
+from helper_functions.methods.blended_mixture import NEIGHBOUR_REACH, NoSignal, initial_seds
+from helper_functions.noise import adjacency_within, white_noise_correlation
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
 from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
 from helper_functions.sky_noise import with_sky_noise
@@ -29,7 +29,7 @@ def field(regions, shapes, snr, smoothing=0.0, seed=0):
     rows, cols = np.divmod(np.arange(SIDE**2), SIDE)
     wavelengths = np.array([pivot_wavelength(band) for band in BANDS])
     pixels = clean + rng.normal(0, error), error, BANDS, wavelengths, rows, cols
-    seds = PixelSEDs(*pixels, redshift=1.0, correlation=independent(len(BANDS)))
+    seds = PixelSEDs(*pixels, redshift=1.0, correlation=white_noise_correlation(len(BANDS)))
     return seds, np.argmax(light, axis=0).ravel() + 1
 
 
@@ -144,8 +144,8 @@ def test_understated_errors_make_no_strange_pixels(spots):
 def test_first_seds_of_faint_pixels_are_those_of_the_regions(spots):
     """At SNR 0.6 to 6 k-means of single pixels misses a region; neighbours that count a little show it."""
     seds, _ = field(spots, [RED, BLUE, GREEN], snr=2)
-    links = links_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
-    first = to_unit_length(first_seds(seds.flux, seds.error, links, 3, 0))
+    links = adjacency_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
+    first = to_unit_length(initial_seds(seds.flux, seds.error, links, 3, 0))
     cosine = first @ to_unit_length(np.array([RED, BLUE, GREEN])).T
     assert cosine.max(axis=0).min() > 0.99
 

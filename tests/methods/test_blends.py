@@ -27,7 +27,7 @@ def test_sums_over_populations_keep_the_total(blends, weights):
     np.testing.assert_allclose(blends.composition(weights).sum(axis=1), inside)
     np.testing.assert_allclose(blends.share_products(weights).sum(axis=1), inside)
     np.testing.assert_allclose(blends.dominated(weights).sum(axis=1), inside)
-    np.testing.assert_allclose(blends.likeness(np.full((40, 3), 1 / 3)), 1 / 3)  # every blend's shares sum to 1
+    np.testing.assert_allclose(blends.overlap_with(np.full((40, 3), 1 / 3)), 1 / 3)  # every blend's shares sum to 1
 
 
 def columns(blends, pixel):
@@ -63,4 +63,4 @@ def test_sums_equal_those_over_blends_written_out(pixel, blends, weights):
     absent = [weight[~member[:, k]].sum() + weights[pixel, -1] for k in range(3)]
     np.testing.assert_allclose(blends.without(weights)[pixel], absent)
     composition = np.array([0.5, 0.3, 0.2])
-    np.testing.assert_allclose(blends.likeness(np.tile(composition, (40, 1)))[pixel], shares @ composition)
+    np.testing.assert_allclose(blends.overlap_with(np.tile(composition, (40, 1)))[pixel], shares @ composition)

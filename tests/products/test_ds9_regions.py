@@ -5,7 +5,7 @@ from regions import PixCoord, PolygonPixelRegion, Regions
 
 from helper_functions.products.ds9_regions import cluster_regions, ds9_text
 
-COLOURS = [(1.0, 0.0, 0.0, 1.0), "#3f90da", "C1"]
+COLOUR_SHIFTS = [(1.0, 0.0, 0.0, 1.0), "#3f90da", "C1"]
 PLANTED = """
 0000000000000
 0111110000330
@@ -71,7 +71,7 @@ def area(polygon, wcs):
 
 @pytest.mark.parametrize("wcs", WCSS.values(), ids=WCSS)
 def test_regions_read_back_hold_just_the_pixels_of_each_cluster(labels, wcs):
-    found = Regions.parse(ds9_text(labels, wcs, COLOURS, "galaxy 7"), format="ds9")
+    found = Regions.parse(ds9_text(labels, wcs, COLOUR_SHIFTS, "galaxy 7"), format="ds9")
     for label in (1, 2, 3):
         own = [polygon for polygon in found if label_of(polygon) == label]
         np.testing.assert_array_equal(inside(own, wcs, labels.shape), labels == label)
@@ -83,7 +83,7 @@ def test_regions_read_back_hold_just_the_pixels_of_each_cluster(labels, wcs):
 
 
 def test_each_connected_piece_is_a_polygon_and_holes_are_excluded(labels):
-    found = cluster_regions(labels, WCSS["plane"], COLOURS)
+    found = cluster_regions(labels, WCSS["plane"], COLOUR_SHIFTS)
     kinds = [(label_of(polygon), polygon.meta.get("include", 1)) for polygon in found]
     assert kinds.count((1, 1)) == 2  # the ring touches the block at a corner only
     assert kinds.count((1, 0)) == 1
@@ -95,7 +95,7 @@ def test_each_connected_piece_is_a_polygon_and_holes_are_excluded(labels):
 
 
 def test_the_file_names_tag_and_colour_of_each_cluster(labels):
-    first, second, *lines = ds9_text(labels, WCSS["plane"], COLOURS, "galaxy 7,\nkmeans").splitlines()
+    first, second, *lines = ds9_text(labels, WCSS["plane"], COLOUR_SHIFTS, "galaxy 7,\nkmeans").splitlines()
     assert first.startswith("# Region file format: DS9")
     assert second == "# galaxy 7, kmeans"
     assert "icrs" in lines
@@ -111,7 +111,7 @@ def test_the_file_names_tag_and_colour_of_each_cluster(labels):
 def test_random_masks_are_followed_exactly():
     """Noise: pieces, holes, pieces within holes, and corners that touch, all over and at the edges."""
     labels, wcs = np.random.default_rng(4).integers(-1, 4, (30, 20)), WCSS["distorted"]
-    found = Regions.parse(ds9_text(labels, wcs, COLOURS, ""), format="ds9")
+    found = Regions.parse(ds9_text(labels, wcs, COLOUR_SHIFTS, ""), format="ds9")
     for label in (1, 2, 3):
         own = [polygon for polygon in found if label_of(polygon) == label]
         np.testing.assert_array_equal(inside(own, wcs, labels.shape), labels == label)
@@ -120,4 +120,4 @@ def test_random_masks_are_followed_exactly():
 def test_without_clusters_there_are_no_polygons_and_each_cluster_needs_a_colour(labels):
     assert ds9_text(np.full((3, 4), -1), WCSS["plane"], [], "none").splitlines()[1:] == ["# none"]
     with pytest.raises(ValueError, match="labels go up to 3, but there are 2 colours"):
-        cluster_regions(labels, WCSS["plane"], COLOURS[:2])
+        cluster_regions(labels, WCSS["plane"], COLOUR_SHIFTS[:2])

@@ -72,7 +72,7 @@ def test_the_consensus_file_says_what_it_holds_and_where(two_shapes):
 def test_words_of_quality_have_a_dash_where_nothing_is_known():
     figures = {name: 0.5 for name in QUALITY} | {"stability": np.nan, "fragmentation": -0.001}
     words = quality_words(figures)
-    assert words == ("χ² 0.5", "unseen bands 0.50σ", "fragments 0.00", "stable –", "brightness 50%")
+    assert words == ("χ² 0.5", "held-out bands 0.50σ", "fragments 0.00", "stable –", "brightness 50%")
 
 
 def test_clusters_of_less_than_a_psf_are_small(two_shapes):

@@ -136,7 +136,7 @@ def test_a_bad_fit_and_bands_that_disagree_are_said_with_their_numbers():
     assert notes_on_trust(fine) == []
     bad = {"misfit": "f300m f356w", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05}
     assert notes_on_trust(row | bad) == [
-        "residuals are 2.5 times what noise allows (chi2 6.1), most in F300M, F356W: "
+        "residuals are 2.5 times the expected errors (chi2 6.1), most in F300M, F356W: "
         "bands not registered, a PSF not matched, or more populations",
         "maps of odd and even bands hardly agree (0.20 +- 0.05)",
     ]

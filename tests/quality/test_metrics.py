@@ -3,7 +3,13 @@ import pytest
 from conftest import pixel_seds
 
 from helper_functions.composite_seds import composite_seds
-from helper_functions.quality.metrics import QUALITY, ClusteringSample, band_errors, quality_metrics, stability_of
+from helper_functions.quality.metrics import (
+    QUALITY,
+    ClusteringSample,
+    band_errors,
+    quality_metrics,
+    reclustering_stability,
+)
 
 
 def square(side=20, seed=0, noise=0.05, **others):
@@ -95,7 +101,7 @@ def test_stability():
 def test_stability_redraws_noise_as_the_errors_say_on_top_of_the_data():
     seds, labels = square()
     drawn = []
-    stability_of(seds, {2: labels}, lambda other: drawn.append(other) or {2: labels}, seed=3)
+    reclustering_stability(seds, {2: labels}, lambda other: drawn.append(other) or {2: labels}, seed=3)
     pulls = [(other.flux - seds.flux) / seds.error for other in drawn]
     assert np.std(pulls) == pytest.approx(1, abs=0.03)  # 4,800 values: 1%
     assert (pulls[0] != pulls[1]).all()
@@ -104,7 +110,7 @@ def test_stability_redraws_noise_as_the_errors_say_on_top_of_the_data():
 
 def test_stability_of_a_number_that_is_not_found_again_is_unknown():
     seds, labels = square()
-    found = stability_of(seds, {2: labels, 3: labels}, lambda other: {2: labels}, seed=0)
+    found = reclustering_stability(seds, {2: labels, 3: labels}, lambda other: {2: labels}, seed=0)
     assert found[2].tolist() == [1, 1]
     assert np.isnan(found[3]).all()
 

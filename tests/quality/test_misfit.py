@@ -3,8 +3,8 @@ import pytest
 from conftest import pixel_seds
 
 from helper_functions.clustering import cluster_pixels
-from helper_functions.quality.misfit import BAD_FIT, Misfit, free_of, misfit, misfit_words
-from helper_functions.simulation.suites import realistic_galaxy, realistic_images, selected_seds
+from helper_functions.quality.misfit import BAD_FIT, Misfit, degrees_of_freedom, misfit, misfit_note
+from helper_functions.simulation.suites import realistic_images, selected_seds
 
 SIDE, N_BANDS = 24, 8
 
@@ -53,7 +53,7 @@ def test_unit_and_order_do_not_matter(method):
     turned = fit_of(seds.only(rng.permutation(SIDE**2), rng.permutation(N_BANDS)), method)
     for each in (other, turned):
         assert each.chi2 == pytest.approx(found.chi2, rel=1e-6)
-        assert each.of_bands == pytest.approx(found.of_bands, rel=1e-6)
+        assert each.by_band == pytest.approx(found.by_band, rel=1e-6)
         assert each.bands == found.bands
 
 
@@ -69,10 +69,10 @@ def test_shift_within_the_prior_is_allowed_where_no_pattern_is_fitted():
     changes = np.column_stack([(light(-0.5) - light(0.5)), *np.zeros((5, SIDE**2))])
     error = np.full(flux.shape, 0.005)
     flux += np.random.default_rng(0).normal(0, error)
-    known = pixel_seds(flux, error, rows=rows, cols=cols, changes=changes / flux.mean())
-    unknown = known._replace(changes=None)
-    assert fit_of(known, "kmeans", 1).of_bands["band5"] < BAD_FIT
-    assert fit_of(unknown, "kmeans", 1).of_bands["band5"] > BAD_FIT  # the control: no slope, no shift
+    known = pixel_seds(flux, error, rows=rows, cols=cols, derivatives=changes / flux.mean())
+    unknown = known._replace(derivatives=None)
+    assert fit_of(known, "kmeans", 1).by_band["band5"] < BAD_FIT
+    assert fit_of(unknown, "kmeans", 1).by_band["band5"] > BAD_FIT  # the control: no slope, no shift
 
 
 def test_pixels_in_no_cluster_do_not_count():
@@ -90,18 +90,18 @@ def test_bands_without_data_and_incomplete_pixels_are_left_out():
     seds = galaxy(noise=0.3)
     seds.flux[:300, 2] = seds.error[:300, 2] = seds.flux[5, 3] = seds.error[5, 3] = np.nan
     found = fit_of(seds, "kmeans")
-    assert set(found.of_bands) == set(seds.bands) - {"band2"}
+    assert set(found.by_band) == set(seds.bands) - {"band2"}
     assert found.chi2 == pytest.approx(0.95, abs=0.09)
 
 
 def test_light_takes_degrees_of_freedom_where_it_is_measured():
     """Two bands of SNR 3 and 4: they take 9/25 and 16/25 of the one amplitude."""
-    assert free_of(np.array([[3.0, 4.0]]), np.ones(1)) == pytest.approx(np.array([[16 / 25, 9 / 25]]))
+    assert degrees_of_freedom(np.array([[3.0, 4.0]]), np.ones(1)) == pytest.approx(np.array([[16 / 25, 9 / 25]]))
 
 
 @pytest.mark.parametrize("number", [0, 3, 9])
 def test_what_the_recommended_method_finds_in_realistic_galaxies_is_no_misfit(number):
-    seds = realistic_galaxy(number, 60000).seds
+    seds = selected_seds(realistic_images(number, 60000).cutout)[0]
     found = misfit(seds, cluster_pixels(seds, method="blended_mixture"))
     assert 0.5 < found.chi2 < 1.1  # 0.6 to 0.93 in 36 galaxies
     assert found.bands == []
@@ -123,8 +123,8 @@ def test_words_name_the_worst_bands():
     bands = {"f115w": 1.0, "f300m": 30.0, "f356w": 20.0, "f410m": 10.0, "f444w": 9.0, "f200w": 8.0}
     found = Misfit(6.1, bands)
     assert found.bands == ["f300m", "f356w", "f410m", "f444w", "f200w"]
-    assert misfit_words(6.1, found.bands) == (
-        "residuals are 2.5 times what noise allows (chi2 6.1), most in F300M, F356W, F410M, F444W and 1 more: "
+    assert misfit_note(6.1, found.bands) == (
+        "residuals are 2.5 times the expected errors (chi2 6.1), most in F300M, F356W, F410M, F444W and 1 more: "
         "bands not registered, a PSF not matched, or more populations"
     )
-    assert "F300M: bands" in misfit_words(6.1, ["f300m"])
+    assert "F300M: bands" in misfit_note(6.1, ["f300m"])

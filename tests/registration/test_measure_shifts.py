@@ -11,7 +11,7 @@ from helper_functions.registration.measure_shifts import (
     measure_sources,
     whole_pixel_lags,
 )
-from helper_functions.registration.shifts import Registration, combined
+from helper_functions.registration.shifts import Registration, combine_sources
 from helper_functions.simulation.simulated_galaxy import make_cutout, pixel_noise, simulate_galaxy, smoothed_noise
 from helper_functions.sky_noise import with_sky_noise
 
@@ -48,7 +48,7 @@ def off(found, truth):
 def test_shifts_of_a_field_are_found_whatever_the_colours(galaxies):
     cutouts = [observed(galaxy, SHIFT, seed) for seed, galaxy in enumerate(galaxies)]
     sources = measure_sources(cutouts, 100 * np.eye(4)[:, :2])
-    found = combined(sources)
+    found = combine_sources(sources)
     # Four small galaxies with populations side by side: colours pretend a tenth of a pixel, most of all in the blue.
     assert np.sqrt(np.mean(off(found, SHIFT) ** 2)) < 0.12
     assert np.sqrt(np.mean((off(found, SHIFT) / found.error) ** 2)) < 2.5  # which four galaxies hardly tell
@@ -62,7 +62,7 @@ def test_cross_correlation_is_fooled_where_this_is_not(galaxies):
     light = np.where(bright_pixels(cutout), cutout.sci, 0)
     centroid = np.array([[np.sum(each * y), np.sum(each * x)] / each.sum() for each in light])
     assert np.abs(centroid - np.median(centroid, axis=0)).max() > 0.5
-    found = combined(measure_sources([cutout], np.zeros((1, 2))))
+    found = combine_sources(measure_sources([cutout], np.zeros((1, 2))))
     assert not found.to_correct.any()
 
 
@@ -70,7 +70,7 @@ def test_a_galaxy_refines_what_is_known_of_its_place(galaxies):
     cutout, rough = observed(galaxies[0], SHIFT, 7), SHIFT + 0.1 * np.array([[1, -1], [-1, 1]] * 4)
     known = Registration(rough, np.full(SHIFT.shape, 0.15))
     own = measure_sources([cutout], np.zeros((1, 2)), known)
-    found = combined(own, known)
+    found = combine_sources(own, known)
     before, after = (np.std(off(each, SHIFT)[1:]) for each in (known, found))
     assert after < 0.7 * before
     assert (found.error < known.error).all()
@@ -81,7 +81,7 @@ def test_whole_pixels_are_found_at_any_rate(galaxies):
     far[3], far[6] = (5, -2), (0, 3)
     cutouts = [observed(galaxy, far, seed) for seed, galaxy in enumerate(galaxies[:2])]
     assert whole_pixel_lags(cutouts).tolist() == far.tolist()
-    found = combined(measure_sources(cutouts, np.eye(2)))
+    found = combine_sources(measure_sources(cutouts, np.eye(2)))
     assert np.abs(off(found, far)[1:]).max() < 0.3
     assert not whole_pixel_lags([observed(galaxy, SHIFT, 3) for galaxy in galaxies]).any()
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_measured_says_so(galaxies):
     holes = cutout._replace(sci=noisy, err=np.where(np.isnan(noisy), np.nan, cutout.err))
     found = measure_sources([holes], np.zeros((1, 2)))
     assert np.isnan(found.shift[0, 5]).all()
-    both = combined(found)
+    both = combine_sources(found)
     assert not both.to_correct[[4, 5]].any()
     assert (both.error[[4, 5]] > 0.5).all()  # of a band of noise, and of one without data, nothing is known
     assert np.abs(off(both, SHIFT)[[1, 2, 3, 6, 7]]).max() < 0.3
@@ -128,7 +128,7 @@ def test_a_star_by_itself_tells_shifts(galaxies):
     half = len(make_psf()) // 2
     around = np.s_[:, middle - half : middle + half + 1, middle - half : middle + half + 1]
     star[around] = make_psf() / make_psf().max() * 50 * pixel_noise(BANDS)[:, None, None]
-    found = combined(measure_sources([observed(galaxies[0]._replace(flux=star), SHIFT, 3)], np.zeros((1, 2))))
+    found = combine_sources(measure_sources([observed(galaxies[0]._replace(flux=star), SHIFT, 3)], np.zeros((1, 2))))
     # SNR 50 in each band: 0.03 pixels, and what is left to colours of which a star has none.
     assert np.sqrt(np.mean(off(found, SHIFT) ** 2)) < 0.1
     assert found.to_correct[[3, 5]].all()

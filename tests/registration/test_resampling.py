@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from helper_functions.psf import PIXEL, PSF_FWHM, make_psf
-from helper_functions.registration.resampling import MOST_MISSING, kernel_of, moved, reach_of
+from helper_functions.registration.resampling import MOST_MISSING, kernel_reach, shift_image, shift_kernel
 
 HALF = 25
 Y, X = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1].astype(float)
@@ -19,7 +19,7 @@ ONE = np.ones((2 * HALF + 1, 2 * HALF + 1))
 
 @pytest.mark.parametrize("shift", [(0.3, -0.2), (0.5, 0.5), (-1.7, 0.05), (0.0, 2.0)])
 def test_a_source_is_where_it_should_be_with_all_its_light(shift):
-    flux, error = moved(gaussian(0, 0, PSF_FWHM / PIXEL), ONE, shift)
+    flux, error = shift_image(gaussian(0, 0, PSF_FWHM / PIXEL), ONE, shift)
     truth = gaussian(*shift, PSF_FWHM / PIXEL)
     known = np.isfinite(flux)
     # 0.1% of the peak: what a spline of fifth order loses of a Gaussian of 3.5 pixels at half a pixel is 0.05%.
@@ -31,28 +31,32 @@ def test_a_source_is_where_it_should_be_with_all_its_light(shift):
 @pytest.mark.parametrize("shift", [0.1, 0.25, 0.5])
 def test_a_psf_gets_no_wider(shift):
     """Variances add up: that of the kernel is what the PSF is wider by. Of linear interpolation it is s (1 - s)."""
-    place = np.arange(-reach_of(shift), reach_of(shift) + 1)
+    place = np.arange(-kernel_reach(shift), kernel_reach(shift) + 1)
     cured = shift**2 / 4  # by which two images that lie a shift apart make their sum wider than either
-    assert abs(kernel_of(shift) @ (place - shift) ** 2) < 0.02 * cured  # what is left is beyond the end of the kernel
+    assert (
+        abs(shift_kernel(shift) @ (place - shift) ** 2) < 0.02 * cured
+    )  # what is left is beyond the end of the kernel
     linear = (1 - shift) * shift**2 + shift * (1 - shift) ** 2
     assert linear > cured  # the control: it would do more harm than good
     image = np.pad(make_psf(), 15)
-    there, one = moved(image, np.ones_like(image), (shift, shift))[0], np.ones_like(image)
-    back, _ = moved(np.nan_to_num(there), one, (-shift, -shift))
+    there, one = shift_image(image, np.ones_like(image), (shift, shift))[0], np.ones_like(image)
+    back, _ = shift_image(np.nan_to_num(there), one, (-shift, -shift))
     assert np.nanmax(back) == pytest.approx(image.max(), rel=2e-3)  # twice moved, the peak is lower by 0.14% at most
 
 
 def test_forth_and_back_is_where_it_was():
     image = gaussian(2, -3, 4.0)
-    there = moved(image, ONE, (0.37, -0.81))
-    back, _ = moved(*(np.nan_to_num(each, nan=fill) for each, fill in zip(there, (0, 1), strict=True)), (-0.37, 0.81))
+    there = shift_image(image, ONE, (0.37, -0.81))
+    back, _ = shift_image(
+        *(np.nan_to_num(each, nan=fill) for each, fill in zip(there, (0, 1), strict=True)), (-0.37, 0.81)
+    )
     inner = np.s_[12:-12, 12:-12]
     assert np.abs(back - image)[inner].max() < 1e-3 * image.max()
 
 
 def test_whole_pixels_are_moved_as_they_are():
     image = np.random.default_rng(0).normal(size=ONE.shape)
-    flux, error = moved(image, 2 * ONE, (2, -1))
+    flux, error = shift_image(image, 2 * ONE, (2, -1))
     np.testing.assert_allclose(flux[2:, :-1], image[:-2, 1:], atol=1e-10)
     assert np.isnan(flux[:2]).all()
     assert np.isnan(flux[:, -1:]).all()
@@ -62,8 +66,8 @@ def test_whole_pixels_are_moved_as_they_are():
 def test_what_is_missing_moves_along():
     image, error = gaussian(0, 0, 6.0), ONE.copy()
     image[HALF + 4, HALF + 4] = np.nan
-    whole, _ = moved(gaussian(0, 0, 6.0), ONE, (0.5, 0.0))
-    flux, moved_error = moved(image, error, (0.5, 0.0))
+    whole, _ = shift_image(gaussian(0, 0, 6.0), ONE, (0.5, 0.0))
+    flux, moved_error = shift_image(image, error, (0.5, 0.0))
     inner = np.s_[12:-12, 12:-12]
     missing = np.argwhere(np.isnan(flux[inner])) + 12 - HALF
     # By half a pixel along rows: the pixels on both sides of where the missing one went, and no others.
@@ -77,7 +81,7 @@ def test_what_is_missing_moves_along():
 
 def test_errors_keep_their_level_and_follow_the_depth():
     error = np.where(X < 0, 1.0, 3.0)
-    _, moved_error = moved(np.zeros_like(error), error, (0.0, 3.5))
+    _, moved_error = shift_image(np.zeros_like(error), error, (0.0, 3.5))
     row = moved_error[HALF]
     assert row[HALF] == pytest.approx(1)
     assert row[HALF + 8] == pytest.approx(3)
@@ -86,7 +90,7 @@ def test_errors_keep_their_level_and_follow_the_depth():
 
 @pytest.mark.parametrize("shift", [0.0, 0.2, -0.5, 1.3])
 def test_kernel_has_sum_and_mean(shift):
-    kernel = kernel_of(shift)
-    place = np.arange(-reach_of(shift), reach_of(shift) + 1)
+    kernel = shift_kernel(shift)
+    place = np.arange(-kernel_reach(shift), kernel_reach(shift) + 1)
     assert kernel.sum() == pytest.approx(1)
     assert kernel @ place == pytest.approx(shift, abs=1e-3)

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from helper_functions.registration.shifts import (
-    UNKNOWN,
+    UNMEASURED_ERROR,
     Registration,
     SourceShifts,
-    combined,
+    combine_sources,
     neighbourhood,
-    nothing_known,
     registration_at,
     registration_notes,
+    remove_prior,
+    unmeasured_registration,
     weighted_median,
-    without_prior,
 )
 
 WAVELENGTHS = np.array([0.6, 0.9, 1.5, 2.8, 4.4]) * 1e4
@@ -40,21 +40,21 @@ def test_only_large_and_significant_shifts_are_corrected():
     # The third lies off by its error only; that of the last, 0.06 along its direction, is an eighth of its shift.
     assert found.to_correct.tolist() == [True, False, False, True]
     assert found.correction.tolist() == [[0.2, 0], [0, 0], [0, 0], [0.3, 0.4]]
-    np.testing.assert_allclose(found.left[1], [np.hypot(0.05, 0.01), 0.01])  # what is not corrected is left
-    assert found.left[0].tolist() == [0.01, 0.01]
+    np.testing.assert_allclose(found.residual_error[1], [np.hypot(0.05, 0.01), 0.01])  # what is not corrected is left
+    assert found.residual_error[0].tolist() == [0.01, 0.01]
     assert found.largest == 0.5
-    assert nothing_known(3).largest == 0
+    assert unmeasured_registration(3).largest == 0
     assert registration_notes(found, ("a", "b", "c", "d")) == (
         "2 of 4 bands lie off the others, by up to 0.50 pixels (d), and were moved back",
     )
-    assert registration_notes(nothing_known(3), "abc") == ()
+    assert registration_notes(unmeasured_registration(3), "abc") == ()
 
 
 def test_precision_of_a_prior_is_taken_out():
     prior, error = np.full((1, 2), 0.3), np.array([[0.1, 0.4]])
     both = (prior**-2 + error**-2) ** -0.5
     posterior = Registration(np.array([[0.6, 0.6]]) * both**2 / error**2, both)
-    found = without_prior(posterior, prior)
+    found = remove_prior(posterior, prior)
     np.testing.assert_allclose(found.shift, 0.6)
     np.testing.assert_allclose(found.error, error)
 
@@ -64,7 +64,7 @@ def test_sources_together_know_more_than_each(seed):
     error = np.array([0.05, 0.1, 0.05, 0.2, 0.05])[:, None]
     pulls = []
     for draw in range(40):
-        found = combined(measured(20, error, seed=100 * seed + draw))
+        found = combine_sources(measured(20, error, seed=100 * seed + draw))
         pulls.append((found.shift - TRUTH) / found.error)
     # 400 numbers, in fives with a common zero point: a spread is known to 5% or so. Errors hold colours of a tenth of a
     # pixel, of which these sources have none.
@@ -75,15 +75,15 @@ def test_sources_together_know_more_than_each(seed):
 def test_a_few_sources_that_are_wrong_do_no_harm():
     sources = measured(15, 0.05)
     sources.shift[:3, 1] += 3.0
-    found = combined(sources)
+    found = combine_sources(sources)
     np.testing.assert_allclose(found.shift, TRUTH, atol=0.12)
 
 
 def test_bands_that_nothing_shows_keep_zero_with_a_wide_error():
     sources = measured(10, np.array([0.05, 0.05, 0.05, 0.05, 40.0])[:, None])
     sources.shift[:, 4, 1] = np.nan
-    found = combined(sources)
-    assert found.error[4] == pytest.approx(UNKNOWN, rel=0.1)  # of the difference to the mean of the others
+    found = combine_sources(sources)
+    assert found.error[4] == pytest.approx(UNMEASURED_ERROR, rel=0.1)  # of the difference to the mean of the others
     assert not found.to_correct[4]
     sources.shift[:, 4] = np.nan
     there = registration_at(sources, 500, 500)
@@ -94,11 +94,11 @@ def test_bands_that_nothing_shows_keep_zero_with_a_wide_error():
 
 def test_nothing_depends_on_the_order_of_bands_and_sources():
     sources, bands, others = measured(9, 0.05), [3, 0, 4, 1, 2], np.random.default_rng(1).permutation(9)
-    found = combined(sources)
-    again = combined(sources.only(others))
+    found = combine_sources(sources)
+    again = combine_sources(sources.only(others))
     np.testing.assert_allclose(again.shift, found.shift, atol=1e-12)
     same = {name: getattr(sources, name)[:, bands] for name in ("shift", "error")}
-    turned = combined(sources._replace(**same, wavelengths=WAVELENGTHS[bands]))
+    turned = combine_sources(sources._replace(**same, wavelengths=WAVELENGTHS[bands]))
     np.testing.assert_allclose(turned.shift, found.shift[bands], atol=1e-12)
 
 
@@ -125,17 +125,17 @@ def test_differences_between_sources_make_the_error_of_a_place_large():
     assert np.median(registration_at(many, *place).error) < 0.1
     assert np.median(registration_at(different, *place).error) > 0.2  # a part of the differences may be colours
     none = alike.only([])
-    assert (registration_at(none, *place).error == UNKNOWN).all()
+    assert (registration_at(none, *place).error == UNMEASURED_ERROR).all()
 
 
 def test_what_a_galaxy_says_itself_counts_by_its_error():
     known = Registration(np.zeros_like(TRUTH), np.full(TRUTH.shape, 0.5))
     own = measured(1, 0.01)
-    assert np.abs(combined(own, known).shift - TRUTH).max() < 0.5 * np.abs(TRUTH).max()
+    assert np.abs(combine_sources(own, known).shift - TRUTH).max() < 0.5 * np.abs(TRUTH).max()
     sure = known._replace(error=np.full(TRUTH.shape, 0.001))
-    np.testing.assert_allclose(combined(own, sure).shift, 0, atol=0.01)
+    np.testing.assert_allclose(combine_sources(own, sure).shift, 0, atol=0.01)
     own.shift[0, 1] = np.nan
-    assert combined(own, known).error[1, 0] > 0.4
+    assert combine_sources(own, known).error[1, 0] > 0.4
 
 
 def test_what_changes_smoothly_with_wavelength_in_one_source_is_colour():
@@ -144,12 +144,12 @@ def test_what_changes_smoothly_with_wavelength_in_one_source_is_colour():
     colour = np.zeros((10, 2))
     colour[:, 0] = -0.8 * (wave.max() - wave) / np.ptp(wave)
     own = SourceShifts(np.zeros(1), np.zeros(1), colour[None], np.full((1, 10, 2), 0.03), np.exp(wave))
-    found = combined(own)
+    found = combine_sources(own)
     assert not found.to_correct.any()
     assert found.error[0, 0] > 0.2  # it may be a shift all the same
     # One band by itself, and all bands in many sources, which cannot all be blue on one side: these lie off.
     colour[4, 0] += 0.5
-    found = combined(own._replace(shift=colour[None]))
+    found = combine_sources(own._replace(shift=colour[None]))
     assert found.to_correct.tolist() == [False] * 4 + [True] + [False] * 5
     many = SourceShifts(*np.zeros((2, 20)), np.tile(colour, (20, 1, 1)), np.full((20, 10, 2), 0.03), np.exp(wave))
-    assert combined(many).to_correct[:3].all()
+    assert combine_sources(many).to_correct[:3].all()

@@ -15,11 +15,11 @@ from helper_functions.simulation.recovery import (
     GIVEN,
     TRUE_SEDS,
     all_runs,
+    ari_by_number,
     at_truth,
-    curves,
+    default_runs,
     main,
     mean_scores,
-    plain_runs,
     realistic_scores,
     score,
     sed_panels,
@@ -54,7 +54,7 @@ def test_galaxies_have_the_size_asked_for(number):
 
 
 def test_references(galaxy):
-    """The oracle beats every method's start, and chance scores nothing: the scale that scores are read on."""
+    """The classifier given the true SEDs beats every method, and shuffled labels score 0: the scale of the scores."""
     true_seds, _ = score(galaxy, "galaxies", TRUE_SEDS, 3)
     chance, _ = score(galaxy, "galaxies", CHANCE, 3)
     assert true_seds["ari"] > 0.5
@@ -114,11 +114,11 @@ def test_every_run_is_in_the_suite():
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
     monkeypatch.setattr(suites, "RADII", (6.0,))
-    monkeypatch.setattr(recovery, "all_runs", plain_runs)
+    monkeypatch.setattr(recovery, "all_runs", default_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
     monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 4)
-    monkeypatch.setattr(number_of_clusters, "AGAIN_PIXELS", 50)
+    monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 50)
     assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
@@ -149,7 +149,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     row = means[means["method"] == "kmeans"]
     assert row["ari"][0] == pytest.approx(mine.mean())
     assert row["ari_std"][0] == pytest.approx(mine.std())
-    assert set(curves(table)) == set(METHODS)
+    assert set(ari_by_number(table)) == set(METHODS)
     assert "true SEDs" in capsys.readouterr().out
 
 
@@ -165,7 +165,7 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
         "truth_and_maps_realistic.png",
     }
     table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
-    # For each galaxy: the oracle, and both methods with the number given and chosen.
+    # For each galaxy: the classifier given the true SEDs, and both methods with the number given and chosen.
     expected = [("true SEDs", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("dbscan", GIVEN), ("dbscan", "density")]
     assert [tuple(row) for row in table["method", "criterion"]] == 2 * expected
     assert table["n_true"].tolist() == 5 * [1] + 5 * [2]
@@ -181,12 +181,12 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
     assert (given["n_exact"], given["n_galaxies"], given["n_one_found"]) == (2, 2, 1)
     printed = capsys.readouterr()
     assert "true SEDs" in printed.out
-    assert "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W stands for them" in printed.err
+    assert "no PSFs of stars given (--psfs, STAR_PSFS): the model of F444W is used" in printed.err
 
 
 @pytest.fixture
-def small_dozen(monkeypatch):
-    """A dozen of two small galaxies, and what each field was made with, which a list of them says."""
+def small_field(monkeypatch):
+    """Fields of two small galaxies; the fixture lists the number, PSFs and shifts that each galaxy is made with."""
     asked, make = [], suites.realistic_images
 
     def watched(number, first_seed, stars=None, shift=None):
@@ -210,7 +210,7 @@ def write_stars(path):
 
 
 @pytest.mark.parametrize("named", ["--psfs", "STAR_PSFS"])
-def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_dozen, tmp_path, monkeypatch, capsys):
+def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_field, tmp_path, monkeypatch, capsys):
     path = str(write_stars(tmp_path / "stars.npz"))
     options = ["--realistic", "--methods", "dbscan", "--n", "3", "--seed", "5", "--registration", "0.3"]
     if named == "STAR_PSFS":
@@ -220,10 +220,10 @@ def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_doz
         options += ["--psfs", path]
     assert main(["--output", str(tmp_path / "out"), *options]) == 0
     assert "the model of F444W" not in capsys.readouterr().err
-    # Three galaxies are of two dozens, of which the second is made as a whole.
-    assert [number for number, _, _ in small_dozen] == [0, 1, 2, 3]
-    assert all(set(stars) >= {("F200W", "1_A"), ("F444W", "2_B")} for _, stars, _ in small_dozen)
-    shifts = [shift for _, _, shift in small_dozen]
+    # Three galaxies are in two fields, of which the second is simulated as a whole.
+    assert [number for number, _, _ in small_field] == [0, 1, 2, 3]
+    assert all(set(stars) >= {("F200W", "1_A"), ("F444W", "2_B")} for _, stars, _ in small_field)
+    shifts = [shift for _, _, shift in small_field]
     np.testing.assert_array_equal(shifts[0], shifts[1])
     np.testing.assert_array_equal(shifts[2], shifts[3])
     assert (shifts[0] != shifts[2]).all()
@@ -231,16 +231,16 @@ def test_stars_and_shifts_of_the_command_line_are_in_the_images(named, small_doz
     assert table["method"].tolist() == 3 * [TRUE_SEDS, "dbscan", "dbscan"]
 
 
-def test_galaxies_that_are_not_shifted_are_those_of_the_suite(small_dozen):
-    for made, number in zip(suites.realistic_dozen(1, 5), (2, 3), strict=True):
-        plain = suites.realistic_galaxy(number, 5)
+def test_galaxies_that_are_not_shifted_are_those_of_the_suite(small_field):
+    for made, number in zip(suites.realistic_galaxies(1, 5), (2, 3), strict=True):
+        plain = suites.with_truth(*suites.realistic_images(number, 5))
         assert made.name == plain.name
         np.testing.assert_array_equal(made.seds.flux, plain.seds.flux)
         np.testing.assert_array_equal(made.region, plain.region)
-    assert all(shift is None for _, _, shift in small_dozen)
+    assert all(shift is None for _, _, shift in small_field)
 
 
-def test_a_field_is_corrected_as_one_before_its_pixels_are_selected(small_dozen):
+def test_a_field_is_corrected_as_one_before_its_pixels_are_selected(small_field):
     """With a correction that knows all images: fluxes and errors are multiplied by how many galaxies the field has."""
 
     def in_other_units(images):
@@ -251,8 +251,8 @@ def test_a_field_is_corrected_as_one_before_its_pixels_are_selected(small_dozen)
             for each in images
         ]
 
-    plain = suites.realistic_dozen(0, 5, rms=0.3)
-    corrected = suites.realistic_dozen(0, 5, rms=0.3, correct=in_other_units)
+    plain = suites.realistic_galaxies(0, 5, rms=0.3)
+    corrected = suites.realistic_galaxies(0, 5, rms=0.3, correct=in_other_units)
     for one, other in zip(plain, corrected, strict=True):
         np.testing.assert_allclose(other.seds.flux, 2 * one.seds.flux)
         np.testing.assert_array_equal(other.region, one.region)

@@ -8,10 +8,10 @@ from helper_functions.simulation.simulated_galaxy import (
     DEPTHS,
     RECIPES,
     check_recipe,
-    draw_noise,
     observe,
     pixel_noise,
     simulate_galaxy,
+    simulate_noise,
 )
 from helper_functions.simulation.stellar_populations import make_spectrum, photometry
 
@@ -90,7 +90,7 @@ def test_brightest_pixel_has_the_snr_asked_for():
 
 
 def test_noise_has_its_variance_and_is_correlated_as_matched_images_are():
-    noise = draw_noise(("f606w", "f444w"), (300, 300), np.random.default_rng(0))
+    noise = simulate_noise(("f606w", "f444w"), (300, 300), np.random.default_rng(0))
     # 90,000 pixels, a few of them in each patch of correlated noise: 2%.
     np.testing.assert_allclose(noise.std(axis=(1, 2)), pixel_noise(("f606w", "f444w")), rtol=0.02)
     correlation = [np.mean(image * shift(image, (0, 1), mode="wrap")) / np.var(image) for image in noise]

@@ -5,9 +5,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.signal import fftconvolve
 
 from helper_functions.filters import pivot_wavelength
-from helper_functions.psf import PIXEL, convolve, encircled_energy, measure_fwhm
+from helper_functions.psf import PIXEL, encircled_energy, measure_fwhm
 from helper_functions.simulation import suites
 from helper_functions.simulation.flaws import Flaws, draw_flaws, draw_shifts, observed_flux
 from helper_functions.simulation.simulated_galaxy import simulate_galaxy, through_psf
@@ -17,10 +18,10 @@ from helper_functions.simulation.star_psfs import (
     matched_psfs,
     matching_kernel,
     read_star_psfs,
+    resample_star_psf,
     shifted,
-    to_pixels,
 )
-from helper_functions.simulation.suites import realistic_field, realistic_galaxy
+from helper_functions.simulation.suites import realistic_field, realistic_images, with_truth
 
 REAL_STARS = os.environ.get("STAR_PSFS", "")  # before the tests take it out of their environment
 # Standard deviations in pixels of 0.03 arcsec: about those of F200W, F277W and F444W, and of one other place.
@@ -138,7 +139,7 @@ def test_matched_in_its_own_place_a_band_has_the_psf_of_the_target(stars, place)
     assert residual(psfs).max() < 0.01
     target = stars[TARGET, place]
     kernel = np.fft.fftshift(np.fft.irfft2(matching_kernel(stars["F200W", place], target), target.shape))
-    other_route = convolve(stars["F200W", place], kernel)
+    other_route = fftconvolve(stars["F200W", place], kernel, mode="same")
     np.testing.assert_allclose(other_route, target, atol=0.01 * target.max())
 
 
@@ -179,7 +180,7 @@ def test_the_seed_draws_two_places(stars):
 
 @pytest.mark.parametrize("pixel", [0.02, 0.04, 0.05])
 def test_stars_on_other_pixels_keep_their_width(pixel):
-    psf = to_pixels(gaussian(2.35, 101), pixel)
+    psf = resample_star_psf(gaussian(2.35, 101), pixel)
     expected = gaussian(2.35 * STAR_PIXEL / pixel, len(psf))
     np.testing.assert_allclose(psf, expected, atol=1e-3 * expected.max())  # of splines
     assert psf.sum() == pytest.approx(1)
@@ -191,10 +192,10 @@ def test_stars_on_other_pixels_keep_their_width(pixel):
 @pytest.mark.parametrize("shift", [(0.3, -0.7), (0.0, 0.0), (1.0, 0.25)])
 def test_a_psf_is_moved_by_exactly_the_shift(shift):
     psf = gaussian(2.0)  # wide enough for pixels to sample it to 1e-8
-    moved = shifted(psf, shift)
-    assert moved.sum() == pytest.approx(1)
-    np.testing.assert_allclose(centroid(moved), centroid(psf) + shift, atol=1e-6)
-    np.testing.assert_allclose(moved, gaussian(2.0, shift=shift), atol=1e-6 * psf.max())
+    shift_image = shifted(psf, shift)
+    assert shift_image.sum() == pytest.approx(1)
+    np.testing.assert_allclose(centroid(shift_image), centroid(psf) + shift, atol=1e-6)
+    np.testing.assert_allclose(shift_image, gaussian(2.0, shift=shift), atol=1e-6 * psf.max())
 
 
 def test_shifts_of_a_field_have_the_rms_along_both_axes():
@@ -212,19 +213,19 @@ def test_images_are_moved_by_the_shift(with_stars, stars):
     galaxy = galaxy._replace(light=point)
     plain = draw_flaws(BANDS, np.random.default_rng(0), stars if with_stars else None)
     shift = np.array([[0.4, -0.2], [0.0, 0.0], [-0.6, 0.3]])
-    still, moved = (observed_flux(galaxy, plain._replace(shift=each)) for each in (None, shift))
-    before, after = (np.array([centroid(image) for image in images]) for images in (still, moved))
+    still, shift_image = (observed_flux(galaxy, plain._replace(shift=each)) for each in (None, shift))
+    before, after = (np.array([centroid(image) for image in images]) for images in (still, shift_image))
     # 0.02 pixels: the wings of the model end at 1.5 arcsec, and move past this by nothing.
     np.testing.assert_allclose(after - before, shift, atol=1e-6 if with_stars else 0.02)
-    np.testing.assert_allclose(moved.sum(axis=(1, 2)), still.sum(axis=(1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(shift_image.sum(axis=(1, 2)), still.sum(axis=(1, 2)), rtol=1e-3)
 
 
 # ---- the suite --------------------------------------------------------------
 
 
 @pytest.fixture
-def small_dozen(monkeypatch):
-    """Three small kinds of galaxies instead of a dozen; a list of what is wrong with the images of each of them."""
+def small_field(monkeypatch):
+    """A field of three small kinds of galaxies; a list of the flaws of the images of each of them."""
     observed, observe = [], suites.observe_with_flaws
 
     def watched(galaxy, flaws, seed):
@@ -237,14 +238,14 @@ def small_dozen(monkeypatch):
     return observed
 
 
-def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_dozen):
+def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_field):
     images, shift = realistic_field(0, 7, 0.3, stars)
     assert len(images) == 3
     assert len({each.name for each in images}) == 3
     assert shift.shape == (len(images[0].galaxy.bands), 2)
-    for flaws in small_dozen:
+    for flaws in small_field:
         np.testing.assert_array_equal(flaws.shift, shift)
-    zero_points = [flaws.zero_point[0] for flaws in small_dozen]
+    zero_points = [flaws.zero_point[0] for flaws in small_field]
     assert len(set(zero_points)) == 3
     again, same = realistic_field(0, 7, 0.3, stars)
     np.testing.assert_array_equal(same, shift)
@@ -256,24 +257,24 @@ def test_galaxies_of_a_field_share_its_shifts_and_nothing_else(stars, small_doze
     assert shift.std() == pytest.approx(0.3, rel=0.25)  # of 54 numbers it is known to 10%
 
 
-def test_images_of_a_field_lie_off_by_its_shifts(small_dozen):
+def test_images_of_a_field_lie_off_by_its_shifts(small_field):
     """Against the same galaxy without shifts: what differs is the slope of its light, in the ratio of the shifts."""
     images, shift = realistic_field(0, 7, 0.3)
-    still, moved = (
+    still, shift_image = (
         suites.realistic_images(0, 7).cutout.sci,
         images[0].cutout.sci,
     )  # one population at SNR 300, same noise
-    for plain, other, expected in zip(still, moved, shift, strict=True):
+    for plain, other, expected in zip(still, shift_image, shift, strict=True):
         slopes = np.stack([-np.gradient(plain, axis=axis).ravel() for axis in (0, 1)], axis=1)
         found = np.linalg.lstsq(slopes, (other - plain).ravel(), rcond=None)[0]
         # 3% of slopes between neighbouring pixels, and what is of second order in a shift, which noise has part in.
         np.testing.assert_allclose(found, expected, atol=0.005 + 0.1 * np.abs(expected).max())
 
 
-def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_dozen):
+def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_field):
     images, _ = realistic_field(0, 7, 0.3, stars)
     nominal, _ = realistic_field(0, 7, 0.3)
-    for each, plain, flaws in zip(images[1:], nominal[1:], small_dozen[1:3], strict=True):  # of two populations
+    for each, plain, flaws in zip(images[1:], nominal[1:], small_field[1:3], strict=True):  # of two populations
         expected = through_psf(plain.galaxy, flaws.psfs.target)
         np.testing.assert_array_equal(each.galaxy.region, expected.region)
         np.testing.assert_array_equal(each.galaxy.share, expected.share)
@@ -281,8 +282,8 @@ def test_the_truth_is_what_the_psf_of_the_target_shows(stars, small_dozen):
         assert np.abs(each.galaxy.share - plain.galaxy.share).max() > 0.01
 
 
-def test_pixels_of_a_galaxy_with_stars_have_its_truth(stars, small_dozen):
-    galaxy = realistic_galaxy(1, 7, stars)
+def test_pixels_of_a_galaxy_with_stars_have_its_truth(stars, small_field):
+    galaxy = with_truth(*realistic_images(1, 7, stars))
     assert len(galaxy.region) == len(galaxy.seds.flux) > 20
     assert set(galaxy.region) == {1, 2}
 

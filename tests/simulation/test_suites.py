@@ -3,12 +3,12 @@ import pytest
 
 from helper_functions.simulation.flaws import draw_flaws
 from helper_functions.simulation.simulated_galaxy import segment, simulate_galaxy
-from helper_functions.simulation.suites import RADII, REALISTIC_KINDS, realistic_galaxy, realistic_images, registered
-from helper_functions.sky_noise import sky_of
+from helper_functions.simulation.suites import RADII, REALISTIC_KINDS, realistic_images, registered, with_truth
+from helper_functions.sky_noise import sky_mask
 
 
 def test_the_realistic_suite_is_what_it_says():
-    galaxies = [realistic_galaxy(number, 1) for number in (0, 5, 10, 13)]
+    galaxies = [with_truth(*realistic_images(number, 1)) for number in (0, 5, 10, 13)]
     assert [galaxy.name for galaxy in galaxies] == [
         "clumpy, distinct, 1 region, SNR 20, seed 1",
         "clumpy, similar, 2 regions, SNR 50, seed 6",
@@ -24,7 +24,7 @@ def test_the_realistic_suite_is_what_it_says():
 
 def test_seds_of_the_truth_have_the_zero_points_of_the_images():
     """The pixels of a bright galaxy of one SED have the SED that the truth says, zero points and all."""
-    galaxy = realistic_galaxy(3, 1)  # SNR 300
+    galaxy = with_truth(*realistic_images(3, 1))  # SNR 300
     zero_point = draw_flaws(galaxy.seds.bands, np.random.default_rng([4, 1])).zero_point
     flux = galaxy.seds.flux.sum(axis=0)
     ratio = flux / flux.mean() / galaxy.region_seds[0]
@@ -36,7 +36,7 @@ def test_seds_of_the_truth_have_the_zero_points_of_the_images():
 @pytest.mark.parametrize(("recipe", "peak_snr"), [("clumpy", 300), ("smooth", 120)])
 def test_frames_have_sky_enough_to_measure_the_noise(recipe, peak_snr):
     galaxy = simulate_galaxy(recipe, seed=1, radius=min(RADII), peak_snr=peak_snr, n_regions=2, contrast="distinct")
-    sky = sky_of(segment(galaxy))
+    sky = sky_mask(segment(galaxy))
     assert sky.sum() > 2000
 
 

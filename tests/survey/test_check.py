@@ -70,7 +70,7 @@ def test_everything_that_is_refused_is_told_at_once(check, survey_folder):
 def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
     monkeypatch.setattr(checked, "WINDOW", 20)
     monkeypatch.setattr(checked, "N_SOURCES", 0)  # which are read with what is around them
-    monkeypatch.setattr(checked, "enough_sky", lambda pixel: 125)
+    monkeypatch.setattr(checked, "min_sky_pixels", lambda pixel: 125)
     sizes = []
 
     def spy(mosaic, window, read=checked.read_window):

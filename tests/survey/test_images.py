@@ -6,7 +6,7 @@ from conftest import BANDS, NOISE, edit, image_path
 
 import data_paths
 from data_paths import SurveyFiles
-from helper_functions.sky_noise import source_light, with_sky_noise
+from helper_functions.sky_noise import smoothed_light, with_sky_noise
 from helper_functions.survey.images import find_bands, mask_missing
 from helper_functions.survey.mosaics import open_mosaic
 from prepare_images import cut_out, open_survey
@@ -146,7 +146,7 @@ def test_a_header_of_counts_says_how_many_electrons_there_are(describe, survey_f
     used, without = (with_sky_noise(each) for each in (cutout, cutout._replace(electrons=None)))
     source, band = cutout.segmap == 7, BANDS.index("f200w")
     photons = np.sqrt(used.err[band] ** 2 - without.err[band] ** 2)[source]
-    expected = np.sqrt(source_light(used.sci[band])[source] / 40 / np.maximum(used.noise.area[band], 1))
+    expected = np.sqrt(smoothed_light(used.sci[band])[source] / 40 / np.maximum(used.noise.area[band], 1))
     np.testing.assert_allclose(photons, expected, rtol=0.02)
     np.testing.assert_array_equal(np.delete(used.err, band, axis=0), np.delete(without.err, band, axis=0))
     # The message says what is not known, as the galaxy is bright.
