@@ -29,7 +29,8 @@ from tests import fault_campaign
 from tests.fault_campaign import differences, leftovers
 
 ROOT = Path(__file__).parents[1]
-QUICK = ["--dpi", "30", "--registration", "none", "--no-explorer", "--criteria-shown"]
+# What tests of faults can do without; flags of a test go before these.
+QUICK = ["--dpi", "30", "--registration", "none", "--no-explorer", "--pictures", "none", "--criteria-shown"]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def job(survey_folder):
     """Run the main job on the planted field into a folder with these flags; return the exit status."""
 
     def run(output, *flags):
-        return main(["--catalogs", str(survey_folder), "--output", str(output), *map(str, flags), *QUICK])
+        return main([*QUICK, "--catalogs", str(survey_folder), "--output", str(output), *map(str, flags)])
 
     return run
 
@@ -47,7 +48,7 @@ def call(survey_folder, tmp_path):
     """Start the main job in a process of its own; the rest as `job`."""
 
     def start(output, *flags, **options):
-        line = [sys.executable, "main_clustering.py", "--catalogs", survey_folder, "--output", output, *flags, *QUICK]
+        line = [sys.executable, "main_clustering.py", *QUICK, "--catalogs", survey_folder, "--output", output, *flags]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         environment = os.environ | options.pop("more", {})
         pipes.pop("more", None)
@@ -66,9 +67,9 @@ def summary_of(output):
 
 
 def test_a_call_ended_at_random_leaves_what_an_undisturbed_one_does(monkeypatch):
-    trials = [fault_campaign.Trial("changed", "2 jobs", 1, "SIGKILL")]
+    trials = [fault_campaign.Trial("changed", "1 job", 1, "SIGKILL")]
     monkeypatch.setattr(fault_campaign, "all_trials", lambda dask: trials)
-    monkeypatch.setattr(fault_campaign, "CALL", [*fault_campaign.CALL, "--no-explorer"])  # for its time
+    monkeypatch.setattr(fault_campaign, "CALL", [*QUICK, "--ids", "7", "11", "--methods", "kmeans"])
     told = []
     failed = fault_campaign.campaign(1, seed=0, with_dask=False, prompt=60, tell=lambda line, **_: told.append(line))
     assert failed == 0, told
@@ -141,7 +142,7 @@ def test_an_interrupt_from_the_keyboard_ends_two_jobs_at_once(times, call, tmp_p
 
 @pytest.mark.parametrize("ids", [([7], [11]), ([7, 11], [7, 11])])
 def test_two_calls_at_once_lose_nothing(ids, call, job, tmp_path):
-    output, flags = tmp_path / "out", ["--methods", "kmeans", "dbscan", "--n-clusters", 2, "--pictures", "few"]
+    output, flags = tmp_path / "out", ["--methods", "dbscan", "--pictures", "few"]
     calls = [call(output, "--ids", *each, *flags) for each in ids]
     for process in calls:
         told = process.communicate(timeout=120)
@@ -197,8 +198,8 @@ def test_the_comparison_shows_all_runs_that_hold(job, tmp_path, monkeypatch):
         drawn.append([panel.title.split(",")[0] for panel in result.panels])
 
     monkeypatch.setitem(GALAXY_PICTURES, "comparison", comparison._replace(draw=draw))
-    job(output, "--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
-    job(output, "--ids", 7, "--methods", "dbscan")
+    job(output, "--ids", 7, "--methods", "kmeans", "--n-clusters", 2, "--pictures", "few")
+    job(output, "--ids", 7, "--methods", "dbscan", "--pictures", "few")
     assert drawn == [["kmeans"], ["dbscan", "kmeans"]]
 
 
@@ -206,7 +207,7 @@ def test_a_picture_of_the_galaxy_that_fails_is_told_and_costs_no_run(job, tmp_pa
     def crash(result):
         raise ZeroDivisionError("out of the blue")
 
-    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2]
+    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2, "--pictures", "few"]
     with monkeypatch.context() as patch:
         patch.setitem(GALAXY_PICTURES, "comparison", GALAXY_PICTURES["comparison"]._replace(draw=crash))
         assert job(tmp_path / "out", *flags) == 1

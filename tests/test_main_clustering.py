@@ -57,7 +57,8 @@ def test_all_methods_leave_their_files(job, capsys):
     expected |= {"comparison/7_agreement.ecsv", "comparison/7_consensus.fits"}
     for method in METHODS:
         run = f"{method}_{METHODS[method].norm}" if METHODS[method].takes_any_norm else method
-        expected |= {f"clusters/{run}/7_clusters.fits", f"composite_seds/{run}/7_composite_seds.ecsv"}
+        expected |= {f"clusters/{run}/7_clusters.{ending}" for ending in ("fits", "reg")}
+        expected |= {f"composite_seds/{run}/7_composite_seds.ecsv"}
         expected |= {f"composite_seds/{run}/7_flux_budget.ecsv", f"composite_seds/{run}/7_features.ecsv"}
         expected |= {f"images/{run}/7_cluster_map.png", f"images/{run}/7_composites.png"}
     expected |= {"composite_seds/blended_mixture/7_population_seds.ecsv", "field/regions.fits"}

@@ -1,5 +1,7 @@
 """The clusters of a run as DS9 regions: polygons on the sky along the edges of their pixels."""
 
+import re
+
 import numpy as np
 import shapely
 from matplotlib.colors import to_hex
@@ -29,6 +31,7 @@ def ds9_text(labels, wcs, colours, title):
     """
     text = cluster_regions(labels, wcs, colours).serialize(format="ds9", precision=DECIMALS)
     first, *lines = text.splitlines() or ["# Region file format: DS9 astropy/regions"]  # without clusters
+    lines = [_in_order(line) for line in lines]
     lines = [f"-{line.replace(EXCLUDED, '')}" if EXCLUDED in line else line for line in lines]
     return "\n".join([first, f"# {' '.join(title.split())}", *lines]) + "\n"
 
@@ -93,6 +96,13 @@ def rings_of(mask):
     for piece in pieces[np.argsort(-filled, kind="stable")]:  # a piece in a hole of another is smaller than that
         for number, ring in enumerate((piece.exterior, *piece.interiors)):
             yield number > 0, np.array(ring.coords[:-1])  # the last vertex repeats the first
+
+
+def _in_order(line):
+    """A line of properties that all polygons share in alphabetical order: the package has them in a random one."""
+    if not line.startswith("global "):
+        return line
+    return " ".join(["global", *sorted(re.findall(r"\w+=(?:\{[^}]*\}|\S+)", line))])
 
 
 def _polygon(vertices, label, is_hole, colour):

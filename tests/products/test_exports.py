@@ -1,4 +1,4 @@
-"""Photometry as other codes load it: where they are installed, by loading it with them as the README says."""
+"""Photometry as other codes load it: where they are installed, by loading it with them as the page of products says."""
 
 import re
 
@@ -44,15 +44,17 @@ def save_regions(output, kind="populations", redshift=1.0, n_regions=REGIONS):
 
 @pytest.fixture
 def output(tmp_path, monkeypatch):
-    """The output folder of the README's examples, in the working directory."""
+    """The output folder of the page's examples, in the working directory."""
     monkeypatch.chdir(tmp_path)
     save_regions(tmp_path / "clustering_output")
     return tmp_path / "clustering_output"
 
 
 def run_example(code):
-    """Names that are there after the README's example for a code."""
-    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    """Names that are there after the page's example for a code."""
+    examples = re.findall(
+        r"```python\n(.*?)```", (ROOT / "helper_functions/products/README.md").read_text(), flags=re.S
+    )
     [example] = [each for each in examples if f"exports/{code}" in each]
     assert len([line for line in example.splitlines() if line]) == 5
     names = {}
