@@ -27,13 +27,15 @@ from main_clustering import main
 def job(survey_folder, tmp_path, monkeypatch):
     """Run the main job on the planted field with these flags; return exit status and output folder.
 
-    Of the criteria that are only drawn, the slow ones are left out.
+    Pictures are drawn where a flag asks for them; of the criteria that are only drawn, the slow ones are left out.
     """
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", ["silhouette"], raising=False)
 
     def run(*flags):
         output = tmp_path / "out"
-        return main(["--catalogs", str(survey_folder), "--output", str(output), *map(str, flags)]), output
+        return main(
+            ["--pictures", "none", "--catalogs", str(survey_folder), "--output", str(output), *map(str, flags)]
+        ), output
 
     return run
 
@@ -50,7 +52,7 @@ def files_of(output):
 
 
 def test_all_methods_leave_their_files(job, capsys):
-    status, output = job("--ids", 7, "--n-clusters", 2)
+    status, output = job("--ids", 7, "--n-clusters", 2, "--pictures", "all")
     assert status == 0
     expected = {"summary.ecsv", "settings.json", "log.txt", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
@@ -77,7 +79,7 @@ def test_all_methods_leave_their_files(job, capsys):
 
 def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", list(CRITERIA), raising=False)
-    status, output = job("--ids", 7, "--methods", "blended_mixture")
+    status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
     assert (header["NCLUST"], header["KCHOICE"], header["KLOW"], header["KHIGH"]) == (2, "tic", 2, 2)
@@ -208,7 +210,7 @@ def test_unwritable_output_is_an_error(survey_folder, tmp_path, capsys):
 
 
 def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
-    flags = ["--ids", 7, "--methods", "kmeans", "agglomerative"]
+    flags = ["--ids", 7, "--methods", "kmeans", "agglomerative", "--pictures", "few"]
     _, output = job(*flags)
 
     def times():
@@ -217,10 +219,15 @@ def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
     first = times()
     job(*flags)
     assert times() == first
-    (output / "images/agglomerative_contrast/7_composites.png").unlink()  # as after a kill
+    picture = "images/agglomerative_contrast/7_cluster_map.png"
+    (output / picture).unlink()  # as after a kill
     job(*flags)
-    redone = {name for name, time in times().items() if time != first[name]}
-    assert {name.split("/")[1] for name in redone} == {"agglomerative_contrast"}
+    assert {name for name, time in times().items() if time != first[name]} == {picture}  # it needs no clustering
+    (output / "clusters/kmeans_contrast/7_clusters.fits").unlink()
+    before = times()
+    job(*flags)
+    redone = {name for name, time in times().items() if time != before.get(name)}
+    assert {name.split("/")[1] for name in redone} == {"kmeans_contrast"}
     second = times()
     (output / "images/comparison/7_comparison.png").unlink()
     job(*flags)
@@ -260,7 +267,7 @@ def test_a_later_run_takes_the_regions_that_are_there_and_joins_them_on_the_page
         return fits.getdata(output / f"clusters/{run}_contrast/7_clusters.fits", "REGIONS")["region"].tolist()
 
     monkeypatch.setitem(GALAXY_PICTURES, "comparison", page._replace(draw=look))
-    flags = ["--ids", 7, "--n-clusters", 2, "--methods"]
+    flags = ["--pictures", "few", "--ids", 7, "--n-clusters", 2, "--methods"]
     with monkeypatch.context() as patch:
         patch.setattr("helper_functions.job.one_galaxy.match_regions", lambda *_: np.array([5, 2]))
         _, output = job(*flags, "kmeans")
@@ -341,18 +348,18 @@ def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch
         return MethodResult(np.full(len(distances), -1))
 
     monkeypatch.setitem(METHODS, "dbscan", METHODS["dbscan"]._replace(label=none_found))
-    status, output = job("--ids", 7, "--methods", "dbscan")
+    status, output = job("--ids", 7, "--methods", "dbscan", "--pictures", "all")
     assert status == 0
     assert (summary_of(output)["n_clusters"][0], summary_of(output)["n_unassigned"][0]) == (0, 441)
     assert "images/dbscan_sed/7_composites.png" not in files_of(output)
     before = (output / "clusters/dbscan_sed/7_clusters.fits").stat().st_mtime_ns
-    job("--ids", 7, "--methods", "dbscan")  # nothing is missing
+    job("--ids", 7, "--methods", "dbscan", "--pictures", "all")  # nothing is missing
     assert (output / "clusters/dbscan_sed/7_clusters.fits").stat().st_mtime_ns == before
 
 
 def test_pdf_is_a_setting(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "FIGURE_FORMAT", "pdf")
-    _, output = job("--ids", 7, "--methods", "kmeans")
+    _, output = job("--ids", 7, "--methods", "kmeans", "--pictures", "few")
     assert (output / "images/kmeans_contrast/7_cluster_map.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -373,7 +380,7 @@ def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch)
 
 def test_features_leave_a_picture_of_their_weights(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "FEATURES", ["balmer_break", "halpha"], raising=False)
-    flags = ["--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2]
+    flags = ["--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2, "--pictures", "all"]
     status, output = job(*flags)
     assert status == 0
     assert "images/kmeans_contrast_features/7_feature_weights.png" in files_of(output)
@@ -392,7 +399,8 @@ def test_weights_are_those_of_the_bands_clustered_with(job, survey_folder, monke
         return picture.draw(result)
 
     monkeypatch.setitem(RUN_PICTURES, "feature_weights", picture._replace(draw=look))
-    _, output = job("--ids", 7, "--methods", "kmeans", "--metric", "features", "--n-clusters", 2)
+    flags = ["--methods", "kmeans", "--metric", "features", "--n-clusters", 2, "--pictures", "all"]
+    _, output = job("--ids", 7, *flags)
     assert summary_of(output)["message"][0] == "too little data to cluster with in f200w"
     assert shown == ["f606w", "f814w", "f115w", "f277w", "f444w"]
 
