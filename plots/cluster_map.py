@@ -44,11 +44,11 @@ def cluster_map(result):
     figure, grid = figure_with_grid([MAP] * n_maps, [MAP], result.title, **room)
     axes = grid.subplots(sharex=True, sharey=True)
 
-    axes[0].imshow(image, origin="lower")
+    axes[0].imshow(image, origin="lower", interpolation="nearest")
     axes[0].set_title("three-colour image (dotted: segment)", **TITLE)
     for mask, style in ((np.isin(cutout.segmap, cutout.members), ":"), (labels != 0, "-")):
         axes[0].add_collection(outline(mask, colors=CONTOUR_COLOUR, linewidths=0.9, linestyles=style))
-    axes[1].imshow(image, origin="lower")
+    axes[1].imshow(image, origin="lower", interpolation="nearest")
     axes[1].set_title("outlines of the clusters", **TITLE)
     outlines(axes[1], labels, colours, linewidths=1.3)
     axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")

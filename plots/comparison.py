@@ -82,7 +82,7 @@ def comparison(result):
 
 def draw_galaxy(ax, cutout, labels):
     """Draw the three-colour image around the selected pixels."""
-    ax.imshow(colour_image(cutout, labels != 0), origin="lower")
+    ax.imshow(colour_image(cutout, labels != 0), origin="lower", interpolation="nearest")
     zoom(ax, labels)
     scale_bar(ax, cutout.wcs)
     ax.set_title("three-colour image", **TITLE)

@@ -69,18 +69,14 @@ def composites_page(result):
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.36 / figure.get_figheight()), "borderpad": 0}
     figure.legend(handles=keys(result.populations is not None), ncols=4, frameon=False, fontsize=8, **below)
     axes = grid.subplots(sharex="col", squeeze=False)
+    wavelength_axis(axes[0, 1], result.seds.edges / 1e4)  # which all of the column share
     features = features_within(result.seds.edges / 1e4, redshift)
+    places = [place for of_one in features.values() for place in of_one]
+    dashed = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
     for k, (pixels, seds, similarity) in enumerate(axes):
         draw_pixels(pixels, result, k)
         draw_seds(seds, result, k)
-        lines = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
-        seds.vlines(
-            [place for places in features.values() for place in places],
-            0,
-            1,
-            **lines,
-            transform=seds.get_xaxis_transform(),
-        )
+        seds.vlines(places, 0, 1, transform=seds.get_xaxis_transform(), **dashed)
         draw_similarity(similarity, result, k)
     similarity.set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
 
@@ -90,7 +86,7 @@ def composites_page(result):
     name_far_axis(seds.secondary_xaxis(-FOOTER / TALL), "observed wavelength [µm]")
     if rest_frame:
         highest, to_rest = axes[0, 1], 1 / (1 + redshift)
-        spread_labels(highest, [np.mean(places) for places in features.values()], list(features), HEADER / TALL)
+        spread_labels(highest, [np.mean(of_one) for of_one in features.values()], list(features), HEADER / TALL)
         scales = (lambda observed: observed * to_rest, lambda rest: rest / to_rest)
         name_far_axis(highest.secondary_xaxis(1 + HEADER / TALL, functions=scales), "rest-frame wavelength [µm]")
     return figure
@@ -141,7 +137,6 @@ def draw_seds(ax, result, k):
     flux, error, low, high = (
         values[k] for values in (composites.flux, composites.error, composites.low, composites.high)
     )
-    wavelength_axis(ax, edges)
     ax.vlines(microns, low, high, color=colour, alpha=0.4, lw=7, zorder=1)
     known = np.flatnonzero(np.isfinite(flux))
     # Bands that overlap see the same light: a line from one to the other would show noise as a feature.

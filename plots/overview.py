@@ -82,7 +82,7 @@ def draw_segments(ax, cutout):
 def draw_snr(ax, result):
     """Draw the median SNR of the bands, and a bar that tells what its colours mean."""
     brightest = 3 * result.snr_thresh if result.snr_thresh > 0 else HIGH_SNR
-    drawn = ax.imshow(result.snr, origin="lower", cmap="cividis", vmin=0, vmax=brightest)
+    drawn = ax.imshow(result.snr, origin="lower", interpolation="nearest", cmap="cividis", vmin=0, vmax=brightest)
     besides = "".join(f", {band.upper()} > {least:g}" for band, least in (result.snr_bands or {}).items())
     ax.set_title(f"median SNR (line: > {result.snr_thresh:g}{besides})", **TITLE)
     colour_bar(drawn, (0, -0.09, 1, 0.06))
@@ -161,6 +161,7 @@ def draw_correlation(ax, cutout):
         words = f"correlated over {areas.min():.0f} to {areas.max():.0f} pixels\n(dark: blue bands, bright: red)"
         ax.text(0.97, 0.95, words, size=7, ha="right", va="top", transform=ax.transAxes)
     ax.set(xlim=(0, noise.correlation.shape[1] - 1), ylim=(-0.3, 1.05))
+    ax.locator_params(nbins=5)
     ax.tick_params(labelsize=7)
     ax.set_xlabel("distance [pixels]", size=8)
     ax.set_title("correlation of the noise of two pixels", **TITLE)
