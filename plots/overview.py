@@ -4,6 +4,7 @@ import textwrap
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 
 from plots.picture import Picture
@@ -25,7 +26,7 @@ COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
 NAMED = 30  # pixels of a segment that is not taken in, and yet named, so that it can be
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 HIGH_SNR = 10.0  # where the scale of the SNR ends if no threshold says it
-SIDE = 2.016  # inches, width of a panel
+SIDE, ACROSS, DOWN = 2.016, 0.084, 0.27  # inches: width of an image, and room between columns and rows
 NOISE, REGISTRATION = 3.15, 1.45  # inches, for the panels of the noise and of the registration
 SHIFT_SHOWN = 0.3  # pixels: the scale of shifts reaches at least as far
 TITLE_LETTERS = 17  # that fit into an inch of a small title
@@ -51,20 +52,39 @@ def overview(result):
     title = f"{galaxy_name(cutout)}: {mask.sum()} pixels selected; neighbours taken in: {neighbours}"
     heights = [SIDE * mask.shape[0] / mask.shape[1]] * -(-n_panels // n_columns)
     below = 0.0 if cutout.noise is None else NOISE + (cutout.registration is not None) * REGISTRATION
-    room = {"left": 0.042, "right": 0.042, "bottom": 0.45 + below, "top": 0.6, "across": 0.084, "down": 0.27}
+    room = {"left": 0.042, "right": 0.042, "bottom": 0.45 + below, "top": 0.6, "across": ACROSS, "down": DOWN}
     figure, grid = figure_with_grid([SIDE] * n_columns, heights, title, **room)
-    axes = [figure.add_subplot(grid[number], **NO_TICKS) for number in range(n_panels)]
-    for ax, band, image in zip(axes, cutout.bands, cutout.sci, strict=False):
-        grey_image(ax, image)
-        ax.set_title(f"{band.upper()}" if np.isfinite(image).any() else f"{band.upper()} (no data)", **TITLE)
-    scale_bar(axes[0], cutout.wcs)
-    draw_segments(axes[-2], cutout)
-    draw_snr(axes[-1], result)
-    for ax in axes:
-        ax.add_collection(outline(mask, colors="black" if ax is axes[-2] else CONTOUR_COLOUR, linewidths=0.7))
+    draw_bands(figure.add_subplot(grid[:, :]), cutout, mask, grid)
+    segments, snr = (figure.add_subplot(grid[number], **NO_TICKS) for number in (n_panels - 2, n_panels - 1))
+    draw_segments(segments, cutout)
+    segments.add_collection(outline(mask, colors="black", linewidths=0.7))
+    scale_bar(segments, cutout.wcs)
+    draw_snr(snr, result)
+    snr.add_collection(outline(mask, colors=CONTOUR_COLOUR, linewidths=0.7))
     if cutout.noise is not None:
         draw_sky(figure, cutout)
     return figure
+
+
+def draw_bands(ax, cutout, mask, grid):
+    """Draw every band in a cell of the grid, with the outline of the mask, all in one `Axes` in units of pixels.
+
+    An `Axes` for each band would take longer to make than to draw.
+    """
+    ny, nx = mask.shape
+    per_inch = nx / SIDE
+    right, up = nx + ACROSS * per_inch, ny + DOWN * per_inch  # from one cell to the next
+    line = outline(mask).get_segments()
+    for number, (band, image) in enumerate(zip(cutout.bands, cutout.sci, strict=True)):
+        row, column = divmod(number, grid.ncols)
+        x, y = column * right, (grid.nrows - 1 - row) * up  # of the lower left corner
+        grey_image(ax, image, extent=(x, x + nx, y, y + ny))
+        moved = [part + np.array([x + 0.5, y + 0.5]) for part in line]  # whose pixels have their centres at 0, 1 ...
+        ax.add_collection(LineCollection(moved, colors=CONTOUR_COLOUR, linewidths=0.7))
+        words = band.upper() if np.isfinite(image).any() else f"{band.upper()} (no data)"
+        ax.text(x + nx / 2, y + ny + 0.04 * per_inch, words, size=8, ha="center")
+    ax.set(xlim=(0, (grid.ncols - 1) * right + nx), ylim=(0, (grid.nrows - 1) * up + ny))
+    ax.axis("off")
 
 
 def draw_segments(ax, cutout):

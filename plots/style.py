@@ -20,7 +20,7 @@ from scipy.optimize import isotonic_regression
 PALETTE = [matplotlib.color_sequences["petroff10"][n] for n in (0, 1, 2, 4, 9, 5, 6, 7, 8, 3)]
 UNASSIGNED_COLOUR = "0.25"
 CONTOUR_COLOUR = "white"
-GREY_MAP = "gray"
+GREY_MAP = matplotlib.colormaps["gray"].with_extremes(bad="0.9")  # without data
 SOFTENING = 4.0  # of three-colour images: linear to 1/7 of the brightest, logarithmic beyond (Q of Lupton et al. 2004)
 RGB_NAMES = ("#ff7777", "#77ee77", "#99aaff")  # red, green and blue as words that can be read on black
 QUANTITY_NAMES = {  # of what is fitted to regions
@@ -108,13 +108,13 @@ def label_image(labels, regions=None, alpha=1.0):
     return image
 
 
-def grey_image(ax, image):
+def grey_image(ax, image, extent=None):
     """Draw one band: linear near zero, logarithmic in the bright, sky to the brightest percent."""
     finite = image[np.isfinite(image)]
     middle, high = np.percentile(finite, [25, 99.5]) if finite.size else (0, 1)
     soft = max((high - middle) / 10, np.finfo(float).tiny)
     shown, limits = np.arcsinh((image - middle) / soft), {"vmin": -0.5, "vmax": 3}
-    return ax.imshow(shown, origin="lower", interpolation="nearest", cmap=GREY_MAP, **limits)
+    return ax.imshow(shown, origin="lower", interpolation="nearest", extent=extent, cmap=GREY_MAP, **limits)
 
 
 def thirds(bands):
