@@ -3,28 +3,26 @@
 import numpy as np
 from matplotlib.patches import Patch
 
-from plots.panel import Panel, page_of
 from plots.picture import Picture
 from plots.simulation.recovery import match_colours
 from plots.style import (
     CONTOUR_COLOUR,
+    TITLE,
     UNASSIGNED_COLOUR,
     cluster_colours,
+    colour_bar,
     colour_image,
     compass,
+    figure_with_grid,
     label_image,
     name_colours,
-    new_figure,
     outline,
     outlines,
-    probability_bar,
-    round_ticks,
     scale_bar,
-    segments,
     zoom,
 )
 
-MAP, PITCH = 2.95, 3.12  # inches, the side of a map, and from one to the next
+MAP = 2.95  # inches, the side of a map
 
 
 def cluster_map(result):
@@ -40,41 +38,37 @@ def cluster_map(result):
     matplotlib.figure.Figure
     """
     cutout, labels = result.cutout, result.labels
-    more = {"probability of the cluster": result.confidence, "true regions": cutout.truth}
-    more = {name: image for name, image in more.items() if image is not None}
-    names = ["three-colour image (dotted: segment)", "outlines of the clusters", "clusters", *more]
-    width = PITCH * len(names) + 2.2
-    figure = new_figure(width, 4.1)
-    figure.suptitle(result.title, size=11)
-    page = page_of(figure)
-    axes = [Panel(page, (0.75 + PITCH * number, 0.55, MAP, MAP)) for number in range(len(names))]
     image, colours = colour_image(cutout, labels != 0), cluster_colours(result.regions)
-    for ax, name in zip(axes, names, strict=True):
-        zoom(ax, labels)
-        ax.set_title(name, size=9, pad=6)
-        round_ticks(ax, "bottom", 8, size=9)
-        round_ticks(ax, "left", 8, named=ax is axes[0], size=9)
-        ax.set_xlabel("column [pixels]", size=10)
-    axes[0].set_ylabel("row [pixels]", size=10)
-    axes[0].imshow(image)
-    axes[1].imshow(image)
-    axes[2].imshow(label_image(labels, result.regions), interpolation="none")
-    segment = np.isin(cutout.segmap, cutout.members)
-    for where, style in ((segment, ":"), (labels != 0, "-")):
-        if not where.all():
-            segments(axes[0], outline(where), colors=CONTOUR_COLOUR, linewidths=0.9, linestyles=style)
+    n_maps = 3 + (result.confidence is not None) + (cutout.truth is not None)
+    room = {"left": 0.75, "right": 1.45, "bottom": 0.55, "top": 0.6, "across": 0.17}
+    figure, grid = figure_with_grid([MAP] * n_maps, [MAP], result.title, **room)
+    axes = grid.subplots(sharex=True, sharey=True)
+
+    axes[0].imshow(image, origin="lower", interpolation="nearest")
+    axes[0].set_title("three-colour image (dotted: segment)", **TITLE)
+    for mask, style in ((np.isin(cutout.segmap, cutout.members), ":"), (labels != 0, "-")):
+        axes[0].add_collection(outline(mask, colors=CONTOUR_COLOUR, linewidths=0.9, linestyles=style))
+    axes[1].imshow(image, origin="lower", interpolation="nearest")
+    axes[1].set_title("outlines of the clusters", **TITLE)
     outlines(axes[1], labels, colours, linewidths=1.3)
+    axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
+    axes[2].set_title("clusters", **TITLE)
+    if result.confidence is not None:
+        draw_confidence(axes[3], result.confidence)
+    if cutout.truth is not None:
+        draw_truth(axes[-1], result)
+
+    zoom(axes[0], labels)
+    axes[0].set_ylabel("row [pixels]")
+    for ax in axes[1:]:
+        ax.yaxis.set_visible(False)  # it is that of the first
+    for ax in axes:
+        ax.set_xlabel("column [pixels]")
+        ax.tick_params(labelsize=9)
+        ax.locator_params(nbins=5)
     name_colours(axes[0], cutout.bands)
     scale_bar(axes[0], cutout.wcs)
     compass(axes[0], cutout.wcs)
-    for ax, (name, values) in zip(axes[3:], more.items(), strict=True):
-        if name == "true regions":
-            regions = np.where(labels > 0, np.take([*result.regions, 0], labels - 1, mode="clip"), 0)
-            matched = match_colours(np.where(labels != 0, values, 0), regions)
-            ax.imshow(label_image(matched), interpolation="none")
-        else:
-            draw_confidence(ax, values)
-
     handles = [
         Patch(color=colour, label=f"{number}: {(labels == number).sum()} px")
         for number, colour in enumerate(colours, start=1)
@@ -87,8 +81,18 @@ def cluster_map(result):
 
 def draw_confidence(ax, confidence):
     """Draw the probability of each label, and a bar that tells what its colours mean."""
-    ax.imshow(confidence, interpolation="none", cmap="cividis", vmin=0, vmax=1)
-    probability_bar(ax, [0.05, 0.04, 0.5, 0.035])
+    drawn = ax.imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
+    ax.set_title("probability of the cluster", **TITLE)
+    colour_bar(drawn, (0.05, 0.1, 0.5, 0.035), ticks=[0, 0.5, 1])
+
+
+def draw_truth(ax, result):
+    """Draw the true regions of a simulated galaxy, each in the colour of the cluster that is most like it."""
+    labels = result.labels
+    regions = np.where(labels > 0, np.take([*result.regions, 0], labels - 1, mode="clip"), 0)
+    matched = match_colours(np.where(labels != 0, result.cutout.truth, 0), regions)
+    ax.imshow(label_image(matched), origin="lower", interpolation="none")
+    ax.set_title("true regions", **TITLE)
 
 
 RUN_PICTURES = {

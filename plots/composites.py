@@ -3,23 +3,20 @@
 from itertools import pairwise
 
 import numpy as np
-from matplotlib.colors import to_rgba
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, StepPatch
+from matplotlib.patches import Patch
 
-from plots.panel import Panel, page_of
 from plots.picture import Picture
 from plots.style import (
     FLUX_LABEL,
+    NO_TICKS,
     cluster_colours,
-    far_axis,
+    figure_with_grid,
     grey_image,
     label_image,
-    new_figure,
-    round_ticks,
-    segments,
+    plain_numbers,
     spread_labels,
-    upright,
     wavelength_axis,
     zoom,
 )
@@ -39,12 +36,10 @@ FEATURES = {
 }
 CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
 SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with that opacity
-ROW_HEIGHT, TALL = 2.0, 1.82  # inches, with the room between rows and without
-LEFT, WIDTHS = (0.45, 2.85, 8.48), (1.7, 4.9, 1.86)  # inches: of pixels, SEDs and similarities
-HEADER, FOOTER = 0.85, 0.52  # inches, for names of features and of bands
+WIDTHS, TALL = (1.7, 4.9, 1.86), 1.82  # inches: of pixels, SEDs and similarities, and the height of all
+HEADER, FOOTER = 0.9, 0.52  # inches, for names of features and of bands
 BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
-BARS = {"linewidths": 0.9, "zorder": 4}
-COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5}
+COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5, "mew": 0}
 POPULATION = {"mec": "0.2", "mew": 0.6, "marker": "D", "ms": 4.5}
 
 
@@ -62,61 +57,46 @@ def composites_page(result):
     matplotlib.figure.Figure or None
         None where there are no clusters.
     """
-    cutout, labels, seds, composites = result.cutout, result.labels, result.seds, result.composites
+    composites, redshift = result.composites, result.cutout.redshift
     n_clusters = min(len(composites.flux), CLUSTERS_SHOWN)
     if not n_clusters:
         return None
     title = result.title if n_clusters == len(composites.flux) else f"{result.title}, the {n_clusters} largest"
-    rest_frame = np.isfinite(cutout.redshift)
-    top, bottom = 0.75 + (HEADER + 0.35 if rest_frame else 0), FOOTER + 0.5
-    height = ROW_HEIGHT * (n_clusters - 1) + TALL + top + bottom
-    figure = new_figure(10.5, height)
-    page = page_of(figure)
-    figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
-    figure.legend(
-        handles=keys(result.populations is not None),
-        loc="upper center",
-        bbox_to_anchor=(0.5, 1 - 0.36 / height),
-        ncols=4,
-        frameon=False,
-        fontsize=8,
-        borderpad=0,
-        columnspacing=2,
-    )
-    lowest = np.nanmin(composites.similarity, initial=0.9)
-    bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
+    rest_frame = np.isfinite(redshift)
+    room = {"left": 0.45, "right": 0.16, "across": 0.715, "down": 0.18}
+    room |= {"bottom": FOOTER + 0.5, "top": 0.75 + (HEADER + 0.35 if rest_frame else 0)}
+    figure, grid = figure_with_grid(WIDTHS, [TALL] * n_clusters, title, **room)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.36 / figure.get_figheight()), "borderpad": 0}
+    figure.legend(handles=keys(result.populations is not None), ncols=4, frameon=False, fontsize=8, **below)
+    axes = grid.subplots(sharex="col", squeeze=False)
+    wavelength_axis(axes[0, 1], result.seds.edges / 1e4)  # which all of the column share
+    features = features_within(result.seds.edges / 1e4, redshift)
+    places = [place for of_one in features.values() for place in of_one]
+    dashed = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
+    for k, (pixels, seds, similarity) in enumerate(axes):
+        draw_pixels(pixels, result, k)
+        draw_seds(seds, result, k)
+        seds.vlines(places, 0, 1, transform=seds.get_xaxis_transform(), **dashed)
+        draw_similarity(similarity, result, k)
+    similarity.set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
 
-    microns, edges = seds.wavelengths / 1e4, seds.edges / 1e4
-    marks, first = features_within(edges, cutout.redshift), None
-    places = np.array([place for feature in marks.values() for place in feature])
-    for k, colour in enumerate(cluster_colours(result.regions[:n_clusters])):
-        low = bottom + (n_clusters - 1 - k) * ROW_HEIGHT
-        pixels = Panel(page, (LEFT[0], low + (TALL - WIDTHS[0]) / 2, WIDTHS[0], WIDTHS[0]))
-        seds_panel = Panel(page, (LEFT[1], low, WIDTHS[1], TALL), logarithmic=True)
-        histogram = Panel(page, (LEFT[2], low, WIDTHS[2], TALL))
-        first = first or seds_panel
-        n_members = np.sum(composites.labels == k + 1)
-        zoom(pixels, labels)
-        grey_image(pixels, cutout.sci[-1])
-        own = np.where(labels == k + 1, labels, 0)
-        pixels.imshow(label_image(own, result.regions, 0.8), interpolation="none")
-        size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
-        size += ", below the PSF" if result.small[k] else ""
-        pixels.set_ylabel(f"cluster {k + 1}\n{size}", size=9)
-        wavelength_axis(seds_panel, edges, named=False)
-        draw_seds(seds_panel, microns, edges, composites, result.populations, k, colour)
-        style = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
-        lines = upright(places, 0 * places, 1 + 0 * places)
-        segments(seds_panel, lines, transform=seds_panel.get_xaxis_transform(), **style)
-        draw_similarity(histogram, composites, k, bins, colour, last=k == n_clusters - 1)
-    histogram.set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
-
-    spread_labels(seds_panel, microns, [band.upper() for band in seds.bands], -FOOTER / TALL)
-    far_axis(seds_panel, -FOOTER / TALL, 1, "observed wavelength [µm]")
+    # Names of bands stand below the lowest panel and names of features above the highest; axes lie beyond them.
+    spread_labels(seds, result.seds.wavelengths / 1e4, [band.upper() for band in result.seds.bands], -FOOTER / TALL)
+    seds.tick_params(labelbottom=False)
+    name_far_axis(seds.secondary_xaxis(-FOOTER / TALL), "observed wavelength [µm]")
     if rest_frame:
-        spread_labels(first, [np.mean(feature) for feature in marks.values()], list(marks), HEADER / TALL)
-        far_axis(first, 1 + HEADER / TALL, 1 + cutout.redshift, "rest-frame wavelength [µm]")
+        highest, to_rest = axes[0, 1], 1 / (1 + redshift)
+        spread_labels(highest, [np.mean(of_one) for of_one in features.values()], list(features), HEADER / TALL)
+        scales = (lambda observed: observed * to_rest, lambda rest: rest / to_rest)
+        name_far_axis(highest.secondary_xaxis(1 + HEADER / TALL, functions=scales), "rest-frame wavelength [µm]")
     return figure
+
+
+def name_far_axis(axis, label):
+    """Label a second axis of wavelengths, and give it plain numbers."""
+    plain_numbers(axis.xaxis)
+    axis.tick_params(labelsize=8)
+    axis.set_xlabel(label, size=9)
 
 
 def keys(with_populations):
@@ -136,51 +116,65 @@ def features_within(edges, redshift):
     return {name: at for name, at in observed.items() if edges.min() < at.min() and at.max() < edges.max()}
 
 
-def draw_seds(ax, microns, edges, composites, populations, k, colour):
+def draw_pixels(ax, result, k):
+    """Draw where the members of cluster `k` lie, on the reddest band."""
+    labels = result.labels
+    ax.set(**NO_TICKS)
+    grey_image(ax, result.cutout.sci[-1])
+    own = np.where(labels == k + 1, labels, 0)
+    ax.imshow(label_image(own, result.regions, 0.8), origin="lower", interpolation="none")
+    zoom(ax, labels)
+    n_members = np.sum(result.composites.labels == k + 1)
+    size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
+    size += ", below the PSF" if result.small[k] else ""
+    ax.set_ylabel(f"cluster {k + 1}\n{size}", size=9)
+
+
+def draw_seds(ax, result, k):
     """Draw composite `k` over the range of its members, and its population beside it."""
+    composites, populations, colour = result.composites, result.populations, cluster_colours(result.regions)[k]
+    microns, edges = result.seds.wavelengths / 1e4, result.seds.edges / 1e4
     flux, error, low, high = (
         values[k] for values in (composites.flux, composites.error, composites.low, composites.high)
     )
-    segments(ax, upright(microns, low, high), colors=colour, alpha=0.4, linewidths=7, zorder=1)
+    ax.vlines(microns, low, high, color=colour, alpha=0.4, lw=7, zorder=1)
     known = np.flatnonzero(np.isfinite(flux))
     # Bands that overlap see the same light: a line from one to the other would show noise as a feature.
     joined = [(i, j) for i, j in pairwise(known) if edges[i, 1] < edges[j, 0]]
-    segments(
-        ax, [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined], colors="0.55", linewidths=0.6, zorder=2
-    )
-    widths = np.stack([edges, np.stack([flux, flux], axis=1)], axis=2)
-    segments(ax, widths, colors=[(0, 0, 0, alpha) for alpha in visible(flux, error)], linewidths=0.7, zorder=3)
-    draw_points(ax, microns, flux, error, **COMPOSITE)
+    lines = [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined]
+    ax.add_collection(LineCollection(lines, colors="0.55", linewidths=0.6, zorder=2))
+    draw_points(ax, microns, flux, error, np.abs(edges.T - microns), **COMPOSITE)
     bottom, top = limits(flux, error, low, high)
     if populations is not None:
         population, its_error = populations.flux[k], populations.error[k]
         draw_points(ax, microns * BESIDE, population, its_error, color=colour, **POPULATION)
         lowest, highest = limits(population, its_error, population, population)
         bottom, top = min(bottom, lowest), max(top, highest)
-    ax.set(ylim=(bottom, top))
-    segments(ax, [[(0, 0), (1, 0)]], colors="0.6", linewidths=0.6, zorder=0, transform=ax.get_yaxis_transform())
-    round_ticks(ax, "left")
+    ax.set_ylim(bottom, top)
+    ax.axhline(0, color="0.6", lw=0.6, zorder=0)
+    ax.locator_params(axis="y", nbins=4)
+    ax.tick_params(labelsize=8)
     ax.set_ylabel(FLUX_LABEL, size=8)
 
 
-def draw_points(ax, microns, flux, error, *, color, marker, ms, mec="none", mew=0):
-    """Draw fluxes with their errors, pale where they are less than SIGNIFICANT errors."""
-    opacity = visible(flux, error)
-    colours, edges = ([to_rgba(each, alpha) for alpha in opacity] for each in (color, mec))
-    bars = upright(microns, flux - error, flux + error)
-    segments(ax, bars, colors=colours, **BARS)
-    style = {"marker": marker, "c": colours, "edgecolors": edges, "linewidths": mew}
-    ax.scatter(microns, flux, s=ms**2, zorder=BARS["zorder"], **style)
+def draw_points(ax, microns, flux, error, widths=None, **style):
+    """Draw fluxes with their errors and widths of bands, pale where they are less than SIGNIFICANT errors."""
+    strong = significant(flux, error)
+    style |= {"ls": "none", "elinewidth": 0.8, "zorder": 4}
+    for which, opacity in ((strong, 1), (~strong, PALE)):
+        if which.any():
+            xerr = None if widths is None else widths[:, which]
+            ax.errorbar(microns[which], flux[which], error[which], xerr, alpha=opacity, **style)
 
 
-def visible(flux, error):
-    """Opacity of each flux."""
-    return np.where(np.abs(flux) < SIGNIFICANT * error, PALE, 1.0)
+def significant(flux, error):
+    """Whether each flux is at least SIGNIFICANT errors."""
+    return ~(np.abs(flux) < SIGNIFICANT * error)
 
 
 def limits(flux, error, low, high):
     """Range of fluxes to show: zero, every significant flux, and members as far as these are of a usual range."""
-    shown = np.isfinite(flux) & (visible(flux, error) == 1)
+    shown = np.isfinite(flux) & significant(flux, error)
     shown = shown if shown.any() else np.isfinite(flux)
     flux, reach = flux[shown], np.fmax(error, (high - low) / 2)[shown]
     reach = 1.2 * np.minimum(reach, 3 * np.median(reach)) if reach.size else reach
@@ -189,20 +183,22 @@ def limits(flux, error, low, high):
     return bottom - margin, top + margin
 
 
-def draw_similarity(ax, composites, k, bins, colour, last):
+def draw_similarity(ax, result, k):
     """Draw the histogram of similarities to composite `k` with its median and the value that all but 2.3% exceed."""
-    median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
+    composites, colour = result.composites, cluster_colours(result.regions)[k]
+    lowest = np.nanmin(composites.similarity, initial=0.9)
+    bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
     counts, _ = np.histogram(composites.similarity[composites.labels == k + 1], bins=bins)
-    ax.add_artist(StepPatch(counts, bins, facecolor=colour, edgecolor="none"))
+    ax.stairs(counts, bins, fill=True, color=colour)
     ax.set(xlim=(2 * bins[0] - bins[1], 2 * bins[-1] - bins[-2]), ylim=(0, 1.45 * max(counts.max(), 1)))
-    lines = [[(median, 0), (median, 1)], [(low, 0), (low, 1)]]
-    style = {"colors": "black", "linewidths": (1.2, 1), "linestyles": ["-", "--"]}
-    segments(ax, lines, transform=ax.get_xaxis_transform(), **style)
-    words = f"— median {median:.3f}\n-- 2σ {low:.3f}"
+    median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
+    ax.axvline(median, color="black", lw=1.2)
+    ax.axvline(low, color="black", lw=1, ls="--")
     box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-    ax.text(0.04, 0.95, words, size=7, ha="left", va="top", transform=ax.transAxes, bbox=box)
-    round_ticks(ax, "bottom", named=last)
-    round_ticks(ax, "left")
+    words = f"— median {median:.3f}\n-- 2σ {low:.3f}"
+    ax.text(0.04, 0.95, words, size=7, va="top", transform=ax.transAxes, bbox=box)
+    ax.locator_params(nbins=4)
+    ax.tick_params(labelsize=8)
     ax.set_ylabel("pixels", size=8)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from plots.picture import Picture
-from plots.style import PALETTE, in_rest_frame, new_figure, spread_labels, wavelength_axis
+from plots.style import PALETTE, figure_with_grid, in_rest_frame, spread_labels, wavelength_axis
 
 
 def feature_weights_page(result):
@@ -22,10 +22,8 @@ def feature_weights_page(result):
     if result.band_weights is None:
         return None
     bands, edges, weights, redshift, features = result.band_weights
-    figure = new_figure(9, 4.3)
-    ax = figure.subplots()
-    figure.subplots_adjust(left=0.08, right=0.8, bottom=0.16, top=0.76)
-    figure.suptitle(result.title, size=11)
+    figure, grid = figure_with_grid([6.5], [2.6], result.title, left=0.72, right=1.8, bottom=0.7, top=1)
+    ax = figure.add_subplot(grid[0])
     rest, wavelength_label = in_rest_frame(edges, redshift)
     used = weights > 0
     for (low, high), weight in zip(rest[used], weights[used], strict=True):
@@ -34,7 +32,7 @@ def feature_weights_page(result):
     for (name, windows), colour in zip(features.items(), PALETTE, strict=False):
         for label, (low, high) in zip([name] + [None] * len(windows), windows, strict=False):
             ax.axvspan(low / 1e4, high / 1e4, color=colour, alpha=0.35, lw=0, zorder=0, label=label)
-    wavelength_axis(ax, np.array([rest.min(), rest.max()]))
+    wavelength_axis(ax, rest)
     ax.set_ylim(0, 1.1 * weights.max())
     spread_labels(ax, np.sqrt(rest[used].prod(axis=1)), [band.upper() for band in np.array(bands)[used]], 0.2)
     if not used.all():

@@ -2,10 +2,10 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from plots.picture import Picture
-from plots.style import PALETTE, grid, new_figure
+from plots.style import PALETTE, figure_with_grid, new_figure, plain_numbers
 
 FEW = 60  # galaxies up to which each is drawn by itself
 ROW = 0.27  # inches, height of a run
@@ -128,20 +128,18 @@ def quality_page(field):
     """
     columns, panel = 4, ROW * len(field.runs)
     rows = -(-len(field.quality) // columns)
-    width, height = 11, rows * (panel + 0.55) + 0.4
-    figure = new_figure(width, height)
-    axes = grid(figure, len(field.quality), columns, sharey=True)
-    edges = {"left": NAMES / width, "right": 0.985, "top": 1 - 0.6 / height, "bottom": 0.3 / height}
-    figure.subplots_adjust(**edges, wspace=0.12, hspace=0.55 / panel)
-    for ax, name in zip(axes, field.quality, strict=True):
+    drawn = "boxes: 25 to 75%, and the median; lines: 5 to 95%" if _many(field) else "each galaxy is a point"
+    words = f"figures of quality of {field.n_galaxies:,} galaxies; {drawn}"
+    room = {"left": NAMES, "right": 0.17, "bottom": 0.3, "top": 0.6, "across": 0.25, "down": 0.55}
+    figure, grid = figure_with_grid([2.02] * columns, [panel] * rows, words, **room, title_size=10)
+    axes = grid.subplots(sharey=True, squeeze=False).ravel()
+    for ax, name in zip(axes, field.quality, strict=False):
         _spread(ax, field.quality[name], field.percentiles[name])
         ax.set_title(name.replace("_", " "), size=9, pad=3)
+    for ax in axes[len(field.quality) :]:
+        ax.remove()
     axes[0].set_yticks(range(len(field.runs)), field.runs)
     axes[0].set_ylim(len(field.runs) - 0.5, -0.5)
-    drawn = "boxes: 25 to 75%, and the median; lines: 5 to 95%" if _many(field) else "each galaxy is a point"
-    figure.suptitle(
-        f"figures of quality of {field.n_galaxies:,} galaxies; {drawn}", size=10, y=1 - 0.1 / height, va="top"
-    )
     return figure
 
 
@@ -175,14 +173,6 @@ def _spread(ax, values, percentiles):
     ax.tick_params(labelsize=8)
     ax.grid(axis="x", color="0.92", lw=0.6)
     ax.set_axisbelow(True)
-
-
-def plain_numbers(axis):
-    """Ticks of a logarithmic axis at 1, 2, 3 and 5 times powers of ten, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
 
 
 FIELD_PICTURES = {

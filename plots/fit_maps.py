@@ -5,13 +5,23 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Patch
 
 from plots.picture import Picture
-from plots.style import QUANTITY_NAMES, cluster_colours, compass, grid, label_image, new_figure, scale_bar, zoom
+from plots.style import (
+    NO_TICKS,
+    QUANTITY_NAMES,
+    cluster_colours,
+    colour_bar,
+    compass,
+    figure_with_grid,
+    label_image,
+    scale_bar,
+    zoom,
+)
 
 HIDDEN = ("mass_formed", "log_u")  # which are in the FITS file only
 LOGARITHMIC = ("ssfr",)  # besides what is a sum
 RANGE = 1e3  # of logarithmic colours at most: the last of the light has a thousandth of nothing
 SKY = "0.15"
-COLUMNS, WIDTH, HEIGHT = 4, 3.1, 2.75  # of panels, inches
+COLUMNS, SIDE = 4, 2.34  # of panels, inches
 MOST = 15  # maps on a page
 
 
@@ -33,16 +43,9 @@ def fit_maps(result):
         return None
     n_columns = min(COLUMNS, len(shown) + 1)
     n_rows = -(-(len(shown) + 1) // n_columns)
-    width, height = WIDTH * n_columns + 1.1, HEIGHT * n_rows + 0.5
-    figure = new_figure(width, height)
-    figure.suptitle(result.title, size=11, y=1 - 0.12 / height, va="top")
-    axes = grid(figure, len(shown) + 1, n_columns)
-    figure.subplots_adjust(
-        left=0.1 / width, right=1 - 1.2 / width, bottom=0.12 / height, top=1 - 0.68 / height, wspace=0.42, hspace=0.14
-    )
-    for ax in axes:
-        ax.set(xticks=[], yticks=[], facecolor=SKY)
-        zoom(ax, result.labels)
+    room = {"left": 0.1, "right": 1.02, "bottom": 0.12, "top": 0.68, "across": 0.96, "down": 0.4}
+    figure, grid = figure_with_grid([SIDE] * n_columns, [SIDE] * n_rows, result.title, **room)
+    axes = [figure.add_subplot(grid[number], facecolor=SKY, **NO_TICKS) for number in range(len(shown) + 1)]
     axes[0].imshow(label_image(result.labels, result.regions), origin="lower", interpolation="none")
     axes[0].set_title("regions", size=9)
     colours = cluster_colours(result.regions)
@@ -52,6 +55,8 @@ def fit_maps(result):
     )
     for ax, name in zip(axes[1:], shown, strict=True):
         draw_map(ax, name, result.maps[name])
+    for ax in axes:
+        zoom(ax, result.labels)
     scale_bar(axes[0], result.wcs)
     compass(axes[0], result.wcs)
     return figure
@@ -68,7 +73,7 @@ def draw_map(ax, name, painted):
     unit = painted.unit.to_string("latex_inline") if painted.unit.to_string() else ""
     unit += " per pixel" * painted.is_sum
     ax.set_title(QUANTITY_NAMES.get(name, name), size=9)
-    bar = ax.figure.colorbar(drawn, cax=ax.inset_axes([1.03, 0, 0.05, 1]))
+    bar = colour_bar(drawn, (1.03, 0, 0.05, 1), orientation="vertical")
     bar.set_label(unit.strip(), size=8)
     bar.ax.tick_params(labelsize=7, length=2, which="both")
 

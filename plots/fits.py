@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from plots.picture import Picture
-from plots.style import cluster_colours, new_figure, wavelength_axis
+from plots.style import cluster_colours, figure_with_grid, wavelength_axis
 
 REGIONS_SHOWN = 12  # the largest: nobody reads a page of more
 CORNER = {  # quantity -> how it is called; those called log are drawn as logarithms
@@ -21,7 +21,7 @@ KEYS = [
     Line2D([], [], ls="none", marker="s", ms=6, mfc="none", color="0.4", label="photometry of the model"),
     Line2D([], [], color="0.4", lw=1, label="spectrum of the best model"),
 ]
-ROW, TOP, BOTTOM, WIDTH = 3.3, 0.95, 0.5, 13.5  # inches
+WIDTHS, TALL = (3.9, 2.35, 4.65), 2.45  # inches: of SED, history and posterior, and the height of all
 BINS = 16
 CONTENT = (16, 50, 84)  # percentiles that are marked
 POINTS = {"ls": "none", "marker": "o", "ms": 3.5, "color": "black", "elinewidth": 0.9, "capsize": 2, "zorder": 4}
@@ -43,35 +43,22 @@ def fits_page(result):
     fitted = result.fitted[:REGIONS_SHOWN]
     if not fitted:
         return None
-    height = ROW * len(fitted) + TOP + BOTTOM
-    figure = new_figure(WIDTH, height)
     title = result.title if len(fitted) == len(result.fitted) else f"{result.title}, the {len(fitted)} largest regions"
-    figure.suptitle(title, size=11, y=1 - 0.12 / height, va="top")
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.3 / height)}
+    room = {"left": 0.8, "right": 0.2, "bottom": 0.5, "top": 0.95, "across": 0.8, "down": 0.87}
+    figure, grid = figure_with_grid(WIDTHS, [TALL] * len(fitted), title, **room)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.3 / figure.get_figheight())}
     figure.legend(handles=KEYS, ncols=len(KEYS), frameon=False, fontsize=8, **below)
-    outer = figure.add_gridspec(
-        len(fitted),
-        3,
-        width_ratios=[1.25, 0.75, 1.5],
-        left=0.06,
-        right=0.985,
-        bottom=BOTTOM / height,
-        top=1 - TOP / height,
-        wspace=0.22,
-        hspace=0.36,
-    )
     for k, region in enumerate(fitted):
         colour = cluster_colours(result.regions[region.cluster - 1 : region.cluster])[0]
-        sed, history = (figure.add_subplot(outer[k, column]) for column in (0, 1))
+        sed = figure.add_subplot(grid[k, 0])
         draw_sed(sed, result.wavelengths / 1e4, region, colour)
         sed.set_title(f"cluster {region.cluster}", size=9, loc="left", color=colour, weight="bold")
         if region.fit is None:
             sed.set_title(f"not fitted: {region.reason}", size=8, loc="right", color="firebrick")
-            history.remove()
             continue
         sed.set_title(f"χ² = {region.fit.chi2:.1f} in {region.fit.n_bands} bands", size=8, loc="right")
-        draw_history(history, region.fit, colour)
-        draw_corner(figure, outer[k, 2], region.fit.samples, colour)
+        draw_history(figure.add_subplot(grid[k, 1]), region.fit, colour)
+        draw_corner(figure, grid[k, 2], region.fit.samples, colour)
     return figure
 
 
@@ -81,7 +68,7 @@ def draw_sed(ax, microns, region, colour):
     shown = np.isfinite(flux)
     highest = [np.max((flux + error)[shown], initial=0)]
     lowest = [np.min((flux - error)[shown], initial=0)]
-    wavelength_axis(ax, microns, size=7)
+    wavelength_axis(ax, microns)
     if region.fit is not None:
         within = (region.fit.wavelengths > 0.9e4 * microns.min()) & (region.fit.wavelengths < 1.1e4 * microns.max())
         ax.plot(region.fit.wavelengths[within] / 1e4, region.fit.spectrum[within], color=colour, lw=0.7, alpha=0.7)
@@ -141,7 +128,7 @@ def draw_corner(figure, place, samples, colour):
             )
             ax.set_ylim(ranges[j])
             ax.locator_params(axis="y", nbins=2)
-        ax.locator_params(axis="x", nbins=2)
+        ax.locator_params(axis="x", nbins=3, prune="both")  # numbers of neighbours do not meet
         if j == last:
             ax.set_xlabel(names[i], size=6.5, labelpad=1)
 

@@ -5,7 +5,7 @@ from textwrap import fill
 import numpy as np
 
 from plots.picture import Picture
-from plots.style import PALETTE, grid, new_figure, quick_ticks, round_ticks
+from plots.style import PALETTE, figure_with_grid
 
 COLUMNS = 3
 STEEP = 50  # a score that falls this many times deeper than it does beside its peak is drawn on a logarithmic scale
@@ -37,18 +37,15 @@ def number_of_clusters_page(result):
         return None
     n_columns = min(COLUMNS, len(scores))
     n_rows = -(-len(scores) // n_columns)
-    width = 3.1 * n_columns + 0.5
-    notes = [fill(note, int(14 * width)) for note in result.clustering.k_notes]
-    key = fill(KEY, int(18 * width))
-    words = "\n".join([f"{result.title}\n{k_choice} chose {in_words(scores[k_choice])}", *notes])
-    top, bottom = 0.6 + 0.16 * words.count("\n"), 0.65 + 0.12 * key.count("\n")  # inches
-    height = 2.5 * n_rows + top + bottom - 0.5
-    figure = new_figure(width, height)
-    axes = grid(figure, len(scores), n_columns)
-    edges = {"left": 0.85 / width, "right": 1 - 0.15 / width, "bottom": bottom / height, "top": 1 - top / height}
-    figure.subplots_adjust(**edges, wspace=0.38, hspace=0.5)
-    figure.suptitle(words, size=9, y=1 - 0.1 / height, va="top")
-    figure.text(0.5, 0.07 / height, key, size=7, ha="center", va="bottom", color="0.3")
+    notes = [fill(note, 45 * n_columns) for note in result.clustering.k_notes]
+    key = fill(KEY, 58 * n_columns)
+    title = fill(result.title, 45 * n_columns)
+    words = "\n".join([f"{title}\n{k_choice} chose {in_words(scores[k_choice])}", *notes])
+    room = {"left": 0.85, "right": 0.15, "across": 0.9, "down": 0.83}
+    room |= {"bottom": 0.65 + 0.12 * key.count("\n"), "top": 0.6 + 0.16 * words.count("\n")}
+    figure, grid = figure_with_grid([2.35] * n_columns, [2.0] * n_rows, words, **room, title_size=9)
+    figure.text(0.5, 0.07 / figure.get_figheight(), key, size=7, ha="center", va="bottom", color="0.3")
+    axes = [figure.add_subplot(grid[number]) for number in range(len(scores))]
     for ax, (name, each) in zip(axes, scores.items(), strict=True):
         draw_scores(ax, each)
         ax.axvline(scores[k_choice].chosen, color="0.6", lw=1.5, ls=":", zorder=0.5)
@@ -86,15 +83,12 @@ def draw_scores(ax, scores):
     ax.plot(ks[known], values[known], marker="o", ms=3.5, lw=1, color=PALETTE[0])
     if scores.error is not None:
         bars = known & (scores.error > 0)
-        ends = (values - scores.error)[bars], (values + scores.error)[bars]
-        ax.vlines(ks[bars], *ends, colors=PALETTE[0], linewidths=1)
+        ax.errorbar(ks[bars], values[bars], scores.error[bars], fmt="none", elinewidth=1, ecolor=PALETTE[0])
     if known.any() and known[chosen - 1]:
         ax.plot(chosen, values[chosen - 1], marker="o", ms=9, mfc="none", mec=PALETTE[1], mew=1.6, ls="none")
     ax.set_xlim(0.5, len(ks) + 0.5)
-    quick_ticks(ax, "bottom", ks, size=7)
-    if ax.get_yscale() == "linear":
-        round_ticks(ax, "left", 6, size=7)
-    ax.tick_params(axis="y", labelsize=7)
+    ax.set_xticks(ks)
+    ax.tick_params(labelsize=7)
     ax.set_xlabel("number of clusters", size=8)
     ax.set_ylabel(meaning, size=7)
 

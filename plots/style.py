@@ -1,32 +1,26 @@
 """What the pictures share: colours of clusters, images, scale bars, axes of wavelength."""
 
-from itertools import compress
-
 import matplotlib
 import numpy as np
 from astropy.visualization import make_lupton_rgb
 from astropy.wcs.utils import proj_plane_pixel_scales
 from contourpy import contour_generator
-from matplotlib import colormaps
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.markers import TICKDOWN, TICKLEFT, TICKUP
-from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, DrawingArea, TextArea, VPacker
-from matplotlib.patches import FancyArrow, Polygon, Rectangle
+from matplotlib.font_manager import FontProperties
+from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, TextArea, VPacker
+from matplotlib.patches import FancyArrow
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import ScaledTranslation
-
-from plots.panel import Panel
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+from scipy.optimize import isotonic_regression
 
 # Ten colours that stay apart in the common kinds of colour blindness (Petroff 2021, arXiv:2107.02270), greys last.
 PALETTE = [matplotlib.color_sequences["petroff10"][n] for n in (0, 1, 2, 4, 9, 5, 6, 7, 8, 3)]
 UNASSIGNED_COLOUR = "0.25"
 CONTOUR_COLOUR = "white"
-PANEL = 2.1  # inches, side of a small panel
-GREY_MAP = "gray"
+GREY_MAP = matplotlib.colormaps["gray"].with_extremes(bad="0.9")  # without data
 SOFTENING = 4.0  # of three-colour images: linear to 1/7 of the brightest, logarithmic beyond (Q of Lupton et al. 2004)
 RGB_NAMES = ("#ff7777", "#77ee77", "#99aaff")  # red, green and blue as words that can be read on black
 QUANTITY_NAMES = {  # of what is fitted to regions
@@ -41,14 +35,9 @@ QUANTITY_NAMES = {  # of what is fitted to regions
     "redshift": "redshift",
 }
 FLUX_LABEL = "flux [10 nJy / pixel]"
-TICK = 3.5  # points, length of a tick
-WIDTHS, DIGIT = {".": 0.32, "\N{MINUS SIGN}": 0.84}, 0.64  # of signs of the usual font (DejaVu Sans), in its size
-TICK_ID = "tick"  # what marks and numbers of ticks are known by
-SIDES = {  # of a panel: the mark of its ticks, which way they point, and where numbers stand beside them
-    "bottom": (TICKDOWN, (0, -1), {"ha": "center", "va": "top"}),
-    "top": (TICKUP, (0, 1), {"ha": "center", "va": "bottom"}),
-    "left": (TICKLEFT, (-1, 0), {"ha": "right", "va": "center_baseline"}),
-}
+NO_TICKS = {"xticks": [], "yticks": []}  # of images, when their axes are made
+TITLE = {"size": 8, "pad": 3, "y": 1}  # without y, matplotlib looks for room above all ticks, which takes long
+BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none"}  # behind what is written on images
 
 
 def galaxy_name(cutout):
@@ -59,6 +48,38 @@ def galaxy_name(cutout):
 def new_figure(width, height):
     """A `Figure` of that size in inches; no screen and no global state are involved."""
     return Figure(figsize=(width, height))
+
+
+def figure_with_grid(widths, heights, title="", *, left, right, bottom, top, across=0.0, down=0.0, title_size=11):
+    """A figure with room for panels of given sizes, and the grid that puts them there.
+
+    Parameters
+    ----------
+    widths, heights : sequence of float
+        Inches, of the columns from the left and of the rows from the top.
+    title : str
+        Of the figure.
+    left, right, bottom, top : float
+        Inches that are kept free around the panels.
+    across, down : float
+        Inches between columns, and between rows.
+    title_size : float
+        Points.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    grid : matplotlib.gridspec.GridSpec
+    """
+    width = left + sum(widths) + across * (len(widths) - 1) + right
+    height = bottom + sum(heights) + down * (len(heights) - 1) + top
+    figure = new_figure(width, height)
+    if title:
+        figure.suptitle(title, size=title_size, y=1 - 0.12 / height, va="top")
+    edges = {"left": left / width, "right": 1 - right / width, "bottom": bottom / height, "top": 1 - top / height}
+    between = {"wspace": across / np.mean(widths), "hspace": down / np.mean(heights)}  # in units of the mean panel
+    ratios = {"width_ratios": widths, "height_ratios": heights}
+    return figure, figure.add_gridspec(len(heights), len(widths), **edges, **between, **ratios)
 
 
 def cluster_colours(regions):
@@ -87,12 +108,13 @@ def label_image(labels, regions=None, alpha=1.0):
     return image
 
 
-def grey_image(ax, image, **options):
+def grey_image(ax, image, extent=None):
     """Draw one band: linear near zero, logarithmic in the bright, sky to the brightest percent."""
     finite = image[np.isfinite(image)]
     middle, high = np.percentile(finite, [25, 99.5]) if finite.size else (0, 1)
     soft = max((high - middle) / 10, np.finfo(float).tiny)
-    return ax.imshow(np.arcsinh((image - middle) / soft), cmap=GREY_MAP, vmin=-0.5, vmax=3, **options)
+    shown, limits = np.arcsinh((image - middle) / soft), {"vmin": -0.5, "vmax": 3}
+    return ax.imshow(shown, origin="lower", interpolation="nearest", extent=extent, cmap=GREY_MAP, **limits)
 
 
 def thirds(bands):
@@ -129,16 +151,18 @@ def name_colours(ax, bands):
     in_box(ax, "upper left", VPacker(children=lines, pad=0, sep=1.5))
 
 
-def outline(mask, level=0.5):
-    """Lines around the pixels of a mask, a list of (n_points, 2); below a level of 1, so far outside their centres."""
-    return contour_generator(z=mask.astype(float)).lines(level)
+def outline(mask, level=0.5, **options):
+    """Lines around the pixels of a mask, to be added to axes; above a level of 0.5, closer to them.
+
+    They are much faster than `Axes.contour`, and a mask may have no pixel, or all.
+    """
+    return LineCollection(contour_generator(z=mask.astype(float)).lines(level), **options)
 
 
 def outlines(ax, labels, colours, **options):
     """Draw the outline of each cluster in its colour; those of neighbours lie side by side."""
-    lines = [outline(labels == number, 0.7) for number in range(1, len(colours) + 1)]
-    each = np.repeat(colours, [len(of_one) for of_one in lines], axis=0)
-    segments(ax, [line for of_one in lines for line in of_one], colors=each, **options)
+    for number, colour in enumerate(colours, start=1):
+        ax.add_collection(outline(labels == number, 0.7, colors=[colour], **options))
 
 
 def zoom(ax, labels):
@@ -151,20 +175,21 @@ def zoom(ax, labels):
 
 def in_box(ax, corner, content):
     """Put something white into a corner of a panel, on a dark box: it is read on sky, galaxy and missing data alike."""
-    box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4, frameon=True, bbox_to_anchor=ax.bbox)
-    box.patch.set(facecolor="black", alpha=0.6, edgecolor="none")
+    box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4)
+    box.patch.set(**BOX)
     ax.add_artist(box)
 
 
 def scale_bar(ax, wcs):
     """Draw a bar of a round number of arcsec, about a quarter of the panel wide."""
     scale = proj_plane_pixel_scales(wcs.celestial)[0] * 3600
-    wanted = np.ptp(ax.get_xlim()) * scale / 4
-    length = min([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], key=lambda size: abs(np.log(size / wanted)))
-    bar = AuxTransformBox(ax.transData)
-    bar.add_artist(Rectangle((0, 0), length / scale, 0, ec="white", lw=2))
-    text = TextArea(f'{length:g}"', textprops={"color": "white", "size": 8})
-    in_box(ax, "lower left", VPacker(children=[text, bar], align="center", pad=0, sep=3))
+    wide = np.ptp(ax.get_xlim())
+    length = min([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], key=lambda size: abs(np.log(size / (wide * scale / 4))))
+    style = {"color": "white", "size_vertical": wide / 150, "label_top": True, "fontproperties": FontProperties(size=8)}
+    place = {"loc": "lower left", "pad": 0.3, "borderpad": 0.4, "sep": 3}
+    bar = AnchoredSizeBar(ax.transData, length / scale, f'{length:g}"', **place, **style)
+    bar.patch.set(**BOX)
+    ax.add_artist(bar)
 
 
 def east_and_north(wcs):
@@ -184,40 +209,15 @@ def compass(ax, wcs):
     in_box(ax, "lower right", area)
 
 
-def probability_bar(panel, place):
-    """Draw what the colours of a map of probabilities mean, at a place in the panel (left, bottom, width, height)."""
-    bar = panel.inset(*place)
-    bar.imshow(np.linspace(0, 1, 256)[None], cmap="cividis", extent=(0, 1, 0, 1))
-    quick_ticks(bar, "top", [0, 0.5, 1], size=7)
+def colour_bar(image, place, **options):
+    """Draw what the colours of an image mean, at a place in units of its axes (left, bottom, width, height).
 
-
-def colour_bar(panel, colour_map, low, high, open_ends=False):
-    """Fill a panel with the colours from `low` to `high`; with tips of the colours beyond where ends are open."""
-    panel.set(xlim=(low, high), ylim=(0, 1))
-    colours = colormaps[colour_map](np.linspace(0, 1, 256))
-    panel.imshow(colours[None], extent=(low, high, 0, 1), interpolation="bilinear")
-    round_ticks(panel, "bottom", 5, size=7)
-    if open_ends:
-        for end, out, colour in ((0, -0.05, colours[0]), (1, 1.05, colours[-1])):
-            tip = Polygon([(end, 0), (out, 0.5), (end, 1)], facecolor=colour, edgecolor="black", lw=0.8, zorder=2.6)
-            tip.set(transform=panel.transAxes, clip_on=False)
-            panel.add_artist(tip)
-
-
-def bare(ax, title):
-    """Take the ticks off an image panel and give it a title."""
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.set_title(title, size=8, pad=3)
-
-
-def grid(figure, n_panels, n_columns, **options):
-    """Axes for `n_panels` in rows of `n_columns`; what is over is not drawn."""
-    n_rows = -(-n_panels // n_columns)
-    axes = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel()
-    for ax in axes[n_panels:]:
-        ax.remove()
-    return axes[:n_panels]
+    Options are those of matplotlib's `Figure.colorbar`.
+    """
+    options = {"orientation": "horizontal"} | options
+    bar = image.axes.figure.colorbar(image, cax=image.axes.inset_axes(place), **options)
+    bar.ax.tick_params(labelsize=7)
+    return bar
 
 
 def in_rest_frame(wavelengths, redshift):
@@ -227,95 +227,17 @@ def in_rest_frame(wavelengths, redshift):
     return wavelengths / (1 + redshift if known else 1) / 1e4, label
 
 
-def wavelength_axis(ax, microns, named=True, size=8):
-    """Make the x axis logarithmic, with plain numbers in micron unless they are not to be `named`."""
-    if not isinstance(ax, Panel):  # a panel is made with its scale
-        ax.set_xscale("log")
-    ax.set(xlim=(microns.min() * 0.93, microns.max() * 1.07))
-    logarithmic_ticks(ax, "bottom", named, size)
+def wavelength_axis(ax, microns):
+    """Make the x axis logarithmic, with plain numbers in micron."""
+    ax.set(xscale="log", xlim=(np.min(microns) * 0.93, np.max(microns) * 1.07))
+    plain_numbers(ax.xaxis)
 
 
-def logarithmic_ticks(ax, side, named=True, size=8):
+def plain_numbers(axis):
     """Ticks of a logarithmic axis at 1, 2, 3 and 5 times powers of ten, as plain numbers."""
-    low, high = np.log10(ax.get_xlim())
-    decades = 10.0 ** np.arange(np.floor(low), np.ceil(high))
-    quick_ticks(ax, side, np.outer(decades, [1, 2, 3, 5]).ravel(), named, size)
-
-
-def round_ticks(ax, side, most=4, named=True, size=8):
-    """Ticks of a linear axis at round numbers, `most` intervals of them at most."""
-    low, high = ax.get_ylim() if side == "left" else ax.get_xlim()
-    quick_ticks(ax, side, MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), named, size)
-
-
-def quick_ticks(ax, side, places, named=True, size=8, length=TICK):
-    """Draw the ticks of an axis as one line of marks, and their numbers as texts.
-
-    Matplotlib's own are five objects for each tick, which take most of the time of a page with many panels.
-
-    Parameters
-    ----------
-    ax : Axes or Panel
-        With its final limits.
-    side : "bottom", "top" or "left"
-    places : array_like of shape (n_ticks,)
-        Those beyond the limits are not drawn.
-    named : bool or sequence of str
-        Whether to write the numbers, or what to write.
-    size : float
-        Of the numbers, points.
-    length : float
-        Of the marks, points.
-    """
-    across = side != "left"
-    limits = ax.get_xlim() if across else ax.get_ylim()
-    slack = 1e-9 * abs(limits[1] - limits[0])
-    names = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places] if named is True else named
-    seen = [min(limits) - slack <= place <= max(limits) + slack for place in places]
-    places = list(compress(places, seen))
-    transform = ax.get_xaxis_transform() if across else ax.get_yaxis_transform()
-    edge = [float(side == "top")] * len(places)
-    x, y = (places, edge) if across else (edge, places)
-    marker, (right, up), alignment = SIDES[side]
-    marks = {"marker": marker, "ms": length, "mew": 0.8, "ls": "none", "color": "black", "gid": TICK_ID}
-    ax.add_artist(Line2D(x, y, **marks, transform=transform, clip_on=False))
-    pad = TICK + 5
-    if names:
-        names = list(compress(names, seen))
-        away = (TICK + 3) / 72
-        beside = transform + ScaledTranslation(right * away, up * away, ax.figure.dpi_scale_trans)
-        for name, *at in zip(names, x, y, strict=True):
-            ax.text(*at, name, size=size, transform=beside, gid=TICK_ID, **alignment)
-        # The label of the axis stands beyond the numbers.
-        wide = max((sum(WIDTHS.get(sign, DIGIT) for sign in name) for name in names), default=0)
-        pad += size * (1.3 if across else wide)
-    if isinstance(ax, Panel):
-        ax.pad["x" if across else "y"] = pad
-    else:
-        axis = ax.xaxis if across else ax.yaxis
-        axis.set_ticks([])
-        axis.set_ticks([], minor=True)
-        axis.labelpad = pad
-
-
-def far_axis(panel, place, factor, label):
-    """Draw the wavelength axis again, divided by `factor`, at a height in units of the panel's."""
-    left, bottom, width, height = panel.place
-    far = Panel(panel.page, (left, bottom + place * height, width, 0), logarithmic=True)
-    far.set(xlim=np.array(panel.get_xlim()) / factor)
-    side = "top" if place > 0 else "bottom"
-    logarithmic_ticks(far, side)
-    far.set_xlabel(label, size=9, side=side)
-
-
-def segments(ax, lines, **style):
-    """Draw lines, each (n_points, 2), which do not change the limits of the axes."""
-    return ax.add_artist(LineCollection(lines, **style))
-
-
-def upright(x, low, high):
-    """Vertical lines, (n_lines, 2 ends, 2 coordinates)."""
-    return np.stack([np.stack([x, x], axis=1), np.stack([low, high], axis=1)], axis=2)
+    axis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def spread_labels(ax, places, names, height, size=6.5):
@@ -342,24 +264,19 @@ def spread_labels(ax, places, names, height, size=6.5):
     moved = spread(at, 1.25 * size / width)
     tip = edge + 0.18 * height
     lines = [[(x, edge), (other, tip)] for x, other in zip(at, moved, strict=True)]
-    segments(ax, lines, colors="0.5", linewidths=0.5, transform=ax.transAxes, clip_on=False)
-    options = {"size": size, "rotation": 90, "ha": "center", "va": "bottom" if edge else "top"}
+    style = {"transform": ax.transAxes, "clip_on": False}
+    ax.add_collection(LineCollection(lines, colors="0.5", linewidths=0.5, **style), autolim=False)
     for x, name in zip(moved, names, strict=True):
-        ax.text(x, tip + 0.03 * height, name, transform=ax.transAxes, **options)
+        va = "bottom" if edge else "top"
+        ax.text(x, tip + 0.03 * height, name, size=size, rotation=90, ha="center", va=va, **style)
 
 
 def spread(places, gap):
     """Move places between 0 and 1 as little as possible (least squares) so that all are `gap` apart, in their order."""
     order = np.argsort(places, kind="stable")
     steps = gap * np.arange(len(places))
-    wanted = np.asarray(places)[order] - steps
-    # Less the steps, places may touch but not change order, which is isotonic regression: its solution is the largest
-    # over the starts of the smallest over the ends of the means of stretches of places.
-    total = np.concatenate([[0], np.cumsum(wanted)])
-    start, end = np.indices((len(places), len(places)))
-    means = np.where(end >= start, (total[end + 1] - total[start]) / np.maximum(end - start + 1, 1), np.inf)
-    least = np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
-    fitted = np.array([least[: n + 1, n].max() for n in range(len(places))])
+    # Less the steps, places may touch but not change order, which is isotonic regression.
+    fitted = isotonic_regression(np.asarray(places)[order] - steps).x
     moved = np.empty(len(places))
     moved[order] = np.clip(fitted, 0, max(1 - steps[-1], 0)) + steps
     return moved

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plots.style import PALETTE, new_figure
+from plots.style import PALETTE, figure_with_grid
 
 PANELS = {  # quantity -> label, whether the axes are logarithmic, limits
     "a_v": ("$A_V$ [mag]", False, (-0.2, 4.2)),
@@ -25,10 +25,9 @@ def truth_and_fits(fits):
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(10, 3.3)
-    axes = figure.subplots(1, len(PANELS))
-    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.16, top=0.91, wspace=0.33)
-    for ax, (name, (label, logarithmic, limits)) in zip(axes, PANELS.items(), strict=True):
+    room = {"left": 0.6, "right": 0.1, "bottom": 0.53, "top": 0.3, "across": 0.84}
+    _, grid = figure_with_grid([2.54] * len(PANELS), [2.47], **room)
+    for ax, (name, (label, logarithmic, limits)) in zip(grid.subplots(), PANELS.items(), strict=True):
         truth, low, middle, high = (np.array(fits[f"{name}_{which}"]) for which in ("true", 16, 50, 84))
         inside = np.mean((low <= truth) & (truth <= high))
         truth, low, middle, high = (np.clip(each, *limits) for each in (truth, low, middle, high))
@@ -39,4 +38,4 @@ def truth_and_fits(fits):
             ax.set(xscale="log", yscale="log")
         ax.set(xlim=limits, ylim=limits, xlabel=f"true {label}", ylabel=f"fitted {label}")
         ax.set_title(f"{len(fits)} regions, {inside:.0%} within 16 to 84%", size=9)
-    return figure
+    return grid.figure

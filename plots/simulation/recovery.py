@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from plots.style import PALETTE, bare, grid, label_image, new_figure, wavelength_axis
+from plots.style import NO_TICKS, PALETTE, figure_with_grid, label_image, wavelength_axis
 
 MAPS_A_PAGE = 6  # galaxies
 REFERENCES = {"true SEDs": ("black", "--"), "chance": ("0.5", ":")}
@@ -28,15 +28,18 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
     matplotlib.figure.Figure
     """
     n_columns = 3
-    n_rows = -(-len(methods) // n_columns)
-    cell = 0.42
-    width, height = n_columns * (cell * len(metrics) + 0.35) + 1.4, n_rows * (cell * len(norms) * 0.75 + 0.5) + 1.5
-    figure = new_figure(width, height)
-    axes = grid(figure, len(methods), n_columns, sharex=True, sharey=True)
-    edges = {"left": 0.8 / width, "right": 1 - 0.9 / width, "top": 1 - 0.75 / height, "bottom": 0.95 / height}
-    figure.subplots_adjust(**edges, wspace=0.06, hspace=0.16)
+    widths, heights = [0.42 * len(metrics)] * n_columns, [0.315 * len(norms)] * -(-len(methods) // n_columns)
+    # Chance is a hair below zero as often as above, which is not worth a minus sign.
+    others = [row for row in means if row["method"] not in methods]
+    references = ", ".join(f"{row['method']} {abs(row[name]):.2f}" for row in others)
+    words = f"mean adjusted Rand index, {title} ({references})"
+    room = {"left": 0.8, "right": 0.9, "bottom": 0.95, "top": 0.75, "across": 0.15, "down": 0.3}
+    figure, grid = figure_with_grid(widths, heights, words, **room, title_size=10)
+    axes = grid.subplots(sharex=True, sharey=True, squeeze=False).ravel()
+    for ax in axes[len(methods) :]:
+        ax.remove()
     scores = {(row["method"], row["norm"], row["metric"]): row[name] for row in means}
-    for ax, method in zip(axes, methods, strict=True):
+    for ax, method in zip(axes, methods, strict=False):
         values = np.array([[scores.get((method, n, m), np.nan) for m in metrics] for n in norms], dtype=float)
         drawn = ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
         for (row, col), value in np.ndenumerate(values):
@@ -46,15 +49,11 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
         ax.set_yticks(range(len(norms)), norms, size=7)
         ax.set_xticks(range(len(metrics)), metrics, size=7, rotation=40, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
-    # Chance is a hair below zero as often as above, which is not worth a minus sign.
-    others = [row for row in means if row["method"] not in methods]
-    references = ", ".join(f"{row['method']} {abs(row[name]):.2f}" for row in others)
-    figure.suptitle(f"mean adjusted Rand index, {title} ({references})", size=10, y=1 - 0.12 / height, va="top")
-    bar = figure.add_axes([1 - 0.75 / width, edges["bottom"], 0.15 / width, edges["top"] - edges["bottom"]])
+    bottoms, tops, _, rights = grid.get_grid_positions(figure)
+    bar = figure.add_axes((rights[-1] + 0.02, bottoms[-1], 0.02, tops[0] - bottoms[-1]))
     figure.colorbar(drawn, cax=bar, label="ARI")
-    figure.text(
-        0.5, 0.08 / height, "norm down, metric across; – where they have no meaning together", ha="center", size=8
-    )
+    words = "norm down, metric across; – where they have no meaning together"
+    figure.text(0.5, 0.08 / figure.get_figheight(), words, ha="center", size=8)
     return figure
 
 
@@ -73,10 +72,10 @@ def criteria_matrix(chosen, methods, criteria):
     """
     rows = {(row["method"], row["criterion"]): row for row in chosen}
     methods = [method for method in methods if any((method, criterion) in rows for criterion in criteria)]
-    width, height = 1.0 * len(criteria) + 1.9, 0.42 * len(methods) + 0.95
-    figure = new_figure(width, height)
-    ax = figure.subplots()
-    figure.subplots_adjust(left=1.6 / width, right=1 - 0.1 / width, top=1 - 0.8 / height, bottom=0.1 / height)
+    words = "mean adjusted Rand index, all / core pixels,\nand galaxies with the true number found, or one more or less"
+    room = {"left": 1.6, "right": 0.3, "bottom": 0.1, "top": 0.85}
+    figure, grid = figure_with_grid([len(criteria)], [0.42 * len(methods)], words, **room, title_size=9)
+    ax = figure.add_subplot(grid[0])
     values = np.full((len(methods), len(criteria)), np.nan)
     for (i, method), (j, criterion) in product(enumerate(methods), enumerate(criteria)):
         if (method, criterion) in rows:
@@ -89,8 +88,6 @@ def criteria_matrix(chosen, methods, criteria):
     ax.set_yticks(range(len(methods)), methods, size=8)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
-    title = "mean adjusted Rand index, all / core pixels,\nand galaxies with the true number found, or one more or less"
-    figure.suptitle(title, size=9, y=1 - 0.08 / height, va="top")
     return figure
 
 
@@ -110,9 +107,8 @@ def number_curves(curves, steps, means):
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(7, 4.5)
-    ax = figure.subplots()
-    figure.subplots_adjust(left=0.1, right=0.72, bottom=0.13, top=0.93)
+    figure, grid = figure_with_grid([4.35], [3.6], left=0.7, right=1.95, bottom=0.6, top=0.3)
+    ax = figure.add_subplot(grid[0])
     for (method, values), colour in zip(curves.items(), PALETTE, strict=False):
         ax.plot(steps, values, marker="o", ms=4, color=colour, label=method)
     for name, (colour, style) in REFERENCES.items():
@@ -141,15 +137,13 @@ def truth_and_maps(maps, most=MAPS_A_PAGE):
     numbers = np.linspace(0, len(maps) - 1, min(most, len(maps))).astype(int)
     shown = [maps[number] for number in numbers]
     columns = list(shown[0][1])
-    width, height = 1.6 * len(columns) + 0.75, 1.75 * len(shown) + 0.4
-    figure = new_figure(width, height)
-    axes = figure.subplots(len(shown), len(columns), squeeze=False)
-    figure.subplots_adjust(left=0.7 / width, right=0.995, bottom=0.01, top=1 - 0.35 / height, wspace=0.04, hspace=0.06)
+    room = {"left": 0.7, "right": 0.05, "bottom": 0.03, "top": 0.35, "across": 0.06, "down": 0.1}
+    figure, grid = figure_with_grid([1.54] * len(columns), [1.65] * len(shown), **room)
+    axes = grid.subplots(squeeze=False, subplot_kw={"facecolor": "0.93"} | NO_TICKS)
     for number, (row, (name, images)) in enumerate(zip(axes, shown, strict=True)):
         for ax, column in zip(row, columns, strict=True):
-            ax.set_facecolor("0.93")
             ax.imshow(label_image(match_colours(images[column], images["truth"])), origin="lower", interpolation="none")
-            bare(ax, column if number == 0 else "")
+            ax.set_title(column if number == 0 else "", size=8, pad=3)
         row[0].set_ylabel(name.replace(", ", "\n"), size=6)
     return figure
 
@@ -189,11 +183,9 @@ def seds_against_truth(name, wavelengths, panels):
     matplotlib.figure.Figure
     """
     n_columns, microns = max(len(panels), 1), wavelengths / 1e4
-    width = 3.2 * n_columns + 0.6
-    figure = new_figure(width, 4.6)
-    axes = figure.subplots(2, n_columns, squeeze=False, sharex=True, sharey="row", height_ratios=[2, 1])
-    figure.subplots_adjust(left=0.75 / width, right=0.99, bottom=0.11, top=0.86, hspace=0.06, wspace=0.06)
-    figure.suptitle(name, size=10)
+    room = {"left": 0.75, "right": 0.1, "bottom": 0.51, "top": 0.64, "across": 0.18, "down": 0.14}
+    figure, grid = figure_with_grid([2.95] * n_columns, [2.2, 1.1], name, **room, title_size=10)
+    axes = grid.subplots(squeeze=False, sharex=True, sharey="row")
     for column, (region, truth, *found) in zip(axes.T, panels, strict=False):
         upper, lower = column
         upper.plot(microns, truth, color="black", lw=1, label="truth")
@@ -206,8 +198,7 @@ def seds_against_truth(name, wavelengths, panels):
         upper.set_yscale("symlog", linthresh=0.1)
         lower.axhline(1, color="black", lw=1, zorder=0)
         lower.set_ylim(0.4, 1.6)
-        wavelength_axis(upper, microns, named=False)
-        wavelength_axis(lower, microns, size=7)
+        wavelength_axis(lower, microns)
         lower.set_xlabel("observed wavelength [µm]", size=8)
         for ax in column:
             ax.tick_params(labelsize=7)

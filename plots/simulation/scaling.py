@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import NullLocator
 
-from plots.style import PALETTE, new_figure
+from plots.style import PALETTE, figure_with_grid
 
 
 def scaling(by_pixels, by_bands):
@@ -17,9 +17,9 @@ def scaling(by_pixels, by_bands):
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(11, 3.9)
-    axes = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.065, right=0.85, bottom=0.14, top=0.9, wspace=0.34)
+    room = {"left": 0.72, "right": 1.65, "bottom": 0.55, "top": 0.39, "across": 0.8}
+    figure, grid = figure_with_grid([2.34] * 3, [2.96], **room)
+    axes = grid.subplots()
     panels = (
         (by_pixels, "n_pixels", "seconds", "pixels", "time [s]"),
         (by_pixels, "n_pixels", "megabytes", "pixels", "memory beyond the imports [MB]"),
