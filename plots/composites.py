@@ -106,7 +106,7 @@ def keys(with_populations):
         Line2D([], [], ls="none", **COMPOSITE, alpha=PALE, label=f"less than {SIGNIFICANT}σ"),
         Patch(color="0.75", label="68% of the members, scaled"),
     ]
-    population = Line2D([], [], ls="none", **POPULATION, color="0.6", label="population, taken out of the blends")
+    population = Line2D([], [], ls="none", **POPULATION, color="0.6", label="population, unmixed")
     return [*named, population] if with_populations else named
 
 

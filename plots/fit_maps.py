@@ -1,4 +1,4 @@
-"""Maps painted from what was fitted to the regions of a run."""
+"""Maps of what was fitted to the regions of a run."""
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
@@ -62,16 +62,16 @@ def fit_maps(result):
     return figure
 
 
-def draw_map(ax, name, painted):
+def draw_map(ax, name, found):
     """Draw a `PropertyMap` with a bar that tells what its colours mean."""
-    highest = np.nanmax(painted.image)
+    highest = np.nanmax(found.image)
     norm = Normalize()
-    if (painted.is_sum or name in LOGARITHMIC) and highest > 0:
-        lowest = np.min(painted.image, initial=highest, where=painted.image > highest / RANGE)
+    if (found.is_sum or name in LOGARITHMIC) and highest > 0:
+        lowest = np.min(found.image, initial=highest, where=found.image > highest / RANGE)
         norm = LogNorm(lowest if lowest < highest else highest / 2, highest)
-    drawn = ax.imshow(painted.image, origin="lower", interpolation="none", cmap="viridis", norm=norm)
-    unit = painted.unit.to_string("latex_inline") if painted.unit.to_string() else ""
-    unit += " per pixel" * painted.is_sum
+    drawn = ax.imshow(found.image, origin="lower", interpolation="none", cmap="viridis", norm=norm)
+    unit = found.unit.to_string("latex_inline") if found.unit.to_string() else ""
+    unit += " per pixel" * found.is_sum
     ax.set_title(QUANTITY_NAMES.get(name, name), size=9)
     bar = colour_bar(drawn, (1.03, 0, 0.05, 1), orientation="vertical")
     bar.set_label(unit.strip(), size=8)
@@ -79,5 +79,5 @@ def draw_map(ax, name, painted):
 
 
 FIT_PICTURES = {
-    "fit_maps": Picture(fit_maps, "mass, SFR, age, A_V and metallicity, painted by the light of the regions")
+    "fit_maps": Picture(fit_maps, "mass, SFR, age, A_V and metallicity, distributed by the light of the regions")
 }

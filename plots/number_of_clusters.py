@@ -1,4 +1,4 @@
-"""What each criterion says about the number of clusters, and which number was taken."""
+"""Score of each number of clusters by each criterion, and the number adopted."""
 
 from textwrap import fill
 
@@ -11,7 +11,7 @@ COLUMNS = 3
 STEEP = 50  # a score that falls this many times deeper than it does beside its peak is drawn on a logarithmic scale
 MOST_DECADES = 4  # with a label on a logarithmic scale
 KEY = (
-    "ring: chosen by this criterion; dotted line: taken; bars: standard error of the difference to the ring; "
+    "ring: chosen by this criterion; dotted line: adopted; bars: standard error of the difference to the ring; "
     "grey: numbers that the criterion cannot tell apart from the ring's"
 )
 
@@ -94,5 +94,7 @@ def draw_scores(ax, scores):
 
 
 RUN_PICTURES = {
-    "number_of_clusters": Picture(number_of_clusters_page, "what each criterion says of every number; what was taken")
+    "number_of_clusters": Picture(
+        number_of_clusters_page, "score of every number of clusters by each criterion, and the number adopted"
+    )
 }

@@ -23,7 +23,7 @@ from plots.style import (
 )
 
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
-NAMED = 30  # pixels of a segment that is not taken in, and yet named, so that it can be
+NAMED = 30  # pixels of a segment that is not selected from, and yet named, so that a user can add it
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
 HIGH_SNR = 10.0  # where the scale of the SNR ends if no threshold says it
 SIDE, ACROSS, DOWN = 2.016, 0.084, 0.27  # inches: width of an image, and room between columns and rows
@@ -49,7 +49,7 @@ def overview(result):
     n_panels = len(cutout.bands) + 2
     n_columns = min(n_panels, min(COLUMNS, key=lambda number: -n_panels % number))
     neighbours = ", ".join(map(str, cutout.members[1:])) or "none"
-    title = f"{galaxy_name(cutout)}: {mask.sum()} pixels selected; neighbours taken in: {neighbours}"
+    title = f"{galaxy_name(cutout)}: {mask.sum()} pixels selected; neighbours included: {neighbours}"
     heights = [SIDE * mask.shape[0] / mask.shape[1]] * -(-n_panels // n_columns)
     below = 0.0 if cutout.noise is None else NOISE + (cutout.registration is not None) * REGISTRATION
     room = {"left": 0.042, "right": 0.042, "bottom": 0.45 + below, "top": 0.6, "across": ACROSS, "down": DOWN}
@@ -96,7 +96,7 @@ def draw_segments(ax, cutout):
         rows, cols = np.nonzero(cutout.segmap == source)
         if size >= NAMED or source in cutout.members:
             ax.text(cols.mean(), rows.mean(), str(source), size=7, ha="center", va="center", clip_on=True)
-    ax.set_title("segments (blue: taken in)", **TITLE)
+    ax.set_title("segments (blue: selected from)", **TITLE)
 
 
 def draw_snr(ax, result):
@@ -150,7 +150,7 @@ def draw_noise(ax, cutout):
 
 
 def draw_registration(ax, cutout):
-    """Draw by how much each band lies off the others, with errors; filled where it was moved back."""
+    """Draw the shift of each band against the others, with errors; filled where it was corrected."""
     registration, place = cutout.registration, np.arange(len(cutout.bands))
     moved = registration.to_correct
     for axis, (along, aside, colour) in enumerate((("rows", -0.13, MEASURED), ("columns", 0.13, STATED))):
@@ -163,7 +163,7 @@ def draw_registration(ax, cutout):
     ax.set_ylim(-largest, largest)
     ax.tick_params(axis="y", labelsize=7)
     ax.set_ylabel("shift [pixels]", size=8)
-    title = "registration: how far a band lies off the others (filled: it was moved back by that)"
+    title = "registration: shift of each band against the others (filled: corrected)"
     ax.set_title(title, **TITLE, loc="left")
     above = {"loc": "lower right", "bbox_to_anchor": (1.005, 0.97), "frameon": False}
     ax.legend(**above, fontsize=7, ncols=2, borderpad=0.3, handletextpad=0.3, columnspacing=1)

@@ -119,9 +119,9 @@ def test_overview_has_a_panel_for_every_band_and_two_more(n_bands):
         left, _, low, _ = image.get_extent()
         points = np.concatenate(line.get_segments()) - [left, low]
         np.testing.assert_allclose([points.min(axis=0), points.max(axis=0)], [(5, 5), (15, 15)])
-    assert "segments (blue: taken in)" in titles
+    assert "segments (blue: selected from)" in titles
     assert "median SNR (line: > 3)" in titles
-    assert "neighbours taken in: none" in figure.get_suptitle()
+    assert "neighbours included: none" in figure.get_suptitle()
 
 
 @pytest.mark.parametrize("n_bands", [1, 3, 19])
@@ -274,7 +274,7 @@ def test_populations_are_drawn_in_the_colour_of_the_cluster():
     page = composites_page(run)
     assert points(page.axes[4])[to_rgba(PALETTE[1]), 1] == [4, 5, 6]
     assert page.axes[4].get_ylim()[1] > 6.6
-    assert "population, taken out of the blends" in [text.get_text() for text in page.legends[0].get_texts()]
+    assert "population, unmixed" in [text.get_text() for text in page.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ FLAGS = {  # flag -> function that tells whether a row of the summary has it
     "bands disagree": lambda row: row["bands_agree"] < HARDLY_AGREE,
     "errors misstated": lambda row: row["misstated"],
     "bands not registered": lambda row: row["registration_max"] > BADLY_REGISTERED,
-    "neighbours taken in": lambda row: row["neighbours"],
+    "neighbours included": lambda row: row["neighbours"],
     "unassigned pixels": lambda row: row["n_unassigned"],
     "incomplete pixels": lambda row: row["n_incomplete"],
 }
