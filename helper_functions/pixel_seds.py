@@ -10,7 +10,6 @@ from scipy.ndimage import gaussian_filter, gaussian_laplace
 from helper_functions.filters import band_edges
 from helper_functions.noise import correlation_area
 from helper_functions.psf import PIXEL, PSF_FWHM, arcsec_to_pixels
-from helper_functions.registration.shifts import Registration
 from helper_functions.registry import choose
 from helper_functions.sky_noise import SkyNoise, photon_note
 
@@ -33,7 +32,7 @@ class Cutout(NamedTuple):
     members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
     wcs: WCS  # celestial, of the cutout
     noise: SkyNoise | None = None  # as measured in the sky; None where not measured
-    registration: Registration | None = None  # of the images before alignment; None: neither measured nor aligned
+    registration: NamedTuple | None = None  # `Registration` before alignment; None: neither measured nor aligned
     notes: tuple = ()  # caveats for a user, sentences
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     psf: np.ndarray | None = None  # (size, size), of sum 1, on the cutout's pixels; None: the model of that FWHM

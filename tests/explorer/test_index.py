@@ -87,7 +87,7 @@ def listing(browser, page):
 
 def test_what_is_known_is_shown(listing):
     lines = listing.run("return all('tbody tr').map(each => each.innerText.split(/\\s+/).join(' ').trim())")
-    assert lines[0] == "7 blended_mixture 2.000 441 – 3 2–4 – – – 0.90 – number uncertain neighbours taken in"
+    assert lines[0] == "7 blended_mixture 2.000 441 – 3 2–4 – – – 0.90 – number uncertain neighbours included"
     assert lines[1] == "8 blended_mixture 0.500 1,250 – 1 2–2 – – – 0.40 – clustered in one band only"
     assert lines[3].endswith("10 blended_mixture – – – – – – – – – no pixels no pixel has an SNR above 3")
     assert lines[4].endswith("failed OSError: a file is broken")
