@@ -32,7 +32,7 @@ class Cutout(NamedTuple):
     members: tuple  # ids whose segments may be selected: the galaxy, then its neighbours
     wcs: WCS  # celestial, of the cutout
     noise: SkyNoise | None = None  # as measured in the sky; None where not measured
-    registration: NamedTuple | None = None  # `Registration` before alignment; None: neither measured nor aligned
+    registration: tuple | None = None  # `Registration` before alignment; None: neither measured nor aligned
     notes: tuple = ()  # caveats for a user, sentences
     psf_fwhm: float = PSF_FWHM  # arcsec, of the PSF that all images are matched to
     psf: np.ndarray | None = None  # (size, size), of sum 1, on the cutout's pixels; None: the model of that FWHM
