@@ -69,7 +69,7 @@ def summary_of(output):
 def test_a_call_ended_at_random_leaves_what_an_undisturbed_one_does(monkeypatch):
     trials = [fault_campaign.Trial("changed", "1 job", 1, "SIGKILL")]
     monkeypatch.setattr(fault_campaign, "all_trials", lambda dask: trials)
-    monkeypatch.setattr(fault_campaign, "CALL", [*QUICK, "--ids", "7", "11", "--methods", "kmeans"])
+    monkeypatch.setattr(fault_campaign, "CALL", [*QUICK, "--ids", "7", "11", "--methods", "dbscan"])
     told = []
     failed = fault_campaign.campaign(1, seed=0, with_dask=False, prompt=60, tell=lambda line, **_: told.append(line))
     assert failed == 0, told
@@ -142,7 +142,7 @@ def test_an_interrupt_from_the_keyboard_ends_two_jobs_at_once(times, call, tmp_p
 
 @pytest.mark.parametrize("ids", [([7], [11]), ([7, 11], [7, 11])])
 def test_two_calls_at_once_lose_nothing(ids, call, job, tmp_path):
-    output, flags = tmp_path / "out", ["--methods", "dbscan", "--pictures", "few"]
+    output, flags = tmp_path / "out", ["--methods", "dbscan"]
     calls = [call(output, "--ids", *each, *flags) for each in ids]
     for process in calls:
         told = process.communicate(timeout=120)

@@ -171,7 +171,7 @@ def test_a_crash_in_one_run_is_told_and_costs_no_other(job, monkeypatch, capsys)
         raise ZeroDivisionError("out of the blue")
 
     monkeypatch.setitem(METHODS, "spectral", METHODS["spectral"]._replace(label_several=crash))
-    status, output = job("--ids", 7, "--methods", "spectral", "kmeans")
+    status, output = job("--ids", 7, "--n-clusters", 2, "--methods", "spectral", "kmeans")
     assert status == 1
     assert dict(zip(summary_of(output)["method"], summary_of(output)["status"], strict=True)) == {
         "spectral": "failed",
@@ -181,7 +181,9 @@ def test_a_crash_in_one_run_is_told_and_costs_no_other(job, monkeypatch, capsys)
 
 
 def test_refused_pairs_are_in_the_summary(job):
-    status, output = job("--ids", 7, "--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm")
+    status, output = job(
+        "--ids", 7, "--n-clusters", 2, "--methods", "kmeans", "spectral_cross_cor", "--metric", "weightednorm"
+    )
     assert status == 1
     assert set(summary_of(output)["status"]) == {"ok", "refused"}
 
@@ -210,7 +212,7 @@ def test_unwritable_output_is_an_error(survey_folder, tmp_path, capsys):
 
 
 def test_what_is_there_is_not_done_again(job, survey_folder, monkeypatch):
-    flags = ["--ids", 7, "--methods", "kmeans", "agglomerative", "--pictures", "few"]
+    flags = ["--ids", 7, "--n-clusters", 2, "--methods", "kmeans", "agglomerative", "--pictures", "few"]
     _, output = job(*flags)
 
     def times():
@@ -285,7 +287,7 @@ def test_a_later_run_takes_the_regions_that_are_there_and_joins_them_on_the_page
 
 
 def test_other_settings_or_files_do_it_again(job, survey_folder):
-    _, output = job("--ids", 7, "--methods", "kmeans")
+    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans")
     path = output / "clusters/kmeans_contrast/7_clusters.fits"
     job("--ids", 7, "--methods", "kmeans", "--n-clusters", 3)
     assert fits.getheader(path)["NCLUST"] == 3
@@ -298,8 +300,8 @@ def test_other_settings_or_files_do_it_again(job, survey_folder):
 
 
 def test_summary_keeps_earlier_galaxies(job):
-    job("--ids", 7, "--methods", "kmeans")
-    _, output = job("--ids", 11, "--methods", "kmeans", "dbscan")
+    job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans")
+    _, output = job("--ids", 11, "--n-clusters", 2, "--methods", "kmeans", "dbscan")
     names = [(row["id_dr3"], row["run"]) for row in summary_of(output)]
     assert names == [(7, "kmeans_contrast"), (11, "dbscan_sed"), (11, "kmeans_contrast")]
 
@@ -328,7 +330,7 @@ def test_jobs_give_the_same_as_one_process(job, tmp_path):
 
 def test_neighbours_taken_in_are_saved(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "INCLUDE_NEIGHBOURS", True)
-    _, output = job("--ids", 7, "--methods", "kmeans")
+    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans")
     assert summary_of(output)["neighbours"][0] == "8"
     assert fits.getheader(output / "pixel_seds/7_pixels.fits")["MEMBERS"] == "7 8"
 
@@ -359,12 +361,12 @@ def test_dbscan_without_clusters_leaves_a_map_and_no_composites(job, monkeypatch
 
 def test_pdf_is_a_setting(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "FIGURE_FORMAT", "pdf")
-    _, output = job("--ids", 7, "--methods", "kmeans", "--pictures", "few")
+    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans", "--pictures", "few")
     assert (output / "images/kmeans_contrast/7_cluster_map.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_settings_are_saved(job):
-    _, output = job("--ids", 7, "--methods", "kmeans", "--snr-thresh", 5)
+    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans", "--snr-thresh", 5)
     saved = json.loads((output / "settings.json").read_text())
     assert saved["settings"]["snr_thresh"] == 5.0
     assert set(saved["versions"]) >= {"python", "numpy", "scikit-learn"}
@@ -373,7 +375,7 @@ def test_settings_are_saved(job):
 def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("UNCOVER_CATALOGS_FOLDER", str(survey_folder))
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "elsewhere"))
-    assert main(["--ids", "7", "--methods", "kmeans"]) == 0
+    assert main(["--ids", "7", "--n-clusters", "2", "--methods", "kmeans"]) == 0
     assert (tmp_path / "elsewhere/summary.ecsv").exists()
     assert data_paths.catalogs_folder() == survey_folder
 
