@@ -10,14 +10,14 @@ from astropy.utils.exceptions import AstropyWarning
 
 from data_paths import output_path, output_paths
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import described, table_hdu
+from helper_functions.files.saving import table_hdu, with_descriptions
 from helper_functions.fits.property_maps import is_sum
 from helper_functions.fitting.bagpipes_fit import QUANTITIES, Fit
 from helper_functions.products.photometry import UNIT
 from helper_functions.products.pictures import FIGURE_FORMATS, FIT_PICTURES
 
 PERCENTILES = (16, 50, 84)
-RANGE = ("p16", "p50", "p84")
+PERCENTILE_NAMES = ("p16", "p50", "p84")
 OK, FAILED = "ok", "not fitted"
 SFR = u.solMass / u.yr
 FIT_COLUMNS = {  # of the table, besides the percentiles of each quantity: unit, and what they hold
@@ -63,13 +63,13 @@ def fit_hdus(fit, task, number=""):
     samples = Table({name: values for name, values in fit.samples.items()})
     for name in samples.colnames:
         samples[name].unit = QUANTITIES[name].unit
-    sfh = Table({"lookback": fit.lookback, **dict(zip(RANGE, fit.sfh, strict=True))})
+    sfh = Table({"lookback": fit.lookback, **dict(zip(PERCENTILE_NAMES, fit.sfh, strict=True))})
     spectrum = Table({"wave_obs": fit.wavelengths, "flux": fit.spectrum})
     sed = Table({"band": list(task.bands), "flux": task.flux, "flux_err": task.error_bars})
-    for name, values in zip(RANGE, fit.model, strict=True):
+    for name, values in zip(PERCENTILE_NAMES, fit.model, strict=True):
         sed[f"model_{name}"] = values
     for table, units in (
-        (sfh, {"lookback": u.Gyr, **dict.fromkeys(RANGE, SFR)}),
+        (sfh, {"lookback": u.Gyr, **dict.fromkeys(PERCENTILE_NAMES, SFR)}),
         (spectrum, {"wave_obs": u.AA, "flux": UNIT}),
         (sed, dict.fromkeys(sed.colnames[1:], UNIT)),
     ):
@@ -109,10 +109,10 @@ def _fit_in(hdus):
     return Fit(
         samples={name: samples.data[name].astype(float) for name in samples.columns.names},
         lookback=columns("SFH", ["lookback"])[0],
-        sfh=columns("SFH", RANGE),
+        sfh=columns("SFH", PERCENTILE_NAMES),
         wavelengths=columns("SPECTRUM", ["wave_obs"])[0],
         spectrum=columns("SPECTRUM", ["flux"])[0],
-        model=columns("SED", [f"model_{name}" for name in RANGE]),
+        model=columns("SED", [f"model_{name}" for name in PERCENTILE_NAMES]),
         chi2=header["CHI2"],
         n_bands=header["NBANDS"],
         note=header["NOTE"],
@@ -122,13 +122,13 @@ def _fit_in(hdus):
 # ---- all regions of a run ---------------------------------------------------
 
 
-def fits_table(tasks, fits_of, problems, magnification, regions, notes):
+def fits_table(tasks, fit_by_task, problems, magnification, regions, notes):
     """What was fitted, as a table with a row for each region.
 
     Parameters
     ----------
     tasks : list of FitTask
-    fits_of : dict
+    fit_by_task : dict
         FitTask -> Fit, as it is without the lens.
     problems : dict
         FitTask -> str, why it has no fit.
@@ -140,7 +140,7 @@ def fits_table(tasks, fits_of, problems, magnification, regions, notes):
     """
     rows = []
     for task in tasks:
-        fit = fits_of.get(task)
+        fit = fit_by_task.get(task)
         said = [*notes, fit.note if fit else problems[task]]
         row = {
             "cluster": task.cluster,
@@ -150,11 +150,11 @@ def fits_table(tasks, fits_of, problems, magnification, regions, notes):
         }
         for name in QUANTITIES:
             values = np.percentile(fit.samples[name], PERCENTILES) if fit and name in fit.samples else [np.nan] * 3
-            row |= {f"{name}_{each}": value for each, value in zip(RANGE, values, strict=True)}
+            row |= {f"{name}_{each}": value for each, value in zip(PERCENTILE_NAMES, values, strict=True)}
         row |= {"n_bands": fit.n_bands if fit else 0, "chi2": fit.chi2 if fit else np.nan}
         rows.append(row | {"status": OK if fit else FAILED, "note": "; ".join(filter(None, said))})
     table = Table(rows, meta={"content": "stellar populations fitted to regions", "code": code_digest("fits")})
-    return described(table, FIT_COLUMNS | quantity_columns())
+    return with_descriptions(table, FIT_COLUMNS | quantity_columns())
 
 
 def quantity_columns():
@@ -162,13 +162,14 @@ def quantity_columns():
     return {
         f"{name}_{each}": (entry.unit, f"{entry.meaning}: {percentile}%")
         for name, entry in QUANTITIES.items()
-        for each, percentile in zip(RANGE, PERCENTILES, strict=True)
+        for each, percentile in zip(PERCENTILE_NAMES, PERCENTILES, strict=True)
     }
 
 
-def posterior_hdus(tasks, fits_of):
+def posterior_hdus(tasks, fit_by_task):
     """Posteriors of all regions in one file: the tables of `fit_hdus` with the number of the cluster behind an _."""
-    tables = [hdu for task in tasks if task in fits_of for hdu in fit_hdus(fits_of[task], task, f"_{task.cluster}")]
+    fitted = [task for task in tasks if task in fit_by_task]
+    tables = [hdu for task in fitted for hdu in fit_hdus(fit_by_task[task], task, f"_{task.cluster}")]
     return fits.HDUList([fits.PrimaryHDU(), *tables])
 
 

@@ -16,7 +16,7 @@ from helper_functions.products.labels import read_labels
 
 SUMS = (u.solMass, u.solMass / u.yr)  # what has such a unit is a sum over the region
 MASS_WEIGHTED = ("age", "ssfr")  # means over the stars, and not over their light
-NOT_PAINTED = ("cluster", "region", "chi2", "n_bands", "magnification", "redshift")
+NOT_MAPPED = ("cluster", "region", "chi2", "n_bands", "magnification", "redshift")
 LIGHT, PIXELS = "populations", "pixels of the clusters"
 
 
@@ -62,11 +62,11 @@ def region_light(output, run, id_dr3):
     found = read_labels(path)
     labels, light, source = found.labels, found.light, LIGHT
     if light is None:
-        light, source = light_of_pixels(output, run, id_dr3, labels), PIXELS
+        light, source = composite_amplitudes(output, run, id_dr3, labels), PIXELS
     return RegionLight(light.astype(float), source, labels, found.regions, found.header)
 
 
-def light_of_pixels(output, run, id_dr3, labels):
+def composite_amplitudes(output, run, id_dr3, labels):
     """Amplitude of each cluster's composite in its own pixels, float ndarray of shape (n_clusters, ny, nx)."""
     table = Table.read(output_path(output, "composites", run=run, id=id_dr3))
     with fits.open(output_path(output, "pixels", id=id_dr3), memmap=False) as hdus:
@@ -136,7 +136,7 @@ def read_quantities(table, n_clusters):
     found = {}
     for name in table.colnames:
         stem = name.removesuffix("_p50")
-        parts = stem in NOT_PAINTED or name.endswith(("_err", "_p16", "_p84"))
+        parts = stem in NOT_MAPPED or name.endswith(("_err", "_p16", "_p84"))
         if parts or table[name].dtype.kind not in "iuf" or table[name].ndim > 1:
             continue
         errors = column(f"{name}_err") if stem == name else (column(f"{stem}_p84") - column(f"{stem}_p16")) / 2

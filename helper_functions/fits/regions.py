@@ -10,12 +10,18 @@ from data_paths import output_path
 from helper_functions.explorer.pages import renew_page
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import report
-from helper_functions.files.records import describe_files, files_unchanged, galaxy_lock, load_record, save_record
+from helper_functions.files.records import file_states, files_unchanged, galaxy_lock, load_record, save_record
 from helper_functions.files.saving import save_fits, save_table
 from helper_functions.filters import pivot_wavelength
 from helper_functions.fits.files import demagnified, fit_paths, fits_table, posterior_hdus
 from helper_functions.fits.property_maps import map_hdus, property_maps, region_light
-from helper_functions.fits.tasks import fit_of, magnification_of, notes_of, path_of, region_tasks
+from helper_functions.fits.tasks import (
+    galaxy_magnification,
+    galaxy_notes,
+    load_region_fit,
+    region_fit_path,
+    region_tasks,
+)
 from helper_functions.fitting.bagpipes_fit import Fit
 from helper_functions.products.pictures import save_fit_pictures
 
@@ -61,55 +67,56 @@ def finish_run(id_dr3, run, inputs, output, problems):
     folder, record = output.output, f"fits/{run}"
     with galaxy_lock(folder, id_dr3):
         tasks = region_tasks(id_dr3, run, folder, inputs)  # as they are now: another call may have clustered anew
-        fits_of = {task: fit for task in tasks if (fit := fit_of(task, folder))}
-        left = [task for task in tasks if task not in fits_of]
+        fit_by_task = {task: fit for task in tasks if (fit := load_region_fit(task, folder))}
+        left = [task for task in tasks if task not in fit_by_task]
         reasons = {task: problems.get(task.fingerprint, CHANGED) for task in left}
-        notes = notes_of(id_dr3, tasks[0].redshift, inputs)
-        magnification = float(np.nan_to_num(magnification_of(id_dr3, inputs), nan=1))
+        notes = galaxy_notes(id_dr3, tasks[0].redshift, inputs)
+        magnification = float(np.nan_to_num(galaxy_magnification(id_dr3, inputs), nan=1))
         made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
         asked = digest(code_digest("fits", "pictures"), *made_of, output.figure_format, output.pictures)
         old = load_record(folder, id_dr3, record)
         if old.get("asked") != asked or output.overwrite or not files_unchanged(folder, old["files"]):
             save_record(folder, id_dr3, record)  # unfinished
-            clear(tasks, folder)
-            fits_of = {task: demagnified(fit, magnification) for task, fit in fits_of.items()}
-            saved = save_fitted(tasks, fits_of, reasons, magnification, notes, output)
-            save_record(folder, id_dr3, record, asked=asked, files=describe_files(folder, saved))
+            remove_old_fits(tasks, folder)
+            fit_by_task = {task: demagnified(fit, magnification) for task, fit in fit_by_task.items()}
+            saved = save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output)
+            save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:
                 renew_page(folder, id_dr3)
-    found = f"{id_dr3}: {run}: {len(fits_of)} of {len(tasks)} regions fitted -> {folder}"
+    found = f"{id_dr3}: {run}: {len(fit_by_task)} of {len(tasks)} regions fitted -> {folder}"
     report("; ".join([found, *notes, *sorted({*reasons.values()})]))
 
 
-def clear(tasks, folder):
+def remove_old_fits(tasks, folder):
     """Remove what was made of earlier fits of a run, and fits of clusters that are no more."""
     id_dr3, run, *_ = tasks[0]
-    regions = {path_of(task, folder) for task in tasks}
-    no_more = {*path_of(tasks[0], folder).parent.glob("*.fits")} - regions
+    regions = {region_fit_path(task, folder) for task in tasks}
+    no_more = {*region_fit_path(tasks[0], folder).parent.glob("*.fits")} - regions
     for path in (*fit_paths(folder, run, id_dr3), *no_more):
         path.unlink(missing_ok=True)
 
 
-def save_fitted(tasks, fits_of, reasons, magnification, notes, output):
+def save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output):
     """Save table, posteriors, maps and pictures of a run; return their paths."""
     id_dr3, run, *_ = tasks[0]
     place = partial(output_path, output.output, run=run, id=id_dr3)
     where = region_light(output.output, run, id_dr3)
-    table = fits_table(tasks, fits_of, reasons, magnification, where.regions, notes)
+    table = fits_table(tasks, fit_by_task, reasons, magnification, where.regions, notes)
     saved = [place("fits")]
     save_table(saved[0], table)
-    if not fits_of:
+    if not fit_by_task:
         return saved
     painted = property_maps(where, table)
-    missing = ", ".join(str(task.cluster) for task in tasks if task not in fits_of)
+    missing = ", ".join(str(task.cluster) for task in tasks if task not in fit_by_task)
     contents = {
-        place("posteriors"): posterior_hdus(tasks, fits_of),
+        place("posteriors"): posterior_hdus(tasks, fit_by_task),
         place("fit_maps"): map_hdus(where, painted, missing and f"Not fitted, and missing: {missing}"),
     }
     for path, hdus in contents.items():
         save_fits(path, hdus)
     regions = [
-        FittedRegion(task.cluster, task.flux, task.error_bars, fits_of.get(task), reasons.get(task)) for task in tasks
+        FittedRegion(task.cluster, task.flux, task.error_bars, fit_by_task.get(task), reasons.get(task))
+        for task in tasks
     ]
     lensed = "" if magnification == 1 else f", magnification {magnification:g}"
     title = f"id {id_dr3}, z = {tasks[0].redshift:.3f}{lensed}: {run}"

@@ -85,20 +85,20 @@ def load_fit_inputs(survey, targets, fits, seed):
     return FitInputs(survey.redshifts, found | own, others, engine, seed, *how)
 
 
-def magnification_of(id_dr3, inputs):
+def galaxy_magnification(id_dr3, inputs):
     """Magnification of a galaxy; NaN where others have one and this has none, 1 where nobody gives any."""
     return inputs.magnifications.get(id_dr3, inputs.other_magnification)
 
 
-def notes_of(id_dr3, redshift, inputs):
+def galaxy_notes(id_dr3, redshift, inputs):
     """What is to be known of the fits of a galaxy, a list of str."""
-    notes, error = [], half_range(id_dr3, inputs)
+    notes, error = [], redshift_uncertainty(id_dr3, inputs)
     taken = {"fixed": "taken as known", "catalog": "a Gaussian of that width is taken"}[inputs.redshift]
     if error > WIDE * (1 + redshift):
         notes.append(f"the redshift is uncertain by {error:.2g}: {taken}")
     elif inputs.redshift == "catalog" and np.isfinite(redshift) and not np.isfinite(error):
         notes.append("the uncertainty of the redshift is not known: it is taken as known")
-    if not np.isfinite(magnification_of(id_dr3, inputs)):
+    if not np.isfinite(galaxy_magnification(id_dr3, inputs)):
         notes.append("the magnification is not known: 1 is taken")
     return notes
 
@@ -106,10 +106,10 @@ def notes_of(id_dr3, redshift, inputs):
 def region_tasks(id_dr3, run, folder, inputs):
     """`FitTask` of each region of a run, from its table of populations: its SED, as bright as all of its light."""
     photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
-    redshift_error = half_range(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
+    redshift_error = redshift_uncertainty(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
     how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
     tasks = []
-    of_regions = zip(photometry.clusters.tolist(), *photometry.as_bright_as_totals(), strict=True)
+    of_regions = zip(photometry.clusters.tolist(), *photometry.scaled_to_totals(), strict=True)
     for cluster, flux, error, shared in of_regions:
         sed = photometry.bands, tuple(flux.tolist()), tuple(error.tolist()), tuple(map(tuple, shared.tolist()))
         sed = *sed, photometry.redshift, float(np.nan_to_num(redshift_error))
@@ -118,30 +118,30 @@ def region_tasks(id_dr3, run, folder, inputs):
     return tasks
 
 
-def half_range(id_dr3, inputs):
+def redshift_uncertainty(id_dr3, inputs):
     """Half of the 16-84% range of a galaxy's redshift; NaN where it is not known."""
     low, _, high = inputs.redshifts.get(id_dr3, (np.nan,) * 3)
     return (high - low) / 2
 
 
-def path_of(task, folder):
+def region_fit_path(task, folder):
     """Where the fit of a region lies in an output folder."""
     return output_path(folder, "region_fit", run=task.run, id=task.id_dr3, cluster=task.cluster)
 
 
 def is_fitted(task, folder):
     """Whether the fit of a region is there, of the same photometry, settings and code."""
-    return fit_of(task, folder) is not None
+    return load_region_fit(task, folder) is not None
 
 
-def fit_of(task, folder):
+def load_region_fit(task, folder):
     """`Fit` of a region, from its file; None where it is not fitted."""
-    return read_fit(path_of(task, folder), task.fingerprint)
+    return read_fit(region_fit_path(task, folder), task.fingerprint)
 
 
 def fit_region(task, *, folder, overwrite, fit):
     """Fit one region and save it; while another call does the same, it is waited for."""
-    path = path_of(task, folder)
+    path = region_fit_path(task, folder)
     with locked(path.with_name(f".{path.name}.lock")):
         if is_fitted(task, folder) and not overwrite:
             return

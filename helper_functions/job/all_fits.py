@@ -39,37 +39,37 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
         report("nothing to fit: no run asked for has SEDs of populations (blended_mixture has, where it ended well)")
     problems, statuses = {}, [0]
 
-    def guarded(work, name, *arguments):
+    def run_safely(work, name, *arguments):
         """Do a piece of work for one run of a galaxy; what goes wrong costs no other."""
         try:
             return work(*name, *arguments)
         except Exception as problem:
-            report(f"{name[0]}: {name[1]}: {in_words(problem)}", "stderr")
+            report(f"{name[0]}: {name[1]}: {failure_message(problem)}", "stderr")
             statuses.append(1)
 
-    tasks = {name: guarded(region_tasks, name, folder, inputs) or [] for name in names}
+    tasks = {name: run_safely(region_tasks, name, folder, inputs) or [] for name in names}
     every = [task for name in names for task in tasks[name]]
     waiting = [task for task in every if output.overwrite or not is_fitted(task, folder)]
     left = Counter((task.id_dr3, task.run) for task in waiting)
     with progress_bar(len(every), "region", len(every) - len(waiting)) as advance:
         for name in names:
             if tasks[name] and not left[name]:
-                guarded(finish_run, name, inputs, output, problems)
+                run_safely(finish_run, name, inputs, output, problems)
         how = {"sfh": inputs.sfh, "priors": inputs.priors, "seed": inputs.seed}
         work = partial(fit_region, folder=folder, overwrite=output.overwrite, fit=partial(fit, **how))
         for task, problem in run_galaxies(work, waiting, jobs=job.jobs, scheduler=job.scheduler):
             advance()
             if problem is not None:
-                problems[task.fingerprint] = in_words(problem)
+                problems[task.fingerprint] = failure_message(problem)
                 statuses.append(0 if isinstance(problem, ValueError) else 1)
             name = task.id_dr3, task.run
             left[name] -= 1
             if not left[name]:
-                guarded(finish_run, name, inputs, output, problems)
+                run_safely(finish_run, name, inputs, output, problems)
     return max(statuses)
 
 
-def in_words(problem):
+def failure_message(problem):
     """The reason why a region was not fitted; one that nobody foresaw is shown whole, too."""
     if isinstance(problem, ValueError):
         return str(problem)

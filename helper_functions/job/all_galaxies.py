@@ -6,15 +6,15 @@ from functools import partial
 from data_paths import output_path
 from helper_functions.explorer.index import update_index
 from helper_functions.files.log import progress_bar, report
-from helper_functions.files.records import begun, galaxy_lock
+from helper_functions.files.records import galaxy_lock, ids_with_records
 from helper_functions.files.saving import DiskFull
 from helper_functions.job.galaxy_records import run_fingerprints
 from helper_functions.job.interrupts import stop_reraising
 from helper_functions.job.one_galaxy import Galaxy, do_galaxy
-from helper_functions.job.processes import galaxies_in_turn
-from helper_functions.job.workers import WorkerDiffers, cache_survey
+from helper_functions.job.processes import run_locked_last
+from helper_functions.job.workers import WorkerMismatch, cache_survey
 from helper_functions.products.field import update_field
-from helper_functions.products.summary import EXPECTED, one_line
+from helper_functions.products.summary import EXPECTED, galaxy_report
 
 
 def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy, open_survey):
@@ -39,7 +39,7 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
 
     Raises
     ------
-    DiskFull, WorkerDiffers
+    DiskFull, WorkerMismatch
         Which all galaxies that follow would run into, too.
     """
     output, job = settings.output.output, settings.job
@@ -52,9 +52,9 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
     report(f"{total} galaxies to {output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
-            every = galaxies_in_turn(task, ids, jobs=job.jobs, scheduler=job.scheduler)
+            every = run_locked_last(task, ids, jobs=job.jobs, scheduler=job.scheduler)
             for number, (id_dr3, result) in enumerate(every, start=1):
-                if isinstance(result, DiskFull | WorkerDiffers):
+                if isinstance(result, DiskFull | WorkerMismatch):
                     raise result
                 if isinstance(result, Exception):  # its process ended before it could say why
                     result = record_lost_galaxy(survey, id_dr3, each, runs, result), True
@@ -62,7 +62,7 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
                 failed += any(row["status"] not in EXPECTED for row in rows)
                 summary.write_now_and_then()
                 advance(failed)
-                report(f"[{number}/{total}] {one_line(rows, output)}", log=is_new)
+                report(f"[{number}/{total}] {galaxy_report(rows, output)}", log=is_new)
                 if full := [row["message"] for row in rows if row["status"] == DiskFull.status]:
                     raise DiskFull(full[0])
         finally:
@@ -78,7 +78,7 @@ def processing_order(survey, ids, output, jobs):
     Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,
     so that no process is left alone with one in the end.
     """
-    known = begun(output)
+    known = ids_with_records(output)
     if jobs > 1:
         sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
         ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from helper_functions.files.log import report
-from helper_functions.job.workers import WorkerDied, WorkerDiffers
+from helper_functions.job.workers import WorkerDied, WorkerMismatch
 
-DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
-LOST_PATIENCE = 600  # seconds to wait for a scheduler that was there: enough for somebody to start it again
-MOST_DIFFERING = 10  # workers that are told to end; of a cluster that starts such workers again, more would follow
+CONNECT_TIMEOUT = 10  # seconds to wait for a scheduler, and for its workers
+RECONNECT_TIMEOUT = 600  # seconds to wait for a scheduler that was there: enough for somebody to start it again
+MAX_MISMATCHES = 10  # workers that are told to end; of a cluster that starts such workers again, more would follow
 ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
 
 
@@ -35,7 +35,7 @@ def run_on_dask(work, ids, scheduler):
     client, waiting = connect(scheduler), dict.fromkeys(ids)
     try:
         while waiting:
-            for id_dr3, result in _round_on_dask(client, partial(_with_worker, work), list(waiting), scheduler):
+            for id_dr3, result in _run_until_lost(client, partial(_with_worker, work), list(waiting), scheduler):
                 del waiting[id_dr3]
                 yield id_dr3, result
             if waiting:
@@ -45,7 +45,7 @@ def run_on_dask(work, ids, scheduler):
         _close(client)
 
 
-def _round_on_dask(client, work, ids, scheduler):
+def _run_until_lost(client, work, ids, scheduler):
     """Yield (id, result) of the galaxies that are done as long as the scheduler is there."""
     from distributed import as_completed
 
@@ -60,9 +60,9 @@ def _round_on_dask(client, work, ids, scheduler):
             if future.status in ("cancelled", "lost"):
                 return
             result, worker = _future_result(future)
-            if isinstance(result, WorkerDiffers):  # whoever is left does the galaxy
+            if isinstance(result, WorkerMismatch):  # whoever is left does the galaxy
                 differing += 1
-                if differing > MOST_DIFFERING:
+                if differing > MAX_MISMATCHES:
                     raise result
                 report(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
                 client.retire_workers([worker])
@@ -92,17 +92,17 @@ def _future_result(future):
 
 def _close(client):
     with suppress(Exception):  # the scheduler may be gone
-        client.close(timeout=DASK_PATIENCE)
+        client.close(timeout=CONNECT_TIMEOUT)
 
 
 def _connect_again(scheduler, n_waiting):
     """Client of a scheduler that was lost, as soon as it is there again with a worker."""
     report(
         f"warning: the dask scheduler at {scheduler} was lost with {n_waiting} galaxies to do: waiting up to "
-        f"{LOST_PATIENCE / 60:g} minutes for it and a worker to be started again",
+        f"{RECONNECT_TIMEOUT / 60:g} minutes for it and a worker to be started again",
         "stderr",
     )
-    end = time.monotonic() + LOST_PATIENCE
+    end = time.monotonic() + RECONNECT_TIMEOUT
     while True:
         try:
             client = connect(scheduler)
@@ -136,7 +136,7 @@ def connect(scheduler):
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what happens is said here, without tracebacks
     try:
         address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
-        client = Client(address, timeout=f"{DASK_PATIENCE}s")
+        client = Client(address, timeout=f"{CONNECT_TIMEOUT}s")
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ValueError(
             f"no dask scheduler answers at {scheduler}: {problem}; want the address that `dask scheduler` prints, such "
@@ -152,7 +152,7 @@ def connect(scheduler):
 
 def _check_workers(client, scheduler):
     try:
-        client.wait_for_workers(1, timeout=DASK_PATIENCE)
+        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
     except TimeoutError as problem:
         message = f"the dask scheduler at {scheduler} has no worker: start one with `dask worker {scheduler}`"
         raise ValueError(message) from problem

@@ -35,11 +35,11 @@ def dry_run(survey, runs, refused, settings):
             f"segments of {min(sizes)} to {max(sizes)} pixels, {sum(sizes)} in all: of these, the ones with enough "
             "signal are clustered"
         )
-        lines.append(time_to_go(read_rows(folder), runs, sizes, settings.job))
+        lines.append(estimate_duration(read_rows(folder), runs, sizes, settings.job))
     return [*lines, "nothing was done: this is a dry run"]
 
 
-def time_to_go(rows, runs, sizes, job):
+def estimate_duration(rows, runs, sizes, job):
     """A sentence on how long these runs will take, from the time that the same runs took in other galaxies.
 
     Parameters
@@ -59,7 +59,7 @@ def time_to_go(rows, runs, sizes, job):
         seconds += sum(row["seconds"] for row in done) / sum(row["n_pixels"] for row in done) * sum(sizes)
     where = f"with --jobs {job.jobs}" if job.scheduler is None else "for each worker there is"
     share = job.jobs if job.scheduler is None else 1
-    return f"at most about {in_words(seconds / share)} {where}, as far as runs that are done tell, without pages"
+    return f"at most about {format_duration(seconds / share)} {where}, as far as runs that are done tell, without pages"
 
 
 def regions_to_fit(galaxies, runs, folder):
@@ -89,7 +89,7 @@ def regions_to_fit(galaxies, runs, folder):
     return f"{n_fits} regions to fit{others}"
 
 
-def in_words(seconds):
+def format_duration(seconds):
     """A time to two digits, in the largest unit of which there is one at least."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= length:

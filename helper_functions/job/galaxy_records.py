@@ -135,7 +135,7 @@ class GalaxyRecords:
 # ---- files ------------------------------------------------------------------
 
 
-def possible_files(output, id_dr3, name):
+def all_possible_files(output, id_dr3, name):
     """Every file that a run of this name may leave, with what was fitted to its regions; or the galaxy itself."""
     if name == GALAXY:
         kinds = ("pixels", "agreement", "consensus", "feature_maps", "page", "thumbnail")

@@ -10,15 +10,15 @@ from helper_functions.explorer.index import save_thumbnail
 from helper_functions.explorer.pages import renew_page
 from helper_functions.files.records import (
     GALAXY,
-    describe_files,
-    drop_record,
+    delete_record,
+    file_states,
     galaxy_lock,
     recorded_runs,
     remove_files,
     save_record,
 )
 from helper_functions.files.saving import save_fits, save_table, save_text
-from helper_functions.job.galaxy_records import GalaxyRecords, possible_files, run_fingerprints
+from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
@@ -126,7 +126,7 @@ class Galaxy(GalaxyRecords):
         for name in recorded_runs(self.output, self.id_dr3):
             if self.record(name).get("pixels") != self.fingerprints.pixels:
                 self._clear(name)
-                drop_record(self.output, self.id_dr3, name)
+                delete_record(self.output, self.id_dr3, name)
         if not mask.any():
             self._save_galaxy()
             raise no_pixels(cutout, snr, pixels.snr_thresh, pixels.snr_bands)
@@ -244,7 +244,7 @@ class Galaxy(GalaxyRecords):
         record["row"]["pictures"] = " ".join(pictures)
         self.rows[run] = record["row"]
         drawn = {"pictures": pictures_record(settings.output)}
-        drawn["picture_files"] = describe_files(self.output, pictures.values())
+        drawn["picture_files"] = file_states(self.output, pictures.values())
         save_record(self.output, self.id_dr3, run.name, **(record | drawn))
 
     def _forget_pictures(self, run, record):
@@ -269,7 +269,7 @@ class Galaxy(GalaxyRecords):
         saved += save_galaxy_pictures(result, output).values()
         if output.explorer and result.panels:
             saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
-        content |= {"pictures": pictures_record(output), "files": describe_files(self.output, saved)}
+        content |= {"pictures": pictures_record(output), "files": file_states(self.output, saved)}
         save_record(self.output, self.id_dr3, GALAXY, **content, page=None, page_files={})
         if output.explorer:
             renew_page(self.output, self.id_dr3)
@@ -286,9 +286,9 @@ class Galaxy(GalaxyRecords):
             number=number or {"scores": {}, "notes": []},
             is_checked=self.is_first(run) and bool(files),
             pictures=pictures_record(self.settings.output),
-            picture_files=describe_files(self.output, pictures),
+            picture_files=file_states(self.output, pictures),
             settings=settings | {"galaxies": self.own},
-            files=describe_files(self.output, files),
+            files=file_states(self.output, files),
         )
 
     def _clear(self, name):
@@ -297,5 +297,5 @@ class Galaxy(GalaxyRecords):
         files = {**record.get("files", {}), **record.get("picture_files", {}), **record.get("page_files", {})}
         save_record(self.output, self.id_dr3, name, files=files)
         remove_files(self.output, files)
-        for path in possible_files(self.output, self.id_dr3, name):
+        for path in all_possible_files(self.output, self.id_dr3, name):
             path.unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
         yield from _in_processes(work, ids, jobs)
 
 
-def galaxies_in_turn(work, ids, *, jobs=1, scheduler=None):
+def run_locked_last(work, ids, *, jobs=1, scheduler=None):
     """Like `run_galaxies`, with galaxies that another call is at once more in the end, and then waiting for it.
 
     `work` takes `wait`, too: whether to wait for the other call; where it is not to, it raises Busy.
@@ -102,7 +102,7 @@ class _Worker:
 
     def __init__(self, context, work):
         self.pipe, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end,), daemon=True)
+        self.process = context.Process(target=_worker_loop, args=(other_end,), daemon=True)
         # What is blocked here is blocked in the new process: an interrupt from the keyboard, which goes to all
         # processes, is for this one to act upon. Starting the tracker would unblock it.
         resource_tracker.ensure_running()
@@ -172,7 +172,7 @@ def _died(worker):
     return WorkerDied(f"its worker process ended ({how}) {ATTEMPTS} times: memory may be short, try fewer --jobs")
 
 
-def _serve(pipe):
+def _worker_loop(pipe):
     """What a worker process does, until there is nothing to do or nobody to do it for."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

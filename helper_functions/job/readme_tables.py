@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_paths import OUTPUTS
 from distances import METRICS
-from helper_functions.job.settings import SETTINGS, flag_of
+from helper_functions.job.settings import SETTINGS, command_line_flag
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
@@ -38,7 +38,7 @@ def settings_table():
     """Table of all settings and their flags."""
     return table(
         ("setting", "flag", "meaning"),
-        [(f"`{name.upper()}`", f"`{flag_of(name)}`", setting.meaning) for name, setting in SETTINGS.items()],
+        [(f"`{name.upper()}`", f"`{command_line_flag(name)}`", setting.meaning) for name, setting in SETTINGS.items()],
     )
 
 

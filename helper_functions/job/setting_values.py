@@ -60,7 +60,7 @@ def optional(read):
     return lambda name, value: None if value in (None, UNSET, [UNSET]) else read(name, value)
 
 
-def several(read, at_least_one=""):
+def list_of(read, at_least_one=""):
     """Reader of a list without repeats, where a single value is a list of one; or of one that must not be empty."""
 
     def read_all(name, values):
@@ -73,7 +73,7 @@ def several(read, at_least_one=""):
     return read_all
 
 
-def switch(name, value):
+def boolean(name, value):
     """Read True or False."""
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, found {value!r}")
@@ -94,7 +94,7 @@ def text(name, value):
     return None if value is None else str(value)
 
 
-def named_values(name, values, want):
+def parse_pairs(name, values, want):
     """A dictionary, or texts "key=value" of the command line, as a dictionary; `want` says what they may be."""
     if isinstance(values, dict):
         return values
@@ -104,11 +104,11 @@ def named_values(name, values, want):
     return {key: value for key, _, value in pairs}
 
 
-def by_name(read_name, read):
+def mapping_of(read_name, read):
     """Reader of {name: value}."""
 
     def read_all(name, values):
-        pairs = named_values(name, {} if values in (UNSET, [UNSET]) else values, "given as NAME=VALUE")
+        pairs = parse_pairs(name, {} if values in (UNSET, [UNSET]) else values, "given as NAME=VALUE")
         return {read_name(name, key): read(name, value) for key, value in pairs.items()}
 
     return read_all
@@ -120,7 +120,7 @@ def priors(check):
 
     def read(name, values):
         result = {}
-        for key, bounds in named_values(name, values, want).items():
+        for key, bounds in parse_pairs(name, values, want).items():
             bounds = bounds.split(",") if isinstance(bounds, str) else bounds
             try:
                 low, high = (number(float)(name, bound) for bound in bounds)
@@ -170,7 +170,7 @@ def galaxy_table(read_id):
     read_id : callable
         read_id(name, value) -> id, or ValueError that says what an id may be.
     """
-    ids = several(read_id)
+    ids = list_of(read_id)
     readers = {
         "redshift": number(float, lowest=0, highest=MAX_REDSHIFT),
         "neighbours_added": lambda name, cell: tuple(ids(name, cell.split())),

@@ -13,25 +13,25 @@ from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.priors import PRIORS, check_priors
 from helper_functions.job.setting_values import (
     UNSET,
-    by_name,
+    boolean,
     folder,
     galaxies,
     galaxy_table,
+    list_of,
     magnification,
+    mapping_of,
     number,
     one_of,
     optional,
     priors,
     selection,
-    several,
-    switch,
     text,
 )
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.products.exports import EXPORTS
-from helper_functions.products.pictures import AMOUNTS, FIGURE_FORMATS
+from helper_functions.products.pictures import FIGURE_FORMATS, PICTURE_LEVELS
 from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.mosaics import LARGEST_ID
@@ -55,7 +55,7 @@ class Setting(NamedTuple):
     @property
     def is_switch(self):
         """Whether it is given on the command line without a value."""
-        return self.read is switch
+        return self.read is boolean
 
 
 _galaxy_id = number(int, lowest=1, highest=LARGEST_ID)
@@ -87,7 +87,7 @@ TARGETS = {
     ),
     "methods_to_run": Setting(
         ["blended_mixture"],
-        several(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
+        list_of(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
         "clustering methods",
         METHODS,
         flag="--methods",
@@ -96,14 +96,14 @@ TARGETS = {
     ),
     "norm": Setting(
         None,
-        several(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
+        list_of(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
         "flux normalisation before clustering; unless set, each method's own",
         NORMS,
         nargs="+",
     ),
     "metric": Setting(
         None,
-        several(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
+        list_of(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
         "distance between two SEDs; unless set, each method's own",
         METRICS,
         nargs="+",
@@ -145,7 +145,7 @@ PIXELS = {
     "snr_errors": Setting(
         None, optional(one_of(ERRORS, "snr_errors")), "errors of that SNR; unless set, those of ERRORS", ERRORS
     ),
-    "include_neighbours": Setting(False, switch, "also select from segments of the cutout at the galaxy's redshift"),
+    "include_neighbours": Setting(False, boolean, "also select from segments of the cutout at the galaxy's redshift"),
     "redshift_tolerance": Setting(
         None,
         optional(number(float, lowest=0)),
@@ -154,7 +154,7 @@ PIXELS = {
     ),
     "snr_bands": Setting(
         {},
-        by_name(text, number(float)),
+        mapping_of(text, number(float)),
         "SNR that a pixel must exceed in single bands, besides the threshold, such as f444w=5",
         metavar="BAND=SNR",
         nargs="+",
@@ -166,7 +166,7 @@ PIXELS = {
 CLUSTERING = {
     "features": Setting(
         None,
-        optional(several(one_of(FEATURES, "feature"))),
+        optional(list_of(one_of(FEATURES, "feature"))),
         "spectral features that metric features looks at; unless set, all that the bands cover",
         FEATURES,
         metavar="FEATURE",
@@ -204,7 +204,7 @@ CLUSTERING = {
 
 # Fits of stellar populations to the regions of blended_mixture.
 FITS = {
-    "fit": Setting(False, switch, "fit stellar populations to the regions with bagpipes, and make maps of them"),
+    "fit": Setting(False, boolean, "fit stellar populations to the regions with bagpipes, and make maps of them"),
     "fit_sfh": Setting("delayed", one_of(SFHS, "fit_sfh"), "star formation history of the fits", SFHS),
     "fit_priors": Setting(
         PRIORS,
@@ -238,10 +238,10 @@ FITS = {
 # What is kept, drawn and written besides.
 OUTPUT = {
     "output": Setting(None, folder, "folder for what is made", metavar="DIR"),
-    "overwrite": Setting(False, switch, "do again what is there already"),
+    "overwrite": Setting(False, boolean, "do again what is there already"),
     "criteria_shown": Setting(
         ["tic", "bic", "silhouette"],
-        several(one_of(CRITERIA, "criterion")),
+        list_of(one_of(CRITERIA, "criterion")),
         "criteria that are drawn beside the one that chooses, for the first run of each galaxy, where all pictures "
         "are; gap, stability and prediction cluster eight times more",
         CRITERIA,
@@ -250,22 +250,22 @@ OUTPUT = {
     ),
     "export": Setting(
         [],
-        several(one_of(EXPORTS, "code to export for")),
+        list_of(one_of(EXPORTS, "code to export for")),
         "codes that the photometry of all regions is written for",
         EXPORTS,
         metavar="CODE",
         nargs="*",
     ),
-    "explorer": Setting(True, switch, "make a page for each galaxy, and a list of all, that open in a browser"),
+    "explorer": Setting(True, boolean, "make a page for each galaxy, and a list of all, that open in a browser"),
     "pictures": Setting(
         "all",
-        one_of(AMOUNTS, "pictures"),
+        one_of(PICTURE_LEVELS, "pictures"),
         "which are drawn: a map for each run and the comparison of runs are the few",
-        AMOUNTS,
+        PICTURE_LEVELS,
     ),
     "figure_format": Setting("png", one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS),
     "pixel_cubes": Setting(
-        True, switch, "keep the fluxes of each galaxy's cutout and its maps of features: half of the disk"
+        True, boolean, "keep the fluxes of each galaxy's cutout and its maps of features: half of the disk"
     ),
     "dpi": Setting(130, number(int, lowest=1), "pixels of a picture per inch"),
 }
@@ -280,8 +280,8 @@ JOB = {
         "in PYTHONPATH)",
         metavar="ADDRESS",
     ),
-    "check": Setting(False, switch, "only look at the survey's files, and say what would be used of them"),
-    "dry_run": Setting(False, switch, "only say what would be done, and about how long it would take"),
+    "check": Setting(False, boolean, "only look at the survey's files, and say what would be used of them"),
+    "dry_run": Setting(False, boolean, "only say what would be done, and about how long it would take"),
 }
 
 SETTINGS = TARGETS | PIXELS | CLUSTERING | FITS | OUTPUT | JOB
@@ -376,11 +376,11 @@ def argument_parser():
             how["action"] = argparse.BooleanOptionalAction
         else:
             how |= {"metavar": setting.metavar or name.upper(), "nargs": setting.nargs}
-        parser.add_argument(flag_of(name), **how)
+        parser.add_argument(command_line_flag(name), **how)
     return parser
 
 
-def flag_of(name):
+def command_line_flag(name):
     """How a setting is called on the command line."""
     return SETTINGS[name].flag or f"--{name.replace('_', '-')}"
 

@@ -13,7 +13,7 @@ class WorkerDied(RuntimeError):
     status = "worker died"
 
 
-class WorkerDiffers(ValueError):
+class WorkerMismatch(ValueError):
     """A worker does not see the files that the call sees, or has another version of the project."""
 
 
@@ -52,11 +52,11 @@ def cached_survey(open_survey, catalogs, name, output, provenance):
 
     Raises
     ------
-    WorkerDiffers
+    WorkerMismatch
         Where its files, its output folder or the project are not what the call sees that sent the work.
     """
     if code_digest() != provenance.code:
-        raise WorkerDiffers("a worker has another version of the project than the call: start it again with this one")
+        raise WorkerMismatch("a worker has another version of the project than the call: start it again with this one")
     survey = SURVEYS.get(catalogs)
     if survey is None or survey.digest != provenance.files:
         try:
@@ -64,10 +64,10 @@ def cached_survey(open_survey, catalogs, name, output, provenance):
                 warnings.simplefilter("ignore")  # the call has said it
                 survey = open_survey(catalogs, (), name)
         except (OSError, ValueError) as problem:
-            raise WorkerDiffers(f"a worker cannot read the survey that the call reads ({problem})") from problem
+            raise WorkerMismatch(f"a worker cannot read the survey that the call reads ({problem})") from problem
         cache_survey(survey, catalogs)
     if survey.digest != provenance.files:
-        raise WorkerDiffers(f"a worker sees other files in {catalogs} than the call, or of another time")
+        raise WorkerMismatch(f"a worker sees other files in {catalogs} than the call, or of another time")
     if not output_path(output, "settings").is_file():
-        raise WorkerDiffers(f"a worker does not see the output folder {output} of the call")
+        raise WorkerMismatch(f"a worker does not see the output folder {output} of the call")
     return survey

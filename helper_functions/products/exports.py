@@ -15,7 +15,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from data_paths import output_path
-from helper_functions.files.saving import described, save_text
+from helper_functions.files.saving import save_text, with_descriptions
 from helper_functions.filters import known_bands, load_filter, sedpy_name
 from helper_functions.products.photometry import TABLES, read_photometry
 
@@ -121,7 +121,7 @@ def _ecsv(photometry, quantity, columns):
     }
     filters = [load_filter(band).name for band in photometry.bands]
     meta = {"run": photometry.run, "errors": _what_errors_have(photometry), "filters": filters}
-    return _text(described(Table(known | columns, meta=meta), EXPORT_COLUMNS), "ascii.ecsv")
+    return _text(with_descriptions(Table(known | columns, meta=meta), EXPORT_COLUMNS), "ascii.ecsv")
 
 
 # ---- bagpipes -------------------------------------------------------------------------------------------------------

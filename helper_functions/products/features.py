@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import described, image_hdu
+from helper_functions.files.saving import image_hdu, with_descriptions
 from helper_functions.pixel_seds import fill_image
 from helper_functions.sed_features import SED_FEATURES, measure_features
 
@@ -39,10 +39,10 @@ def pixel_features(seds):
     """Features of the SED of each pixel, {name: Measured}, NaN also where the error is too large to say something."""
     error = np.hypot(seds.error, SYSTEMATIC * seds.flux)
     found = measure_features(seds.flux, error, seds.bands, seds.redshift)
-    return {name: only_certain(each, SED_FEATURES[name].spread) for name, each in found.items()}
+    return {name: mask_uninformative(each, SED_FEATURES[name].spread) for name, each in found.items()}
 
 
-def only_certain(measured, spread):
+def mask_uninformative(measured, spread):
     """A feature with NaN where it is not known to better than `spread`, nor with CERTAIN errors."""
     certain = measured.error < np.maximum(spread, np.abs(measured.value) / CERTAIN)
     value, error = (np.where(certain, each, np.nan) for each in measured[:2])
@@ -106,4 +106,4 @@ def feature_table(found, redshift):
     values["flag"] = np.array(["; ".join(filter(None, row)) for row in zip(*words, strict=True)], dtype=str)
     columns["flag"] = (None, "why features are NaN, or what is to be known of them; empty where nothing is")
     meta = {"content": "features of SEDs", "redshift": float(redshift), "code": code_digest("results")}
-    return described(Table(values, meta=meta), columns)
+    return with_descriptions(Table(values, meta=meta), columns)

@@ -17,7 +17,7 @@ from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import locked, read_record
 from helper_functions.files.saving import save_figure, save_json
 from helper_functions.products.region_catalog import update_regions
-from helper_functions.products.runs import RECOMMENDED, shown_first
+from helper_functions.products.runs import RECOMMENDED, run_sort_key
 from helper_functions.products.summary import EXPECTED, OK, Summary
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.registry import gather
@@ -31,7 +31,7 @@ BINS = 8  # in which the trend of the number of clusters is drawn
 PERCENTILES = (5, 25, 50, 75, 95)
 
 
-class Trend(NamedTuple):
+class CountTrend(NamedTuple):
     """Number of clusters against something else in the galaxies of one run where both are known."""
 
     label: str  # of what it is against
@@ -52,7 +52,7 @@ class Field(NamedTuple):
     outcomes: dict  # status -> (n_runs,), galaxies; ok first, then what is nobody's fault
     expected: tuple  # of statuses that are nobody's fault
     shown: str  # run that the trends are of
-    trends: tuple  # of Trend
+    trends: tuple  # of CountTrend
     quality: dict  # name -> n_runs arrays of values, without NaN
     percentiles: dict  # name -> (n_runs, 5), see PERCENTILES
 
@@ -90,18 +90,18 @@ def _update_pictures(output, rows, figure_format, dpi):
         for path in paths.values():
             path.unlink(missing_ok=True)
     elif read_record(record_path).get("drawn") != drawn or not all(path.exists() for path in paths.values()):
-        field = field_of(rows)
+        field = summarize_field(rows)
         for name, path in paths.items():
             save_figure(path, FIELD_PICTURES[name].draw(field), dpi)
         save_json(record_path, {"drawn": drawn})
 
 
-def field_of(rows):
+def summarize_field(rows):
     """`Field` of the rows of a summary."""
     by_run = {}
     for row in rows:
         by_run.setdefault(row["run"], []).append(row)
-    runs = sorted(by_run, key=shown_first)
+    runs = sorted(by_run, key=run_sort_key)
     good = {run: [row for row in by_run[run] if row["status"] == OK] for run in runs}
     counts = [Counter(row["status"] for row in by_run[run]) for run in runs]
     expected = [status for status in EXPECTED if any(status in count for count in counts)]
@@ -118,7 +118,7 @@ def field_of(rows):
         outcomes={status: np.array([count[status] for count in counts]) for status in expected + others},
         expected=tuple(expected),
         shown=shown,
-        trends=tuple(trend_of(good[shown], name, label) for name, label in AGAINST.items()),
+        trends=tuple(count_trend(good[shown], name, label) for name, label in AGAINST.items()),
         quality=values,
         percentiles={name: np.array([_percentiles(each) for each in values[name]]) for name in QUALITY},
     )
@@ -128,15 +128,15 @@ def _numbers(rows, columns):
     return np.bincount([min(row["n_clusters"], columns - 1) for row in rows], minlength=columns)
 
 
-def trend_of(rows, name, label):
-    """`Trend` of the number of clusters in these rows of a summary with one of its columns."""
+def count_trend(rows, name, label):
+    """`CountTrend` of the number of clusters in these rows of a summary with one of its columns."""
     columns = [np.array([row[each] for row in rows], dtype=float) for each in (name, "n_clusters", "k_low", "k_high")]
     x, number, low, high = (each[np.isfinite(columns[0])] for each in columns)
     chosen = high > 0  # else no criterion chose the number
     low, high = np.where(chosen, low, number), np.where(chosen, high, number)
     bins = np.array_split(np.argsort(x, kind="stable"), BINS)
     means = [[each[part].mean() for each in (x, number, low, high)] for part in bins if len(part)]
-    return Trend(label, x, number, low, high, np.reshape(means, (-1, 4)))
+    return CountTrend(label, x, number, low, high, np.reshape(means, (-1, 4)))
 
 
 def _known(rows, name):

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import STEP, image_hdu, small_labels, table_hdu, to_steps
+from helper_functions.files.saving import STEP, image_hdu, quantize, table_hdu, to_smallest_int
 
 
 def label_hdus(result, pixels, seed, fingerprint):
@@ -57,15 +57,15 @@ def label_hdus(result, pixels, seed, fingerprint):
     stepped = header.copy()
     stepped["STEP"] = (STEP, "values are rounded to multiples of it")
 
-    hdus = [fits.PrimaryHDU(small_labels(result.labels), header)]
-    hdus.append(image_hdu("SIMILARITY", to_steps(result.image(result.composites.similarity)), stepped))
+    hdus = [fits.PrimaryHDU(to_smallest_int(result.labels), header)]
+    hdus.append(image_hdu("SIMILARITY", quantize(result.image(result.composites.similarity)), stepped))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
     hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
-        hdus.append(image_hdu("CONFIDENCE", to_steps(result.confidence), stepped))
-        hdus.append(image_hdu("PROBABILITY", to_steps(cube.reshape(-1, *result.labels.shape)), stepped))
+        hdus.append(image_hdu("CONFIDENCE", quantize(result.confidence), stepped))
+        hdus.append(image_hdu("PROBABILITY", quantize(cube.reshape(-1, *result.labels.shape)), stepped))
     if result.populations is not None:
         hdus += light_hdus(result, header, stepped)
     if clustering.scores:
@@ -90,7 +90,7 @@ def light_hdus(result, header, stepped):
         np.array([result.image(each) for each in values.T]).reshape(-1, *result.labels.shape)
         for values in (fraction, populations.light * populations.flux[:, band])
     ]
-    hdus = [image_hdu("FRACTION", to_steps(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
+    hdus = [image_hdu("FRACTION", quantize(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
     hdus[1].header["BUNIT"] = "10 nJy"
     hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
     return hdus
@@ -153,4 +153,4 @@ def consensus_hdus(cutout, agreement):
     header["COMMENT"] = "Share of the runs that put the pixel into this region, 0 to 1."
     header["COMMENT"] = "NaN: the pixel is not selected."
     share = image_hdu("SHARE", agreement.share.astype(np.float32), header)
-    return fits.HDUList([fits.PrimaryHDU(small_labels(agreement.region), regions), share])
+    return fits.HDUList([fits.PrimaryHDU(to_smallest_int(agreement.region), regions), share])

@@ -30,7 +30,7 @@ class RegionPhotometry(NamedTuple):
     total_error: np.ndarray  # (n_regions, n_bands), likewise
     floor: float | None = None  # share of the flux that is in the errors; None: the error of zero points of the table
 
-    def as_bright_as_totals(self):
+    def scaled_to_totals(self):
         """The SEDs of whole regions, with errors as `fit_sed` takes them.
 
         Errors of the shape of an SED and of how bright a region is are known apart: so it is the SEDs per pixel that

@@ -14,7 +14,7 @@ RUN_PICTURES = gather("plots", "RUN_PICTURES")
 GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
 FIT_PICTURES = gather("plots", "FIT_PICTURES")
 FIGURE_FORMATS = ("png", "pdf")
-AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it
+PICTURE_LEVELS = ("none", "few", "all")  # of pictures, each with those before it
 
 
 def save_run_pictures(result, output):
@@ -47,7 +47,7 @@ def pictures_record(output):
 def are_drawn(record, output):
     """Whether a `pictures_record` is of all pictures that are asked for, drawn by today's code."""
     wanted = pictures_record(output)
-    if not record or AMOUNTS.index(record["amount"]) < AMOUNTS.index(wanted["amount"]):
+    if not record or PICTURE_LEVELS.index(record["amount"]) < PICTURE_LEVELS.index(wanted["amount"]):
         return False
     return wanted["amount"] == "none" or all(record[name] == wanted[name] for name in ("format", "code"))
 

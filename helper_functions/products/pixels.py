@@ -5,7 +5,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from helper_functions.files.saving import described, image_hdu, table_hdu
+from helper_functions.files.saving import image_hdu, table_hdu, with_descriptions
 from helper_functions.pixel_seds import Cutout
 from helper_functions.psf import PSF_FWHM
 from helper_functions.registration.shifts import Registration
@@ -92,7 +92,7 @@ def noise_table(cutout):
     noise, n_bands = cutout.noise, len(cutout.bands)
     electrons = np.full(n_bands, np.nan) if cutout.electrons is None else cutout.electrons
     columns = {"band": list(cutout.bands), **noise._asdict(), "electrons": electrons, "noise_area": noise.area}
-    return described(Table(columns), NOISE_COLUMNS)
+    return with_descriptions(Table(columns), NOISE_COLUMNS)
 
 
 def registration_table(registration, bands):
@@ -100,7 +100,7 @@ def registration_table(registration, bands):
     columns = [*registration.shift.T, *registration.error.T, registration.to_correct]
     names = [name for name in REGISTRATION_COLUMNS if name != "band"]
     table = Table({"band": list(bands)} | dict(zip(names, columns, strict=True)))
-    return described(table, REGISTRATION_COLUMNS)
+    return with_descriptions(table, REGISTRATION_COLUMNS)
 
 
 def read_cutout(path):

@@ -9,15 +9,15 @@ from astropy.table import Table
 from data_paths import output_path
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.files.code import code_digest, digest
-from helper_functions.files.records import describe_files, files_unchanged, read_record
+from helper_functions.files.records import file_states, files_unchanged, read_record
 from helper_functions.files.saving import save_fits, save_json, table_hdu
 from helper_functions.products.photometry import UNIT
-from helper_functions.products.region_rows import OF_REGION, rows_of_run, source_state
+from helper_functions.products.region_rows import REGION_COLUMNS, input_file_states, read_run_rows
 from helper_functions.products.summary import OK, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
 
 # Columns of the table: unit, what they hold, and their UCD (IVOA). Those of a run are from its row of the summary.
-OF_RUN = {
+RUN_COLUMNS = {
     "id_dr3": (None, SUMMARY_COLUMNS["id_dr3"][1], "meta.id"),
     "run": (None, SUMMARY_COLUMNS["run"][1], "meta.id"),
     "redshift": (None, "of the galaxy", "src.redshift"),
@@ -56,8 +56,8 @@ def update_regions(output, rows):
     """
     path, record_path = output_path(output, "regions"), output_path(output, "field_record")
     rows = [row for row in rows if row["status"] == OK]
-    states = [digest(source_state(output, row["run"], row["id_dr3"])) for row in rows]
-    config = digest(code_digest("catalog of regions"), states, [[row[name] for name in OF_RUN] for row in rows])
+    states = [digest(input_file_states(output, row["run"], row["id_dr3"])) for row in rows]
+    config = digest(code_digest("catalog of regions"), states, [[row[name] for name in RUN_COLUMNS] for row in rows])
     record = read_record(record_path)
     if not files_unchanged(output, record.get("files", {})) or record.get("code") != code_digest("catalog of regions"):
         record = {}
@@ -71,7 +71,7 @@ def update_regions(output, rows):
         place = known.get(source)  # rows of the run in the joined blocks
         if place is None:
             try:
-                made, new_waves, new_described = rows_of_run(output, row["run"], row["id_dr3"])
+                made, new_waves, new_described = read_run_rows(output, row["run"], row["id_dr3"])
             except (OSError, ValueError, KeyError) as problem:
                 problems.append(f"run {row['run']} of galaxy {row['id_dr3']}: {problem}")
                 continue
@@ -86,14 +86,14 @@ def update_regions(output, rows):
     if filled:
         order, numbers = np.concatenate([place for _, place in places]), [len(place) for _, place in places]
         columns = {name: values[order] for name, values in _joined(blocks).items()}
-        columns = {name: each for name, each in columns.items() if name in OF_REGION or np.isfinite(each).any()}
-        columns |= {name: np.repeat(np.array([row[name] for row, _ in places]), numbers) for name in OF_RUN}
+        columns = {name: each for name, each in columns.items() if name in REGION_COLUMNS or np.isfinite(each).any()}
+        columns |= {name: np.repeat(np.array([row[name] for row, _ in places]), numbers) for name in RUN_COLUMNS}
         save_fits(path, fits.HDUList([fits.PrimaryHDU(), _regions_hdu(columns, described, waves)]))
     else:
         path.unlink(missing_ok=True)
     content = {"code": code_digest("catalog of regions"), "config": config, "sources": sources}
     content |= {"described": described, "waves": waves}
-    save_json(record_path, content | {"files": describe_files(Path(output), [path] * filled)})
+    save_json(record_path, content | {"files": file_states(Path(output), [path] * filled)})
     return problems
 
 
@@ -110,9 +110,9 @@ def _size(columns):
 def _joined(blocks):
     """All blocks as one dictionary of columns, NaN where a block lacks one."""
     ends = np.cumsum([_size(block) for block in blocks])
-    joined = {name: np.concatenate([block[name] for block in blocks if name in block]) for name in OF_REGION}
+    joined = {name: np.concatenate([block[name] for block in blocks if name in block]) for name in REGION_COLUMNS}
     for block, end in zip(blocks, ends, strict=True):
-        for name in block.keys() - OF_REGION.keys():
+        for name in block.keys() - REGION_COLUMNS.keys():
             if name not in joined:
                 joined[name] = np.full(ends[-1], np.nan, dtype=np.float32)
             joined[name][end - _size(block) : end] = block[name]
@@ -126,7 +126,7 @@ def _regions_on_disk(path):
     """Columns of the table that an earlier call left, but for those that are of a run."""
     with fits.open(path, memmap=False) as hdus:
         data = hdus[1].data
-        return {name: _native(data[name]) for name in data.names if name not in OF_RUN}
+        return {name: _native(data[name]) for name in data.names if name not in RUN_COLUMNS}
 
 
 def _native(values):
@@ -136,15 +136,15 @@ def _native(values):
 def _regions_hdu(columns, described, waves):
     """The table as a `BinTableHDU`: bands by wavelength, then what other tables brought, then what is of the run."""
     bands = [band for band in sorted(waves, key=waves.get) if f"flux_{band}" in columns]
-    entries = OF_RUN | OF_REGION | {name: (*described[name], None) for name in described}
+    entries = RUN_COLUMNS | REGION_COLUMNS | {name: (*described[name], None) for name in described}
     for band in bands:
         at, ucd = f"at {waves[band]:.0f} Angstrom", f"phot.flux.density;{_range(waves[band])}"
         total = f"{at}, a sum: over all pixels of the cluster, or all light of the population"
         error = f"{at}: noise with its correlation, and background; without zero points, see SYSERR"
         entries |= {f"flux_{band}": (UNIT, total, ucd), f"err_{band}": (UNIT, error, f"stat.error;{ucd}")}
-    middle = [name for name in OF_REGION if name not in FIRST]
+    middle = [name for name in REGION_COLUMNS if name not in FIRST]
     fluxes = [f"{word}_{band}" for band in bands for word in ("flux", "err")]
-    names = [*FIRST, *middle, *fluxes, *described, *(name for name in OF_RUN if name not in FIRST)]
+    names = [*FIRST, *middle, *fluxes, *described, *(name for name in RUN_COLUMNS if name not in FIRST)]
     table = Table({name: columns[name] for name in names if name in columns})
     for name in table.colnames:
         table[name].unit = entries[name][0]

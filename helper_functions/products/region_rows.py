@@ -13,11 +13,11 @@ from helper_functions.products.photometry import TABLES, UNIT
 from helper_functions.products.summary import SUMMARY_COLUMNS
 
 KINDS = {name.removesuffix("s"): name for name in TABLES}  # a row is one of these
-EXTRAS = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
+REGION_TABLES = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
 FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns of the rows besides fluxes and what other tables bring: unit, what they hold, and their UCD (IVOA).
-OF_REGION = {
+REGION_COLUMNS = {
     "kind": (None, "population: blends taken apart; composite: of the members of the cluster", "meta.code"),
     "cluster": (None, sed_tables.SED_COLUMNS["cluster"][1], "meta.id.part"),
     "ra": (u.deg, sed_tables.SED_COLUMNS["ra"][1], "pos.eq.ra;meta.main"),
@@ -30,7 +30,7 @@ OF_REGION = {
 }
 
 
-def rows_of_run(output, run, id_dr3):
+def read_run_rows(output, run, id_dr3):
     """The regions of a run.
 
     Returns
@@ -54,20 +54,21 @@ def rows_of_run(output, run, id_dr3):
             table = read_strings(path)
             waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
             if table["cluster"]:  # dbscan may find none
-                wide[kind] = wide_table(table, kind)
+                wide[kind] = pivot_bands(table, kind)
     for columns in wide.values():
         for name in ("ra", "dec"):  # of the members, for both kinds
             columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
-    for table, name in EXTRAS.items():
+    for table, name in REGION_TABLES.items():
         path = output_path(output, name, run=run, id=id_dr3)
         if wide and path.exists():
-            described |= _add_extras(wide, table, path)
+            described |= _add_table_columns(wide, table, path)
     return list(wide.values()), waves, described
 
 
-def source_state(output, run, id_dr3):
+def input_file_states(output, run, id_dr3):
     """Size and time of change of the tables that the rows of a run are made from; None where there is none."""
-    return [_state(output_path(output, name, run=run, id=id_dr3)) for name in (*KINDS.values(), *EXTRAS.values())]
+    names = *KINDS.values(), *REGION_TABLES.values()
+    return [_state(output_path(output, name, run=run, id=id_dr3)) for name in names]
 
 
 def _state(path):
@@ -97,7 +98,7 @@ def _numbers(strings):
     return np.array([each or "nan" for each in strings], dtype=float)
 
 
-def wide_table(table, kind):
+def pivot_bands(table, kind):
     """A row for each cluster of a table of SEDs, from one for each cluster and band.
 
     Parameters
@@ -148,7 +149,7 @@ def _matched(clusters, known, values):
     return np.array([place.get(cluster, np.nan) for cluster in clusters.tolist()], dtype=values.dtype)
 
 
-def _add_extras(wide, name, path):
+def _add_table_columns(wide, name, path):
     """Add the numbers of a table with a row for each region to the columns of each kind; return what they mean.
 
     Where the table does not say of which kind its regions are, they are populations, or composites where there are no
@@ -158,7 +159,7 @@ def _add_extras(wide, name, path):
     kinds = [kind.removesuffix("s") for kind in table.get("kind", ())] or [next(iter(wide))] * len(table["cluster"])
     described = {}
     for column, meaning in _numeric_columns(path, tuple(table)).items():
-        new = f"{name}_{column}" if column in OF_REGION or column in SUMMARY_COLUMNS else column
+        new = f"{name}_{column}" if column in REGION_COLUMNS or column in SUMMARY_COLUMNS else column
         described[new] = meaning
         values = _numbers(table[column]).astype(np.float32)
         for kind, columns in wide.items():

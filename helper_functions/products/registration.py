@@ -69,7 +69,7 @@ def register_survey(survey, output):
         Where a band lies so far off that its WCS must be wrong.
     """
     name = f"{_digest(survey)}.fits"
-    here = _path_here(survey, output)
+    here = _shifts_path(survey, output)
     kept = data_paths.cached_registration_path(name) or here
     sources = read_shifts(kept)
     if sources is None:
@@ -78,7 +78,7 @@ def register_survey(survey, output):
             save_fits(kept, shifts_to_fits(sources, survey.bands))
     if len(sources.rows):
         found = combine_sources(sources)
-        refuse_wrong_wcs(found, len(sources.rows), survey.bands)
+        check_wcs(found, len(sources.rows), survey.bands)
         off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
         in_words = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
     else:
@@ -89,7 +89,7 @@ def register_survey(survey, output):
 
 def survey_shifts(survey, output):
     """`SurveyShifts` that `register_survey` left in the output folder; each process reads them once."""
-    return _read_once(_path_here(survey, output))
+    return _read_once(_shifts_path(survey, output))
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +100,7 @@ def _read_once(path):
     return SurveyShifts(sources, neighbourhood(sources) if len(sources.rows) else None)
 
 
-def _path_here(survey, output):
+def _shifts_path(survey, output):
     return output_path(output, "registration", name=f"{_digest(survey)}.fits")
 
 
@@ -115,15 +115,15 @@ def measure_survey(survey, most):
     with progress_bar(len(ids), "source") as advance:
         for id_dr3 in ids:
             with suppress(OSError, ValueError):  # whatever it is, it is told where the galaxy itself is clustered
-                cutouts.append(alone(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
-                places.append(middle(survey.segments[id_dr3]))
+                cutouts.append(without_other_segments(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
+                places.append(segment_centre(survey.segments[id_dr3]))
             advance()
     if not cutouts:
         return empty_source_shifts(survey.wavelengths)
     return measure_sources(cutouts, np.array(places))
 
 
-def alone(cutout):
+def without_other_segments(cutout):
     """The cutout with no other source in its segmap, as these may be sources of the sample themselves."""
     return cutout._replace(segmap=np.where(cutout.segmap == cutout.id_dr3, cutout.segmap, 0))
 
@@ -147,18 +147,18 @@ def sample_of_sources(segments, shape, most):
     side = max(int(np.sqrt(most / 2)), 1)
     parts = {}
     for id_dr3 in sorted(sizes, key=lambda id_dr3: (-sizes[id_dr3], id_dr3)):
-        row, col = middle(segments[id_dr3])
+        row, col = segment_centre(segments[id_dr3])
         parts.setdefault((int(side * row / shape[0]), int(side * col / shape[1])), []).append(id_dr3)
     ranked = [(rank, -sizes[id_dr3], id_dr3) for ids in parts.values() for rank, id_dr3 in enumerate(ids)]
     return [id_dr3 for *_, id_dr3 in sorted(ranked)[:most]]
 
 
-def middle(segment):
+def segment_centre(segment):
     """Row and column of the middle of a segment's box."""
     return tuple((side.start + side.stop - 1) / 2 for side in segment[:2])
 
 
-def refuse_wrong_wcs(found, n_sources, bands):
+def check_wcs(found, n_sources, bands):
     """Raise ValueError where bands of a `Registration` from so many sources lie off by more than any mosaic has it."""
     wrong = np.flatnonzero(found.to_correct & (found.size > WRONG_WCS))
     if wrong.size:
@@ -170,7 +170,7 @@ def refuse_wrong_wcs(found, n_sources, bands):
         )
 
 
-def shifts_of_survey(folder, survey, n_sources):
+def sample_survey_shifts(folder, survey, n_sources):
     """Measure the registration of a survey in a few sources, for a look at its files before they are used.
 
     Parameters
@@ -198,7 +198,7 @@ def shifts_of_survey(folder, survey, n_sources):
     n_measured, n_bands = len(sources.rows), len(opened.bands)
     found = combine_sources(sources) if n_measured else unmeasured_registration(n_bands)
     try:
-        refuse_wrong_wcs(found, n_measured, opened.bands)
+        check_wcs(found, n_measured, opened.bands)
     except ValueError as problem:
         refusal = str(problem)
     return MeasuredShifts(opened.bands, found, n_measured, refusal)
@@ -216,7 +216,7 @@ def galaxy_registration(survey, id_dr3, shifts):
     """
     if id_dr3 not in survey.segments:
         return unmeasured_registration(len(survey.bands))
-    known = shifts.at(*middle(survey.segments[id_dr3]))
+    known = shifts.at(*segment_centre(survey.segments[id_dr3]))
     if np.median(known.error) <= WELL_KNOWN:
         return known
     cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))

@@ -165,9 +165,9 @@ class GalaxyResult(NamedTuple):
 def run_panel(run, row, labels, regions, composites):
     """`RunPanel` of a run, from its row of the summary, what its label file holds, and its `CompositeSEDs`."""
     title = run.title(len(regions))
-    return RunPanel(title, labels, regions, composites.flux, composites.error, quality_words(row))
+    return RunPanel(title, labels, regions, composites.flux, composites.error, quality_labels(row))
 
 
-def quality_words(figures):
+def quality_labels(figures):
     """The figures of quality, {name: value}, as they are written on a picture."""
     return tuple(f"{entry.symbol} {entry.in_words(figures[name])}" for name, entry in QUALITY.items() if entry.symbol)

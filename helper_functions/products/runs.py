@@ -31,7 +31,7 @@ class Run(NamedTuple):
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
 
 
-def shown_first(run):
+def run_sort_key(run):
     """What runs of a galaxy are sorted by, by their names: the recommended one stands for the galaxy."""
     return run != RECOMMENDED, run
 

@@ -5,7 +5,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import described, in_single
+from helper_functions.files.saving import to_single_precision, with_descriptions
 from helper_functions.filters import sedpy_name
 from helper_functions.pixel_seds import in_segments
 from helper_functions.population_seds import PopulationSEDs, flux_budget
@@ -82,7 +82,7 @@ def sed_tables(result):
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)
-    return {name: in_single(table, but=("ra", "dec")) for name, table in tables.items()}
+    return {name: to_single_precision(table, exclude=("ra", "dec")) for name, table in tables.items()}
 
 
 def composite_table(composites, seds, wcs, psf_area):
@@ -169,7 +169,7 @@ def _table(values, n_pixels, seds, psf_area, what):
     }
     columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in SED_COLUMNS if name in values}
     meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest("results")}
-    return described(Table(columns, meta=meta), SED_COLUMNS)
+    return with_descriptions(Table(columns, meta=meta), SED_COLUMNS)
 
 
 def flags(flux, error, n_pixels, psf_area):
@@ -205,4 +205,4 @@ def budget_table(budget, cutout, seds):
     table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
     table["segment"], table["selected_share"] = segment, share
     table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest("results")}
-    return described(table, BUDGET_COLUMNS)
+    return with_descriptions(table, BUDGET_COLUMNS)

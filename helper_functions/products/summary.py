@@ -64,7 +64,7 @@ SUMMARY_COLUMNS = {
     "status": ("", "ok, or what went wrong"),
     "message": ("", ""),
 }
-EMPTY = {name: nothing for name, (nothing, _) in SUMMARY_COLUMNS.items()}
+EMPTY_ROW = {name: nothing for name, (nothing, _) in SUMMARY_COLUMNS.items()}
 
 
 def ok_row(result, pictures, seconds):
@@ -84,7 +84,7 @@ def ok_row(result, pictures, seconds):
     """
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
-    k_low, k_high = clustering.k_range or (EMPTY["k_low"], EMPTY["k_high"])
+    k_low, k_high = clustering.k_range or (EMPTY_ROW["k_low"], EMPTY_ROW["k_high"])
     fit = misfit(seds, clustering)
     row = _row(
         cutout.id_dr3,
@@ -109,7 +109,7 @@ def ok_row(result, pictures, seconds):
         seconds=round(seconds, 3),
         status=OK,
     )
-    return row | {"message": "; ".join(warnings_of(result) + notes_on_trust(row))}
+    return row | {"message": "; ".join(run_notes(result) + quality_notes(row))}
 
 
 def misstated_bands(cutout):
@@ -118,7 +118,7 @@ def misstated_bands(cutout):
     return [band for band, is_off in zip(cutout.bands, off, strict=False) if is_off]
 
 
-def warnings_of(result):
+def run_notes(result):
     """What a user should know of a run that ended well, a list of sentences without a full stop."""
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     used = clustering.bands_used
@@ -138,7 +138,7 @@ def warnings_of(result):
     return notes + clustering.k_notes
 
 
-def notes_on_trust(row):
+def quality_notes(row):
     """What speaks against a run that ended well, from its row: a list of sentences without a full stop."""
     notes = [misfit_note(row["misfit_chi2"], row["misfit"].split())] if row["misfit"] else []
     if row["bands_agree"] < HARDLY_AGREE:
@@ -162,10 +162,10 @@ def failed_row(id_dr3, run, problem, status=None):
 
 def _row(id_dr3, run, **values):
     named = {"id_dr3": id_dr3, "run": run.name, "method": run.method, "norm": run.norm, "metric": run.metric}
-    return EMPTY | named | values
+    return EMPTY_ROW | named | values
 
 
-def one_line(rows, output):
+def galaxy_report(rows, output):
     """What was found in a galaxy, and where it lies, in one line; of the messages what all runs have in common."""
     good = [row for row in rows if row["status"] == OK]
     bad = [f"{row['run']}: {row['status']} ({row['message']})" for row in rows if row["status"] != OK]
@@ -248,7 +248,7 @@ def _rows_of(folder):
     """Rows of the records of one galaxy: columns that an earlier version did not have are empty."""
     paths = (path for path in Path(folder).glob("*.json") if path.stem != GALAXY)
     found = (read_record(path).get("row") for path in paths)
-    return [EMPTY | {name: row[name] for name in row.keys() & EMPTY.keys()} for row in found if row]
+    return [EMPTY_ROW | {name: row[name] for name in row.keys() & EMPTY_ROW.keys()} for row in found if row]
 
 
 def summary_table(rows):

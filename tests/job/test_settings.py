@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from helper_functions.job.setting_values import GalaxySettings
-from helper_functions.job.settings import SETTINGS, collect_block, flag_of, read_command_line
+from helper_functions.job.settings import SETTINGS, collect_block, command_line_flag, read_command_line
 from main_clustering import settings_block
 
 
@@ -95,7 +95,7 @@ def test_every_setting_of_the_block_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         settings("--help")
     shown = capsys.readouterr().out
-    assert all(f"{flag_of(name)} " in shown or f"{flag_of(name)}," in shown for name in SETTINGS)
+    assert all(f"{command_line_flag(name)} " in shown or f"{command_line_flag(name)}," in shown for name in SETTINGS)
 
 
 @pytest.mark.parametrize(
