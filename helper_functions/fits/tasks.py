@@ -1,4 +1,4 @@
-"""What is to be fitted: the regions of a run, as the clustering left them, each by itself."""
+"""Fits to be done: a task for each region of a run, with its photometry, and the settings of all fits."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from helper_functions.products.photometry import read_photometry
 from helper_functions.survey.catalogs import read_magnifications
 from helper_functions.survey.images import find_catalogs
 
-WIDE = 0.1  # half of the 16-84% range of redshift over 1 + z, above which the note says so
+UNCERTAIN_REDSHIFT = 0.1  # half of the 16-84% range of redshift over 1 + z, above which a note warns
 
 
 class FitInputs(NamedTuple):
-    """What fits depend on besides the photometry of regions."""
+    """Inputs of all fits besides the photometry of regions."""
 
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    magnifications: dict  # id -> magnification by lensing
+    magnifications: dict  # id -> lensing magnification
     other_magnification: float  # of galaxies that are not among these; NaN: not known
     engine: str  # version of bagpipes
     seed: int
@@ -34,22 +34,22 @@ class FitInputs(NamedTuple):
 
 
 class FitTask(NamedTuple):
-    """One region that is to be fitted: plain numbers, so that it can be a key and be sent to another process."""
+    """One region to be fitted; hashable and picklable, as it is a key and is sent to other processes."""
 
     id_dr3: int
     run: str  # name of its folder
     cluster: int
     bands: tuple  # n_bands names
-    flux: tuple  # n_bands, microjansky, as bright as the whole region; NaN without data
-    error: tuple  # n_bands, of each band by itself
-    shared: tuple  # two of n_bands: errors that all bands share, of the shape of the SED and of its scale
-    redshift: float  # NaN where it is not known
+    flux: tuple  # n_bands, microjansky, total of the region; NaN without data
+    error: tuple  # n_bands, independent between bands
+    shared: tuple  # two tuples of n_bands: errors fully correlated between bands, of the SED's shape and of its scale
+    redshift: float  # NaN if it is not known
     redshift_error: float
-    fingerprint: str  # of all that the fit depends on
+    fingerprint: str  # digest of everything that the fit depends on
 
     @property
     def error_bars(self):
-        """Errors of the shape of the SED, (n_bands,), with what bands share."""
+        """Errors of the shape of the SED, (n_bands,), including the part that bands share."""
         return np.hypot(self.error, self.shared[0])
 
 
@@ -66,7 +66,7 @@ def load_fit_inputs(survey, targets, fits, seed):
     Raises
     ------
     OSError, ValueError
-        Where bagpipes is not installed, or the catalog does not have the magnifications asked for.
+        If bagpipes is not installed, or the catalog lacks the column of magnifications.
     """
     try:
         engine = version("bagpipes")
@@ -86,15 +86,15 @@ def load_fit_inputs(survey, targets, fits, seed):
 
 
 def galaxy_magnification(id_dr3, inputs):
-    """Magnification of a galaxy; NaN where others have one and this has none, 1 where nobody gives any."""
+    """Magnification of a galaxy: 1 if none are given at all, NaN if only those of other galaxies are known."""
     return inputs.magnifications.get(id_dr3, inputs.other_magnification)
 
 
 def galaxy_notes(id_dr3, redshift, inputs):
-    """What is to be known of the fits of a galaxy, a list of str."""
+    """Notes on redshift and magnification of the fits of a galaxy, a list of str."""
     notes, error = [], redshift_uncertainty(id_dr3, inputs)
     taken = {"fixed": "taken as known", "catalog": "a Gaussian of that width is taken"}[inputs.redshift]
-    if error > WIDE * (1 + redshift):
+    if error > UNCERTAIN_REDSHIFT * (1 + redshift):
         notes.append(f"the redshift is uncertain by {error:.2g}: {taken}")
     elif inputs.redshift == "catalog" and np.isfinite(redshift) and not np.isfinite(error):
         notes.append("the uncertainty of the redshift is not known: it is taken as known")
@@ -104,7 +104,7 @@ def galaxy_notes(id_dr3, redshift, inputs):
 
 
 def region_tasks(id_dr3, run, folder, inputs):
-    """`FitTask` of each region of a run, from its table of populations: its SED, as bright as all of its light."""
+    """`FitTask` of each region of a run: its SED from the table of populations, scaled to its total flux."""
     photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
     redshift_error = redshift_uncertainty(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
     how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
@@ -119,31 +119,26 @@ def region_tasks(id_dr3, run, folder, inputs):
 
 
 def redshift_uncertainty(id_dr3, inputs):
-    """Half of the 16-84% range of a galaxy's redshift; NaN where it is not known."""
+    """Half of the 16-84% range of a galaxy's redshift; NaN if it is not known."""
     low, _, high = inputs.redshifts.get(id_dr3, (np.nan,) * 3)
     return (high - low) / 2
 
 
 def region_fit_path(task, folder):
-    """Where the fit of a region lies in an output folder."""
+    """Path of the fit of a region in an output folder."""
     return output_path(folder, "region_fit", run=task.run, id=task.id_dr3, cluster=task.cluster)
 
 
-def is_fitted(task, folder):
-    """Whether the fit of a region is there, of the same photometry, settings and code."""
-    return load_region_fit(task, folder) is not None
-
-
 def load_region_fit(task, folder):
-    """`Fit` of a region, from its file; None where it is not fitted."""
+    """`Fit` of a region from its file; None if there is none with the same photometry, settings and code."""
     return read_fit(region_fit_path(task, folder), task.fingerprint)
 
 
 def fit_region(task, *, folder, overwrite, fit):
-    """Fit one region and save it; while another call does the same, it is waited for."""
+    """Fit one region and save the fit; a lock ensures that only one process fits it."""
     path = region_fit_path(task, folder)
     with locked(path.with_name(f".{path.name}.lock")):
-        if is_fitted(task, folder) and not overwrite:
+        if load_region_fit(task, folder) and not overwrite:
             return
         photometry = task.bands, np.array(task.flux), np.array(task.error), task.redshift
         errors = {"shared": np.nan_to_num(task.shared), "redshift_error": task.redshift_error}

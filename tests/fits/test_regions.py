@@ -482,7 +482,7 @@ def test_the_light_of_a_run_that_takes_no_blends_apart_is_that_of_its_pixels(fit
         ({"mass": [1.0]}, "the table has no column cluster: it has mass"),
         ({"cluster": [1, 3], "mass": [1.0, 2]}, "the run has clusters 1 to 2, and the table has a row for 3"),
         ({"cluster": [1, 1], "mass": [1.0, 2]}, "more than one row for a cluster"),
-        ({"cluster": [1, 2], "name": ["a", "b"]}, "no column of numbers to be painted"),
+        ({"cluster": [1, 2], "name": ["a", "b"]}, "no numeric column to be mapped"),
     ],
 )
 def test_tables_that_cannot_be_painted_are_told(fit, columns, message, capsys):

@@ -79,10 +79,10 @@ def test_now_and_then_is_not_while_another_call_writes(tmp_path):
     record(tmp_path, 7)
     summary = Summary(tmp_path)
     with Summary(tmp_path)._lock():
-        summary.write_now_and_then()
+        summary.write_regularly()
     assert not output_path(tmp_path, "summary").exists()
     summary._next = 0
-    summary.write_now_and_then()
+    summary.write_regularly()
     assert output_path(tmp_path, "summary").exists()
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_table_is_set_aside_named_and_made_anew(damage, tmp_path):
     Summary(tmp_path).write()
     path = output_path(tmp_path, "summary")
     path.write_bytes(damage)
-    with pytest.warns(UserWarning, match=r"summary\.ecsv is not as it was written: it is now .*summary_set_aside_\d+"):
+    with pytest.warns(UserWarning, match=r"summary\.ecsv was changed by others: it is renamed to .*summary_set_aside_\d+"):
         summary = Summary(tmp_path)
     summary.write()
     assert table(tmp_path)["id_dr3"].tolist() == [7]
