@@ -255,21 +255,8 @@ def read_band(survey, band, window, move=(0, 0)):
 def fill_missing_noise(noise, survey, cutout, moves):
     """Measure the noise of bands with too little sky near the galaxy in larger windows of the mosaic.
 
-    Parameters
-    ----------
-    noise : SkyNoise
-        Of the nearest sky.
-    survey : Survey
-    cutout : Cutout
-    moves : ndarray of shape (n_bands, 2)
-        Shifts that the bands of the cutout were corrected by, pixels.
-
-    Returns
-    -------
-    noise : SkyNoise
-        NaN in bands without enough sky in any window, and in those without data in the galaxy.
-    notes : tuple of str
-        Notes on the noise for the summary.
+    `noise` is that of the nearest sky, `moves` (n_bands, 2) are the shifts in pixels that the bands of the cutout were
+    corrected by. Returns the `SkyNoise`, NaN in bands without enough sky or without data, and a tuple of notes.
     """
     wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
     without, notes = np.flatnonzero(wanted & np.isnan(noise.background)), []
@@ -295,24 +282,18 @@ def fill_missing_noise(noise, survey, cutout, moves):
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
-    """Ids of those of the other sources whose redshift agrees with the galaxy's.
+    """Tuple of the ids among `others` whose redshift agrees with the galaxy's.
 
     Parameters
     ----------
     id_dr3 : int
     others : sequence of int
-        Ids to choose from.
     redshifts : dict
-        id -> (z_16, z_50, z_84).
+        id -> (z_16, z_50, z_84). Sources without a redshift never agree.
     tolerance : float or None
         Largest difference of z_50 that agrees. None: the larger of the two half-ranges (z_84 - z_16) / 2.
-
-    Returns
-    -------
-    neighbours : tuple of int
-        Never sources without a redshift, nor, without a tolerance, sources without a half-range.
     """
-    unknown = (np.nan, np.nan, np.nan)
+    unknown = (np.nan,) * 3
     z_low, z, z_high = redshifts.get(id_dr3, unknown)
     agreeing = []
     for other in others:

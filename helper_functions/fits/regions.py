@@ -55,14 +55,7 @@ class FittedRun(NamedTuple):
 def finish_run(id_dr3, run, inputs, output, problems):
     """Save table, posteriors, maps and pictures of a run whose regions are fitted, unless they are up to date.
 
-    Parameters
-    ----------
-    id_dr3 : int
-    run : str
-    inputs : FitInputs
-    output : settings.Output
-    problems : dict
-        Fingerprint of a FitTask -> reason why it has no fit.
+    `problems` are the reasons of missing fits, {fingerprint of the FitTask: str}.
     """
     folder, record = output.output, f"fits/{run}"
     with galaxy_lock(folder, id_dr3):

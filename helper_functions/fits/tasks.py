@@ -54,19 +54,9 @@ class FitTask(NamedTuple):
 
 
 def load_fit_inputs(survey, targets, fits, seed):
-    """`FitInputs` of the galaxies asked for.
+    """`FitInputs` of the galaxies asked for, from the survey and the groups Targets and Fits of the settings.
 
-    Parameters
-    ----------
-    survey : Survey
-    targets : settings.Targets
-    fits : settings.Fits
-    seed : int
-
-    Raises
-    ------
-    OSError, ValueError
-        If bagpipes is not installed, or the catalog lacks the column of magnifications.
+    Raises OSError or ValueError if bagpipes is not installed, or the catalog lacks the column of magnifications.
     """
     try:
         engine = version("bagpipes")

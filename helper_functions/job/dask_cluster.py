@@ -17,20 +17,9 @@ ENTRY_MODULE = "main_clustering"  # the module that workers must be able to impo
 
 
 def run_on_dask(work, ids, scheduler):
-    """Run tasks on the workers of a scheduler; tasks that are unfinished when the scheduler is lost are run again.
+    """Run tasks on the workers of a scheduler, and yield (id, result), see `run_galaxies` and `connect`.
 
-    Parameters
-    ----------
-    work : callable
-        Takes an id, returns a result, or the exception that it raised.
-    ids : sequence of int
-    scheduler : str
-        See `connect`.
-
-    Yields
-    ------
-    id_dr3, result
-        See `run_galaxies`.
+    Tasks that are unfinished when the scheduler is lost are run again. `work` must return exceptions, not raise them.
     """
     client, waiting = connect(scheduler), dict.fromkeys(ids)
     try:

@@ -31,16 +31,9 @@ def dry_run(survey, runs, refused, settings):
 
 
 def estimate_duration(rows, runs, sizes, job):
-    """A sentence on how long these runs will take, from their time per pixel in finished galaxies.
+    """A sentence on how long these runs will take for segments of these sizes in pixels.
 
-    Parameters
-    ----------
-    rows : list of dict
-        Of the summary.
-    runs : list of Run
-    sizes : sequence of int
-        Pixels of the segments to do.
-    job : settings.Job
+    It is estimated from their time per pixel in the finished galaxies among `rows` of the summary.
     """
     seconds = 0.0
     for run in runs:

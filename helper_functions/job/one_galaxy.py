@@ -100,20 +100,9 @@ class Galaxy(GalaxyRecords):
         return [run for run in self.runs if run not in self.rows]
 
     def begin(self, cutout, mask, snr):
-        """Start with these selected pixels: remove results of other selections.
+        """Start with these selected pixels and their SNR: remove results of other selections.
 
-        Parameters
-        ----------
-        cutout : Cutout
-        mask : bool ndarray of shape (ny, nx)
-            The selected pixels.
-        snr : ndarray of shape (ny, nx)
-            SNR that is compared with the threshold.
-
-        Raises
-        ------
-        NoPixels
-            If no pixel is selected; the cutout is saved and plotted nevertheless.
+        Raises NoPixels if no pixel is selected; the cutout is saved and plotted nevertheless.
         """
         pixels = self.settings.pixels
         self.result = GalaxyResult(cutout, mask, snr, pixels.snr_thresh, snr_bands=pixels.snr_bands)

@@ -19,12 +19,7 @@ MIN_SIGNIFICANCE = 3.0
 def region_features(seds, composites, populations):
     """Features of the SEDs of a run, {kind: {name: Measured}} with an element for each cluster.
 
-    Parameters
-    ----------
-    seds : PixelSEDs
-        Provides bands and redshift.
-    composites : CompositeSEDs
-    populations : PopulationSEDs or None
+    `seds` provides the bands and the redshift; `populations` may be None.
     """
     kinds = {"population": populations, "composite": composites}
     return {
@@ -74,15 +69,7 @@ def feature_hdus(maps, cutout):
 
 
 def feature_table(found, redshift):
-    """The features of the SEDs of a run as a table with a row for each kind and cluster.
-
-    Parameters
-    ----------
-    found : dict
-        From `region_features`.
-    redshift : float
-        NaN if it is not known; all features are NaN then.
-    """
+    """Table of `region_features` with a row for each kind and cluster; all are NaN if the redshift is NaN."""
     columns = {
         "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
         "kind": (None, "population: unmixed SED; composite: mean SED of the members"),

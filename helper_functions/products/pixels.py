@@ -21,7 +21,7 @@ NOISE_COLUMNS = {  # unit, description
     "scale": (None, "scatter of the sky divided by its stated errors"),
     "correlation": (None, "correlation of the noise of two pixels at distances of 0, 1, 2, ... pixels"),
     "striped": (None, "correlation of the noise along rows minus that along columns"),
-    "beside": (FLUX_UNIT, "stated error of the sky beside the galaxy; the lowest on the galaxy if weights include it"),
+    "beside": (FLUX_UNIT, "lowest error for pixels of a galaxy whose light is imprinted in the weights, else NaN"),
     "peak": (None, "flux of the brightest pixel of the galaxy divided by the noise of the sky"),
     "electrons": (None, "electrons per 10 nJy, for photon noise in errors; NaN: unknown; inf: weights include it"),
     "noise_area": ("pix", "correlation area of the noise: variance of a mean of n pixels = error^2 * noise_area / n"),

@@ -96,20 +96,7 @@ def _numbers(strings):
 
 
 def pivot_bands(table, kind):
-    """Pivot a table of SEDs from a row for each cluster and band to a row for each cluster.
-
-    Parameters
-    ----------
-    table : dict
-        From `read_strings`.
-    kind : str
-        In KINDS.
-
-    Returns
-    -------
-    dict
-        name -> array of shape (n_clusters,).
-    """
+    """Pivot a table of SEDs from `read_strings` to a row for each cluster, {name: array of shape (n_clusters,)}."""
     bands = tuple(dict.fromkeys(table["band"]))
     shape = -1, len(bands)
     if table["band"] != bands * (len(table["band"]) // len(bands)):

@@ -77,7 +77,8 @@ def register_survey(survey, output):
             save_fits(cached, shifts_to_fits(sources, survey.bands))
     if len(sources.rows):
         found = combine_sources(sources)
-        check_wcs(found, len(sources.rows), survey.bands)
+        if problem := wcs_problem(found, len(sources.rows), survey.bands):
+            raise ValueError(problem)
         off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
         result = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
     else:
@@ -130,17 +131,7 @@ def without_other_segments(cutout):
 def sample_of_sources(segments, shape, most):
     """Ids of sources to measure shifts in: the largest segments in each cell of a grid over the mosaic.
 
-    Parameters
-    ----------
-    segments : dict
-        id -> Segment.
-    shape : tuple
-        (ny, nx) of the mosaic.
-    most : int
-
-    Returns
-    -------
-    list of int
+    `segments` are {id: Segment}, `shape` is that of the mosaic, `most` the largest number of sources.
     """
     sizes = {id_dr3: each.n_pixels for id_dr3, each in segments.items() if SMALLEST <= each.n_pixels <= LARGEST}
     side = max(int(np.sqrt(most / 2)), 1)
@@ -157,61 +148,34 @@ def segment_centre(segment):
     return tuple((side.start + side.stop - 1) / 2 for side in segment[:2])
 
 
-def check_wcs(found, n_sources, bands):
-    """Raise ValueError if shifts in a `Registration` are too large for anything but a wrong WCS."""
+def wcs_problem(found, n_sources, bands):
+    """Error message if shifts in a `Registration` are so large that a WCS must be wrong; else empty."""
     wrong = np.flatnonzero(found.to_correct & (found.size > WRONG_WCS))
-    if wrong.size:
-        listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
-        raise ValueError(
-            f"bands are misregistered by more than {WRONG_WCS:g} pixels, measured in {n_sources} sources: {listed}. "
-            "The WCS of these images must be wrong: correct it, remove the images, or use all images as they are with "
-            "--registration none"
-        )
+    if not wrong.size:
+        return ""
+    listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
+    return (
+        f"bands are misregistered by more than {WRONG_WCS:g} pixels, measured in {n_sources} sources: {listed}. "
+        "The WCS of these images must be wrong: correct it, remove the images, or use all images as they are with "
+        "--registration none"
+    )
 
 
 def sample_survey_shifts(folder, survey, n_sources):
-    """Measure the registration of a survey in a few sources, to check its files before they are used.
-
-    Parameters
-    ----------
-    folder : path
-        The survey folder.
-    survey : str
-        A key of `data_paths.SURVEYS`.
-    n_sources : int
-        Largest number of measured sources.
-
-    Returns
-    -------
-    MeasuredShifts
-
-    Raises
-    ------
-    OSError, ValueError
-        As `open_survey`.
-    """
+    """`MeasuredShifts` of a survey in at most `n_sources` sources, to check its files; raises like `open_survey`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about bands without an image
         opened = open_survey(folder, (), survey)
-    sources, refusal = measure_survey(opened, n_sources), ""
-    n_measured, n_bands = len(sources.rows), len(opened.bands)
-    found = combine_sources(sources) if n_measured else unmeasured_registration(n_bands)
-    try:
-        check_wcs(found, n_measured, opened.bands)
-    except ValueError as problem:
-        refusal = str(problem)
-    return MeasuredShifts(opened.bands, found, n_measured, refusal)
+    sources = measure_survey(opened, n_sources)
+    n_measured = len(sources.rows)
+    found = combine_sources(sources) if n_measured else unmeasured_registration(len(opened.bands))
+    return MeasuredShifts(opened.bands, found, n_measured, wcs_problem(found, n_measured, opened.bands))
 
 
 def galaxy_registration(survey, id_dr3, shifts):
-    """`Registration` of the bands at a galaxy, from the survey's sources, and if these are imprecise, from itself, too.
+    """`Registration` of the bands at a galaxy, from the `SurveyShifts`, and if these are imprecise, from itself, too.
 
-    Parameters
-    ----------
-    survey : Survey
-    id_dr3 : int
-        The shifts are unknown if it is not in the segmap.
-    shifts : SurveyShifts
+    The shifts are unknown if the galaxy is not in the segmap.
     """
     if id_dr3 not in survey.segments:
         return unmeasured_registration(len(survey.bands))

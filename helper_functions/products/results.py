@@ -64,19 +64,23 @@ def run_result(run, cutout, seds, clustering, composites, populations, quality, 
 
     `metric_features` are the names of the features that metric `features` uses; None: all.
     """
-    labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
-    title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
-    found = run, cutout, seds, clustering, composites, populations, quality
-    images = labels, np.arange(1, clustering.n_clusters + 1)
-    features = region_features(seds, composites, populations)
-    result = RunResult(*found, title, *images, confidence=None, band_weights=None, features=features)
-    if clustering.confidence is not None:
-        result = result._replace(confidence=result.image(clustering.confidence))
+    band_weights = None
     if run.metric == "features":
         used = seds.only(bands=clustering.bands_used)
         weights = feature_weights(used.edges, used.redshift, metric_features)
-        result = result._replace(band_weights=BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES))
-    return result
+        band_weights = BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES)
+    result = RunResult(
+        *(run, cutout, seds, clustering, composites, populations, quality),
+        title=f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}",
+        labels=fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16),
+        regions=np.arange(1, clustering.n_clusters + 1),
+        confidence=None,
+        band_weights=band_weights,
+        features=region_features(seds, composites, populations),
+    )
+    if clustering.confidence is None:
+        return result
+    return result._replace(confidence=result.image(clustering.confidence))
 
 
 def number_record(clustering):

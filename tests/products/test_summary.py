@@ -100,7 +100,9 @@ def test_a_damaged_table_is_set_aside_named_and_made_anew(damage, tmp_path):
     Summary(tmp_path).write()
     path = output_path(tmp_path, "summary")
     path.write_bytes(damage)
-    with pytest.warns(UserWarning, match=r"summary\.ecsv was changed by others: it is renamed to .*summary_set_aside_\d+"):
+    with pytest.warns(
+        UserWarning, match=r"summary\.ecsv was changed by others: it is renamed to .*summary_set_aside_\d+"
+    ):
         summary = Summary(tmp_path)
     summary.write()
     assert table(tmp_path)["id_dr3"].tolist() == [7]
