@@ -37,11 +37,7 @@ def atomic_path(path):
 
     Missing folders are made. The temporary file has a random name and is created exclusively, so that neither another
     process nor a symbolic link can interfere. If the block raises, it is removed and `path` stays as it was.
-
-    Raises
-    ------
-    DiskFull
-        If no space is left for the file.
+    Raises DiskFull if no space is left for the file.
     """
     path, partial = Path(path), None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +52,8 @@ def atomic_path(path):
     except OSError as problem:
         if problem.errno in DISK_FULL_ERRORS or "Not enough space" in str(problem):  # as astropy says, without errno
             raise DiskFull(
-                f"the disk is full, no room for {path}: what is finished is kept, and with more room the same command "
-                "goes on from there"
+                f"the disk is full, no room for {path}: finished results are kept; free some space, and run the same "
+                "command again to continue"
             ) from problem
         raise
     finally:
@@ -131,14 +127,7 @@ def save_fits(path, hdus):
 
 
 def image_hdu(name, data, header):
-    """FITS extension of an image; large images are compressed without loss (GZIP_2), each plane by itself.
-
-    Parameters
-    ----------
-    name : str
-    data : ndarray of shape (..., ny, nx)
-    header : Header
-    """
+    """FITS extension of an image (..., ny, nx); large images are compressed without loss, each plane by itself."""
     if data.nbytes < COMPRESS_ABOVE:
         return fits.ImageHDU(data, header, name)
     tile = (1,) * (data.ndim - 2) + data.shape[-2:]

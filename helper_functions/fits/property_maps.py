@@ -49,12 +49,7 @@ def region_light(output, run, id_dr3):
     """`RegionLight` of a run, from its files.
 
     For methods that unmix blends, it is the light of the populations; for others, the best-fit amplitude of the
-    cluster's composite in each pixel of the cluster.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no label file of the run.
+    cluster's composite in each pixel of the cluster. Raises FileNotFoundError if the run has no label file.
     """
     path = output_path(output, "labels", run=run, id=id_dr3)
     if not path.is_file():

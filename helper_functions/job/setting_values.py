@@ -231,7 +231,7 @@ def galaxies(read_id):
         twice = [str(id_dr3) for id_dr3, times in Counter(ids).items() if times > 1]
         if twice:
             more = f" and {len(twice) - MAX_LISTED} more" if len(twice) > MAX_LISTED else ""
-            warnings.warn(f"asked for twice, done once: id {', '.join(twice[:MAX_LISTED])}{more}", stacklevel=2)
+            warnings.warn(f"duplicate ids are ignored: {', '.join(twice[:MAX_LISTED])}{more}", stacklevel=2)
         return list(dict.fromkeys(ids))
 
     return read

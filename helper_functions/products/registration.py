@@ -57,16 +57,7 @@ class SurveyShifts(NamedTuple):
 def register_survey(survey, output):
     """Measure the registration of a survey unless it is cached, and save it in the output folder for all workers.
 
-    Parameters
-    ----------
-    survey : Survey
-    output : path
-        Output folder.
-
-    Raises
-    ------
-    ValueError
-        If the shift of a band is so large that its WCS must be wrong.
+    Raises ValueError if the shift of a band is so large that its WCS must be wrong.
     """
     path = _shifts_path(survey, output)
     cached = data_paths.cached_registration_path(f"{_digest(survey)}.fits") or path

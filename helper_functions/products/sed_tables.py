@@ -126,13 +126,7 @@ def population_table(populations, seds, psf_area):
 def read_populations(path, light, band):
     """`PopulationSEDs` from their table; None if there is no such file.
 
-    Parameters
-    ----------
-    path : Path
-    light : ndarray of shape (n_pixels, n_clusters)
-        Flux of each population in each pixel in one band, as in the label file.
-    band : str
-        This band.
+    `light` (n_pixels, n_clusters) is the flux of each population in each pixel in `band`, as in the label file.
     """
     if not path.is_file():
         return None
@@ -194,5 +188,5 @@ def budget_table(budget, cutout, seds):
     share = np.divide(budget["selected"], segment, out=np.full(len(segment), np.nan), where=segment != 0)
     table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
     table["segment"], table["selected_share"] = segment, share
-    table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest("results")}
+    table.meta |= {"content": "flux budget of the selected pixels", "code": code_digest("results")}
     return with_descriptions(table, BUDGET_COLUMNS)

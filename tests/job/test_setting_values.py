@@ -15,7 +15,7 @@ def test_ids_come_from_numbers_and_files_in_their_order(tmp_path):
 
 def test_ids_asked_for_twice_are_done_once_and_named(tmp_path):
     (tmp_path / "ids").write_text("\n".join(map(str, [*range(1, 13)] * 2)))
-    with pytest.warns(UserWarning, match=r"asked for twice, done once: id 1, 2, .*, 10 and 2 more$"):
+    with pytest.warns(UserWarning, match=r"duplicate ids are ignored: 1, 2, .*, 10 and 2 more$"):
         assert read("", str(tmp_path / "ids")) == list(range(1, 13))
 
 

@@ -18,7 +18,7 @@ def test_the_command_line_overrides_the_block():
         "--ids 5 6 5 --methods kmeans dbscan --norm sed --metric crosscor --n-clusters auto --snr-thresh 2.5 --jobs 2"
     )
     flags = ["--catalogs", "a", "--output", "b", "--scheduler", "tcp://x:1", "--overwrite"]
-    with pytest.warns(UserWarning, match="asked for twice, done once: id 5$"):
+    with pytest.warns(UserWarning, match="duplicate ids are ignored: 5$"):
         given = settings(*line.split(), *flags)
     assert given.id_dr3_list == [5, 6]
     assert (given.methods_to_run, given.norm, given.metric) == (["kmeans", "dbscan"], ["sed"], ["crosscor"])
