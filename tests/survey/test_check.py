@@ -97,7 +97,7 @@ def test_bands_that_lie_off_are_told(check, survey_folder):
     edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 6, axis=0))
     status, _, lines = check()
     assert status == 1
-    assert any(line.startswith("refused: bands lie off") and "f200w 5." in line for line in lines)
+    assert any(line.startswith("refused: bands are misregistered") and "f200w 5." in line for line in lines)
 
 
 def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, capsys):
