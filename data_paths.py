@@ -1,6 +1,6 @@
-"""Where everything lies on this machine, and what the survey's files are called: edit it here, once.
+"""Folders on this machine and names of the survey's files: edit them here, once.
 
-An environment variable of the name given beside a folder wins over it.
+The environment variable named beside a folder overrides it.
 """
 
 import os
@@ -11,39 +11,41 @@ from typing import NamedTuple
 
 
 class SurveyFiles(NamedTuple):
-    """Description of a survey's files. Their names are patterns, relative to the folder of the survey."""
+    """Description of a survey's files. Names of files are glob patterns relative to the folder of the survey."""
 
     super_catalog: str  # FITS table of the galaxies
     sps_catalog: str  # FITS table of their redshifts; may be the same file
-    segmap: str
-    image_pattern: str  # {band}: name of the band in small or capital letters; {kind}: "sci" or the `error_map`
+    segmap: str  # FITS segmentation map
+    image_pattern: str  # {band}: name of the band in lower or upper case; {kind}: "sci" or the `error_map`
     id_column: str = "id"  # in both catalogs
     z_columns: tuple = ("z_16", "z_50", "z_84")  # or redshift and error, or the redshift alone, or () if not known
-    z_spec: str = "z_spec"  # column of the sps_catalog that is taken first, where there is one and it has a redshift
-    flux_column: str = "f_{band}"  # of the catalog, says which bands there are; "": those that have an image
-    filters: dict | None = None  # band -> name of its curve in sedpy, where the band's name does not say it
+    z_spec: str = "z_spec"  # column of the sps_catalog, if it exists; valid values take precedence over `z_columns`
+    flux_column: str = "f_{band}"  # of the catalog, from which bands are listed; "": list the bands with an image
+    filters: dict | None = None  # band -> name of its filter curve in sedpy, for bands that sedpy knows by another name
     error_map: str = "wht"  # inverse variance; or "err", standard deviation, or "var", variance
-    sci_extension: str = "SCI"  # of the image in its file, unless this holds one image only
-    error_extension: str = ""  # of the error map; "": error_map in capitals
-    unit: str = ""  # of images without BUNIT; "": they are refused
-    zero_point: float | str | None = None  # AB magnitude of 1 count per second, or the header's keyword for it
-    psf_fwhm: float = 0.14  # arcsec, of the PSF that the images are matched to: F444W's; measured where `psf` is given
-    psf: str = ""  # FITS image of it, on pixels of the images unless its header says; "": a model of that FWHM
-    electrons: float | dict | None = None  # per 10 nJy, or {band: number}; 0: weights hold photon noise; None: header
+    sci_extension: str = "SCI"  # FITS extension of the image, unless the file holds only one image
+    error_extension: str = ""  # FITS extension of the error map; "": `error_map` in capitals
+    unit: str = ""  # of images without BUNIT; "": such images raise an error
+    zero_point: float | str | None = None  # AB magnitude of 1 count per second, or the header keyword that holds it
+    psf_fwhm: float = 0.14  # arcsec, of the PSF that all images are matched to (F444W); measured if `psf` is given
+    psf: str = ""  # FITS image of that PSF, on the pixel scale of the images unless its header says; "": a model
+    electrons: float | dict | None = (
+        None  # per 10 nJy, or {band: number}; 0: weights include photon noise; None: header
+    )
 
 
 # ---- edit here --------------------------------------------------------------
 CATALOGS_FOLDER = ""  # survey catalogs, segmap and psf_matched/ (UNCOVER_CATALOGS_FOLDER)
-CLUSTERING_FOLDER = "clustering_output"  # everything that is made (UNCOVER_CLUSTERING_FOLDER)
-CACHE_FOLDER = "~/.cache/pixel_sed_clustering"  # unpacked .gz images (UNCOVER_CACHE_FOLDER)
+CLUSTERING_FOLDER = "clustering_output"  # all results (UNCOVER_CLUSTERING_FOLDER)
+CACHE_FOLDER = "~/.cache/pixel_sed_clustering"  # decompressed .gz images (UNCOVER_CACHE_FOLDER)
 
 SUPER_CATALOG = "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits"
 SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
 SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
 IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
-SIMULATED_TRUTH = "simulated_truth.fits"  # of a simulated field only
+SIMULATED_TRUTH = "simulated_truth.fits"  # in simulated fields only
 
-SURVEY = "uncover"  # which of these the files are laid out like, or --survey
+SURVEY = "uncover"  # the entry of SURVEYS that describes the files; or --survey
 SURVEYS = {
     "uncover": SurveyFiles(SUPER_CATALOG, SPS_CATALOG, SEGMAP, IMAGE_PATTERN, unit="10 nJy"),
     "jades": SurveyFiles(  # one file for each band with its error, MJy/sr, names of data release 2
@@ -81,12 +83,12 @@ def catalogs_folder():
 
 
 def clustering_folder():
-    """Folder that all output goes to."""
+    """Folder of all results."""
     return _folder("CLUSTERING_FOLDER")
 
 
 def cache_folder():
-    """Folder for what is made once and kept, such as unpacked images."""
+    """Folder for cached files, such as decompressed images."""
     return _folder("CACHE_FOLDER")
 
 
@@ -94,7 +96,7 @@ def cache_folder():
 
 
 def check_catalogs_folder(folder):
-    """Raise FileNotFoundError, saying what to edit, unless `folder` is there."""
+    """Raise FileNotFoundError with the setting to edit unless `folder` exists."""
     if not Path(folder).is_dir():
         raise FileNotFoundError(
             f"the survey folder {folder} does not exist: set CATALOGS_FOLDER in data_paths.py, "
@@ -103,28 +105,27 @@ def check_catalogs_folder(folder):
 
 
 def setting_name(survey, field):
-    """Where a field of the description of a survey is set, for messages."""
+    """Where in this file a field of `SurveyFiles` is set, for error messages."""
     return field.upper() if survey == "uncover" else f"{field} of {survey!r} in SURVEYS"
 
 
 def find_survey_file(folder, pattern, setting, band=""):
-    """Path of the one file in `folder` that matches `pattern`, packed (.gz) or not.
+    """Path of the one file in `folder` that matches `pattern`, compressed (.gz) or not.
 
     Parameters
     ----------
     folder : path
-        Where to look.
     pattern : str
         File name, or glob pattern, relative to `folder`.
     setting : str
         Name in data_paths.py of the setting to change if it is not found.
     band : str
-        Replaces {band} of the pattern, in small or capital letters.
+        Replaces {band} of the pattern, in lower or upper case.
 
     Raises
     ------
     FileNotFoundError
-        Unless exactly one file matches. A file and its own packed copy count as one.
+        Unless exactly one file matches. A file and its own compressed copy count as one.
     """
     found = matching_files(folder, pattern, band)
     if len(found) != 1:
@@ -137,7 +138,7 @@ def find_survey_file(folder, pattern, setting, band=""):
 
 
 def matching_files(folder, pattern, band=""):
-    """Paths of all files that match; see `find_survey_file`."""
+    """Paths of all files that match the pattern of `find_survey_file`."""
     any_case = re.sub("[a-zA-Z]", lambda letter: f"[{letter[0].lower()}{letter[0].upper()}]", band)
     pattern = pattern.replace("{band}", any_case)
     unpacked = sorted(Path(folder).glob(pattern))
@@ -146,14 +147,12 @@ def matching_files(folder, pattern, band=""):
 
 
 def find_image(folder, band, kind, survey="uncover"):
-    """Path of the PSF-matched image of this band; `kind` is "sci", or what the survey's error maps are.
-
-    Returns None where the band has no image of that kind at all.
+    """Path of the PSF-matched image of this band, or None if it has none; `kind` is "sci" or the `error_map`.
 
     Raises
     ------
     FileNotFoundError
-        Where more than one image matches.
+        If more than one image matches.
     """
     pattern = SURVEYS[survey].image_pattern.replace("{kind}", kind)
     if not matching_files(folder, pattern, band):
@@ -162,7 +161,7 @@ def find_image(folder, band, kind, survey="uncover"):
 
 
 def cached_registration_path(name):
-    """FITS table of the registration of a survey in the cache; None where there is no cache."""
+    """Path of the FITS table of a survey's registration in the cache; None without a cache."""
     return cache_folder() and cache_folder() / "registration" / name
 
 
@@ -170,22 +169,22 @@ def cached_registration_path(name):
 
 
 class Output(NamedTuple):
-    """A kind of file that is made."""
+    """A kind of output file."""
 
-    pattern: str  # relative to the output folder; the parts in braces are named in `output_path`
-    meaning: str = ""  # what it holds, for users; empty: it is for the pipeline itself
+    pattern: str  # relative to the output folder; `output_path` fills in the parts in braces
+    meaning: str = ""  # its content, for users; empty: only used by the pipeline itself
 
 
 OUTPUTS = {
     "summary": Output(
         "summary.ecsv", "a row for each galaxy and run: number of clusters with its range, quality, message"
     ),
-    "page_index": Output("explorer/index.html", "the list of all galaxies, for a browser"),
-    "page": Output("explorer/{id}.html", "page of a galaxy, for a browser"),
+    "page_index": Output("explorer/index.html", "list of all galaxies, to be opened in a browser"),
+    "page": Output("explorer/{id}.html", "page of a galaxy, to be opened in a browser"),
     "thumbnail": Output("explorer/thumbnails/{id}.png"),
     "labels": Output(
         "clusters/{run}/{id}_clusters.fits",
-        "label image of a run with its WCS: 0 not selected, -1 in no cluster; probabilities, light, criteria",
+        "label image of a run with WCS (0 not selected, -1 in no cluster); probabilities, light fractions, criteria",
     ),
     "ds9_regions": Output("clusters/{run}/{id}_clusters.reg", "outlines of the clusters for DS9"),
     "composites": Output(
@@ -195,24 +194,31 @@ OUTPUTS = {
         "composite_seds/{run}/{id}_population_seds.ecsv",
         "SED of each population, unmixed from blends, with errors (`blended_mixture`)",
     ),
-    "region_features": Output("composite_seds/{run}/{id}_features.ecsv", "line widths, breaks, colours of these SEDs"),
-    "flux_budget": Output("composite_seds/{run}/{id}_flux_budget.ecsv", "where the flux of the selected pixels goes"),
+    "region_features": Output(
+        "composite_seds/{run}/{id}_features.ecsv", "equivalent widths, breaks and colours of these SEDs"
+    ),
+    "flux_budget": Output(
+        "composite_seds/{run}/{id}_flux_budget.ecsv",
+        "flux of the selected pixels in each band, split into clusters, unassigned pixels and residual",
+    ),
     "run_picture": Output("images/{run}/{id}_{picture}.{format}", "pictures of a run"),
     "galaxy_picture": Output("images/{picture}/{id}_{picture}.{format}", "pictures of a galaxy with all its runs"),
-    "pixels": Output("pixel_seds/{id}_pixels.fits", "fluxes, errors, mask and noise of the cutout: to cluster again"),
-    "feature_maps": Output("features/{id}_features.fits", "maps of line widths, breaks and colours of the pixels"),
+    "pixels": Output(
+        "pixel_seds/{id}_pixels.fits", "fluxes, errors, mask and noise of the cutout: all that clustering needs"
+    ),
+    "feature_maps": Output("features/{id}_features.fits", "maps of equivalent widths, breaks and colours"),
     "agreement": Output("comparison/{id}_agreement.ecsv", "adjusted Rand index of each pair of runs"),
-    "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs put each pixel into"),
+    "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs assign each pixel to"),
     "regions": Output("field/regions.fits", "all regions of all galaxies and runs in one table, with fluxes"),
-    "field_picture": Output("field/{picture}.{format}", "pictures of all galaxies"),
+    "field_picture": Output("field/{picture}.{format}", "pictures of all galaxies together"),
     "fits": Output("fits/{run}/{id}_fits.ecsv", "with --fit: mass, SFR, age, A_V and metallicity of each region"),
     "posteriors": Output("fits/{run}/{id}_posteriors.fits", "posterior samples, star formation histories, model SEDs"),
     "fit_maps": Output("fits/{run}/{id}_fit_maps.fits", "maps of the fitted properties"),
     "other_maps": Output("property_maps/{run}/{id}_{name}_maps.fits", "the same from a table of another code"),
     "export": Output("exports/{code}/{run}/{id}_{content}", "with --export: photometry for bagpipes, eazy, prospector"),
-    "export_filters": Output("exports/{code}/filters/{name}", "filter curves that go with it"),
-    "settings": Output("settings.json", "what was asked for, with versions of the packages"),
-    "log": Output("log.txt", "what every call reported"),
+    "export_filters": Output("exports/{code}/filters/{name}", "filter curves for that photometry"),
+    "settings": Output("settings.json", "all settings of the last call, with package versions"),
+    "log": Output("log.txt", "messages of all calls"),
     "record": Output("records/{id}/{name}.json"),
     "region_fit": Output("records/{id}/fits/{run}/{cluster}.fits"),
     "field_record": Output("records/.field.json"),
@@ -221,32 +227,11 @@ OUTPUTS = {
 
 
 def output_path(folder, name, /, **parts):
-    """Where a file goes.
-
-    Parameters
-    ----------
-    folder : path
-        Output folder.
-    name : str
-        A key of OUTPUTS.
-    **parts
-        What stands for the parts in braces of its pattern.
-
-    Returns
-    -------
-    Path
-    """
+    """Path of an output file; `name` is a key of OUTPUTS, `parts` are the values of the braces in its pattern."""
     return Path(folder) / OUTPUTS[name].pattern.format(**parts)
 
 
 def output_paths(folder, name, /, **parts):
-    """Every `output_path` there may be, where parts may be several: a list, not a generator.
-
-    Parameters
-    ----------
-    folder, name
-        As of `output_path`.
-    **parts : str, int or iterable of them
-    """
-    several = [[value] if isinstance(value, str | int) else list(value) for value in parts.values()]
-    return [output_path(folder, name, **dict(zip(parts, each, strict=True))) for each in product(*several)]
+    """List of the `output_path` of every combination of parts, each a str or int or an iterable of these."""
+    options = [[value] if isinstance(value, str | int) else list(value) for value in parts.values()]
+    return [output_path(folder, name, **dict(zip(parts, values, strict=True))) for values in product(*options)]

@@ -9,7 +9,7 @@ from distances import Options
 from helper_functions.clustering import cluster_pixels, recluster_with
 from helper_functions.composite_seds import composite_seds
 from helper_functions.files.log import log_file, report, set_up_streams
-from helper_functions.files.saving import check_writable, remove_abandoned, save_json
+from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
 from helper_functions.job.all_galaxies import cluster_galaxies, show_field
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
@@ -17,7 +17,7 @@ from helper_functions.job.settings import collect_block, read_command_line, sett
 from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
-from helper_functions.products.registration import register_survey, shifts_of_survey
+from helper_functions.products.registration import register_survey, sample_survey_shifts
 from helper_functions.products.runs import plan_runs
 from helper_functions.products.summary import Summary
 from helper_functions.quality.metrics import ClusteringSample, quality_metrics
@@ -29,15 +29,15 @@ from prepare_images import cut_out, open_survey
 
 # ---- edit here: what people change in a day; `python main_clustering.py --help` lists all settings ------------------
 ID_DR3_LIST = [46339, 44283, 30804]  # or the name of a file that holds ids, or "all"
-SELECT = None  # only those for which this holds, such as "z_50 > 1 and n_pix > 500 and use_phot == 1"
+SELECT = None  # condition on catalog columns that galaxies must meet: "z_50 > 1 and n_pix > 500 and use_phot == 1"
 GALAXIES = None  # CSV table of settings for single galaxies: id, redshift, neighbours_added, magnification, ...
 
-ERRORS = "measured"  # flux errors scaled to the scatter of the sky around the galaxy, or "stated" as the weights say
-REGISTRATION = "measured"  # bands that lie off the others by a part of a pixel are moved back; or "none"
+ERRORS = "measured"  # flux errors scaled to the scatter of the sky around the galaxy; or "stated" by the weight maps
+REGISTRATION = "measured"  # measure and correct subpixel misregistration of the bands; or "none"
 SNR_THRESH = 3.0  # median SNR over the bands with data that a pixel must exceed
-INCLUDE_NEIGHBOURS = False  # also select from the segments in the cutout that lie at the galaxy's redshift
+INCLUDE_NEIGHBOURS = False  # also select pixels from neighbouring segments at the galaxy's redshift
 
-# blended_mixture is the recommended one; with the others it is run for comparison.
+# blended_mixture is the recommended method; the others are for comparison.
 METHODS_TO_RUN = [
     "blended_mixture",
     "kmeans",
@@ -50,21 +50,21 @@ METHODS_TO_RUN = [
 NORM = None  # flux normalisation: none, L2, sed, pca, ratios or contrast; None: each method's own
 METRIC = None  # euclidean, crosscor, weightednorm, features, polynomial or noise; None: each method's own
 N_CLUSTERS = "auto"  # or a number
-CRITERION = None  # chooses the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
-CONFIDENCE = 0.8  # probability of its label that a pixel must exceed to be a confident member of its cluster
+CRITERION = None  # for the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
+CONFIDENCE = 0.8  # membership probability that a pixel must exceed to be a confident member of its cluster
 SEED = 0  # random seed
 
-EXPORT = []  # codes that the photometry of all regions is written for: bagpipes, eazy, prospector
+EXPORT = []  # write the photometry of all regions for these codes: bagpipes, eazy, prospector
 FIT = False  # fit stellar populations to the regions with bagpipes, and make maps of mass, SFR, A_V and age
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
-EXPLORER = True  # a page for each galaxy, and a list of all of them, that open in a browser without a server
-JOBS = 1  # galaxies, or regions to be fitted, worked on at a time
+EXPLORER = True  # an HTML page for each galaxy and a list of all, to be opened in a browser without a server
+JOBS = 1  # number of worker processes
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 def main(arguments=None):
-    """Do all galaxies; return the exit status: 1 where a galaxy or run failed, 2 where nothing could start, else 0."""
+    """Cluster all galaxies; return the exit status: 0, 1 if a galaxy or run failed, 2 if the call could not start."""
     try:
         settings = read_command_line(settings_block(), arguments)
         if settings.targets.catalogs is None:
@@ -72,7 +72,7 @@ def main(arguments=None):
         ids, select, _, methods, norms, metrics, layout, folder = settings.targets
         runs, refused = plan_runs(methods, norms, metrics)
         if settings.job.check:
-            return check_survey(folder, layout, shifts_of_survey)
+            return check_survey(folder, layout, sample_survey_shifts)
         settings = settings.changed(id_dr3_list=chosen_ids(ids, select, folder, layout))
         survey = open_survey(folder, settings.targets.id_dr3_list, layout)
         if settings.job.dry_run:
@@ -80,7 +80,7 @@ def main(arguments=None):
             return 0
         fit_regions = prepare_fits(survey, runs, settings) if settings.fits.fit else None
         check_writable(settings.output.output)
-        remove_abandoned(settings.output.output)
+        remove_stale_partials(settings.output.output)
         save_json(output_path(settings.output.output, "settings"), settings_record(settings))
         with log_file(output_path(settings.output.output, "log")):
             return do_galaxies(survey, runs, refused, settings, fit_regions)
@@ -92,12 +92,12 @@ def main(arguments=None):
 
 
 def do_galaxies(survey, runs, refused, settings, fit_regions=None):
-    """Cluster all galaxies, fit their regions where that is asked for, and show all; return the exit status."""
+    """Cluster all galaxies, fit their regions if asked for, and update the products of the whole field."""
     summary = Summary(settings.output.output)
     if settings.pixels.registration != "none":
         register_survey(survey, settings.output.output)
-    story = {"cluster_galaxy": cluster_galaxy, "open_survey": open_survey}
-    status = cluster_galaxies(survey, runs, refused, settings, summary, **story)
+    functions = {"cluster_galaxy": cluster_galaxy, "open_survey": open_survey}
+    status = cluster_galaxies(survey, runs, refused, settings, summary, **functions)
     if fit_regions is not None:
         status = max(status, fit_regions())
     show_field(summary, settings.output)
@@ -105,20 +105,20 @@ def do_galaxies(survey, runs, refused, settings, fit_regions=None):
 
 
 def settings_block():
-    """The settings above, the folders of data_paths.py, and defaults of all other settings."""
+    """`Settings` from the block above, the folders of data_paths.py, and the defaults of all other settings."""
     folders = {"catalogs": data_paths.catalogs_folder(), "output": data_paths.clustering_folder()}
     return collect_block(globals(), **folders)
 
 
 def demo_catalogs():
-    """Folder of the simulated demo field, for who has no survey data yet."""
+    """Folder of the simulated demo field, which is used when no survey folder is configured."""
     report("no survey data configured (CATALOGS_FOLDER in data_paths.py): running on a small simulated demo field")
     return str(demo_field(data_paths.cache_folder()))
 
 
 def prepare_fits(survey, runs, settings):
-    """A function that fits the regions of all runs once they are there; what it needs of catalogs is read at once."""
-    from helper_functions.fits.tasks import load_fit_inputs  # these and what they bring are not loaded without --fit
+    """Function that fits the regions of all runs after clustering; its inputs are checked and read beforehand."""
+    from helper_functions.fits.tasks import load_fit_inputs  # imported here, as only --fit needs these modules
     from helper_functions.fitting.bagpipes_fit import fit_sed
     from helper_functions.job.all_fits import fit_galaxies
 
@@ -133,7 +133,7 @@ def cluster_galaxy(galaxy, settings):
     Parameters
     ----------
     galaxy : Galaxy
-        Knows the survey and what is left to do, and saves what it is given.
+        Knows which runs are left to do, and saves their results.
     settings : Settings
     """
     own, pixels, how = galaxy.own, settings.pixels, settings.clustering
@@ -158,7 +158,7 @@ def cluster_galaxy(galaxy, settings):
     seds = extract_seds(cutout, mask)
 
     for run in galaxy.runs_to_do():
-        with galaxy.recording(run):  # what goes wrong in a run costs the others nothing
+        with galaxy.recording(run):  # an exception in one run is recorded, and the others continue
             cluster = partial(
                 cluster_pixels,
                 method=run.method,

@@ -1,4 +1,4 @@
-"""From the survey's files to the cutout of one galaxy: catalogs, segmap, mosaics, neighbours."""
+"""Open a survey's catalogs, segmap and mosaics, and cut out single galaxies with their neighbours and noise."""
 
 import warnings
 from pathlib import Path
@@ -27,26 +27,26 @@ from helper_functions.survey.images import (
 from helper_functions.survey.mosaics import Mosaic, find_segments, open_mosaic, read_window
 from helper_functions.survey.psf_image import find_psf, read_psf
 
-SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment whose sky is measured: the first with enough of it
+SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment: sky is measured in the first with enough sky pixels
 
 
 class Survey(NamedTuple):
-    """What is known of the survey's files before a pixel of the images is read."""
+    """An opened survey: catalogs are read; pixels of the mosaics are not read yet."""
 
     bands: tuple  # n_bands names, by wavelength
     wavelengths: np.ndarray  # (n_bands,), pivot, Angstrom
     sci: tuple  # of Mosaic, by band
-    wht: tuple  # of Mosaic, by band; inverse variance, or what `error_map` says
+    wht: tuple  # of Mosaic, by band; error maps of the kind `error_map`
     error_map: str  # a key of ERROR_MAPS
     psf_fwhm: float  # arcsec, of the PSF that the images are matched to
-    psf: np.ndarray | None  # (size, size), of sum 1, on the survey's pixels; None: the model of that FWHM
+    psf: np.ndarray | None  # (size, size), of sum 1, on the survey's pixels; None: a model with that FWHM
     electrons: np.ndarray  # (n_bands,), per 10 nJy, see `known_electrons`
     segmap: Mosaic
     catalog_ids: frozenset
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    segments: dict  # id -> Segment, of all ids of the catalog that are in the segmap
+    segments: dict  # id -> Segment, for all ids of the catalog that are in the segmap
     truth: Mosaic | None  # of a simulated field: number of the true region in each pixel
-    digest: str  # of names, sizes and times of all files and their description: tells whether results are of these
+    digest: str  # of paths, sizes and modification times of all files and of their `SurveyFiles`
 
 
 class NotInSurvey(LookupError):
@@ -56,16 +56,16 @@ class NotInSurvey(LookupError):
 
 
 def open_survey(folder, ids, survey=None):
-    """Find the survey's files, check that they belong together, and look up all galaxies of the catalog.
+    """Find the survey's files, check that they are consistent, and find the segments of all galaxies.
 
     Parameters
     ----------
     folder : path
         Folder laid out as `data_paths` describes.
     ids : sequence of int
-        The id_dr3 of the galaxies asked for, whose redshifts are worth a warning.
+        The id_dr3 of the galaxies asked for; a warning is raised for invalid redshifts of these only.
     survey : str or None
-        Which of `data_paths.SURVEYS` it is laid out like. None: the one that is set there.
+        A key of `data_paths.SURVEYS`. None: `data_paths.SURVEY`.
 
     Returns
     -------
@@ -74,18 +74,18 @@ def open_survey(folder, ids, survey=None):
     Warns
     -----
     UserWarning
-        For bands of the catalog that have no image, which are left out, and for redshifts that are not known because
-        they cannot be true or are contradictory.
+        For bands of the catalog that have no image, which are left out, and for invalid or contradictory redshifts,
+        which are taken as unknown.
 
     Raises
     ------
     FileNotFoundError
-        Where the folder or a file is missing, or two images match one band.
+        If the folder or a file is missing, or two images match one band.
     OSError
-        Where a file cannot be read, or is truncated.
+        If a file cannot be read, or is truncated.
     ValueError
-        Where images and segmap differ in shape or WCS, the unit of an image is no flux density, a catalog lacks a
-        column, or the image of the PSF is none.
+        If images and segmap differ in shape or WCS, the unit of an image is not a flux density, a catalog lacks a
+        column, or the PSF file is not an image of a PSF.
     """
     survey = data_paths.SURVEY if survey is None else survey
     files = choose(data_paths.SURVEYS, survey, "survey")
@@ -107,7 +107,7 @@ def open_survey(folder, ids, survey=None):
     truth_path = Path(folder) / data_paths.SIMULATED_TRUTH
     electrons = known_electrons(survey, tuple(images), sci)
     if truth_path.is_file():
-        electrons[np.isnan(electrons)] = np.inf  # simulations draw no photons
+        electrons[np.isnan(electrons)] = np.inf  # simulated images have no photon noise
     return Survey(
         bands=tuple(images),
         wavelengths=np.array([pivot_wavelength(band) for band in images]),
@@ -144,10 +144,10 @@ def cut_out(
     excluded=(),
     registration=None,
 ):
-    """Read the cutout of one galaxy: its segment, whatever its extent, and a margin around it.
+    """Read the cutout of one galaxy, its whole segment with a margin, and measure the noise of the sky around it.
 
-    Fluxes and errors are those of the survey, moved by a part of a pixel in bands that lie off the others. What the sky
-    says of them is measured afterwards, and in the same pixels whatever the margin is.
+    Fluxes and errors are those of the survey, resampled by a subpixel shift in misregistered bands. The noise is
+    measured in the same pixels whatever the margin is.
 
     Parameters
     ----------
@@ -155,19 +155,19 @@ def cut_out(
     id_dr3 : int
         Galaxy to cut out.
     margin : int
-        Pixels to add on each side; less where the mosaic ends.
+        Pixels to add on each side; fewer at the edge of the mosaic.
     include_neighbours : bool
-        Take in the other segments of the cutout whose redshift agrees.
+        Include the neighbouring segments of the cutout whose redshift agrees.
     redshift_tolerance : float or None
         See `agreeing_neighbours`.
     redshift : float or None
-        Of the galaxy, where it is another one than in the catalog.
+        Redshift of the galaxy that replaces the one of the catalog.
     added : sequence of int
-        Segments to take in whatever their redshift; a note says which of them are not in the cutout.
+        Ids of neighbouring segments to include whatever their redshift; a note lists those outside the cutout.
     excluded : sequence of int
-        Segments not to take in, whatever their redshift.
+        Ids of neighbouring segments to leave out whatever their redshift.
     registration : Registration or None
-        By how much bands lie off each other here, which is corrected; None: images are taken as they are.
+        Shifts of the bands relative to each other, which are corrected; None: images are used as they are.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def cut_out(
     Raises
     ------
     NotInSurvey
-        Where the catalog or the segmap does not know the id.
+        If the id is missing from the catalog or the segmap.
     """
     if id_dr3 not in survey.catalog_ids:
         raise NotInSurvey(f"id {id_dr3} is not in the catalog")
@@ -184,14 +184,14 @@ def cut_out(
         raise NotInSurvey(f"id {id_dr3} is in the catalog but has no pixel in the segmap")
     box, shape, pixel = survey.segments[id_dr3][:2], survey.segmap.shape, pixel_of(survey.segmap.wcs)
     window, sky_window = (
-        widened(box, each, shape) for each in (margin, round(arcsec_to_pixels(SKY_MARGINS[0], pixel)))
+        grow_window(box, each, shape) for each in (margin, round(arcsec_to_pixels(SKY_MARGINS[0], pixel)))
     )
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
     everything = read_window(survey.segmap, both)
     moves = np.zeros((len(survey.bands), 2)) if registration is None else -registration.correction
     images = [read_band(survey, band, both, moves[band]) for band in range(len(survey.bands))]
     planes = [np.array(each) for each in zip(*images, strict=True)]
-    segmap, sci, err = (each[inside(window, both)] for each in (everything, *planes))
+    segmap, sci, err = (each[crop_index(window, both)] for each in (everything, *planes))
 
     redshifts = survey.redshifts
     if redshift is not None:
@@ -218,9 +218,9 @@ def cut_out(
         truth=None if survey.truth is None else read_window(survey.truth, window),
         electrons=survey.electrons,
     )
-    nearest = [each[inside(sky_window, both)] for each in (*planes, everything)]
+    nearest = [each[crop_index(sky_window, both)] for each in (*planes, everything)]
     noise = measure_sky(*nearest, pixel, id_dr3)
-    noise, notes = with_more_sky(noise, survey, cutout, moves)
+    noise, notes = fill_missing_noise(noise, survey, cutout, moves)
     if registration is not None:
         notes = (*registration_notes(registration, survey.bands), *notes)
     if away:
@@ -228,55 +228,42 @@ def cut_out(
     return cutout._replace(noise=noise, notes=notes)
 
 
-def widened(window, margin, shape):
-    """A window of (rows, columns) with `margin` pixels more on each side, less where the mosaic of that shape ends."""
+def grow_window(window, margin, shape):
+    """A window of (rows, columns) enlarged by `margin` pixels on each side, clipped to a mosaic of that shape."""
     return tuple(
         slice(max(side.start - margin, 0), min(side.stop + margin, size))
         for side, size in zip(window, shape, strict=True)
     )
 
 
-def inside(window, larger):
-    """Where a window lies in an image of a larger window, as an index of its last two axes."""
+def crop_index(window, larger):
+    """Index of the last two axes of an image of a larger window that cuts out the smaller window."""
     sides = zip(window, larger, strict=True)
     return (..., *(slice(side.start - around.start, side.stop - around.start) for side, around in sides))
 
 
 def read_band(survey, band, window, move=(0, 0)):
-    """Flux and error in a window of the band of that number, see `mask_missing`, moved by (rows, columns) pixels."""
+    """Flux and error of a band in a window, see `mask_missing`, shifted by `move` = (rows, columns) pixels."""
     reach = kernel_reach(move) if np.any(move) else 0
-    wide = widened(window, reach, survey.segmap.shape)
+    wide = grow_window(window, reach, survey.segmap.shape)
     flux, error = mask_missing(*read_pixels(survey.sci[band], survey.wht[band], wide), survey.error_map)
     if reach:
         flux, error = shift_image(flux, error, move)
-    return flux[inside(window, wide)], error[inside(window, wide)]
+    return flux[crop_index(window, wide)], error[crop_index(window, wide)]
 
 
-def with_more_sky(noise, survey, cutout, moves):
-    """Measure bands with too little sky near the galaxy in wider windows of the mosaic.
+def fill_missing_noise(noise, survey, cutout, moves):
+    """Measure the noise of bands with too little sky near the galaxy in larger windows of the mosaic.
 
-    Parameters
-    ----------
-    noise : SkyNoise
-        Of the nearest sky.
-    survey : Survey
-    cutout : Cutout
-    moves : ndarray of shape (n_bands, 2)
-        By which the bands of the cutout were moved, pixels.
-
-    Returns
-    -------
-    noise : SkyNoise
-        NaN in bands without sky far and wide, and in those without data in the galaxy.
-    notes : tuple of str
-        What is to be said of the noise.
+    `noise` is that of the nearest sky, `moves` (n_bands, 2) are the shifts in pixels that the bands of the cutout were
+    corrected by. Returns the `SkyNoise`, NaN in bands without enough sky or without data, and a tuple of notes.
     """
     wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
     without, notes = np.flatnonzero(wanted & np.isnan(noise.background)), []
     for margin in (round(arcsec_to_pixels(each, cutout.pixel)) for each in SKY_MARGINS[1:]):
         if not without.size:
             break
-        wide = widened(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
+        wide = grow_window(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err = read_band(survey, band, wide, moves[band])
@@ -295,24 +282,18 @@ def with_more_sky(noise, survey, cutout, moves):
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):
-    """Which of the other sources lie at the galaxy's redshift.
+    """Tuple of the ids among `others` whose redshift agrees with the galaxy's.
 
     Parameters
     ----------
     id_dr3 : int
     others : sequence of int
-        Ids to choose from.
     redshifts : dict
-        id -> (z_16, z_50, z_84).
+        id -> (z_16, z_50, z_84). Sources without a redshift never agree.
     tolerance : float or None
         Largest difference of z_50 that agrees. None: the larger of the two half-ranges (z_84 - z_16) / 2.
-
-    Returns
-    -------
-    neighbours : tuple of int
-        A source without a redshift agrees with none; without a tolerance, nor does one without a half-range.
     """
-    unknown = (np.nan, np.nan, np.nan)
+    unknown = (np.nan,) * 3
     z_low, z, z_high = redshifts.get(id_dr3, unknown)
     agreeing = []
     for other in others:

@@ -44,7 +44,7 @@ def runs_page(field):
     panels[0].yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     many = "shades: galaxies; lines: mean number, and means of the lowest and highest that cannot be told from it"
     few = "bars: to the lowest and highest number that cannot be told from the one chosen"
-    panels[0].set_title(f"{field.shown}; {few if image is None else many}", size=9, loc="left")
+    panels[0].set_title(f"{field.trend_run}; {few if image is None else many}", size=9, loc="left")
     if image is not None:
         bar = figure.add_axes([1 - 0.65 / width, place["bottom"], 0.13 / width, lower / height])
         figure.colorbar(image, cax=bar, label="galaxies").ax.tick_params(labelsize=8)
@@ -66,7 +66,7 @@ def _numbers(ax, field):
         if number:
             ax.text(col, row, f"{number:,}", ha="center", va="center", size=7)
     names = [str(number) for number in range(field.numbers.shape[1])]
-    names[-1] += " or more" * field.more
+    names[-1] += " or more" * field.is_last_column_open
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(field.runs)), field.runs)
     ax.tick_params(length=0, labelsize=8)

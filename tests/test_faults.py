@@ -20,7 +20,7 @@ from data_paths import output_path
 from helper_functions.files.records import Busy
 from helper_functions.job import one_galaxy, workers
 from helper_functions.job.interrupts import Terminated
-from helper_functions.job.workers import WorkerDiffers
+from helper_functions.job.workers import WorkerMismatch
 from helper_functions.methods import METHODS
 from helper_functions.products.pictures import GALAXY_PICTURES
 from main_clustering import main
@@ -362,11 +362,11 @@ def test_a_worker_that_sees_something_else_says_what(differs, survey_folder, tmp
     else:
         (tmp_path / "settings.json").unlink()
     said = {"the project": "another version of", "the files": "other files in", "the output": "not see the output"}
-    with pytest.raises(WorkerDiffers, match=said[differs]):
+    with pytest.raises(WorkerMismatch, match=said[differs]):
         look()
     image_path(survey_folder, "f444w", "wht").unlink()
     if differs == "the files":
-        with pytest.raises(WorkerDiffers, match="cannot read the survey"):
+        with pytest.raises(WorkerMismatch, match="cannot read the survey"):
             look()
 
 
@@ -382,7 +382,7 @@ def test_a_worker_that_dies_leaves_a_row_with_the_reason_and_good_rows_of_before
     def died(work, ids, **_):
         yield from ((id_dr3, WorkerDied("its worker process ended (killed by signal 9)")) for id_dr3 in ids)
 
-    monkeypatch.setattr("helper_functions.job.all_galaxies.galaxies_in_turn", died)
+    monkeypatch.setattr("helper_functions.job.all_galaxies.run_locked_last", died)
     assert job(output, *flags, "--n-clusters", 3) == 1
     rows = {row["id_dr3"]: row for row in summary_of(output)}
     assert (rows[7]["status"], rows[7]["n_asked"]) == ("ok", "2")

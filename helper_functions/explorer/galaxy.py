@@ -10,8 +10,8 @@ from data_paths import output_path
 from helper_functions.explorer.runs import maps_of, read_agreement, read_run, read_table
 from helper_functions.files.records import GALAXY, load_record, recorded_runs
 from helper_functions.products.pixels import read_cutout
-from helper_functions.products.runs import shown_first
-from helper_functions.products.summary import EMPTY, OK, notes_on_trust
+from helper_functions.products.runs import run_sort_key
+from helper_functions.products.summary import EMPTY_ROW, OK, quality_notes
 
 
 class GalaxyView(NamedTuple):
@@ -60,7 +60,7 @@ def read_galaxy(output, id_dr3):
     rows = {name: load_record(output, id_dr3, name).get("row", {}) for name in recorded_runs(output, id_dr3)}
     good = [name for name in rows if rows[name].get("status") == OK]
     labels = {name: output_path(output, "labels", run=name, id=id_dr3) for name in good}
-    names = sorted((name for name in good if labels[name].is_file()), key=shown_first)
+    names = sorted((name for name in good if labels[name].is_file()), key=run_sort_key)
     failed = {name: f"{row['status']}: {row['message']}" for name, row in rows.items() if row and name not in names}
     pixels_path = output_path(output, "pixels", id=id_dr3)
     if pixels_path.is_file():
@@ -75,7 +75,7 @@ def read_galaxy(output, id_dr3):
     else:
         raise FileNotFoundError(f"{output} holds nothing of galaxy {id_dr3}: cluster it first")
     where = np.nonzero(mask)
-    doubts = [f"{name}: {note}" for name in names[:1] for note in notes_on_trust(EMPTY | rows[name])]
+    doubts = [f"{name}: {note}" for name in names[:1] for note in quality_notes(EMPTY_ROW | rows[name])]
     agreement, consensus, share = read_agreement(output, id_dr3, names, where)
     sky, pixel = tangent_plane(wcs, mask.shape)
     notes = *fields.pop("notes"), *doubts

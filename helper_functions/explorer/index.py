@@ -9,7 +9,7 @@ from data_paths import output_path
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import GALAXY, locked, read_record
 from helper_functions.files.saving import save_image, save_json, save_text
-from helper_functions.products.runs import shown_first
+from helper_functions.products.runs import run_sort_key
 from helper_functions.products.summary import EXPECTED, OK
 from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
@@ -65,7 +65,7 @@ def save_thumbnail(output, result, runs):
         Names of the runs, in the order of the panels.
     """
     path = output_path(output, "thumbnail", id=result.cutout.id_dr3)
-    panel = result.panels[runs.index(min(runs, key=shown_first))]
+    panel = result.panels[runs.index(min(runs, key=run_sort_key))]
     save_image(path, thumbnail(result.cutout, panel.labels, panel.regions))
     return path
 
@@ -115,7 +115,7 @@ def _files_by_id(folder, start):
 
 def listed_galaxy(rows):
     """`ListedGalaxy` from the rows of its runs: it shows the recommended run if that succeeded, else another."""
-    row = min(rows, key=lambda row: (row["status"] != OK, row["status"] == REFUSED, *shown_first(row["run"])))
+    row = min(rows, key=lambda row: (row["status"] != OK, row["status"] == REFUSED, *run_sort_key(row["run"])))
     values = {name: float(row[name]) for name in LIST_COLUMNS}
     is_ok = row["status"] == OK
     if not is_ok:  # the summary has zeros for a failed run

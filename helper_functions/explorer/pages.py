@@ -8,7 +8,7 @@ from data_paths import output_path
 from helper_functions.explorer.galaxy import read_galaxy
 from helper_functions.explorer.index import update_index
 from helper_functions.files.code import code_digest
-from helper_functions.files.records import GALAXY, describe_files, galaxy_lock, load_record, save_record
+from helper_functions.files.records import GALAXY, file_states, galaxy_lock, load_record, save_record
 from helper_functions.files.saving import DiskFull, save_text
 from helper_functions.products.summary import Summary
 
@@ -39,7 +39,7 @@ def renew_page(output, id_dr3):
     """
     record = load_record(output, id_dr3, GALAXY)
     if "pixels" in record and (page := page_or_warning(output, id_dr3)):
-        made = {"page": code_digest("pages"), "page_files": describe_files(output, [page])}
+        made = {"page": code_digest("pages"), "page_files": file_states(output, [page])}
         save_record(output, id_dr3, GALAXY, **(record | made))
 
 

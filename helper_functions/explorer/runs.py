@@ -9,7 +9,7 @@ from astropy.table import Table
 from data_paths import output_path
 from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
-from helper_functions.products.summary import EMPTY, SUMMARY_COLUMNS
+from helper_functions.products.summary import EMPTY_ROW, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.sed_features import SED_FEATURES
 
@@ -143,7 +143,7 @@ def measured(value, error):
 
 def figures_of_quality(row):
     """The figures of quality in a row of the summary, {name and meaning: value}; older rows may lack some."""
-    row = EMPTY | row
+    row = EMPTY_ROW | row
     values = {name: figure.in_words(row[name]) for name, figure in QUALITY.items()}
     values["bands_agree"] = measured(row["bands_agree"], row["bands_agree_err"])
     values["seeds_agree"] = QUALITY["stability"].in_words(row["seeds_agree"])

@@ -1,4 +1,4 @@
-"""Digests of the project's code: by them, results of other code are found out and made again, and only these."""
+"""Digests of the project's source code: results made by another version of it are recognised and made again."""
 
 import ast
 import hashlib
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helper_functions.files.saving import checksum
 
-ENTRY = "main_clustering.py"  # holds the settings, which are no code, beside the story of a galaxy
+ENTRY_SCRIPT = "main_clustering.py"  # only its functions count: the settings block at its top is not code
 SCIENCE = (
     "distances.py",
     "prepare_images.py",
@@ -19,11 +19,11 @@ SCIENCE = (
     "helper_functions/survey/*.py",
 )
 PRODUCTS = ("features", "labels", "pixels", "registration", "results", "runs", "sed_tables", "summary")
-FITTING = ("bagpipes_fit", "bagpipes_setup", "histories", "priors", "sed_model")  # of one SED
-CODE = {  # what it decides: patterns of files
+FITTING = ("bagpipes_fit", "bagpipes_setup", "histories", "priors", "sed_model")  # what the fit of one SED depends on
+CODE = {  # product -> glob patterns of the source files that it depends on
     "registration": SCIENCE,
     "results": (  # labels, tables and rows of the summary
-        ENTRY,
+        ENTRY_SCRIPT,
         *SCIENCE,
         *(f"helper_functions/products/{name}.py" for name in PRODUCTS),
         "helper_functions/files/saving.py",
@@ -31,27 +31,20 @@ CODE = {  # what it decides: patterns of files
     ),
     "pictures": ("plots/*.py", "helper_functions/products/pictures.py", "helper_functions/products/field.py"),
     "pages": ("plots/style.py", "plots/explorer/**/*.*", "helper_functions/explorer/*.py"),
-    "fit of a region": (
-        "helper_functions/filters.py",
-        *(f"helper_functions/fitting/{name}.py" for name in FITTING),
-    ),
-    "fits": (
-        "helper_functions/fitting/*.py",
-        "helper_functions/fits/*.py",
-        "helper_functions/products/photometry.py",
-    ),
+    "fit of a region": ("helper_functions/filters.py", *(f"helper_functions/fitting/{name}.py" for name in FITTING)),
+    "fits": ("helper_functions/fitting/*.py", "helper_functions/fits/*.py", "helper_functions/products/photometry.py"),
     "catalog of regions": ("helper_functions/products/region_*.py",),
 }
 
 
 def digest(*parts):
-    """Short digest of plain numbers, strings, lists and None."""
+    """Short SHA-256 digest of numbers, strings, lists, dictionaries and None."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 @cache
 def code_digest(*names):
-    """Digest of the code that decides these things, keys of CODE; without names, of all of it."""
+    """Digest of the source files that these products (keys of CODE) depend on; without names, of all products."""
     root = Path(__file__).parents[2]
     patterns = {pattern for name in names or CODE for pattern in CODE[name]}
     paths = sorted({path for pattern in patterns for path in root.glob(pattern) if path.suffix != ".pyc"})
@@ -59,8 +52,8 @@ def code_digest(*names):
 
 
 def _content(path):
-    """What a file's digest is of: all of it, but of the entry script its functions alone, without their comments."""
-    if path.name != ENTRY:
+    """Checksum of a file; of the entry script, the syntax trees of its functions, without comments."""
+    if path.name != ENTRY_SCRIPT:
         return checksum(path)
     functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     return [ast.dump(function) for function in functions]

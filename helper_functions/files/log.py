@@ -1,6 +1,6 @@
-"""What a call tells while it works: lines on standard output, a progress bar on standard error, and a log.
+"""Messages of a call: lines on standard output, a progress bar on standard error, and a log file.
 
-Where nobody listens any more, as when a pipe is closed or a disk is full, the work goes on.
+Output that cannot be written, such as to a closed pipe or a full disk, is dropped and the work continues.
 """
 
 import logging
@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
-STREAM_ERRORS = (OSError, ValueError, AttributeError)  # what writing raises to a stream that is closed or not there
-
+STREAM_ERRORS = (OSError, ValueError, AttributeError)  # raised by writing to a stream that is closed or missing
 
 LOG = logging.getLogger("pixel_sed_clustering")
 LOG.propagate = False
@@ -21,7 +20,7 @@ LOG.addHandler(logging.NullHandler())
 
 @contextmanager
 def log_file(path):
-    """Append what is said to a file, each line with date, machine and process: several calls may do so at once."""
+    """Append messages to a log file, with date, host and process id, as several calls may write to it at once."""
     handler = _Handler(path, encoding="utf-8", errors="replace", delay=True)
     handler.setFormatter(logging.Formatter(f"%(asctime)s {socket.gethostname()}-%(process)d %(message)s"))
     LOG.addHandler(handler)
@@ -36,11 +35,11 @@ def log_file(path):
 
 class _Handler(logging.FileHandler):
     def handleError(self, record):
-        """Go on without a word: a log that cannot be written must cost nothing."""
+        """Ignore a log that cannot be written: it must not stop the work."""
 
 
 def report(text, stream="stdout", log=True):
-    """Print a line to the stream of that name in `sys`, above the progress bar; and to the log, if there is one."""
+    """Print a line to `sys.stdout` or `sys.stderr`, above the progress bar, and to the log file if there is one."""
     if log:
         LOG.info(text)
     with suppress(*STREAM_ERRORS), tqdm.external_write_mode():
@@ -49,9 +48,9 @@ def report(text, stream="stdout", log=True):
 
 @contextmanager
 def progress_bar(total, unit, done=0):
-    """Give a function to call for each piece of work that is done, with the number of those that failed so far.
+    """Show a progress bar; yields `advance(failed=None)`, to be called after each of `total` items.
 
-    Some may be done at the start.
+    `failed` is the number of failed items so far; `done` is the number of items finished at the start.
     """
     bar = None
     with suppress(*STREAM_ERRORS):
@@ -71,10 +70,7 @@ def progress_bar(total, unit, done=0):
 
 
 def set_up_streams():
-    """Let streams write a question mark for a character that they cannot encode, and warnings be reported.
-
-    What a warning says is for the user; where in the code it was raised is not.
-    """
+    """Replace characters that a stream cannot encode by "?", and report warnings without their place in the code."""
     warnings.showwarning = lambda message, *_, **__: report(f"warning: {message}", "stderr")
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

@@ -1,8 +1,8 @@
-"""What is done: a record for each galaxy and run on disk, written last, from which the summary is made.
+"""Records on disk, a JSON file for each galaxy and run, written last: they say which results are complete.
 
-A record says what a result was made from and which files it left. A result counts as done only if its record does, was
-made from the same files with the same settings by the same code, and its files are as they were. Before a file of a
-result is changed, the record is marked as unfinished: whenever a call is ended, the next one knows what to make again.
+A record holds a fingerprint of what a result was made from (survey files, settings and code), and the files that it
+consists of. A result is reused only if its fingerprint is the wanted one and its files are unchanged. A record is
+marked as unfinished before files of its result are changed, so that an interrupted call can be resumed.
 """
 
 import errno
@@ -16,25 +16,25 @@ from pathlib import Path
 from data_paths import output_path
 from helper_functions.files.saving import checksum, is_unchanged, save_json
 
-GALAXY = "galaxy"  # name of the record of what a galaxy leaves besides its runs
-WAIT = 0.1  # seconds between two looks at a lock that another call holds
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that have none
+GALAXY = "galaxy"  # name of the record of the files of a galaxy that belong to no single run
+POLL_INTERVAL = 0.1  # seconds between two attempts to get a lock that another process holds
+LOCKS_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # error numbers of file systems without locks
 
 
 class Busy(Exception):
-    """Another call is at this galaxy."""
+    """Another process holds the lock of this galaxy."""
 
 
 @contextmanager
 def locked(path, wait=True):
-    """Hold a lock on a file, which ends with the process that holds it, however that ends.
+    """Hold an exclusive lock on a file in this block; the system releases it if the process dies.
 
     Parameters
     ----------
     path : Path
-        Of the file that is locked, and made where it is missing.
+        Lock file, created if it is missing.
     wait : bool
-        Wait for whoever holds it; if False, raise Busy.
+        Wait for a lock that another process holds; if False, raise Busy.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as file:
@@ -45,31 +45,31 @@ def locked(path, wait=True):
             except BlockingIOError as problem:
                 if not wait:
                     raise Busy(str(path)) from problem
-                time.sleep(WAIT)
+                time.sleep(POLL_INTERVAL)
             except OSError as problem:
-                if problem.errno not in NO_LOCKS:
+                if problem.errno not in LOCKS_UNSUPPORTED:
                     raise
-                break  # one call at a time is then for the user to see to
+                break  # without locks, the user must not run two calls at a time
         yield
 
 
 def galaxy_lock(output, id_dr3, wait=True):
-    """Hold the lock of a galaxy: only one call works on it at a time."""
+    """Hold the lock of a galaxy, so that only one process works on it at a time."""
     return locked(output_path(output, "record", id=id_dr3, name="").with_name(".lock"), wait)
 
 
 def save_record(output, id_dr3, name, **content):
-    """Write the record `name` of a galaxy; the content is plain numbers, strings, lists and dictionaries."""
+    """Write the record `name` of a galaxy; the content must be serialisable as JSON."""
     save_json(output_path(output, "record", id=id_dr3, name=name), content)
 
 
 def load_record(output, id_dr3, name):
-    """Read a record of a galaxy; an empty dictionary where there is none that can be read."""
+    """Read a record of a galaxy; an empty dictionary if it is missing or damaged."""
     return read_record(output_path(output, "record", id=id_dr3, name=name))
 
 
 def read_record(path):
-    """Read a record; an empty dictionary where there is none that can be read."""
+    """Read a record from its path; an empty dictionary if it is missing or damaged."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -83,35 +83,35 @@ def recorded_runs(output, id_dr3):
     return sorted(path.stem for path in folder.glob("*.json") if path.stem != GALAXY)
 
 
-def begun(output):
-    """The galaxies that have a folder for records, a set of their ids as strings."""
+def ids_with_records(output):
+    """Ids of the galaxies that an earlier call has worked on, a set of strings."""
     folder = output_path(output, "record", id="", name=GALAXY).parent
     return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
-def drop_record(output, id_dr3, name):
-    """Remove a record; that it is missing is no error."""
+def delete_record(output, id_dr3, name):
+    """Remove a record, if it exists."""
     output_path(output, "record", id=id_dr3, name=name).unlink(missing_ok=True)
 
 
 # ---- files ------------------------------------------------------------------
 
 
-def describe_files(output, paths):
-    """What is recorded of files: {path relative to the output folder: [bytes, time of change, checksum]}."""
-    described = {}
+def file_states(output, paths):
+    """State of files: {path relative to the output folder: [bytes, modification time in ns, checksum]}."""
+    states = {}
     for path in paths:
         stat = path.stat()
-        described[path.relative_to(output).as_posix()] = [stat.st_size, stat.st_mtime_ns, checksum(path)]
-    return described
+        states[path.relative_to(output).as_posix()] = [stat.st_size, stat.st_mtime_ns, checksum(path)]
+    return states
 
 
-def files_unchanged(output, described):
-    """Whether files are as they were described; their content is read only where their time of change differs."""
-    return all(is_unchanged(Path(output) / name, *described[name]) for name in described)
+def files_unchanged(output, states):
+    """Whether files still have these `file_states`; a file is read only if its modification time differs."""
+    return all(is_unchanged(Path(output) / name, *state) for name, state in states.items())
 
 
-def remove_files(output, described):
-    """Remove files that a record describes."""
-    for name in described:
+def remove_files(output, states):
+    """Remove the files of these `file_states`."""
+    for name in states:
         (Path(output) / name).unlink(missing_ok=True)

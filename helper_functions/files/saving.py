@@ -1,4 +1,4 @@
-"""Writing results: every file is written under another name and renamed, so none is ever half a file."""
+"""Atomic writing of results: every file is written under a temporary name and then renamed."""
 
 import errno
 import json
@@ -16,49 +16,44 @@ from astropy.table import Table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-ENDING = ".partial"
-ABANDONED = 24 * 3600  # seconds after which a file that a process of another machine left is taken for abandoned
+PARTIAL_SUFFIX = ".partial"
+STALE_AFTER = 24 * 3600  # seconds after which a partial file of a process on another machine counts as stale
 BLOCK = 2**20  # bytes
-SMALL = 20_000  # bytes of an image: the table that a compressed one is kept in has a header of 9,000
-STEP = 2.0**-13  # of probabilities and shares on disk, which are less certain than that
-PNG_LEVEL = 3  # of compression: half the time of the usual 6, and files that are hardly larger
-FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
+COMPRESS_ABOVE = 20_000  # bytes of an image: the header of a compressed one alone takes 9,000
+STEP = 2.0**-13  # quantisation of probabilities and fractions on disk, far below their uncertainty
+PNG_LEVEL = 3  # of compression: half the time of the default of 6, and files that are hardly larger
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)  # no space left on the disk, or quota exceeded
 
 
 class DiskFull(OSError):
-    """There is no room for a file."""
+    """No space is left for a file."""
 
     status = "disk full"
 
 
 @contextmanager
 def atomic_path(path):
-    """Give a path to write to, which becomes `path` once the block has ended well.
+    """Write a file atomically: yields a temporary path, which is renamed to `path` if the block raises nothing.
 
-    Missing folders are made. The file has a random name and is made by this call alone, so that neither another process
-    nor a link of that name can come in between. Where the block raises, what it wrote is removed and `path` stays as it
-    was.
-
-    Raises
-    ------
-    DiskFull
-        Where there is no room for the file.
+    Missing folders are made. The temporary file has a random name and is created exclusively, so that neither another
+    process nor a symbolic link can interfere. If the block raises, it is removed and `path` stays as it was.
+    Raises DiskFull if no space is left for the file.
     """
     path, partial = Path(path), None
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{socket.gethostname()}-{os.getpid()}-"
     try:
-        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=ENDING, dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL_SUFFIX, dir=path.parent)
         os.close(descriptor)
         partial = Path(name)
         yield partial
         os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)
     except OSError as problem:
-        if problem.errno in FULL or "Not enough space" in str(problem):  # as astropy has it, without a number
+        if problem.errno in DISK_FULL_ERRORS or "Not enough space" in str(problem):  # as astropy says, without errno
             raise DiskFull(
-                f"the disk is full, no room for {path}: what is finished is kept, and with more room the same command "
-                "goes on from there"
+                f"the disk is full, no room for {path}: finished results are kept; free some space, and run the same "
+                "command again to continue"
             ) from problem
         raise
     finally:
@@ -72,32 +67,30 @@ def _umask():
     return mask
 
 
-def remove_abandoned(folder):
-    """Remove what processes that are no more left half written in a folder and below it."""
-    for place, _, names in os.walk(folder):
+def remove_stale_partials(folder):
+    """Remove partial files in a folder and its subfolders whose process has ended."""
+    for place, _, names in os.walk(folder):  # faster than Path.rglob where there are many files
         for name in names:
-            if name.startswith(".") and name.endswith(ENDING):
-                path = Path(place) / name
-                if _is_abandoned(path):
-                    path.unlink(missing_ok=True)
+            if name.startswith(".") and name.endswith(PARTIAL_SUFFIX) and _is_stale(Path(place) / name):
+                (Path(place) / name).unlink(missing_ok=True)
 
 
-def _is_abandoned(path):
-    """Whether the process that a partial file is named after has ended."""
-    host, _, rest = path.name.removesuffix(ENDING).rpartition("-")[0].rpartition("-")
+def _is_stale(path):
+    """Whether the process whose host and id a partial file is named after has ended."""
+    host, _, rest = path.name.removesuffix(PARTIAL_SUFFIX).rpartition("-")[0].rpartition("-")
     try:
         if host.endswith(socket.gethostname()):
             os.kill(int(rest), 0)
             return False
-        return time.time() - path.stat().st_mtime > ABANDONED
+        return time.time() - path.stat().st_mtime > STALE_AFTER
     except (ProcessLookupError, ValueError):
         return True
-    except OSError:  # the process is somebody else's, or the file is gone
+    except OSError:  # the process belongs to another user, or the file is gone
         return False
 
 
 def check_writable(folder):
-    """Make `folder` where it is missing, and raise OSError, naming it, where nothing can be written there."""
+    """Make `folder` if it is missing; raise OSError if it cannot be written to."""
     try:
         with atomic_path(Path(folder) / ".writable") as partial:
             partial.write_text("")
@@ -119,7 +112,7 @@ def checksum(path):
 
 
 def is_unchanged(path, size, changed, content):
-    """Whether a file has this size in bytes, and this checksum; it is read only if its time of change is another."""
+    """Whether a file has this size and checksum; it is read only if its modification time is not `changed`."""
     try:
         stat = Path(path).stat()
         return stat.st_size == size and (stat.st_mtime_ns == changed or checksum(path) == content)
@@ -134,16 +127,8 @@ def save_fits(path, hdus):
 
 
 def image_hdu(name, data, header):
-    """An image as an extension of this name, compressed without loss where that pays: bytes of like weight, then gzip.
-
-    Parameters
-    ----------
-    name : str
-    data : ndarray of shape (..., ny, nx)
-        A plane is compressed by itself.
-    header : Header
-    """
-    if data.nbytes < SMALL:
+    """FITS extension of an image (..., ny, nx); large images are compressed without loss, each plane by itself."""
+    if data.nbytes < COMPRESS_ABOVE:
         return fits.ImageHDU(data, header, name)
     tile = (1,) * (data.ndim - 2) + data.shape[-2:]
     return fits.CompImageHDU(data, header, name, compression_type="GZIP_2", quantize_level=0.0, tile_shape=tile)
@@ -161,16 +146,16 @@ def save_json(path, content):
 
 
 def save_text(path, text):
-    """Write a text as it is."""
+    """Write a text file."""
     with atomic_path(path) as partial:
         partial.write_text(text)
 
 
 def save_figure(path, figure, dpi):
-    """Write a matplotlib `Figure`; the format follows the ending of `path`."""
+    """Write a matplotlib `Figure` in the format of the suffix of `path`."""
     kind = Path(path).suffix[1:]
     with atomic_path(path) as partial:
-        if kind == "png":  # without opacity, of which pages have none, and which takes half of the time
+        if kind == "png":  # without an alpha channel, which would double the time
             canvas = FigureCanvasAgg(figure)
             figure.set_dpi(dpi)
             canvas.draw()
@@ -180,13 +165,13 @@ def save_figure(path, figure, dpi):
             figure.savefig(partial, format=kind, dpi=dpi)
 
 
-def to_steps(values):
-    """Values rounded to whole multiples of STEP, of which most bits are zero: they take half of the room."""
+def quantize(values):
+    """Values rounded to multiples of STEP, as float32: compressed, they take half of the space."""
     return (np.round(np.asarray(values, dtype=float) / STEP) * STEP).astype(np.float32)
 
 
-def small_labels(labels):
-    """Labels in the smallest signed integers that hold them."""
+def to_smallest_int(labels):
+    """Labels as int8 if these hold them, else as int16."""
     smallest = np.int8 if labels.max(initial=0) <= np.iinfo(np.int8).max else np.int16
     return labels.astype(smallest)
 
@@ -200,23 +185,23 @@ def save_image(path, pixels):
 # ---- tables -----------------------------------------------------------------
 
 
-def in_single(table, but=()):
-    """The table with its floats in single precision, which is that of the images; not those of the columns `but`."""
+def to_single_precision(table, exclude=()):
+    """The table with its float64 columns as float32, the precision of the images, except the columns `exclude`."""
     for name in table.colnames:
-        if table[name].dtype == float and name not in but:
+        if table[name].dtype == float and name not in exclude:
             table[name] = table[name].astype(np.float32)
     return table
 
 
-def described(table, columns):
-    """The table with the units and descriptions of its columns, {name: (unit, description)}."""
+def with_descriptions(table, columns):
+    """The table after its columns were given units and descriptions from {name: (unit, description)}."""
     for name in table.colnames:
         table[name].unit, table[name].description = columns[name]
     return table
 
 
 def table_hdu(name, columns):
-    """Columns, {name: values} or a `Table`, as a FITS table of this name."""
+    """FITS table extension with this name, from {column: values} or a `Table`."""
     hdu = fits.table_to_hdu(Table(columns))
     hdu.name = name
     return hdu

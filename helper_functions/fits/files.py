@@ -1,4 +1,4 @@
-"""Fits of regions on disk: one file for each region while it is fitted, then a table and posteriors of all."""
+"""Files of fits: one for each region as soon as it is fitted, then a table and a posterior file for each run."""
 
 import warnings
 
@@ -10,30 +10,30 @@ from astropy.utils.exceptions import AstropyWarning
 
 from data_paths import output_path, output_paths
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import described, table_hdu
+from helper_functions.files.saving import table_hdu, with_descriptions
 from helper_functions.fits.property_maps import is_sum
 from helper_functions.fitting.bagpipes_fit import QUANTITIES, Fit
 from helper_functions.products.photometry import UNIT
 from helper_functions.products.pictures import FIGURE_FORMATS, FIT_PICTURES
 
 PERCENTILES = (16, 50, 84)
-RANGE = ("p16", "p50", "p84")
+PERCENTILE_NAMES = ("p16", "p50", "p84")
 OK, FAILED = "ok", "not fitted"
 SFR = u.solMass / u.yr
-FIT_COLUMNS = {  # of the table, besides the percentiles of each quantity: unit, and what they hold
+FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of each quantity: unit, description
     "cluster": (None, "label in the label image"),
-    "region": (None, "number of the region: what is the same part of the galaxy in other runs"),
-    "redshift": (None, "that was given"),
-    "magnification": (None, "by lensing: masses and rates of star formation are divided by it"),
-    "n_bands": (None, "that were fitted"),
-    "chi2": (None, "of the best sample, over these bands"),
+    "region": (None, "number of the region, the same for corresponding regions of other runs"),
+    "redshift": (None, "redshift of the fit; its centre if it is free"),
+    "magnification": (None, "lensing magnification that masses and star formation rates were divided by"),
+    "n_bands": (None, "number of bands that were fitted"),
+    "chi2": (None, "chi2 of the best posterior sample over these bands"),
     "status": (None, f"{OK}, or {FAILED}"),
-    "note": (None, "what is to be known of the fit; the reason where there is none"),
+    "note": (None, "notes on the fit, or the reason why there is none"),
 }
 
 
 def demagnified(fit, magnification):
-    """The fit of a region as it is without the lens: masses and rates divided; the SED stays as it is observed."""
+    """The fit with masses and rates divided by the magnification; the SED stays as observed."""
     samples = {
         name: values / magnification if is_sum(QUANTITIES[name].unit) else values
         for name, values in fit.samples.items()
@@ -45,31 +45,30 @@ def demagnified(fit, magnification):
 
 
 def fit_hdus(fit, task, number=""):
-    """The fit of a region as FITS tables, and what was fitted.
+    """The fit of a region, and the photometry that was fitted, as FITS tables.
 
     Parameters
     ----------
     fit : Fit
     task : FitTask
     number : str
-        What names of extensions end with.
+        Suffix of the names of the extensions.
 
     Returns
     -------
     list of BinTableHDU
-        SAMPLES of the posterior, SFH over lookback time, SPECTRUM of the model, and SED: photometry with that of the
-        model.
+        SAMPLES of the posterior, SFH over lookback time, model SPECTRUM, and SED with observed and model photometry.
     """
-    samples = Table({name: values for name, values in fit.samples.items()})
+    samples = Table(fit.samples)
     for name in samples.colnames:
         samples[name].unit = QUANTITIES[name].unit
-    sfh = Table({"lookback": fit.lookback, **dict(zip(RANGE, fit.sfh, strict=True))})
+    sfh = Table({"lookback": fit.lookback, **dict(zip(PERCENTILE_NAMES, fit.sfh, strict=True))})
     spectrum = Table({"wave_obs": fit.wavelengths, "flux": fit.spectrum})
     sed = Table({"band": list(task.bands), "flux": task.flux, "flux_err": task.error_bars})
-    for name, values in zip(RANGE, fit.model, strict=True):
+    for name, values in zip(PERCENTILE_NAMES, fit.model, strict=True):
         sed[f"model_{name}"] = values
     for table, units in (
-        (sfh, {"lookback": u.Gyr, **dict.fromkeys(RANGE, SFR)}),
+        (sfh, {"lookback": u.Gyr, **dict.fromkeys(PERCENTILE_NAMES, SFR)}),
         (spectrum, {"wave_obs": u.AA, "flux": UNIT}),
         (sed, dict.fromkeys(sed.colnames[1:], UNIT)),
     ):
@@ -84,17 +83,17 @@ def fit_hdus(fit, task, number=""):
 
 
 def region_hdus(fit, task):
-    """The file of one region: its header says what was asked for, see `read_fit`."""
+    """File of the fit of one region, with the fingerprint of the task in its header, as an `HDUList`."""
     primary = fits.PrimaryHDU()
     primary.header["FITTED"] = (task.fingerprint, "digest of photometry, settings and code")
     return fits.HDUList([primary, *fit_hdus(fit, task)])
 
 
 def read_fit(path, fingerprint):
-    """`Fit` of a region from its file; None where there is none of that fingerprint that can be read as a whole."""
+    """`Fit` of a region from its file; None if it is missing, damaged, or has another fingerprint."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyWarning)  # as for a file that is cut off
+            warnings.simplefilter("error", AstropyWarning)  # raised for a truncated file
             with fits.open(path, memmap=False) as hdus:
                 return _fit_in(hdus) if hdus[0].header["FITTED"] == fingerprint else None
     except (OSError, KeyError, ValueError, TypeError, AstropyWarning):
@@ -109,10 +108,10 @@ def _fit_in(hdus):
     return Fit(
         samples={name: samples.data[name].astype(float) for name in samples.columns.names},
         lookback=columns("SFH", ["lookback"])[0],
-        sfh=columns("SFH", RANGE),
+        sfh=columns("SFH", PERCENTILE_NAMES),
         wavelengths=columns("SPECTRUM", ["wave_obs"])[0],
         spectrum=columns("SPECTRUM", ["flux"])[0],
-        model=columns("SED", [f"model_{name}" for name in RANGE]),
+        model=columns("SED", [f"model_{name}" for name in PERCENTILE_NAMES]),
         chi2=header["CHI2"],
         n_bands=header["NBANDS"],
         note=header["NOTE"],
@@ -122,26 +121,26 @@ def _fit_in(hdus):
 # ---- all regions of a run ---------------------------------------------------
 
 
-def fits_table(tasks, fits_of, problems, magnification, regions, notes):
-    """What was fitted, as a table with a row for each region.
+def fits_table(tasks, fit_by_task, problems, magnification, regions, notes):
+    """Table of the fitted properties, with a row for each region.
 
     Parameters
     ----------
     tasks : list of FitTask
-    fits_of : dict
-        FitTask -> Fit, as it is without the lens.
+    fit_by_task : dict
+        FitTask -> Fit, demagnified.
     problems : dict
-        FitTask -> str, why it has no fit.
+        FitTask -> str, reason why it has no fit.
     magnification : float
     regions : sequence of int
         Region number of each cluster.
     notes : list of str
-        What is to be known of the galaxy.
+        Notes on all fits of the galaxy.
     """
     rows = []
     for task in tasks:
-        fit = fits_of.get(task)
-        said = [*notes, fit.note if fit else problems[task]]
+        fit = fit_by_task.get(task)
+        row_notes = [*notes, fit.note if fit else problems[task]]
         row = {
             "cluster": task.cluster,
             "region": int(regions[task.cluster - 1]),
@@ -150,32 +149,33 @@ def fits_table(tasks, fits_of, problems, magnification, regions, notes):
         }
         for name in QUANTITIES:
             values = np.percentile(fit.samples[name], PERCENTILES) if fit and name in fit.samples else [np.nan] * 3
-            row |= {f"{name}_{each}": value for each, value in zip(RANGE, values, strict=True)}
+            row |= {f"{name}_{each}": value for each, value in zip(PERCENTILE_NAMES, values, strict=True)}
         row |= {"n_bands": fit.n_bands if fit else 0, "chi2": fit.chi2 if fit else np.nan}
-        rows.append(row | {"status": OK if fit else FAILED, "note": "; ".join(filter(None, said))})
+        rows.append(row | {"status": OK if fit else FAILED, "note": "; ".join(filter(None, row_notes))})
     table = Table(rows, meta={"content": "stellar populations fitted to regions", "code": code_digest("fits")})
-    return described(table, FIT_COLUMNS | quantity_columns())
+    return with_descriptions(table, FIT_COLUMNS | quantity_columns())
 
 
 def quantity_columns():
-    """Unit and description of the percentiles of each quantity."""
+    """Unit and description of the columns of posterior percentiles."""
     return {
-        f"{name}_{each}": (entry.unit, f"{entry.meaning}: {percentile}%")
+        f"{name}_{each}": (entry.unit, f"{entry.meaning}: {percentile}th posterior percentile")
         for name, entry in QUANTITIES.items()
-        for each, percentile in zip(RANGE, PERCENTILES, strict=True)
+        for each, percentile in zip(PERCENTILE_NAMES, PERCENTILES, strict=True)
     }
 
 
-def posterior_hdus(tasks, fits_of):
-    """Posteriors of all regions in one file: the tables of `fit_hdus` with the number of the cluster behind an _."""
-    tables = [hdu for task in tasks if task in fits_of for hdu in fit_hdus(fits_of[task], task, f"_{task.cluster}")]
+def posterior_hdus(tasks, fit_by_task):
+    """Posteriors of all regions as one `HDUList`: the tables of `fit_hdus` with the suffix _<cluster>."""
+    fitted = [task for task in tasks if task in fit_by_task]
+    tables = [hdu for task in fitted for hdu in fit_hdus(fit_by_task[task], task, f"_{task.cluster}")]
     return fits.HDUList([fits.PrimaryHDU(), *tables])
 
 
 def fit_paths(output, run, id_dr3):
-    """Every file that fitting the regions of a run may leave, but for those of the single regions, and what is painted.
+    """Paths of all files that the fits of a run may have written, except those of single regions.
 
-    The latter are maps from tables of other codes, which have any name.
+    Includes the existing maps from tables of other codes, which can have any name.
     """
     place = {"run": run, "id": id_dr3}
     paths = [output_path(output, name, **place) for name in ("fits", "posteriors", "fit_maps")]

@@ -1,6 +1,6 @@
-"""Maps of a galaxy from results of any code: python -m helper_functions.fits.maps_from_table OUTPUT RUN ID TABLE
+"""Property maps from results of any code: python -m helper_functions.fits.maps_from_table OUTPUT RUN ID TABLE
 
-The table has a column `cluster`, and a row for each region: what another code made of the photometry in the tables.
+The table has a column `cluster` and a row for each region, with properties that another code derived for the region.
 """
 
 import argparse
@@ -22,18 +22,18 @@ DPI = 130
 
 
 def main(arguments=None):
-    """Paint the maps, and say where they are; return the exit status, 2 where there is nothing to paint with."""
+    """Make the maps, and print their paths; return the exit status, 2 for missing or invalid input."""
     parser = argparse.ArgumentParser(prog="python -m helper_functions.fits.maps_from_table", description=__doc__)
     parser.add_argument("output", help="output folder of the clustering")
     parser.add_argument("run", help="name of the run's folder, such as blended_mixture")
-    parser.add_argument("id_dr3", type=int, metavar="id", help="of the galaxy")
-    parser.add_argument("table", type=Path, help="in any format that astropy reads")
+    parser.add_argument("id_dr3", type=int, metavar="id", help="id of the galaxy")
+    parser.add_argument("table", type=Path, help="table in any format that astropy reads")
     parser.add_argument(
         "--sums",
         nargs="+",
         metavar="COLUMN",
-        help="columns that are sums over the region, and are spread over its pixels; unless given, those with the unit "
-        "of a mass, or of a mass per time; all others are means",
+        help="columns that are sums over the region, and are distributed over its pixels (default: those with the unit "
+        "of a mass, or of a mass per time); all others are means",
     )
     asked = parser.parse_args(arguments)
     try:
@@ -46,29 +46,29 @@ def main(arguments=None):
 
 
 def maps_from_table(output, run, id_dr3, path, sums=None):
-    """Paint the maps of one galaxy, see `property_maps`; return lines that say how, and where the files are."""
-    where = region_light(output, run, id_dr3)
-    painted = property_maps(where, read_table(path), sums)
-    maps = output_path(output, "other_maps", run=run, id=id_dr3, name=path.stem)
-    save_fits(maps, map_hdus(where, painted, f"Painted from {path.name}".encode("ascii", "replace").decode()))
+    """Save maps and a picture of one galaxy, see `property_maps`; return lines with the weighting and the paths."""
+    light = region_light(output, run, id_dr3)
+    maps = property_maps(light, read_table(path), sums)
+    fits_path = output_path(output, "other_maps", run=run, id=id_dr3, name=path.stem)
+    save_fits(fits_path, map_hdus(light, maps, f"Made from {path.name}".encode("ascii", "replace").decode()))
     title = f"id {id_dr3}: {run}, {path.stem}"
-    images = {"labels": where.labels, "regions": where.regions, "wcs": WCS(where.header)}
-    figure, picture = fit_maps(SimpleNamespace(maps=painted, title=title, **images)), maps.with_suffix(".png")
-    said = [f"{name}: {found.how}" for name, found in painted.items()]
+    images = {"labels": light.labels, "regions": light.regions, "wcs": WCS(light.header)}
+    figure = fit_maps(SimpleNamespace(maps=maps, title=title, **images))
+    lines = [*(f"{name}: {each.how}" for name, each in maps.items()), fits_path]
     if figure is None:
-        return [*said, maps]
-    save_figure(picture, figure, DPI)
-    return [*said, maps, picture]
+        return lines
+    save_figure(fits_path.with_suffix(".png"), figure, DPI)
+    return [*lines, fits_path.with_suffix(".png")]
 
 
 def read_table(path):
-    """Read a table of any format that astropy knows by its name, or guesses."""
+    """Read a table whose format astropy recognises by its file name, or guesses."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no table {path}")
     for options in ({}, {"format": "ascii"}):
-        with suppress(ValueError, OSError, IORegistryError):  # that it is not of this format
+        with suppress(ValueError, OSError, IORegistryError):  # raised if it has another format
             return Table.read(path, **options)
-    raise ValueError(f"{path} cannot be read as a table: want one of the formats of astropy, such as CSV, ECSV or FITS")
+    raise ValueError(f"{path} cannot be read as a table: use a format that astropy reads, such as CSV, ECSV or FITS")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Maps of a galaxy painted from a table that has a row for each region, by the light that each has in each pixel."""
+"""Maps of physical properties from a table with a row for each region, weighted by the region's light in each pixel."""
 
 from typing import NamedTuple
 
@@ -14,30 +14,30 @@ from helper_functions.files.saving import image_hdu
 from helper_functions.fitting.maps import paint
 from helper_functions.products.labels import read_labels
 
-SUMS = (u.solMass, u.solMass / u.yr)  # what has such a unit is a sum over the region
-MASS_WEIGHTED = ("age", "ssfr")  # means over the stars, and not over their light
-NOT_PAINTED = ("cluster", "region", "chi2", "n_bands", "magnification", "redshift")
+SUMS = (u.solMass, u.solMass / u.yr)  # quantities with such a unit are sums over the region
+MASS_WEIGHTED = ("age", "ssfr")  # weighted by mass; other means are weighted by light
+NOT_MAPPED = ("cluster", "region", "chi2", "n_bands", "magnification", "redshift")
 LIGHT, PIXELS = "populations", "pixels of the clusters"
 
 
 class RegionLight(NamedTuple):
-    """Where the light of each region of a run is."""
+    """Spatial distribution of the light of each region of a run."""
 
-    light: np.ndarray  # (n_regions, ny, nx), in units of which only ratios within a region count
-    source: str  # LIGHT, or PIXELS where the method does not take blends apart
+    light: np.ndarray  # (n_regions, ny, nx), in arbitrary units for each region
+    source: str  # LIGHT, or PIXELS for methods that do not unmix blends
     labels: np.ndarray  # (ny, nx)
-    regions: np.ndarray  # (n_regions,), what colours go by
+    regions: np.ndarray  # (n_regions,), region numbers, which set the colours
     header: fits.Header  # with the celestial WCS
 
 
 class PropertyMap(NamedTuple):
-    """A quantity in each pixel, NaN where nothing is known of it."""
+    """Map of a quantity, NaN in pixels where it is unknown."""
 
     image: np.ndarray  # (ny, nx)
-    error: np.ndarray  # (ny, nx); half the 16-84% range for what was fitted here
+    error: np.ndarray  # (ny, nx); half the 16-84% range for fitted quantities
     unit: u.UnitBase
-    is_sum: bool  # whether it is per pixel and adds up to the total
-    how: str  # in words
+    is_sum: bool  # whether values are per pixel and add up to the total
+    how: str  # description of the weighting
 
 
 def is_sum(unit):
@@ -48,13 +48,8 @@ def is_sum(unit):
 def region_light(output, run, id_dr3):
     """`RegionLight` of a run, from its files.
 
-    Where the method takes blends apart, it is the light of its populations. Elsewhere each pixel is its cluster's
-    alone, and as bright as the composite that fits it best.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where there is no label file of the run.
+    For methods that unmix blends, it is the light of the populations; for others, the best-fit amplitude of the
+    cluster's composite in each pixel of the cluster. Raises FileNotFoundError if the run has no label file.
     """
     path = output_path(output, "labels", run=run, id=id_dr3)
     if not path.is_file():
@@ -62,12 +57,12 @@ def region_light(output, run, id_dr3):
     found = read_labels(path)
     labels, light, source = found.labels, found.light, LIGHT
     if light is None:
-        light, source = light_of_pixels(output, run, id_dr3, labels), PIXELS
+        light, source = composite_amplitudes(output, run, id_dr3, labels), PIXELS
     return RegionLight(light.astype(float), source, labels, found.regions, found.header)
 
 
-def light_of_pixels(output, run, id_dr3, labels):
-    """Amplitude of each cluster's composite in its own pixels, float ndarray of shape (n_clusters, ny, nx)."""
+def composite_amplitudes(output, run, id_dr3, labels):
+    """Best-fit amplitude of each cluster's composite in its pixels, float ndarray of shape (n_clusters, ny, nx)."""
     table = Table.read(output_path(output, "composites", run=run, id=id_dr3))
     with fits.open(output_path(output, "pixels", id=id_dr3), memmap=False) as hdus:
         flux, error = (dict(zip(hdus["BANDS"].data["band"], hdus[name].data, strict=True)) for name in ("SCI", "ERR"))
@@ -80,14 +75,14 @@ def light_of_pixels(output, run, id_dr3, labels):
 
 
 def property_maps(where, table, sums=None):
-    """Paint all columns of numbers of a table that is keyed by cluster.
+    """Map all numeric columns of a table with a row for each cluster.
 
     Parameters
     ----------
     where : RegionLight
     table : Table
-        With a column `cluster`, whose numbers are labels. Of what is given as x_p16, x_p50 and x_p84, x_p50 is painted
-        as x, with half the range as its error; the error of any other x may be a column x_err.
+        With a column `cluster` of labels. Columns x_p16, x_p50 and x_p84 give a map x of x_p50, with half the range as
+        its error; the error of any other column x is read from a column x_err, if there is one.
     sums : sequence of str or None
         Names of columns that are sums over the region; None: those with the unit of a mass, or of a mass per time.
 
@@ -99,24 +94,24 @@ def property_maps(where, table, sums=None):
     Raises
     ------
     ValueError
-        For a table without a column `cluster` or with nothing to paint, for clusters that the run does not have or
-        that come twice, and for sums that are no columns.
+        If the table has no column `cluster` or no numeric column, has unknown or duplicate clusters, or lacks a column
+        of `sums`.
     """
     quantities = read_quantities(table, len(where.light))
     unknown = [name for name in sums or [] if name not in quantities]
     if unknown:
-        raise ValueError(f"no column {', '.join(unknown)} to be painted: there are {', '.join(quantities)}")
-    painted, mass = {}, quantities.get("mass", (None,))[0]
+        raise ValueError(f"no column {', '.join(unknown)} to be mapped: there are {', '.join(quantities)}")
+    maps, mass = {}, quantities.get("mass", (None,))[0]
     for name, (values, errors, unit) in quantities.items():
         additive = name in sums if sums is not None else is_sum(unit)
         weights = mass if name in MASS_WEIGHTED else None
         how = "spread like the light" if additive else f"mean by {'light' if weights is None else 'mass'}"
-        painted[name] = PropertyMap(*paint(where.light, values, errors, additive, weights), unit, additive, how)
-    return painted
+        maps[name] = PropertyMap(*paint(where.light, values, errors, additive, weights), unit, additive, how)
+    return maps
 
 
 def read_quantities(table, n_clusters):
-    """{name: (values, errors, unit)} of the columns to be mapped, arrays of shape (n_clusters,), NaN if unknown."""
+    """{name: (values, errors, unit)} of the columns to be mapped; arrays of shape (n_clusters,), NaN if unknown."""
     if "cluster" not in table.colnames:
         raise ValueError(f"the table has no column cluster: it has {', '.join(table.colnames)}")
     clusters = [float(number) for number in table["cluster"]]
@@ -136,31 +131,31 @@ def read_quantities(table, n_clusters):
     found = {}
     for name in table.colnames:
         stem = name.removesuffix("_p50")
-        parts = stem in NOT_PAINTED or name.endswith(("_err", "_p16", "_p84"))
+        parts = stem in NOT_MAPPED or name.endswith(("_err", "_p16", "_p84"))
         if parts or table[name].dtype.kind not in "iuf" or table[name].ndim > 1:
             continue
         errors = column(f"{name}_err") if stem == name else (column(f"{stem}_p84") - column(f"{stem}_p16")) / 2
         found[stem] = column(name), errors, u.Unit(table[name].unit or "")
     if not found:
-        raise ValueError("the table has no column of numbers to be painted besides cluster")
+        raise ValueError("the table has no numeric column to be mapped besides cluster")
     return found
 
 
-def map_hdus(where, painted, note=""):
-    """Painted maps as an `HDUList`: for each quantity an image, and its error, with the celestial WCS and the unit."""
+def map_hdus(where, maps, note=""):
+    """`HDUList` of {name: PropertyMap}: an image and an error image for each, with the celestial WCS and the unit."""
     header = where.header.copy()
     header["CODE"] = (code_digest("fits"), "digest of the code that made this")
-    header["LIGHTOF"] = (where.source, "whose light places the regions")
+    header["LIGHTOF"] = (where.source, "light that maps are weighted by")
     del header["COMMENT"]  # on labels
     header["COMMENT"] = "Sums are per pixel and add up to the total of all regions."
-    header["COMMENT"] = "Errors of pixels of one region are one and the same, not independent."
+    header["COMMENT"] = "Errors of pixels of one region are fully correlated."
     if note:
         header["COMMENT"] = note
     hdus = [fits.PrimaryHDU(None, header)]
-    for name, found in painted.items():
-        for ending, image in (("", found.image), ("_ERR", found.error)):
+    for name, each in maps.items():
+        for ending, image in (("", each.image), ("_ERR", each.error)):
             hdu = image_hdu(f"{name.upper()}{ending}", image, header)
-            hdu.header["BUNIT"] = (found.unit.to_string("fits"), "per pixel" if found.is_sum else "")
-            hdu.header["PAINTED"] = found.how
+            hdu.header["BUNIT"] = (each.unit.to_string("fits"), "per pixel" if each.is_sum else "")
+            hdu.header["PAINTED"] = each.how
             hdus.append(hdu)
     return fits.HDUList(hdus)

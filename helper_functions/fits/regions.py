@@ -1,4 +1,4 @@
-"""Table, posteriors, maps and pictures of what was fitted to the regions of a run."""
+"""Table, posteriors, maps and pictures of the fits to the regions of a run."""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,111 +10,109 @@ from data_paths import output_path
 from helper_functions.explorer.pages import renew_page
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import report
-from helper_functions.files.records import describe_files, files_unchanged, galaxy_lock, load_record, save_record
+from helper_functions.files.records import file_states, files_unchanged, galaxy_lock, load_record, save_record
 from helper_functions.files.saving import save_fits, save_table
 from helper_functions.filters import pivot_wavelength
 from helper_functions.fits.files import demagnified, fit_paths, fits_table, posterior_hdus
 from helper_functions.fits.property_maps import map_hdus, property_maps, region_light
-from helper_functions.fits.tasks import fit_of, magnification_of, notes_of, path_of, region_tasks
+from helper_functions.fits.tasks import (
+    galaxy_magnification,
+    galaxy_notes,
+    load_region_fit,
+    region_fit_path,
+    region_tasks,
+)
 from helper_functions.fitting.bagpipes_fit import Fit
 from helper_functions.products.pictures import save_fit_pictures
 
-CHANGED = "its photometry or redshift changed meanwhile: call again"
+CHANGED = "its photometry or redshift changed during the call: start the call again"
 
 
 class FittedRegion(NamedTuple):
-    """A region with what was fitted to it."""
+    """A region and its fit."""
 
     cluster: int
     flux: tuple  # n_bands, microjansky
     error: tuple  # n_bands
     fit: Fit | None
-    reason: str | None  # why there is no fit
+    reason: str | None  # of a missing fit
 
 
 class FittedRun(NamedTuple):
-    """The regions of a run as they are drawn, without the lens."""
+    """The demagnified fits of the regions of a run, as the pictures need them."""
 
     id_dr3: int
     run: str  # name of its folder
     title: str
     wcs: WCS
     labels: np.ndarray  # (ny, nx)
-    regions: np.ndarray  # (n_clusters,), what colours go by
+    regions: np.ndarray  # (n_clusters,), region numbers, which set the colours
     wavelengths: np.ndarray  # (n_bands,), Angstrom, observed
     fitted: list  # of FittedRegion
     maps: dict  # name -> PropertyMap
 
 
 def finish_run(id_dr3, run, inputs, output, problems):
-    """Save table, posteriors, maps and pictures of a run whose regions are fitted, unless they are there.
+    """Save table, posteriors, maps and pictures of a run whose regions are fitted, unless they are up to date.
 
-    Parameters
-    ----------
-    id_dr3 : int
-    run : str
-    inputs : FitInputs
-    output : settings.Output
-    problems : dict
-        Fingerprint of a FitTask -> why it has no fit.
+    `problems` are the reasons of missing fits, {fingerprint of the FitTask: str}.
     """
     folder, record = output.output, f"fits/{run}"
     with galaxy_lock(folder, id_dr3):
-        tasks = region_tasks(id_dr3, run, folder, inputs)  # as they are now: another call may have clustered anew
-        fits_of = {task: fit for task in tasks if (fit := fit_of(task, folder))}
-        left = [task for task in tasks if task not in fits_of]
+        tasks = region_tasks(id_dr3, run, folder, inputs)  # read again: another call may have changed the clusters
+        fit_by_task = {task: fit for task in tasks if (fit := load_region_fit(task, folder))}
+        left = [task for task in tasks if task not in fit_by_task]
         reasons = {task: problems.get(task.fingerprint, CHANGED) for task in left}
-        notes = notes_of(id_dr3, tasks[0].redshift, inputs)
-        magnification = float(np.nan_to_num(magnification_of(id_dr3, inputs), nan=1))
-        made_of = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
-        asked = digest(code_digest("fits", "pictures"), *made_of, output.figure_format, output.pictures)
+        notes = galaxy_notes(id_dr3, tasks[0].redshift, inputs)
+        magnification = float(np.nan_to_num(galaxy_magnification(id_dr3, inputs), nan=1))
+        content = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
+        asked = digest(code_digest("fits", "pictures"), *content, output.figure_format, output.pictures)
         old = load_record(folder, id_dr3, record)
         if old.get("asked") != asked or output.overwrite or not files_unchanged(folder, old["files"]):
-            save_record(folder, id_dr3, record)  # unfinished
-            clear(tasks, folder)
-            fits_of = {task: demagnified(fit, magnification) for task, fit in fits_of.items()}
-            saved = save_fitted(tasks, fits_of, reasons, magnification, notes, output)
-            save_record(folder, id_dr3, record, asked=asked, files=describe_files(folder, saved))
+            save_record(folder, id_dr3, record)  # marks it as unfinished
+            remove_old_fits(tasks, folder)
+            fit_by_task = {task: demagnified(fit, magnification) for task, fit in fit_by_task.items()}
+            saved = save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output)
+            save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:
                 renew_page(folder, id_dr3)
-    found = f"{id_dr3}: {run}: {len(fits_of)} of {len(tasks)} regions fitted -> {folder}"
+    found = f"{id_dr3}: {run}: {len(fit_by_task)} of {len(tasks)} regions fitted -> {folder}"
     report("; ".join([found, *notes, *sorted({*reasons.values()})]))
 
 
-def clear(tasks, folder):
-    """Remove what was made of earlier fits of a run, and fits of clusters that are no more."""
+def remove_old_fits(tasks, folder):
+    """Remove the products of earlier fits of a run, and fits of clusters that no longer exist."""
     id_dr3, run, *_ = tasks[0]
-    regions = {path_of(task, folder) for task in tasks}
-    no_more = {*path_of(tasks[0], folder).parent.glob("*.fits")} - regions
-    for path in (*fit_paths(folder, run, id_dr3), *no_more):
+    current = {region_fit_path(task, folder) for task in tasks}
+    obsolete = {*region_fit_path(tasks[0], folder).parent.glob("*.fits")} - current
+    for path in (*fit_paths(folder, run, id_dr3), *obsolete):
         path.unlink(missing_ok=True)
 
 
-def save_fitted(tasks, fits_of, reasons, magnification, notes, output):
+def save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output):
     """Save table, posteriors, maps and pictures of a run; return their paths."""
     id_dr3, run, *_ = tasks[0]
     place = partial(output_path, output.output, run=run, id=id_dr3)
     where = region_light(output.output, run, id_dr3)
-    table = fits_table(tasks, fits_of, reasons, magnification, where.regions, notes)
+    table = fits_table(tasks, fit_by_task, reasons, magnification, where.regions, notes)
     saved = [place("fits")]
     save_table(saved[0], table)
-    if not fits_of:
+    if not fit_by_task:
         return saved
-    painted = property_maps(where, table)
-    missing = ", ".join(str(task.cluster) for task in tasks if task not in fits_of)
+    maps = property_maps(where, table)
+    missing = ", ".join(str(task.cluster) for task in tasks if task not in fit_by_task)
     contents = {
-        place("posteriors"): posterior_hdus(tasks, fits_of),
-        place("fit_maps"): map_hdus(where, painted, missing and f"Not fitted, and missing: {missing}"),
+        place("posteriors"): posterior_hdus(tasks, fit_by_task),
+        place("fit_maps"): map_hdus(where, maps, missing and f"Not fitted, and missing: {missing}"),
     }
     for path, hdus in contents.items():
         save_fits(path, hdus)
     regions = [
-        FittedRegion(task.cluster, task.flux, task.error_bars, fits_of.get(task), reasons.get(task)) for task in tasks
+        FittedRegion(task.cluster, task.flux, task.error_bars, fit_by_task.get(task), reasons.get(task))
+        for task in tasks
     ]
     lensed = "" if magnification == 1 else f", magnification {magnification:g}"
     title = f"id {id_dr3}, z = {tasks[0].redshift:.3f}{lensed}: {run}"
     wavelengths = np.array([pivot_wavelength(band) for band in tasks[0].bands])
-    result = FittedRun(
-        id_dr3, run, title, WCS(where.header), where.labels, where.regions, wavelengths, regions, painted
-    )
+    result = FittedRun(id_dr3, run, title, WCS(where.header), where.labels, where.regions, wavelengths, regions, maps)
     return [*saved, *contents, *save_fit_pictures(result, output).values()]

@@ -1,4 +1,4 @@
-"""What is to be fitted: the regions of a run, as the clustering left them, each by itself."""
+"""Fits to be done: a task for each region of a run, with its photometry, and the settings of all fits."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from helper_functions.products.photometry import read_photometry
 from helper_functions.survey.catalogs import read_magnifications
 from helper_functions.survey.images import find_catalogs
 
-WIDE = 0.1  # half of the 16-84% range of redshift over 1 + z, above which the note says so
+UNCERTAIN_REDSHIFT = 0.1  # half of the 16-84% range of redshift over 1 + z, above which a note warns
 
 
 class FitInputs(NamedTuple):
-    """What fits depend on besides the photometry of regions."""
+    """Inputs of all fits besides the photometry of regions."""
 
     redshifts: dict  # id -> (z_16, z_50, z_84)
-    magnifications: dict  # id -> magnification by lensing
+    magnifications: dict  # id -> lensing magnification
     other_magnification: float  # of galaxies that are not among these; NaN: not known
     engine: str  # version of bagpipes
     seed: int
@@ -34,39 +34,29 @@ class FitInputs(NamedTuple):
 
 
 class FitTask(NamedTuple):
-    """One region that is to be fitted: plain numbers, so that it can be a key and be sent to another process."""
+    """One region to be fitted; hashable and picklable, as it is a key and is sent to other processes."""
 
     id_dr3: int
     run: str  # name of its folder
     cluster: int
     bands: tuple  # n_bands names
-    flux: tuple  # n_bands, microjansky, as bright as the whole region; NaN without data
-    error: tuple  # n_bands, of each band by itself
-    shared: tuple  # two of n_bands: errors that all bands share, of the shape of the SED and of its scale
-    redshift: float  # NaN where it is not known
+    flux: tuple  # n_bands, microjansky, total of the region; NaN without data
+    error: tuple  # n_bands, independent between bands
+    shared: tuple  # two tuples of n_bands: errors fully correlated between bands, of the SED's shape and of its scale
+    redshift: float  # NaN if it is not known
     redshift_error: float
-    fingerprint: str  # of all that the fit depends on
+    fingerprint: str  # digest of everything that the fit depends on
 
     @property
     def error_bars(self):
-        """Errors of the shape of the SED, (n_bands,), with what bands share."""
+        """Errors of the shape of the SED, (n_bands,), including the part that bands share."""
         return np.hypot(self.error, self.shared[0])
 
 
 def load_fit_inputs(survey, targets, fits, seed):
-    """`FitInputs` of the galaxies asked for.
+    """`FitInputs` of the galaxies asked for, from the survey and the groups Targets and Fits of the settings.
 
-    Parameters
-    ----------
-    survey : Survey
-    targets : settings.Targets
-    fits : settings.Fits
-    seed : int
-
-    Raises
-    ------
-    OSError, ValueError
-        Where bagpipes is not installed, or the catalog does not have the magnifications asked for.
+    Raises OSError or ValueError if bagpipes is not installed, or the catalog lacks the column of magnifications.
     """
     try:
         engine = version("bagpipes")
@@ -85,31 +75,31 @@ def load_fit_inputs(survey, targets, fits, seed):
     return FitInputs(survey.redshifts, found | own, others, engine, seed, *how)
 
 
-def magnification_of(id_dr3, inputs):
-    """Magnification of a galaxy; NaN where others have one and this has none, 1 where nobody gives any."""
+def galaxy_magnification(id_dr3, inputs):
+    """Magnification of a galaxy: 1 if none are given at all, NaN if only those of other galaxies are known."""
     return inputs.magnifications.get(id_dr3, inputs.other_magnification)
 
 
-def notes_of(id_dr3, redshift, inputs):
-    """What is to be known of the fits of a galaxy, a list of str."""
-    notes, error = [], half_range(id_dr3, inputs)
+def galaxy_notes(id_dr3, redshift, inputs):
+    """Notes on redshift and magnification of the fits of a galaxy, a list of str."""
+    notes, error = [], redshift_uncertainty(id_dr3, inputs)
     taken = {"fixed": "taken as known", "catalog": "a Gaussian of that width is taken"}[inputs.redshift]
-    if error > WIDE * (1 + redshift):
+    if error > UNCERTAIN_REDSHIFT * (1 + redshift):
         notes.append(f"the redshift is uncertain by {error:.2g}: {taken}")
     elif inputs.redshift == "catalog" and np.isfinite(redshift) and not np.isfinite(error):
         notes.append("the uncertainty of the redshift is not known: it is taken as known")
-    if not np.isfinite(magnification_of(id_dr3, inputs)):
+    if not np.isfinite(galaxy_magnification(id_dr3, inputs)):
         notes.append("the magnification is not known: 1 is taken")
     return notes
 
 
 def region_tasks(id_dr3, run, folder, inputs):
-    """`FitTask` of each region of a run, from its table of populations: its SED, as bright as all of its light."""
+    """`FitTask` of each region of a run: its SED from the table of populations, scaled to its total flux."""
     photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
-    redshift_error = half_range(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
+    redshift_error = redshift_uncertainty(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
     how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
     tasks = []
-    of_regions = zip(photometry.clusters.tolist(), *photometry.as_bright_as_totals(), strict=True)
+    of_regions = zip(photometry.clusters.tolist(), *photometry.scaled_to_totals(), strict=True)
     for cluster, flux, error, shared in of_regions:
         sed = photometry.bands, tuple(flux.tolist()), tuple(error.tolist()), tuple(map(tuple, shared.tolist()))
         sed = *sed, photometry.redshift, float(np.nan_to_num(redshift_error))
@@ -118,32 +108,27 @@ def region_tasks(id_dr3, run, folder, inputs):
     return tasks
 
 
-def half_range(id_dr3, inputs):
-    """Half of the 16-84% range of a galaxy's redshift; NaN where it is not known."""
+def redshift_uncertainty(id_dr3, inputs):
+    """Half of the 16-84% range of a galaxy's redshift; NaN if it is not known."""
     low, _, high = inputs.redshifts.get(id_dr3, (np.nan,) * 3)
     return (high - low) / 2
 
 
-def path_of(task, folder):
-    """Where the fit of a region lies in an output folder."""
+def region_fit_path(task, folder):
+    """Path of the fit of a region in an output folder."""
     return output_path(folder, "region_fit", run=task.run, id=task.id_dr3, cluster=task.cluster)
 
 
-def is_fitted(task, folder):
-    """Whether the fit of a region is there, of the same photometry, settings and code."""
-    return fit_of(task, folder) is not None
-
-
-def fit_of(task, folder):
-    """`Fit` of a region, from its file; None where it is not fitted."""
-    return read_fit(path_of(task, folder), task.fingerprint)
+def load_region_fit(task, folder):
+    """`Fit` of a region from its file; None if there is none with the same photometry, settings and code."""
+    return read_fit(region_fit_path(task, folder), task.fingerprint)
 
 
 def fit_region(task, *, folder, overwrite, fit):
-    """Fit one region and save it; while another call does the same, it is waited for."""
-    path = path_of(task, folder)
+    """Fit one region and save the fit; a lock ensures that only one process fits it."""
+    path = region_fit_path(task, folder)
     with locked(path.with_name(f".{path.name}.lock")):
-        if is_fitted(task, folder) and not overwrite:
+        if load_region_fit(task, folder) and not overwrite:
             return
         photometry = task.bands, np.array(task.flux), np.array(task.error), task.redshift
         errors = {"shared": np.nan_to_num(task.shared), "redshift_error": task.redshift_error}

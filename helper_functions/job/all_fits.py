@@ -1,4 +1,4 @@
-"""Fits of stellar populations to the regions of all galaxies, several at a time."""
+"""Fits of stellar populations to the regions of all galaxies, in several processes."""
 
 import traceback
 from collections import Counter
@@ -7,15 +7,15 @@ from functools import partial
 from data_paths import output_path
 from helper_functions.files.log import progress_bar, report
 from helper_functions.fits.regions import finish_run
-from helper_functions.fits.tasks import fit_region, is_fitted, region_tasks
+from helper_functions.fits.tasks import fit_region, load_region_fit, region_tasks
 from helper_functions.job.processes import run_galaxies
 from helper_functions.job.workers import WorkerDied
 
 
 def fit_galaxies(ids, runs, inputs, output, job, fit):
-    """Fit the regions of all runs that unmix blends; then a table, maps and pictures of each run.
+    """Fit the regions of all runs with unmixed populations, then save a table, maps and pictures of each run.
 
-    What was fitted to the same photometry with the same settings stays, so that a call which is ended is gone on with.
+    Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed.
 
     Parameters
     ----------
@@ -25,52 +25,52 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
     output : settings.Output
     job : settings.Job
     fit : callable
-        As `fit_sed`.
+        Like `fit_sed`.
 
     Returns
     -------
     int
-        Exit status: 1 where a region failed for a reason that does not lie in its data.
+        Exit status: 1 if a fit failed for another reason than unsuitable data, else 0.
     """
     folder = output.output
     names = [(id_dr3, run.name) for id_dr3 in ids for run in runs]
     names = [name for name in names if output_path(folder, "populations", id=name[0], run=name[1]).is_file()]
     if not names:
-        report("nothing to fit: no run asked for has SEDs of populations (blended_mixture has, where it ended well)")
+        report("nothing to fit: no run asked for has SEDs of populations (run blended_mixture, and see its status)")
     problems, statuses = {}, [0]
 
-    def guarded(work, name, *arguments):
-        """Do a piece of work for one run of a galaxy; what goes wrong costs no other."""
+    def run_safely(work, name, *arguments):
+        """Call `work` for one run of a galaxy; report an exception, so that the other runs continue."""
         try:
             return work(*name, *arguments)
         except Exception as problem:
-            report(f"{name[0]}: {name[1]}: {in_words(problem)}", "stderr")
+            report(f"{name[0]}: {name[1]}: {failure_message(problem)}", "stderr")
             statuses.append(1)
 
-    tasks = {name: guarded(region_tasks, name, folder, inputs) or [] for name in names}
-    every = [task for name in names for task in tasks[name]]
-    waiting = [task for task in every if output.overwrite or not is_fitted(task, folder)]
+    tasks = {name: run_safely(region_tasks, name, folder, inputs) or [] for name in names}
+    all_tasks = [task for name in names for task in tasks[name]]
+    waiting = [task for task in all_tasks if output.overwrite or not load_region_fit(task, folder)]
     left = Counter((task.id_dr3, task.run) for task in waiting)
-    with progress_bar(len(every), "region", len(every) - len(waiting)) as advance:
+    with progress_bar(len(all_tasks), "region", len(all_tasks) - len(waiting)) as advance:
         for name in names:
             if tasks[name] and not left[name]:
-                guarded(finish_run, name, inputs, output, problems)
-        how = {"sfh": inputs.sfh, "priors": inputs.priors, "seed": inputs.seed}
-        work = partial(fit_region, folder=folder, overwrite=output.overwrite, fit=partial(fit, **how))
+                run_safely(finish_run, name, inputs, output, problems)
+        fit = partial(fit, sfh=inputs.sfh, priors=inputs.priors, seed=inputs.seed)
+        work = partial(fit_region, folder=folder, overwrite=output.overwrite, fit=fit)
         for task, problem in run_galaxies(work, waiting, jobs=job.jobs, scheduler=job.scheduler):
             advance()
             if problem is not None:
-                problems[task.fingerprint] = in_words(problem)
+                problems[task.fingerprint] = failure_message(problem)
                 statuses.append(0 if isinstance(problem, ValueError) else 1)
             name = task.id_dr3, task.run
             left[name] -= 1
             if not left[name]:
-                guarded(finish_run, name, inputs, output, problems)
+                run_safely(finish_run, name, inputs, output, problems)
     return max(statuses)
 
 
-def in_words(problem):
-    """The reason why a region was not fitted; one that nobody foresaw is shown whole, too."""
+def failure_message(problem):
+    """Reason of a failed fit, for a message; the traceback of an unexpected exception is printed, too."""
     if isinstance(problem, ValueError):
         return str(problem)
     if not isinstance(problem, OSError | WorkerDied):

@@ -1,4 +1,4 @@
-"""All galaxies of a call, one after the other or several at a time, with the summary kept up to date."""
+"""Cluster all galaxies of a call, serially or in parallel, and keep the summary up to date."""
 
 import warnings
 from functools import partial
@@ -6,63 +6,63 @@ from functools import partial
 from data_paths import output_path
 from helper_functions.explorer.index import update_index
 from helper_functions.files.log import progress_bar, report
-from helper_functions.files.records import begun, galaxy_lock
+from helper_functions.files.records import galaxy_lock, ids_with_records
 from helper_functions.files.saving import DiskFull
 from helper_functions.job.galaxy_records import run_fingerprints
 from helper_functions.job.interrupts import stop_reraising
 from helper_functions.job.one_galaxy import Galaxy, do_galaxy
-from helper_functions.job.processes import galaxies_in_turn
-from helper_functions.job.workers import WorkerDiffers, cache_survey
+from helper_functions.job.processes import run_locked_last
+from helper_functions.job.workers import WorkerMismatch, cache_survey
 from helper_functions.products.field import update_field
-from helper_functions.products.summary import EXPECTED, one_line
+from helper_functions.products.summary import EXPECTED, galaxy_report
 
 
 def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy, open_survey):
-    """Do all galaxies of a call; see `do_galaxy` for what is done of each.
+    """Cluster all galaxies of a call with `do_galaxy`, and report each.
 
     Parameters
     ----------
     survey : Survey
     runs : list of Run
     refused : dict
-        Run -> reason, of those that have no meaning.
+        Run -> reason, of combinations of method and metric that are not meaningful.
     settings : Settings
     summary : Summary
-        Which is written now and then, and in the end.
+        Written regularly, and at the end.
     cluster_galaxy, open_survey : callable
-        Which processes elsewhere import by their names.
+        Functions of a module that worker processes can import.
 
     Returns
     -------
     int
-        Exit status: 1 where a galaxy or run failed.
+        Exit status: 1 if a galaxy or run failed, else 0.
 
     Raises
     ------
-    DiskFull, WorkerDiffers
-        Which all galaxies that follow would run into, too.
+    DiskFull, WorkerMismatch
+        Problems that would make all further galaxies fail, too.
     """
     output, job = settings.output.output, settings.job
     ids = processing_order(survey, settings.targets.id_dr3_list, output, job.jobs)
-    each = settings.changed(id_dr3_list=[])  # a galaxy need not know of all the others
+    shared = settings.changed(id_dr3_list=[])  # the list of ids would be sent with each galaxy
     provenance = cache_survey(survey, settings.targets.catalogs)
     task = partial(do_galaxy, cluster_galaxy=cluster_galaxy, open_survey=open_survey, provenance=provenance)
-    task = partial(task, runs=runs, refused=refused, settings=each)
+    task = partial(task, runs=runs, refused=refused, settings=shared)
     failed, total = 0, len(ids)
     report(f"{total} galaxies to {output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
-            every = galaxies_in_turn(task, ids, jobs=job.jobs, scheduler=job.scheduler)
-            for number, (id_dr3, result) in enumerate(every, start=1):
-                if isinstance(result, DiskFull | WorkerDiffers):
+            results = run_locked_last(task, ids, jobs=job.jobs, scheduler=job.scheduler)
+            for number, (id_dr3, result) in enumerate(results, start=1):
+                if isinstance(result, DiskFull | WorkerMismatch):
                     raise result
-                if isinstance(result, Exception):  # its process ended before it could say why
-                    result = record_lost_galaxy(survey, id_dr3, each, runs, result), True
+                if isinstance(result, Exception):  # the worker process died, or could not record the failure
+                    result = record_lost_galaxy(survey, id_dr3, shared, runs, result), True
                 rows, is_new = result
                 failed += any(row["status"] not in EXPECTED for row in rows)
-                summary.write_now_and_then()
+                summary.write_regularly()
                 advance(failed)
-                report(f"[{number}/{total}] {one_line(rows, output)}", log=is_new)
+                report(f"[{number}/{total}] {galaxy_report(rows, output)}", log=is_new)
                 if full := [row["message"] for row in rows if row["status"] == DiskFull.status]:
                     raise DiskFull(full[0])
         finally:
@@ -73,12 +73,11 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
 
 
 def processing_order(survey, ids, output, jobs):
-    """The ids in the order in which they are best done.
+    """Sort ids: new galaxies first, as most of the others are finished; with several jobs, large galaxies first.
 
-    Those that an earlier call has begun come last, as most of them are done. With several jobs, the largest come first,
-    so that no process is left alone with one in the end.
+    Otherwise one process may still work on a large galaxy at the end while the others are idle.
     """
-    known = begun(output)
+    known = ids_with_records(output)
     if jobs > 1:
         sizes = {id_dr3: segment.n_pixels for id_dr3, segment in survey.segments.items()}
         ids = sorted(ids, key=lambda id_dr3: -sizes.get(id_dr3, 0))
@@ -86,7 +85,7 @@ def processing_order(survey, ids, output, jobs):
 
 
 def record_lost_galaxy(survey, id_dr3, settings, runs, problem):
-    """Record that a galaxy failed without a word of its own; return its rows of the summary."""
+    """Record a galaxy whose worker process could not record its failure; return its rows of the summary."""
     with galaxy_lock(settings.output.output, id_dr3):
         fingerprints = run_fingerprints(survey.digest, settings.pixels, settings.clustering, runs)
         galaxy = Galaxy(survey, id_dr3, settings, fingerprints, runs)
@@ -95,20 +94,16 @@ def record_lost_galaxy(survey, id_dr3, settings, runs, problem):
 
 
 def show_field(summary, output):
-    """Bring the catalog of regions, the pictures of all galaxies, and their list up to date.
+    """Update the region catalog, the pictures of all galaxies, and the list of galaxies.
 
-    A failure there costs no galaxy anything: it is a warning.
-
-    Parameters
-    ----------
-    summary : Summary
-    output : settings.Output
+    A failure only raises a warning, as the results of the galaxies are complete.
     """
     folder = output.output
     try:
         update_field(folder, summary.rows(), output.figure_format, output.dpi, output.pictures)
     except Exception as problem:
-        warnings.warn(f"no table and pictures of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
+        message = f"the region catalog and pictures of all galaxies failed ({type(problem).__name__}: {problem})"
+        warnings.warn(message, stacklevel=2)
     try:
         if output.explorer:
             update_index(folder, summary.rows)

@@ -1,4 +1,4 @@
-"""One piece of work per galaxy on a cluster of machines: the workers of a dask.distributed scheduler."""
+"""Run one task per galaxy on the workers of a dask.distributed scheduler."""
 
 import json
 import logging
@@ -8,34 +8,23 @@ from functools import partial
 from pathlib import Path
 
 from helper_functions.files.log import report
-from helper_functions.job.workers import WorkerDied, WorkerDiffers
+from helper_functions.job.workers import WorkerDied, WorkerMismatch
 
-DASK_PATIENCE = 10  # seconds to wait for a scheduler, and for its workers
-LOST_PATIENCE = 600  # seconds to wait for a scheduler that was there: enough for somebody to start it again
-MOST_DIFFERING = 10  # workers that are told to end; of a cluster that starts such workers again, more would follow
-ENTRY = "main_clustering"  # the module that workers elsewhere must be able to import
+CONNECT_TIMEOUT = 10  # seconds to wait for a scheduler, and for its workers
+RECONNECT_TIMEOUT = 600  # seconds to wait for a lost scheduler, enough for the user to restart it
+MAX_MISMATCHES = 10  # mismatched workers that are retired: some clusters would start new ones forever
+ENTRY_MODULE = "main_clustering"  # the module that workers must be able to import
 
 
 def run_on_dask(work, ids, scheduler):
-    """Have the workers of a scheduler do what waits, and again what they had not done when the scheduler was lost.
+    """Run tasks on the workers of a scheduler, and yield (id, result), see `run_galaxies` and `connect`.
 
-    Parameters
-    ----------
-    work : callable
-        Takes an id, returns a result, or the exception that it ran into.
-    ids : sequence of int
-    scheduler : str
-        See `connect`.
-
-    Yields
-    ------
-    id_dr3, result
-        See `run_galaxies`.
+    Tasks that are unfinished when the scheduler is lost are run again. `work` must return exceptions, not raise them.
     """
     client, waiting = connect(scheduler), dict.fromkeys(ids)
     try:
         while waiting:
-            for id_dr3, result in _round_on_dask(client, partial(_with_worker, work), list(waiting), scheduler):
+            for id_dr3, result in _run_until_lost(client, partial(_with_worker, work), list(waiting), scheduler):
                 del waiting[id_dr3]
                 yield id_dr3, result
             if waiting:
@@ -45,8 +34,8 @@ def run_on_dask(work, ids, scheduler):
         _close(client)
 
 
-def _round_on_dask(client, work, ids, scheduler):
-    """Yield (id, result) of the galaxies that are done as long as the scheduler is there."""
+def _run_until_lost(client, work, ids, scheduler):
+    """Yield (id, result) of finished galaxies until all are finished or the scheduler is lost."""
     from distributed import as_completed
 
     def submit(some):
@@ -60,20 +49,20 @@ def _round_on_dask(client, work, ids, scheduler):
             if future.status in ("cancelled", "lost"):
                 return
             result, worker = _future_result(future)
-            if isinstance(result, WorkerDiffers):  # whoever is left does the galaxy
+            if isinstance(result, WorkerMismatch):  # retire the worker, and submit the galaxy again
                 differing += 1
-                if differing > MOST_DIFFERING:
+                if differing > MAX_MISMATCHES:
                     raise result
-                report(f"warning: {result}: the dask worker {worker} is told to end", "stderr")
+                report(f"warning: {result}: the dask worker {worker} is retired", "stderr")
                 client.retire_workers([worker])
                 _check_workers(client, scheduler)
-                again = submit([id_dr3])
-                waiting |= again
-                done.update(again)
+                resubmitted = submit([id_dr3])
+                waiting |= resubmitted
+                done.update(resubmitted)
                 continue
             yield id_dr3, result
     finally:
-        with suppress(Exception):  # the scheduler may be gone
+        with suppress(Exception):  # the scheduler may be lost
             client.cancel(list(waiting), force=True)
 
 
@@ -86,23 +75,23 @@ def _with_worker(work, id_dr3):
 def _future_result(future):
     try:
         return future.result()
-    except Exception as problem:  # of dask: the worker died too often, or its answer was lost
+    except Exception as problem:  # raised by dask: the worker died repeatedly, or its result was lost
         return WorkerDied(f"dask gave no result ({type(problem).__name__}: {problem})"), None
 
 
 def _close(client):
-    with suppress(Exception):  # the scheduler may be gone
-        client.close(timeout=DASK_PATIENCE)
+    with suppress(Exception):  # the scheduler may be lost
+        client.close(timeout=CONNECT_TIMEOUT)
 
 
 def _connect_again(scheduler, n_waiting):
-    """Client of a scheduler that was lost, as soon as it is there again with a worker."""
+    """Wait until a lost scheduler has been restarted with a worker; return a client of it."""
     report(
-        f"warning: the dask scheduler at {scheduler} was lost with {n_waiting} galaxies to do: waiting up to "
-        f"{LOST_PATIENCE / 60:g} minutes for it and a worker to be started again",
+        f"warning: the dask scheduler at {scheduler} was lost with {n_waiting} galaxies to do: restart it and a "
+        f"worker within {RECONNECT_TIMEOUT / 60:g} minutes",
         "stderr",
     )
-    end = time.monotonic() + LOST_PATIENCE
+    end = time.monotonic() + RECONNECT_TIMEOUT
     while True:
         try:
             client = connect(scheduler)
@@ -111,32 +100,32 @@ def _connect_again(scheduler, n_waiting):
                 raise
             time.sleep(1)
         else:
-            report(f"the dask scheduler at {scheduler} is there again", "stderr")
+            report(f"connected again to the dask scheduler at {scheduler}", "stderr")
             return client
 
 
 def connect(scheduler):
-    """Client of a dask.distributed scheduler that has a worker which can do the work.
+    """Client of a dask.distributed scheduler with at least one worker that can import this project.
 
     Parameters
     ----------
     scheduler : str
-        Its address, or the file that `dask scheduler --scheduler-file` wrote its address to.
+        Its address, or the file written by `dask scheduler --scheduler-file`.
 
     Raises
     ------
     ValueError
-        Where dask.distributed is not installed, nothing answers at that address, there is no worker, or workers cannot
-        import this project.
+        If dask.distributed is not installed, no scheduler answers, there is no worker, or a worker cannot import this
+        project.
     """
     try:
         from distributed import Client
     except ImportError as problem:
         raise ValueError("--scheduler needs dask.distributed: pip install distributed") from problem
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what happens is said here, without tracebacks
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # problems are reported here, without traceback
     try:
         address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
-        client = Client(address, timeout=f"{DASK_PATIENCE}s")
+        client = Client(address, timeout=f"{CONNECT_TIMEOUT}s")
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ValueError(
             f"no dask scheduler answers at {scheduler}: {problem}; want the address that `dask scheduler` prints, such "
@@ -152,12 +141,12 @@ def connect(scheduler):
 
 def _check_workers(client, scheduler):
     try:
-        client.wait_for_workers(1, timeout=DASK_PATIENCE)
+        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
     except TimeoutError as problem:
         message = f"the dask scheduler at {scheduler} has no worker: start one with `dask worker {scheduler}`"
         raise ValueError(message) from problem
 
-    def can_import(name=ENTRY):  # is sent whole, where a function of the module would need the import in question
+    def can_import(name=ENTRY_MODULE):  # a nested function is pickled by value, so workers need not import this module
         import importlib.util
 
         return importlib.util.find_spec(name) is not None
@@ -166,6 +155,6 @@ def _check_workers(client, scheduler):
     without = [name for name, can in found.items() if not can]
     if without:
         raise ValueError(
-            f"{', '.join(without)} of dask cannot import {ENTRY}: "
+            f"{', '.join(without)} of dask cannot import {ENTRY_MODULE}: "
             "start the scheduler and the workers with this project's folder in PYTHONPATH"
         )

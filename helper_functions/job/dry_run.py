@@ -1,4 +1,4 @@
-"""What a call would do, and about how long that takes, going by what is done already: what --dry-run says."""
+"""The report of --dry-run: what a call would do, and an estimate of the time from finished galaxies."""
 
 from data_paths import output_path
 from helper_functions.job.galaxy_records import GalaxyRecords, run_fingerprints
@@ -7,16 +7,7 @@ from helper_functions.products.summary import OK, read_rows
 
 
 def dry_run(survey, runs, refused, settings):
-    """What the call would do, a list of sentences.
-
-    Parameters
-    ----------
-    survey : Survey
-    runs : list of Run
-    refused : dict
-        Run -> reason, of those that have no meaning.
-    settings : Settings
-    """
+    """List of sentences on what the call would do with these runs, and with the refused ones, {Run: reason}."""
     ids, folder = settings.targets.id_dr3_list, settings.output.output
     fingerprints = run_fingerprints(survey.digest, settings.pixels, settings.clustering, runs)
     galaxies = [GalaxyRecords(id_dr3, settings, fingerprints, runs) for id_dr3 in ids]
@@ -32,24 +23,17 @@ def dry_run(survey, runs, refused, settings):
         lines.append(regions_to_fit(here, runs, settings.output.output))
     if sizes:
         lines.append(
-            f"segments of {min(sizes)} to {max(sizes)} pixels, {sum(sizes)} in all: of these, the ones with enough "
-            "signal are clustered"
+            f"segments of {min(sizes)} to {max(sizes)} pixels, {sum(sizes)} in all: only pixels above the SNR "
+            "threshold are clustered"
         )
-        lines.append(time_to_go(read_rows(folder), runs, sizes, settings.job))
+        lines.append(estimate_duration(read_rows(folder), runs, sizes, settings.job))
     return [*lines, "nothing was done: this is a dry run"]
 
 
-def time_to_go(rows, runs, sizes, job):
-    """A sentence on how long these runs will take, from the time that the same runs took in other galaxies.
+def estimate_duration(rows, runs, sizes, job):
+    """A sentence on how long these runs will take for segments of these sizes in pixels.
 
-    Parameters
-    ----------
-    rows : list of dict
-        Of the summary.
-    runs : list of Run
-    sizes : sequence of int
-        Pixels of the segments to do.
-    job : settings.Job
+    It is estimated from their time per pixel in the finished galaxies among `rows` of the summary.
     """
     seconds = 0.0
     for run in runs:
@@ -57,23 +41,17 @@ def time_to_go(rows, runs, sizes, job):
         if not done:
             return f"how long it takes is not known: no galaxy here has {run.name} yet; try a few ids first"
         seconds += sum(row["seconds"] for row in done) / sum(row["n_pixels"] for row in done) * sum(sizes)
-    where = f"with --jobs {job.jobs}" if job.scheduler is None else "for each worker there is"
-    share = job.jobs if job.scheduler is None else 1
-    return f"at most about {in_words(seconds / share)} {where}, as far as runs that are done tell, without pages"
+    if job.scheduler is None:
+        seconds, where = seconds / job.jobs, f"with --jobs {job.jobs}"
+    else:
+        where = "divided by the number of dask workers"
+    return f"at most about {format_duration(seconds)} {where}, estimated from finished runs, without HTML pages"
 
 
 def regions_to_fit(galaxies, runs, folder):
-    """A sentence on how many regions would be fitted.
+    """A sentence on how many regions of these `GalaxyRecords` would be fitted.
 
-    How many a galaxy has is known once it is clustered: it is taken from the last record of the run, whatever that was
-    made from.
-
-    Parameters
-    ----------
-    galaxies : list of GalaxyRecords
-    runs : list of Run
-    folder : path
-        Output folder.
+    The number of regions is taken from the last record of a run, even if the run would be made again.
     """
     n_fits = n_unknown = 0
     for galaxy in galaxies:
@@ -83,14 +61,14 @@ def regions_to_fit(galaxies, runs, folder):
                 n_unknown += 1
                 continue
             place = output_path(folder, "region_fit", run=run.name, id=galaxy.id_dr3, cluster=1).parent
-            there = len(list(place.glob("[0-9]*.fits"))) if galaxy.done_row(run) else 0
-            n_fits += max(n_clusters - there, 0)
+            n_done = len(list(place.glob("[0-9]*.fits"))) if galaxy.done_row(run) else 0
+            n_fits += max(n_clusters - n_done, 0)
     others = f", and those of {n_unknown} galaxies that are not clustered yet" if n_unknown else ""
     return f"{n_fits} regions to fit{others}"
 
 
-def in_words(seconds):
-    """A time to two digits, in the largest unit of which there is one at least."""
+def format_duration(seconds):
+    """A time with two digits, in the largest unit that it exceeds."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= length:
             return f"{seconds / length:.2g} {unit}"

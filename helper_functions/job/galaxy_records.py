@@ -1,4 +1,4 @@
-"""What is on disk of one galaxy: which runs are done as they are asked for, and which files there may be."""
+"""The results of one galaxy on disk: which runs are complete and up to date, and which files they may consist of."""
 
 from typing import NamedTuple
 
@@ -16,13 +16,13 @@ from helper_functions.products.summary import OK
 
 
 class Fingerprints(NamedTuple):
-    """Digests of what results are to be made from: files, settings and code."""
+    """Digests of the survey files, settings and code that results depend on."""
 
-    pixels: str  # of what decides which pixels a galaxy has
-    runs: dict  # Run -> of what decides its result
+    pixels: str  # for the selection of pixels
+    runs: dict  # Run -> digest for its result
 
     def of_galaxy(self, own):
-        """The same for a galaxy with `GalaxySettings` of its own; its magnification changes fits alone."""
+        """Fingerprints for a galaxy with its own `GalaxySettings`, without the magnification, which only fits use."""
         own = own._replace(magnification=None)
         if own == GalaxySettings():
             return self
@@ -30,22 +30,22 @@ class Fingerprints(NamedTuple):
 
 
 def run_fingerprints(survey_digest, pixels, clustering, runs):
-    """`Fingerprints` of these runs, with the settings of these two groups."""
+    """`Fingerprints` of these runs for the settings of the groups Pixels and Clustering."""
     of_pixels = digest(code_digest("results"), survey_digest, pixels)
     return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in runs})
 
 
 class GalaxyRecords:
-    """The records of one galaxy, as a call reads them.
+    """The records of one galaxy, compared with the settings of a call.
 
     Parameters
     ----------
     id_dr3 : int
     settings : Settings
     fingerprints : Fingerprints
-        Of all galaxies that have no settings of their own.
+        Those of galaxies without their own settings.
     runs : list of Run
-        Those that the call is to do; criteria are shown for the first of them, and it is checked the most.
+        The runs of the call; extra criteria and quality checks are made for the first of them only.
     """
 
     def __init__(self, id_dr3, settings, fingerprints, runs):
@@ -55,17 +55,17 @@ class GalaxyRecords:
         self.fingerprints = fingerprints.of_galaxy(self.own)
 
     def is_first(self, run):
-        """Whether a run is the first of this call, of which more is found out than of the others."""
+        """Whether a run is the first of this call, which gets extra criteria and quality checks."""
         return run == self.runs[0]
 
     def criteria(self, run):
-        """Criteria to be shown for a run besides the one that chooses the number of clusters: what a picture shows."""
+        """Criteria to be plotted for a run besides the one that chooses the number of clusters."""
         drawn = self.settings.output.pictures == "all"
         chooses = self.settings.clustering.n_clusters == "auto" and not METHODS[run.method].finds_number
         return self.settings.output.criteria_shown if drawn and chooses and self.is_first(run) else []
 
     def done_row(self, run):
-        """Row of the summary of a run whose results, but for pictures, are as asked for; None where they are not."""
+        """Row of the summary of a run that is complete and up to date, except for pictures; else None."""
         record = self.record(run.name)
         done = (
             not self.settings.output.overwrite
@@ -77,13 +77,13 @@ class GalaxyRecords:
         return record["row"] if done else None
 
     def is_drawn(self, run):
-        """Whether the pictures of a run are as asked for."""
+        """Whether the pictures of a run are complete and up to date."""
         record = self.record(run.name)
         drawn = are_drawn(record.get("pictures"), self.settings.output)
         return drawn and files_unchanged(self.output, record["picture_files"])
 
     def is_complete(self):
-        """Whether all runs are done and drawn, and what the galaxy leaves besides them is of these runs."""
+        """Whether all runs, their pictures, and the files that belong to no single run are up to date."""
         record = self.record(GALAXY)
         return (
             all(self.done_row(run) and self.is_drawn(run) for run in self.runs)
@@ -93,27 +93,27 @@ class GalaxyRecords:
         )
 
     def has_page(self):
-        """Whether the page for a browser is there, or is not asked for."""
+        """Whether the HTML page is up to date, or not asked for."""
         record = self.record(GALAXY)
         known = record.get("page") == code_digest("pages") and files_unchanged(self.output, record["page_files"])
         return known or not self.settings.output.explorer
 
     def is_done(self):
-        """Whether nothing is left to do for the runs of this call."""
+        """Whether all results of this call are complete and up to date."""
         return self.is_complete() and self.has_page()
 
     def n_clusters(self, run):
-        """Clusters that a run has found, be it with other settings; None where there is no record of that."""
+        """Number of clusters in the record of a run, whatever its settings; None without one."""
         row = self.record(run.name).get("row", {})
         return row["n_clusters"] if row.get("status") == OK else None
 
     def galaxy_content(self):
-        """What the galaxy's own files are made of: its pixels, and the runs that are compared."""
+        """What the files that belong to no single run depend on: the pixels, and the runs that are compared."""
         compared = [[run.name, row["settings"]] for run, row in self.valid_runs()]
         return {"pixels": self.fingerprints.pixels, "panels": compared, "cubes": self.settings.output.pixel_cubes}
 
     def valid_runs(self):
-        """[(Run, row)] of all runs on disk that are of the pixels asked for, those of this call first."""
+        """[(Run, row)] of all runs on disk with the wanted pixels, those of this call first."""
         records = {name: self.record(name) for name in recorded_runs(self.output, self.id_dr3)}
         first = [run.name for run in self.runs]
         names = sorted(records, key=lambda name: (first.index(name) if name in first else len(first), name))
@@ -121,22 +121,22 @@ class GalaxyRecords:
         return [(Run(row["method"], row["norm"], row["metric"]), row) for row in rows]
 
     def is_valid(self, record):
-        """Whether a record is of a run that ended well, of the pixels asked for, with its files as it left them."""
+        """Whether a record is of a successful run with the wanted pixels, whose files are unchanged."""
         return record.get("pixels") == self.fingerprints.pixels and self._is_whole(record)
 
     def _is_whole(self, record):
         return record.get("row", {}).get("status") == OK and files_unchanged(self.output, record["files"])
 
     def record(self, name):
-        """The record of a run, or of the galaxy; empty where there is none."""
+        """The record of a run, or of the galaxy; empty if there is none."""
         return load_record(self.output, self.id_dr3, name)
 
 
 # ---- files ------------------------------------------------------------------
 
 
-def possible_files(output, id_dr3, name):
-    """Every file that a run of this name may leave, with what was fitted to its regions; or the galaxy itself."""
+def all_possible_files(output, id_dr3, name):
+    """Paths of all files that a run, with its fits, or the galaxy may have written with any settings."""
     if name == GALAXY:
         kinds = ("pixels", "agreement", "consensus", "feature_maps", "page", "thumbnail")
         files = [output_path(output, kind, id=id_dr3) for kind in kinds]

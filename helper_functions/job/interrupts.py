@@ -1,21 +1,21 @@
-"""Interrupts: Ctrl-C, or the system's request to end, are heard even where a library swallows the exception."""
+"""Signal handlers for Ctrl-C and SIGTERM that work even if a library swallows the exception."""
 
 import signal
 
 from helper_functions.files.log import report
 
-INTERRUPTED, TERMINATED = 130, 143  # exit status, as shells have it
-AGAIN = 0.5  # seconds after which an interrupt that had no effect is raised once more
+INTERRUPTED, TERMINATED = 130, 143  # exit status, as in shells: 128 + number of the signal
+RERAISE_AFTER = 0.5  # seconds after which an interrupt that had no effect is raised again
 
 
 class Terminated(KeyboardInterrupt):
-    """The call was asked to end by the system, and not from the keyboard."""
+    """The process received SIGTERM."""
 
 
 def install_signal_handlers():
-    """Raise KeyboardInterrupt on SIGINT, and Terminated on SIGTERM, until `stop_reraising` is called.
+    """Raise KeyboardInterrupt on SIGINT, and Terminated on SIGTERM, repeatedly until `stop_reraising` is called.
 
-    An interrupt that is ignored, as in a background job, stays so.
+    A SIGINT that is ignored, as in a background job, stays ignored.
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: _raise(KeyboardInterrupt))
@@ -23,24 +23,24 @@ def install_signal_handlers():
 
 
 def _raise(kind):
-    """Raise, and do so again unless somebody has acted upon it: callbacks of libraries print exceptions and go on.
+    """Raise now and again after RERAISE_AFTER, as callbacks of some libraries print exceptions and continue.
 
-    Asking once more changes nothing, and must not disturb what is done about the first time.
+    Further signals are ignored, so that they do not disturb the clean-up after the first.
     """
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, lambda *_: _raise(kind))
-    signal.setitimer(signal.ITIMER_REAL, AGAIN)
+    signal.setitimer(signal.ITIMER_REAL, RERAISE_AFTER)
     raise kind
 
 
 def stop_reraising():
-    """Let what follows an interrupt, such as saving what there is, take its time."""
+    """Stop raising an interrupt again, so that the clean-up can finish."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def report_interrupt(interrupt):
-    """Say what becomes of a call that an interrupt ended; return its exit status."""
+    """Tell the user how to resume after an interrupt; return the exit status."""
     stop_reraising()
     report("interrupted: what is finished is kept, and the same command goes on from there", "stderr")
     return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED

@@ -1,4 +1,4 @@
-"""One galaxy from end to end: what is left to do of it is done by the story that is given, saved and recorded."""
+"""Process one galaxy: find out which results are missing, have them computed, and save and record them."""
 
 import time
 import traceback
@@ -10,15 +10,15 @@ from helper_functions.explorer.index import save_thumbnail
 from helper_functions.explorer.pages import renew_page
 from helper_functions.files.records import (
     GALAXY,
-    describe_files,
-    drop_record,
+    delete_record,
+    file_states,
     galaxy_lock,
     recorded_runs,
     remove_files,
     save_record,
 )
 from helper_functions.files.saving import save_fits, save_table, save_text
-from helper_functions.job.galaxy_records import GalaxyRecords, possible_files, run_fingerprints
+from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
@@ -35,29 +35,29 @@ from plots.style import cluster_colours
 
 
 def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, provenance, wait):
-    """Do what is left to do of one galaxy, and leave a record of each run.
+    """Compute the missing results of one galaxy, and record each run.
 
     Parameters
     ----------
     id_dr3 : int
     cluster_galaxy : callable
-        `cluster_galaxy(galaxy, settings)` takes a `Galaxy` from the survey's images to its results.
+        `cluster_galaxy(galaxy, settings)` computes the results of a `Galaxy`.
     open_survey : callable
     runs : list of Run
     refused : dict
-        Run -> reason, of those that have no meaning.
+        Run -> reason, of combinations of method and metric that are not meaningful.
     settings : Settings
     provenance : Provenance
-        What the call sees, which this process must see, too.
+        Of the main process, to which this process is compared.
     wait : bool
-        Whether to wait for another call that is at this galaxy; if not, Busy is raised.
+        Whether to wait if another process works on this galaxy; if not, Busy is raised.
 
     Returns
     -------
     rows : list of dict
         The galaxy's rows of the summary, one for each run.
     is_new : bool
-        Whether anything was made: not where all was done before.
+        Whether anything was computed; False if all results were complete.
     """
     targets, output = settings.targets, settings.output
     survey = cached_survey(open_survey, targets.catalogs, targets.survey, output.output, provenance)
@@ -73,52 +73,36 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
                 renew_page(output.output, id_dr3)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
-        except Exception as problem:  # it ends this galaxy, and no other
+        except Exception as problem:  # recorded, so that other galaxies continue
             galaxy.save_failures(galaxy.runs_to_do() or runs, problem)
         return [galaxy.rows[run] for run in (*runs, *refused)], is_new
 
 
 class Galaxy(GalaxyRecords):
-    """A galaxy that is worked on; its lock must be held. Other parameters are those of `GalaxyRecords`.
-
-    Parameters
-    ----------
-    survey : Survey
-    """
+    """A galaxy whose results are computed and saved, while its lock is held; parameters as in `GalaxyRecords`."""
 
     def __init__(self, survey, *records):
         super().__init__(*records)
         self.survey = survey
         self.rows = {run: row for run in self.runs if (row := self.done_row(run))}  # of the summary
-        self._made = {}  # Run -> its label image, regions and composites, of those that were done now
+        self._computed = {}  # Run -> label image, regions and composites, for runs computed in this call
 
-    # ---- what the story asks for --------------------------------------------
+    # ---- interface for `cluster_galaxy` -------------------------------------
 
     def registration(self):
-        """`Registration` of the bands at the galaxy; None where images are taken as they are."""
+        """`Registration` of the bands at the galaxy; None if images are used as they are."""
         if self.settings.pixels.registration == "none":
             return None
         return galaxy_registration(self.survey, self.id_dr3, survey_shifts(self.survey, self.output))
 
     def runs_to_do(self):
-        """Runs without results."""
+        """Runs whose results are missing or out of date."""
         return [run for run in self.runs if run not in self.rows]
 
     def begin(self, cutout, mask, snr):
-        """Make room for these pixels: results of other pixels are removed.
+        """Start with these selected pixels and their SNR: remove results of other selections.
 
-        Parameters
-        ----------
-        cutout : Cutout
-        mask : bool ndarray of shape (ny, nx)
-            The selected pixels.
-        snr : ndarray of shape (ny, nx)
-            That the threshold refers to.
-
-        Raises
-        ------
-        NoPixels
-            Where no pixel is selected; what is known of the galaxy is saved nevertheless.
+        Raises NoPixels if no pixel is selected; the cutout is saved and plotted nevertheless.
         """
         pixels = self.settings.pixels
         self.result = GalaxyResult(cutout, mask, snr, pixels.snr_thresh, snr_bands=pixels.snr_bands)
@@ -126,18 +110,18 @@ class Galaxy(GalaxyRecords):
         for name in recorded_runs(self.output, self.id_dr3):
             if self.record(name).get("pixels") != self.fingerprints.pixels:
                 self._clear(name)
-                drop_record(self.output, self.id_dr3, name)
+                delete_record(self.output, self.id_dr3, name)
         if not mask.any():
             self._save_galaxy()
             raise no_pixels(cutout, snr, pixels.snr_thresh, pixels.snr_bands)
-        # A run that is made again is matched to what stays, and not to what it replaces: repeated, a call gives the
-        # same.
-        staying = [run for run, _ in self.valid_runs() if run in self.rows or run not in self.runs]
-        self._known_regions = [region_map(*self._labels_of(run)) for run in staying]
+        # Region numbers of a run are matched to runs that are kept, not to results that it replaces, so that a call
+        # that is repeated gives the same numbers.
+        kept = [run for run, _ in self.valid_runs() if run in self.rows or run not in self.runs]
+        self._region_maps = [region_map(*self._read_labels(run)) for run in kept]
 
     @contextmanager
     def recording(self, run):
-        """Do a run in this block: what goes wrong is recorded as its failure, and costs the other runs nothing."""
+        """Compute a run in this block: an exception is recorded as its failure, and other runs continue."""
         self._start = time.perf_counter()
         try:
             yield
@@ -145,23 +129,13 @@ class Galaxy(GalaxyRecords):
             self.save_failures([run], problem)
 
     def save_run(self, run, seds, clustering, composites, populations, quality):
-        """Save what a run gave: labels, tables, pictures, and its row of the summary.
-
-        Parameters
-        ----------
-        run : Run
-        seds : PixelSEDs
-        clustering : Clustering
-        composites : CompositeSEDs
-        populations : PopulationSEDs or None
-        quality : dict
-        """
-        from helper_functions.products.ds9_regions import ds9_text  # which takes a third of a second to load
+        """Save the results of a run: labels, tables, pictures, and its row of the summary; see `RunResult`."""
+        from helper_functions.products.ds9_regions import ds9_text  # here, as it takes a third of a second to import
 
         settings, fingerprint = self.settings, self.fingerprints.runs[run]
         found = seds, clustering, composites, populations, quality
         result = run_result(run, self.result.cutout, *found, settings.clustering.features)
-        regions = match_regions(result.labels, self._known_regions)
+        regions = match_regions(result.labels, self._region_maps)
         result = result._replace(regions=regions, maps=self._feature_maps(seds))
         self._clear(run.name)
         contents = {"labels": label_hdus(result, settings.pixels, settings.clustering.seed, fingerprint)}
@@ -175,22 +149,17 @@ class Galaxy(GalaxyRecords):
         row = ok_row(result, pictures, time.perf_counter() - self._start)
         self.rows[run] = row | settings_columns(settings.pixels, settings.clustering, fingerprint)
         self._save_run_record(run, files, pictures.values(), number_record(clustering))
-        self._made[run] = result.labels, regions, composites
-        self._known_regions.append(region_map(result.labels, regions))
+        self._computed[run] = result.labels, regions, composites
+        self._region_maps.append(region_map(result.labels, regions))
 
     def finish(self, seds):
-        """Draw what is not drawn yet, compare all runs, and save what the galaxy leaves besides them.
-
-        Parameters
-        ----------
-        seds : PixelSEDs
-        """
+        """Draw missing pictures, compare all runs, and save the files that belong to no single run."""
         for run in [run for run in self.runs if self.rows[run]["status"] == OK and not self.is_drawn(run)]:
-            self._draw_again(run, seds)
+            self._redraw(run, seds)
         maps = self._feature_maps(seds)
         self.result = self.result._replace(wavelengths=seds.wavelengths, edges=seds.edges, maps=maps)
         if runs := self.valid_runs():
-            panels = [run_panel(run, row, *self._found_by(run, seds)) for run, row in runs]
+            panels = [run_panel(run, row, *self._labels_and_composites(run, seds)) for run, row in runs]
             regions = [region_map(each.labels, each.regions) for each in panels]
             found = agreement([run.name for run, _ in runs], regions)
             self.result = self.result._replace(panels=tuple(panels), agreement=found)
@@ -199,7 +168,7 @@ class Galaxy(GalaxyRecords):
     # ---- failures -----------------------------------------------------------
 
     def save_failure(self, run, problem, status=None):
-        """Record that a run failed; return its row. A valid result is never replaced by a failure."""
+        """Record that a run failed; return its row. An existing valid result is kept."""
         row = failed_row(self.id_dr3, run, problem, status)
         row |= settings_columns(self.settings.pixels, self.settings.clustering, self.fingerprints.runs[run])
         self.rows[run] = row
@@ -209,7 +178,7 @@ class Galaxy(GalaxyRecords):
         return row
 
     def save_failures(self, runs, problem):
-        """`save_failure` of several runs that one exception ended, which is shown whole where nobody foresaw it."""
+        """`save_failure` of runs that one exception ended; the traceback of an unexpected exception is printed."""
         rows = [self.save_failure(run, problem) for run in runs]
         if any(row["status"] == FAILED for row in rows) and not isinstance(problem, OSError | ValueError):
             traceback.print_exception(problem)
@@ -217,43 +186,39 @@ class Galaxy(GalaxyRecords):
     # ---- parts --------------------------------------------------------------
 
     def _feature_maps(self, seds):
-        """Maps of features of the pixels, which take time only where they are kept or drawn."""
+        """Maps of features of the pixels, computed only if they are to be saved or drawn."""
         output = self.settings.output
         if self.result.maps is None and (output.pixel_cubes or output.pictures == "all"):
             self.result = self.result._replace(maps=feature_maps(seds, self.result.mask.shape))
         return self.result.maps
 
-    def _labels_of(self, run):
+    def _read_labels(self, run):
         found = read_labels(output_path(self.output, "labels", run=run.name, id=self.id_dr3))
         return found.labels, found.regions
 
-    def _found_by(self, run, seds):
-        """Labels, regions and composites of a run that was made now or by an earlier call."""
-        if run in self._made:
-            return self._made[run]
-        labels, regions = self._labels_of(run)
+    def _labels_and_composites(self, run, seds):
+        """Labels, regions and composites of a run of this or an earlier call."""
+        if run in self._computed:
+            return self._computed[run]
+        labels, regions = self._read_labels(run)
         return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=self.settings.clustering.seed)
 
-    def _draw_again(self, run, seds):
-        """Draw the pictures of a run whose results are done."""
+    def _redraw(self, run, seds):
+        """Draw the pictures of a run from its saved results."""
         record, settings = self.record(run.name), self.settings
-        self._forget_pictures(run, record)
+        remove_files(self.output, record["picture_files"])
+        save_record(self.output, self.id_dr3, run.name, **(record | {"pictures": None, "picture_files": {}}))
         saved = self.output, run, record["row"], record["number"]
         result = read_run_result(*saved, self.result.cutout, seds, settings.clustering)
         pictures = save_run_pictures(result._replace(maps=self._feature_maps(seds)), settings.output)
         record["row"]["pictures"] = " ".join(pictures)
         self.rows[run] = record["row"]
         drawn = {"pictures": pictures_record(settings.output)}
-        drawn["picture_files"] = describe_files(self.output, pictures.values())
+        drawn["picture_files"] = file_states(self.output, pictures.values())
         save_record(self.output, self.id_dr3, run.name, **(record | drawn))
 
-    def _forget_pictures(self, run, record):
-        """Remove the pictures of a run, and record that it has none."""
-        remove_files(self.output, record["picture_files"])
-        save_record(self.output, self.id_dr3, run.name, **(record | {"pictures": None, "picture_files": {}}))
-
     def _save_galaxy(self):
-        """Save pixels, maps, how far runs agree, and pictures, for which `begin` has made room."""
+        """Save pixels, maps, agreement of the runs, pictures and page; `begin` has removed the old files."""
         result, output, save = self.result, self.settings.output, {}
         if output.pixel_cubes:
             save["pixels"] = cutout_to_fits(result.cutout, result.mask, self.settings.pixels)
@@ -269,7 +234,7 @@ class Galaxy(GalaxyRecords):
         saved += save_galaxy_pictures(result, output).values()
         if output.explorer and result.panels:
             saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
-        content |= {"pictures": pictures_record(output), "files": describe_files(self.output, saved)}
+        content |= {"pictures": pictures_record(output), "files": file_states(self.output, saved)}
         save_record(self.output, self.id_dr3, GALAXY, **content, page=None, page_files={})
         if output.explorer:
             renew_page(self.output, self.id_dr3)
@@ -286,16 +251,16 @@ class Galaxy(GalaxyRecords):
             number=number or {"scores": {}, "notes": []},
             is_checked=self.is_first(run) and bool(files),
             pictures=pictures_record(self.settings.output),
-            picture_files=describe_files(self.output, pictures),
+            picture_files=file_states(self.output, pictures),
             settings=settings | {"galaxies": self.own},
-            files=describe_files(self.output, files),
+            files=file_states(self.output, files),
         )
 
     def _clear(self, name):
-        """Mark a record as unfinished and remove its files, of which some may be there without a record."""
+        """Mark a record as unfinished and remove its files, including files that it does not list."""
         record = self.record(name)
         files = {**record.get("files", {}), **record.get("picture_files", {}), **record.get("page_files", {})}
         save_record(self.output, self.id_dr3, name, files=files)
         remove_files(self.output, files)
-        for path in possible_files(self.output, self.id_dr3, name):
+        for path in all_possible_files(self.output, self.id_dr3, name):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One piece of work per galaxy, here, in several processes, or on a cluster of machines."""
+"""Run one task per galaxy in this process, in several worker processes, or on a cluster of machines."""
 
 import multiprocessing
 import os
@@ -17,39 +17,38 @@ from helper_functions.files.records import Busy
 from helper_functions.job.dask_cluster import run_on_dask
 from helper_functions.job.workers import WorkerDied
 
-ATTEMPTS = 2  # at a galaxy whose worker process dies
-# Of linear algebra and k-means in each process: a galaxy of 1,300 pixels takes twice as long with two threads, which
-# wait for each other most of the time, and one of 10,000 pixels no less. Cores are for several galaxies at a time.
+ATTEMPTS = 2  # for a galaxy whose worker process dies
+# Threads of linear algebra and k-means in each process. With two, a galaxy of 1,300 pixels takes twice as long, as they
+# mostly wait for each other, and one of 10,000 pixels takes no less time: use several processes instead.
 THREADS = 1
 
 
 def run_galaxies(work, ids, *, jobs=1, scheduler=None):
-    """Do `work(id)` for every galaxy, and yield each result as soon as it is there.
+    """Call `work(id)` for every galaxy, and yield each result as soon as it is available.
 
-    Where the caller stops, by an exception or an interrupt, galaxies that wait are not begun, and processes that work
-    are ended at once.
+    If the caller stops, by an exception or an interrupt, worker processes are killed and no further galaxy is started.
 
     Parameters
     ----------
     work : callable
-        Takes an id, returns a result; can be pickled where it is to run elsewhere.
+        Takes an id, returns a result; must be picklable unless it runs in this process.
     ids : sequence of int
     jobs : int
-        Number of processes; 1 works in this one.
+        Number of processes; 1: this process.
     scheduler : str or None
-        Address of a dask.distributed scheduler whose workers do the work instead, or the file that it wrote its
-        address to. Scheduler and workers must see the same files and be able to import this project (PYTHONPATH).
+        Address of a dask.distributed scheduler whose workers are used instead, or its scheduler file. Scheduler and
+        workers must see the same files and be able to import this project (PYTHONPATH).
 
     Yields
     ------
     id_dr3 : int
     result : what `work` returned, or the exception that it raised
-        One galaxy that fails does not take the others with it. Where its process died twice, it is a WorkerDied.
+        A failed galaxy does not affect the others. If its process died twice, it is a WorkerDied.
 
     Raises
     ------
     ValueError
-        Where the scheduler cannot be reached, or has no worker that can do the work.
+        If the scheduler cannot be reached, or has no usable worker.
     """
     if scheduler is not None:
         yield from run_on_dask(partial(_result, work), ids, scheduler)
@@ -60,10 +59,10 @@ def run_galaxies(work, ids, *, jobs=1, scheduler=None):
         yield from _in_processes(work, ids, jobs)
 
 
-def galaxies_in_turn(work, ids, *, jobs=1, scheduler=None):
-    """Like `run_galaxies`, with galaxies that another call is at once more in the end, and then waiting for it.
+def run_locked_last(work, ids, *, jobs=1, scheduler=None):
+    """Like `run_galaxies`, but galaxies that are locked by another call are tried again at the end.
 
-    `work` takes `wait`, too: whether to wait for the other call; where it is not to, it raises Busy.
+    `work` must take the keyword `wait`: False raises Busy for a locked galaxy, True waits for the lock.
     """
     waiting = ids
     for wait in (False, True):
@@ -79,18 +78,18 @@ def galaxies_in_turn(work, ids, *, jobs=1, scheduler=None):
 
 
 def _result(work, id_dr3):
-    import sklearn.cluster  # noqa: F401  # threads of libraries are limited only if these are loaded
+    import sklearn.cluster  # noqa: F401  # only threads of libraries that are already loaded can be limited
 
     try:
         with _thread_pools(len(sys.modules)).limit(limits=THREADS):
             return work(id_dr3)
-    except Exception as problem:  # whatever it is, it concerns one galaxy only
+    except Exception as problem:  # returned, so that other galaxies continue
         return problem
 
 
 @lru_cache(maxsize=1)
 def _thread_pools(n_modules):
-    """Thread pools of all libraries: looked for when more are loaded, as that takes longer than a finished galaxy."""
+    """Thread pools of all libraries; cached until more modules are loaded, as the search is slow."""
     return ThreadpoolController()
 
 
@@ -98,27 +97,27 @@ def _thread_pools(n_modules):
 
 
 class _Worker:
-    """A process that does one galaxy after the other, and this end of the pipe to it."""
+    """A worker process, and the main process's end of the pipe to it."""
 
     def __init__(self, context, work):
         self.pipe, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end,), daemon=True)
-        # What is blocked here is blocked in the new process: an interrupt from the keyboard, which goes to all
-        # processes, is for this one to act upon. Starting the tracker would unblock it.
+        self.process = context.Process(target=_worker_loop, args=(other_end,), daemon=True)
+        # The new process inherits the blocked signal: Ctrl-C is sent to all processes, but only the main process must
+        # handle it. The resource tracker is started first, because starting it unblocks the signal.
         resource_tracker.ensure_running()
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
-        other_end.close()  # so that the pipe ends when the process does
-        self.begin(work)
+        other_end.close()  # so that reading the pipe ends when the process does
+        self.send(work)
 
-    def begin(self, what):
-        """Send what is to be done next; a process that died meanwhile is found out when its answer is awaited."""
-        self.id_dr3 = what
+    def send(self, message):
+        """Send the function, and then one id after the other; a dead process is noticed when its result is read."""
+        self.id_dr3 = message
         with suppress(OSError):
-            self.pipe.send(what)
+            self.pipe.send(message)
 
     def end(self):
         self.process.kill()
@@ -133,7 +132,7 @@ def _in_processes(work, ids, jobs):
         while waiting or workers:
             while waiting and len(workers) < jobs:
                 workers.append(_Worker(context, work))
-                _begin(workers[-1], waiting)
+                _assign_next(workers[-1], waiting)
             for pipe in connection.wait([worker.pipe for worker in workers]):
                 worker = next(worker for worker in workers if worker.pipe is pipe)
                 id_dr3 = worker.id_dr3
@@ -147,7 +146,7 @@ def _in_processes(work, ids, jobs):
                         waiting.append(id_dr3)
                         continue
                 else:
-                    if not _begin(worker, waiting):
+                    if not _assign_next(worker, waiting):
                         workers.remove(worker)
                 yield id_dr3, result
     finally:
@@ -155,12 +154,12 @@ def _in_processes(work, ids, jobs):
             worker.end()
 
 
-def _begin(worker, waiting):
-    """Give a worker the next galaxy; False, and it is ended, where there is none."""
+def _assign_next(worker, waiting):
+    """Send the next galaxy to a worker; if there is none, end the worker and return False."""
     if not waiting:
         worker.end()
         return False
-    worker.begin(waiting.popleft())
+    worker.send(waiting.popleft())
     return True
 
 
@@ -172,8 +171,8 @@ def _died(worker):
     return WorkerDied(f"its worker process ended ({how}) {ATTEMPTS} times: memory may be short, try fewer --jobs")
 
 
-def _serve(pipe):
-    """What a worker process does, until there is nothing to do or nobody to do it for."""
+def _worker_loop(pipe):
+    """Main loop of a worker process, until the pipe is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work = pipe.recv()
@@ -193,5 +192,5 @@ def _pickled(result):
         content = pickle.dumps(result)
         pickle.loads(content)
         return content
-    except Exception:  # some exceptions cannot be pickled, or not be made again
+    except Exception:  # some exceptions cannot be pickled or unpickled
         return pickle.dumps(RuntimeError(f"{type(result).__name__}: {result}"))

@@ -1,6 +1,6 @@
-"""The tables of the pages, made from the registries: python -m helper_functions.job.readme_tables
+"""Update the tables in the Markdown pages from the registries: python -m helper_functions.job.readme_tables
 
-Each table stands between two comments, and is replaced by what the registries say now.
+Each table between two marker comments is replaced by one with the current content of a registry.
 """
 
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_paths import OUTPUTS
 from distances import METRICS
-from helper_functions.job.settings import SETTINGS, flag_of
+from helper_functions.job.settings import SETTINGS, command_line_flag
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
@@ -25,12 +25,12 @@ TABLE = r"(?P<start><!-- table: (?P<name>\w+) -->\n).*?(?P<end><!-- end of table
 
 
 def table(heading, rows):
-    """A Markdown table of rows of strings; `heading` is one of them."""
+    """A Markdown table from rows of strings; `heading` is the first row."""
     return "".join(f"| {' | '.join(row)} |\n" for row in (heading, ["---"] * len(heading), *rows))
 
 
 def meanings(heading, registry):
-    """Table of the names in a registry and what they mean."""
+    """Table of the names in a registry and their meanings."""
     return table((heading, "meaning"), [(f"`{name}`", entry.meaning) for name, entry in registry.items()])
 
 
@@ -38,12 +38,12 @@ def settings_table():
     """Table of all settings and their flags."""
     return table(
         ("setting", "flag", "meaning"),
-        [(f"`{name.upper()}`", f"`{flag_of(name)}`", setting.meaning) for name, setting in SETTINGS.items()],
+        [(f"`{name.upper()}`", f"`{command_line_flag(name)}`", setting.meaning) for name, setting in SETTINGS.items()],
     )
 
 
-# The files that people open, which the front page names.
-FRONT = (
+# The outputs that users open most, which are listed on the front page.
+FRONT_PAGE_OUTPUTS = (
     "page_index",
     "summary",
     "labels",
@@ -58,20 +58,18 @@ FRONT = (
 
 
 def outputs_table(names):
-    """Table of these kinds of files, with parts of their names that differ in angle brackets."""
-    patterns = [OUTPUTS[name].pattern.replace("{", "<").replace("}", ">") for name in names]
-    meanings = [OUTPUTS[name].meaning for name in names]
-    return table(
-        ("file", "content"), [(f"`{each}`", meaning) for each, meaning in zip(patterns, meanings, strict=True)]
-    )
+    """Table of these keys of OUTPUTS, with the variable parts of file names in angle brackets."""
+    outputs = [OUTPUTS[name] for name in names]
+    rows = [(f"`{each.pattern.replace('{', '<').replace('}', '>')}`", each.meaning) for each in outputs]
+    return table(("file", "content"), rows)
 
 
 def methods_table():
     """Table of the methods with their own norm, metric and criterion."""
-    rows = []
-    for name, entry in METHODS.items():
-        own = f"{entry.norm}, {entry.metric}, {entry.criterion}"
-        rows.append((f"`{name}`", entry.meaning, own))
+    rows = [
+        (f"`{name}`", entry.meaning, f"{entry.norm}, {entry.metric}, {entry.criterion}")
+        for name, entry in METHODS.items()
+    ]
     return table(("method", "what it does", "own norm, metric, criterion"), rows)
 
 
@@ -85,8 +83,10 @@ def features_table():
 
 
 TABLES = {
-    "front_outputs": lambda: outputs_table(FRONT),
-    "more_outputs": lambda: outputs_table([name for name in OUTPUTS if OUTPUTS[name].meaning and name not in FRONT]),
+    "front_outputs": lambda: outputs_table(FRONT_PAGE_OUTPUTS),
+    "more_outputs": lambda: outputs_table(
+        [name for name, output in OUTPUTS.items() if output.meaning and name not in FRONT_PAGE_OUTPUTS]
+    ),
     "settings": settings_table,
     "methods": methods_table,
     "norms": lambda: meanings("norm", NORMS),
@@ -100,7 +100,7 @@ TABLES = {
 
 
 def with_tables(text):
-    """The text of a page with its tables made anew; ValueError for a table that no registry makes."""
+    """The text of a page with its tables updated; raises ValueError for an unknown table."""
 
     def made(found):
         if found["name"] not in TABLES:

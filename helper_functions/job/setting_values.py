@@ -1,7 +1,7 @@
-"""How values of settings are read: from the settings block, with their type, or as text from the command line.
+"""Readers of the values of settings, which come from the settings block, or as text from the command line.
 
-Each function gives read(name, value), which returns the value with its type, or raises ValueError saying what it may
-be.
+A reader is a function read(name, value) that returns the value with its type, or raises ValueError with the allowed
+values. Readers of names have an attribute `options` with these names, for the help text.
 """
 
 import csv
@@ -18,12 +18,12 @@ from helper_functions.survey.catalogs import MAX_REDSHIFT
 from helper_functions.survey.expressions import names_in, select
 from helper_functions.survey.selection import ALL
 
-UNSET = "default"  # on the command line, this stands for the None of the settings block
+UNSET = "default"  # stands on the command line for None in the settings block
 MAX_LISTED = 10  # ids that a warning lists
 
 
 def number(kind, lowest=None, highest=math.inf, word=None):
-    """Reader of a finite int or float, or of one word that may stand for it."""
+    """Reader of a finite int or float, or of one word that is allowed instead."""
 
     def read(name, value):
         if word is not None and value == word:
@@ -46,34 +46,41 @@ def number(kind, lowest=None, highest=math.inf, word=None):
 
 
 def one_of(options, kind):
-    """Reader of a name out of `options`."""
+    """Reader of one of the names in `options`."""
 
     def read(name, value):
         choose(dict.fromkeys(options), value, kind)
         return value
 
+    read.options = options
     return read
 
 
 def optional(read):
     """Reader of a setting that may be None."""
-    return lambda name, value: None if value in (None, UNSET, [UNSET]) else read(name, value)
+
+    def read_optional(name, value):
+        return None if value in (None, UNSET, [UNSET]) else read(name, value)
+
+    read_optional.options = getattr(read, "options", ())
+    return read_optional
 
 
-def several(read, at_least_one=""):
-    """Reader of a list without repeats, where a single value is a list of one; or of one that must not be empty."""
+def list_of(read, if_empty=""):
+    """Reader of a list without duplicates, or of a single value; an empty list raises the error `if_empty`, if any."""
 
     def read_all(name, values):
         values = values if isinstance(values, list | tuple) else [values]
         result = list(dict.fromkeys(read(name, value) for value in values))
-        if at_least_one and not result:
-            raise ValueError(at_least_one)
+        if if_empty and not result:
+            raise ValueError(if_empty)
         return result
 
+    read_all.options = getattr(read, "options", ())
     return read_all
 
 
-def switch(name, value):
+def boolean(name, value):
     """Read True or False."""
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, found {value!r}")
@@ -94,8 +101,8 @@ def text(name, value):
     return None if value is None else str(value)
 
 
-def named_values(name, values, want):
-    """A dictionary, or texts "key=value" of the command line, as a dictionary; `want` says what they may be."""
+def parse_pairs(name, values, want):
+    """Dictionary from a dictionary or from texts "key=value"; `want` describes the expected form in the error."""
     if isinstance(values, dict):
         return values
     pairs = [str(each).partition("=") for each in (values if isinstance(values, list | tuple) else [values])]
@@ -104,23 +111,23 @@ def named_values(name, values, want):
     return {key: value for key, _, value in pairs}
 
 
-def by_name(read_name, read):
-    """Reader of {name: value}."""
+def mapping_of(read_name, read):
+    """Reader of a dictionary whose keys are read by `read_name` and whose values by `read`."""
 
     def read_all(name, values):
-        pairs = named_values(name, {} if values in (UNSET, [UNSET]) else values, "given as NAME=VALUE")
+        pairs = parse_pairs(name, {} if values in (UNSET, [UNSET]) else values, "given as NAME=VALUE")
         return {read_name(name, key): read(name, value) for key, value in pairs.items()}
 
     return read_all
 
 
-def priors(check):
-    """Reader of bounds of some priors, {name: (low, high)}; `check` raises ValueError for those that make no sense."""
+def priors(check, options):
+    """Reader of the bounds of some priors, {name: (low, high)}; `check` raises ValueError for invalid bounds."""
     want = "NAME=LOW,HIGH with two numbers"
 
     def read(name, values):
         result = {}
-        for key, bounds in named_values(name, values, want).items():
+        for key, bounds in parse_pairs(name, values, want).items():
             bounds = bounds.split(",") if isinstance(bounds, str) else bounds
             try:
                 low, high = (number(float)(name, bound) for bound in bounds)
@@ -130,11 +137,12 @@ def priors(check):
         check(result)
         return result
 
+    read.options = options
     return read
 
 
 def magnification(name, value):
-    """Read a magnification by lensing: a number above 0, or the name of a column."""
+    """Read a lensing magnification: a number above 0, or the name of a column."""
     if isinstance(value, str) and value.isidentifier() and value not in ("nan", "inf"):
         return value
     return positive(name, value)
@@ -152,25 +160,21 @@ def positive(name, value):
 
 
 class GalaxySettings(NamedTuple):
-    """Settings of a single galaxy: a row of the table that the setting `galaxies` names."""
+    """Settings of a single galaxy: a row of the table of the setting `galaxies`."""
 
-    redshift: float | None = None  # instead of that of the catalog
-    neighbours_added: tuple = ()  # ids of segments that are taken in whatever their redshift
-    neighbours_excluded: tuple = ()  # ids of segments that are not taken in, whatever their redshift
+    redshift: float | None = None  # replaces that of the catalog
+    neighbours_added: tuple = ()  # ids of neighbouring segments that are included whatever their redshift
+    neighbours_excluded: tuple = ()  # ids of neighbouring segments that are left out whatever their redshift
     magnification: float | None = None  # by lensing
 
 
 def galaxy_table(read_id):
     """Reader of a CSV table with a column `id` and any of the fields of `GalaxySettings`: {id: GalaxySettings}.
 
-    Several ids in one cell have blanks between them; an empty cell leaves the setting as it is for all galaxies.
-
-    Parameters
-    ----------
-    read_id : callable
-        read_id(name, value) -> id, or ValueError that says what an id may be.
+    Several ids in one cell are separated by blanks; an empty cell stands for the setting of all galaxies. Ids are read
+    by `read_id`.
     """
-    ids = several(read_id)
+    ids = list_of(read_id)
     readers = {
         "redshift": number(float, lowest=0, highest=MAX_REDSHIFT),
         "neighbours_added": lambda name, cell: tuple(ids(name, cell.split())),
@@ -211,15 +215,10 @@ def galaxy_table(read_id):
 
 
 def galaxies(read_id):
-    """Reader of the galaxies asked for: ids or names of files of ids, which gives a list of ids; or the word ALL.
+    """Reader of a list of galaxies, given as ids or files of ids, or as the word ALL. Ids are read by `read_id`.
 
-    In a file, ids are separated by blanks, commas or new lines, and what follows a # is a comment. An id that comes
-    twice is kept once, with a warning.
-
-    Parameters
-    ----------
-    read_id : callable
-        read_id(name, value) -> id, or ValueError that says what an id may be.
+    In a file, ids are separated by blanks, commas or newlines, and comments start with #. Duplicate ids are dropped
+    with a warning.
     """
 
     def read(_, values):
@@ -232,14 +231,14 @@ def galaxies(read_id):
         twice = [str(id_dr3) for id_dr3, times in Counter(ids).items() if times > 1]
         if twice:
             more = f" and {len(twice) - MAX_LISTED} more" if len(twice) > MAX_LISTED else ""
-            warnings.warn(f"asked for twice, done once: id {', '.join(twice[:MAX_LISTED])}{more}", stacklevel=2)
+            warnings.warn(f"duplicate ids are ignored: {', '.join(twice[:MAX_LISTED])}{more}", stacklevel=2)
         return list(dict.fromkeys(ids))
 
     return read
 
 
 def _ids_of(value, read_id):
-    """The ids that a value stands for: itself, or those in the file of that name."""
+    """List of the id that a value is, or of the ids in the file with that name."""
     if not isinstance(value, str | Path) or str(value).isdigit():
         return [read_id("id_dr3", value)]
     path = Path(value).expanduser()
@@ -251,7 +250,7 @@ def _ids_of(value, read_id):
             "and there is no such file"
         ) from problem
     except UnicodeDecodeError as problem:
-        raise ValueError(f"{path} is no file of ids: it holds no text") from problem
+        raise ValueError(f"{path} is not a file of ids: it is not a text file") from problem
     ids = []
     for number, line in enumerate(lines, start=1):
         for word in line.partition("#")[0].replace(",", " ").split():
@@ -263,7 +262,7 @@ def _ids_of(value, read_id):
 
 
 def selection(_, value):
-    """Read a selection, an expression over columns, and check it as far as that is possible without the catalogs."""
+    """Read a condition on catalog columns, and check its syntax by evaluating it with placeholder values."""
     expression = str(value)
     select(expression, {name: np.ones(1) for name in names_in(expression)})
     return expression

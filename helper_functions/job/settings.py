@@ -1,9 +1,9 @@
-"""What was asked for: the settings block, as the command line changed it, checked before anything is read."""
+"""All settings: defaults, checks and flags; the command line overrides the settings block of main_clustering.py."""
 
 import argparse
 import platform
 from collections import namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -13,25 +13,25 @@ from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.priors import PRIORS, check_priors
 from helper_functions.job.setting_values import (
     UNSET,
-    by_name,
+    boolean,
     folder,
     galaxies,
     galaxy_table,
+    list_of,
     magnification,
+    mapping_of,
     number,
     one_of,
     optional,
     priors,
     selection,
-    several,
-    switch,
     text,
 )
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.products.exports import EXPORTS
-from helper_functions.products.pictures import AMOUNTS, FIGURE_FORMATS
+from helper_functions.products.pictures import FIGURE_FORMATS, PICTURE_LEVELS
 from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.mosaics import LARGEST_ID
@@ -42,133 +42,124 @@ FIT_REDSHIFTS = ("fixed", "catalog")
 
 
 class Setting(NamedTuple):
-    """A setting: its default, how its value is read, what it means, and how it is called on the command line."""
+    """A setting: its default, the function that checks its value, its meaning, and its flag on the command line."""
 
     default: Any
-    read: Callable  # read(name, value) -> value with its type; ValueError says what it may be
+    read: Callable  # read(name, value) -> value with its type; raises ValueError for a value that is not allowed
     meaning: str
-    names: Iterable = ()  # that it may be
-    flag: str = ""  # empty: the name, with dashes
     metavar: str = ""
-    nargs: str | None = None  # as argparse has it
+    nargs: str | None = None  # as in argparse
+    flag: str = ""  # empty: the name, with dashes
 
     @property
     def is_switch(self):
         """Whether it is given on the command line without a value."""
-        return self.read is switch
+        return self.read is boolean
+
+    @property
+    def names(self):
+        """Names that the value is chosen from, empty for other kinds of values."""
+        return tuple(getattr(self.read, "options", ()))
 
 
 _galaxy_id = number(int, lowest=1, highest=LARGEST_ID)
-_norm, _metric = (one_of(*what) for what in ((NORMS, "norm"), (METRICS, "metric")))
+_norm, _metric = one_of(NORMS, "norm"), one_of(METRICS, "metric")
 
-# What is asked for: galaxies and runs.
+# Galaxies and runs.
 TARGETS = {
     "id_dr3_list": Setting(
-        [],
-        galaxies(_galaxy_id),
-        "the galaxies: ids, files of ids, or all",
-        flag="--ids",
-        metavar="ID",
-        nargs="+",
+        [], galaxies(_galaxy_id), "galaxies: ids, files of ids, or all", metavar="ID", nargs="+", flag="--ids"
     ),
     "select": Setting(
         None,
         optional(selection),
-        "only galaxies for which this holds, over columns of both catalogs and n_pix, the size of the segment; without "
-        "--ids, of all",
+        "condition that galaxies must meet, on columns of both catalogs and n_pix, the size of the segment; without "
+        "--ids, all galaxies are searched",
         metavar="CONDITION",
     ),
     "galaxies": Setting(
         None,
         optional(galaxy_table(_galaxy_id)),
-        "table (CSV) of settings for single galaxies: id, and any of redshift, neighbours_added, neighbours_excluded "
-        "(ids with blanks between), magnification",
+        "CSV table of settings for single galaxies: column id, and any of redshift, neighbours_added, "
+        "neighbours_excluded (ids separated by blanks), magnification",
         metavar="FILE",
     ),
     "methods_to_run": Setting(
         ["blended_mixture"],
-        several(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
+        list_of(one_of(METHODS, "method"), "no method asked for: put one into METHODS_TO_RUN or --methods"),
         "clustering methods",
-        METHODS,
-        flag="--methods",
         metavar="METHOD",
         nargs="+",
+        flag="--methods",
     ),
     "norm": Setting(
         None,
-        several(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
-        "flux normalisation before clustering; unless set, each method's own",
-        NORMS,
+        list_of(optional(_norm), "no norm asked for: NORM = None stands for each method's own"),
+        "flux normalisation before clustering; if not set, each method's own",
         nargs="+",
     ),
     "metric": Setting(
         None,
-        several(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
-        "distance between two SEDs; unless set, each method's own",
-        METRICS,
+        list_of(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
+        "distance between two SEDs; if not set, each method's own",
         nargs="+",
     ),
     "survey": Setting(
         data_paths.SURVEY,
         one_of(data_paths.SURVEYS, "survey"),
-        "which of SURVEYS in data_paths.py the files are laid out like",
-        data_paths.SURVEYS,
+        "entry of SURVEYS in data_paths.py that describes the survey's files",
     ),
     "catalogs": Setting(None, folder, "folder of the survey's files", metavar="DIR"),
 }
 
-# What decides which pixels a galaxy has, and their fluxes and errors.
+# Selection of the pixels of a galaxy, and their fluxes and errors.
 PIXELS = {
     "errors": Setting(
         "measured",
         one_of(ERRORS, "errors"),
-        "flux errors scaled to the scatter of the sky around the galaxy, or as the weights state them",
-        ERRORS,
+        "flux errors: scaled to the scatter of the sky around the galaxy, or as stated by the weight maps",
     ),
     "background": Setting(
         "local",
         one_of(BACKGROUNDS, "background"),
-        "subtracted from the fluxes: the median of that sky, or nothing",
-        BACKGROUNDS,
+        "background subtracted from the fluxes: the median of that sky, or none",
     ),
     "registration": Setting(
         "measured",
         one_of(REGISTRATIONS, "registration"),
-        "measured in sources of the survey, and bands that lie off the others moved back; or none, images as they are",
-        REGISTRATIONS,
+        "measured: shifts between bands are measured in sources of the survey and corrected; none: images as they are",
     ),
     "snr_thresh": Setting(
-        3.0,
-        number(float),
-        "a pixel of the segment is selected if its median SNR over the bands with data exceeds this",
+        3.0, number(float), "select pixels of the segment whose median SNR over the bands with data exceeds this"
     ),
     "snr_errors": Setting(
-        None, optional(one_of(ERRORS, "snr_errors")), "errors of that SNR; unless set, those of ERRORS", ERRORS
+        None, optional(one_of(ERRORS, "snr_errors")), "errors used for that SNR; if not set, those of ERRORS"
     ),
-    "include_neighbours": Setting(False, switch, "also select from segments of the cutout at the galaxy's redshift"),
+    "include_neighbours": Setting(
+        False, boolean, "also select pixels from neighbouring segments of the cutout at the galaxy's redshift"
+    ),
     "redshift_tolerance": Setting(
         None,
         optional(number(float, lowest=0)),
-        "largest difference of z_50 that counts as the same redshift; unless set, the larger of the two 16-84% "
+        "largest difference of z_50 that counts as the same redshift; if not set, the larger of the two 16-84% "
         "half-ranges",
     ),
     "snr_bands": Setting(
         {},
-        by_name(text, number(float)),
-        "SNR that a pixel must exceed in single bands, besides the threshold, such as f444w=5",
+        mapping_of(text, number(float)),
+        "SNR that a pixel must also exceed in single bands, such as f444w=5",
         metavar="BAND=SNR",
         nargs="+",
     ),
-    "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are cut out with it"),
+    "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are included in the cutout"),
 }
 
-# What decides the labels of these pixels, besides method, norm and metric, which are the run itself.
+# Clustering of these pixels, besides method, norm and metric, which define the run.
 CLUSTERING = {
     "features": Setting(
         None,
-        optional(several(one_of(FEATURES, "feature"))),
-        "spectral features that metric features looks at; unless set, all that the bands cover",
-        FEATURES,
+        optional(list_of(one_of(FEATURES, "feature"))),
+        "spectral features that metric features uses; if not set, all that the bands cover",
         metavar="FEATURE",
         nargs="+",
     ),
@@ -184,109 +175,103 @@ CLUSTERING = {
     "criterion": Setting(
         None,
         optional(one_of(CRITERIA, "criterion")),
-        "what chooses the number of clusters; unless set, each method's own criterion",
-        CRITERIA,
+        "criterion that chooses the number of clusters; if not set, each method's own",
         metavar="NAME",
     ),
     "confidence": Setting(
         0.8,
         number(float, lowest=0, highest=1),
-        "probability of its label that a pixel must exceed to be a confident member of its cluster",
+        "membership probability that a pixel must exceed to be a confident member of its cluster",
     ),
     "seed": Setting(0, number(int, lowest=0), "random seed"),
     "memory_limit": Setting(
         2.0,
         number(float, lowest=0),
-        "GB that a distance matrix may take; above it methods do without, and the summary says so",
+        "largest distance matrix in GB; for more pixels methods use an approximation, which the summary notes",
         metavar="GB",
     ),
 }
 
 # Fits of stellar populations to the regions of blended_mixture.
 FITS = {
-    "fit": Setting(False, switch, "fit stellar populations to the regions with bagpipes, and make maps of them"),
-    "fit_sfh": Setting("delayed", one_of(SFHS, "fit_sfh"), "star formation history of the fits", SFHS),
+    "fit": Setting(False, boolean, "fit stellar populations to the regions with bagpipes, and map the results"),
+    "fit_sfh": Setting("delayed", one_of(SFHS, "fit_sfh"), "star formation history of the fits"),
     "fit_priors": Setting(
         PRIORS,
-        priors(check_priors),
+        priors(check_priors, PRIORS),
         "lowest and highest value of the priors of the fits: age [Gyr], tau [Gyr], mass [log solar masses formed], "
-        "metallicity [solar], a_v [mag], log_u; those that are not named keep their default",
-        PRIORS,
+        "metallicity [solar], a_v [mag], log_u; priors that are not named keep their default",
         metavar="NAME=LOW,HIGH",
         nargs="+",
     ),
     "fit_redshift": Setting(
         "fixed",
         one_of(FIT_REDSHIFTS, "fit_redshift"),
-        "z_50, or a Gaussian about it with half of the catalog's 16-84% range",
-        FIT_REDSHIFTS,
+        "redshift of the fits: fixed at z_50, or a Gaussian around it with half of the catalog's 16-84% range",
     ),
     "magnification": Setting(
         None,
         optional(magnification),
-        "by lensing, which masses and SFRs of the fits are divided by: a number, or a column of the SPS catalog; the "
-        "table of single galaxies goes before it",
+        "lensing magnification that masses and SFRs of the fits are divided by: a number, or a column of the SPS "
+        "catalog; the table of single galaxies takes precedence",
         metavar="NUMBER|COLUMN",
     ),
     "error_floor": Setting(
         None,
         optional(number(float, lowest=0)),
-        "share of the flux added to its error in quadrature in exports and fits; unless set, flux_sys of the tables",
+        "fraction of the flux added to its error in quadrature in exports and fits; if not set, flux_sys of the tables",
     ),
 }
 
-# What is kept, drawn and written besides.
+# Output files and pictures.
 OUTPUT = {
-    "output": Setting(None, folder, "folder for what is made", metavar="DIR"),
-    "overwrite": Setting(False, switch, "do again what is there already"),
+    "output": Setting(None, folder, "folder of all results", metavar="DIR"),
+    "overwrite": Setting(False, boolean, "make results again even if they are complete"),
     "criteria_shown": Setting(
         ["tic", "bic", "silhouette"],
-        several(one_of(CRITERIA, "criterion")),
-        "criteria that are drawn beside the one that chooses, for the first run of each galaxy, where all pictures "
-        "are; gap, stability and prediction cluster eight times more",
-        CRITERIA,
+        list_of(one_of(CRITERIA, "criterion")),
+        "criteria that are plotted beside the one used, for the first run of each galaxy if all pictures are drawn; "
+        "gap, stability and prediction take eight more clusterings",
         metavar="NAME",
         nargs="*",
     ),
     "export": Setting(
         [],
-        several(one_of(EXPORTS, "code to export for")),
-        "codes that the photometry of all regions is written for",
-        EXPORTS,
+        list_of(one_of(EXPORTS, "code to export for")),
+        "write the photometry of all regions in the formats of these codes",
         metavar="CODE",
         nargs="*",
     ),
-    "explorer": Setting(True, switch, "make a page for each galaxy, and a list of all, that open in a browser"),
+    "explorer": Setting(True, boolean, "make an HTML page for each galaxy, and a list of all galaxies"),
     "pictures": Setting(
         "all",
-        one_of(AMOUNTS, "pictures"),
-        "which are drawn: a map for each run and the comparison of runs are the few",
-        AMOUNTS,
+        one_of(PICTURE_LEVELS, "pictures"),
+        "which pictures are drawn; few: a map for each run and the comparison of the runs",
     ),
-    "figure_format": Setting("png", one_of(FIGURE_FORMATS, "figure_format"), "of the pictures", FIGURE_FORMATS),
+    "figure_format": Setting("png", one_of(FIGURE_FORMATS, "figure_format"), "file format of the pictures"),
     "pixel_cubes": Setting(
-        True, switch, "keep the fluxes of each galaxy's cutout and its maps of features: half of the disk"
+        True, boolean, "keep the fluxes of each galaxy's cutout and its feature maps: half of the disk space"
     ),
-    "dpi": Setting(130, number(int, lowest=1), "pixels of a picture per inch"),
+    "dpi": Setting(130, number(int, lowest=1), "resolution of the pictures, dots per inch"),
 }
 
 # How the work is done.
 JOB = {
-    "jobs": Setting(1, number(int, lowest=1), "galaxies, or regions to be fitted, worked on at a time", metavar="N"),
+    "jobs": Setting(1, number(int, lowest=1), "number of worker processes for galaxies and fits", metavar="N"),
     "scheduler": Setting(
         None,
         text,
-        "let a dask.distributed cluster do the work (its own install; scheduler and workers started with this folder "
-        "in PYTHONPATH)",
+        "address of a dask.distributed scheduler that runs the work (install dask.distributed; start scheduler and "
+        "workers with this folder in PYTHONPATH)",
         metavar="ADDRESS",
     ),
-    "check": Setting(False, switch, "only look at the survey's files, and say what would be used of them"),
-    "dry_run": Setting(False, switch, "only say what would be done, and about how long it would take"),
+    "check": Setting(False, boolean, "only check the survey's files, and report what would be used of them"),
+    "dry_run": Setting(False, boolean, "only report what would be done, and about how long it would take"),
 }
 
 SETTINGS = TARGETS | PIXELS | CLUSTERING | FITS | OUTPUT | JOB
 
-# A field for each setting of the registry of that name.
+# A named tuple for each group, with a field for each setting.
 Targets = namedtuple("Targets", TARGETS)
 Pixels = namedtuple("Pixels", PIXELS)
 Clustering = namedtuple("Clustering", CLUSTERING)
@@ -296,7 +281,7 @@ Job = namedtuple("Job", JOB)
 
 
 class Settings(NamedTuple):
-    """All that steers a call, by who needs it."""
+    """All settings of a call, in groups."""
 
     targets: Targets
     pixels: Pixels
@@ -306,25 +291,25 @@ class Settings(NamedTuple):
     job: Job
 
     def changed(self, **values):
-        """The same with other values of some settings, {name: value}."""
+        """A copy with other values of some settings."""
         if unknown := values.keys() - SETTINGS.keys():
             raise TypeError(f"no setting {', '.join(unknown)}")
         return _grouped(self.as_dict() | values)
 
     def as_dict(self):
-        """Name -> value, of all settings."""
+        """{name: value} of all settings."""
         return {name: value for group in self for name, value in group._asdict().items()}
 
 
 def collect_block(block, **others):
-    """`Settings` from a settings block, and from defaults where the block does not name a setting.
+    """`Settings` from a settings block, with defaults for settings that it does not name.
 
     Parameters
     ----------
     block : dict
         Name -> value, such as `globals()`; names are those of SETTINGS in capitals.
     **others
-        Settings that go before those of the block.
+        Settings that override those of the block.
     """
     values = {name: block.get(name.upper(), setting.default) for name, setting in SETTINGS.items()} | others
     return _grouped(values)
@@ -336,13 +321,14 @@ def _grouped(values):
 
 
 def read_command_line(defaults, arguments=None):
-    """Settings after the command line; `arguments` stands for it where it is given.
+    """Settings from the command line, checked.
 
     Parameters
     ----------
     defaults : Settings
         From the settings block.
     arguments : list of str or None
+        Arguments instead of those of the command line.
 
     Returns
     -------
@@ -351,9 +337,9 @@ def read_command_line(defaults, arguments=None):
     Raises
     ------
     ValueError
-        For a value that cannot be, naming the setting and what it may be.
+        For an invalid value, with the setting and the allowed values.
     SystemExit
-        From argparse, for flags that do not exist or lack a value, and for --help.
+        From argparse, for unknown flags or missing values, and for --help.
     """
     given = vars(argument_parser().parse_args(arguments))
     given = {name: value for name, value in given.items() if value is not None}
@@ -363,7 +349,7 @@ def read_command_line(defaults, arguments=None):
 
 
 def argument_parser():
-    """Parser of the command line, with a flag for each setting; what is not given is None."""
+    """Parser of the command line, with a flag for each setting; flags that are not given are None."""
     parser = argparse.ArgumentParser(
         prog="main_clustering.py",
         description="Cluster the pixels of galaxies by the shape of their SEDs. A flag overrides the settings block; "
@@ -376,21 +362,21 @@ def argument_parser():
             how["action"] = argparse.BooleanOptionalAction
         else:
             how |= {"metavar": setting.metavar or name.upper(), "nargs": setting.nargs}
-        parser.add_argument(flag_of(name), **how)
+        parser.add_argument(command_line_flag(name), **how)
     return parser
 
 
-def flag_of(name):
-    """How a setting is called on the command line."""
+def command_line_flag(name):
+    """Flag of a setting on the command line."""
     return SETTINGS[name].flag or f"--{name.replace('_', '-')}"
 
 
 def check_settings(settings):
-    """Return settings in which every value has its type, or raise ValueError naming the first that cannot have it."""
+    """Return settings converted to their types; raise ValueError with the name of the first invalid one."""
     return _grouped({name: SETTINGS[name].read(name, value) for name, value in settings.as_dict().items()})
 
 
 def settings_record(settings):
-    """What was asked for, with the versions of the packages, for settings.json."""
+    """Content of settings.json: all settings and the versions of the packages."""
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     return {"settings": settings.as_dict(), "versions": versions}

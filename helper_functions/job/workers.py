@@ -1,4 +1,4 @@
-"""What a worker must see as the call does that sends it work, and how workers fail."""
+"""The survey as a worker process sees it, with checks that it is the same as in the main process."""
 
 import warnings
 from typing import NamedTuple
@@ -8,34 +8,34 @@ from helper_functions.files.code import code_digest
 
 
 class WorkerDied(RuntimeError):
-    """The process that worked on a galaxy came to an end, as when the machine is out of memory."""
+    """The worker process of a galaxy ended unexpectedly, for example because memory ran out."""
 
     status = "worker died"
 
 
-class WorkerDiffers(ValueError):
-    """A worker does not see the files that the call sees, or has another version of the project."""
+class WorkerMismatch(ValueError):
+    """A worker sees other files than the main process, or has another version of the project."""
 
 
 class Provenance(NamedTuple):
-    """What results are made from besides the settings, as digests."""
+    """Digests of what results are made from besides the settings."""
 
     code: str
     files: str  # of the survey
 
 
-SURVEYS = {}  # of this process, one at most: folder -> Survey
+SURVEYS = {}  # folder -> Survey, at most one, opened in this process
 
 
 def cache_survey(survey, catalogs):
-    """Keep a survey for the work that this process does; return `Provenance`, which goes to all workers."""
+    """Keep an opened survey for this process; return its `Provenance`, which is sent to all workers."""
     SURVEYS.clear()
     SURVEYS[catalogs] = survey
     return Provenance(code_digest(), survey.digest)
 
 
 def cached_survey(open_survey, catalogs, name, output, provenance):
-    """The survey as this process sees it, which is opened once.
+    """The survey as this process sees it, opened only once.
 
     Parameters
     ----------
@@ -48,26 +48,26 @@ def cached_survey(open_survey, catalogs, name, output, provenance):
     output : path
         Output folder.
     provenance : Provenance
-        What the call sees.
+        Of the main process.
 
     Raises
     ------
-    WorkerDiffers
-        Where its files, its output folder or the project are not what the call sees that sent the work.
+    WorkerMismatch
+        If survey files, output folder or code differ from those of the main process.
     """
     if code_digest() != provenance.code:
-        raise WorkerDiffers("a worker has another version of the project than the call: start it again with this one")
+        raise WorkerMismatch("a worker has another version of the project than the call: start it again with this one")
     survey = SURVEYS.get(catalogs)
     if survey is None or survey.digest != provenance.files:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the call has said it
+                warnings.simplefilter("ignore")  # the main process has shown them
                 survey = open_survey(catalogs, (), name)
         except (OSError, ValueError) as problem:
-            raise WorkerDiffers(f"a worker cannot read the survey that the call reads ({problem})") from problem
+            raise WorkerMismatch(f"a worker cannot read the survey that the call reads ({problem})") from problem
         cache_survey(survey, catalogs)
     if survey.digest != provenance.files:
-        raise WorkerDiffers(f"a worker sees other files in {catalogs} than the call, or of another time")
+        raise WorkerMismatch(f"a worker sees other files in {catalogs} than the call, or of another time")
     if not output_path(output, "settings").is_file():
-        raise WorkerDiffers(f"a worker does not see the output folder {output} of the call")
+        raise WorkerMismatch(f"a worker does not see the output folder {output} of the call")
     return survey

@@ -10,7 +10,7 @@ from regions import PolygonSkyRegion, RegionMeta, Regions, RegionVisual
 from helper_functions.survey.mosaics import row_runs
 
 DECIMALS = 8  # of degrees: 4e-5 arcsec, a thousandth of a pixel
-EXCLUDED = " include=0"  # how the package writes that a region is excluded
+EXCLUDED = " include=0"  # as the package `regions` marks excluded regions
 
 
 def ds9_text(labels, wcs, colours, title):
@@ -26,8 +26,8 @@ def ds9_text(labels, wcs, colours, title):
     Returns
     -------
     str
-        Holes are excluded polygons, written as `-polygon`. The polygons with the tag of a cluster make it up in their
-        order; those of other tags are to be left aside, as its holes may be filled by other clusters.
+        Holes are excluded polygons, written as `-polygon`. To select a cluster, apply the polygons with its tag in
+        their order and ignore those with other tags, as holes of a cluster may be filled by other clusters.
     """
     text = cluster_regions(labels, wcs, colours).serialize(format="ds9", precision=DECIMALS)
     first, *lines = text.splitlines() or ["# Region file format: DS9 astropy/regions"]  # without clusters
@@ -51,14 +51,14 @@ def cluster_regions(labels, wcs, colours):
     Returns
     -------
     Regions
-        `PolygonSkyRegion` in ICRS: one for each connected piece of a cluster, followed by one for each of its holes, in
-        whose meta data `include` is 0. Pieces within a hole come after it. Pixels that touch at a corner only are not
-        connected. Each polygon has the colour of its cluster, the label as text, and the tag "cluster <label>".
+        `PolygonSkyRegion` in ICRS: one for each connected piece of a cluster (pixels that touch only at a corner are
+        not connected), followed by one with meta `include` = 0 for each of its holes, and then by pieces within
+        holes. Each polygon has the colour of its cluster, the label as text, and the tag "cluster <label>".
 
     Raises
     ------
     ValueError
-        Where a label has no colour.
+        If a label has no colour.
     """
     if labels.max(initial=0) > len(colours):
         raise ValueError(f"labels go up to {labels.max()}, but there are {len(colours)} colours: give one per cluster")
@@ -86,20 +86,19 @@ def rings_of(mask):
     ------
     is_hole : bool
     vertices : ndarray of shape (n_vertices, 2)
-        Corners of pixels in x and y, where the pixel in row i and column j reaches from j - 0.5 to j + 0.5 in x and
-        from i - 0.5 to i + 0.5 in y.
+        Corners of pixels in x and y; the centre of the pixel in row i and column j is at x = j, y = i.
     """
     _, rows, starts, ends = row_runs(mask)
     pixels = shapely.union_all(shapely.box(starts - 0.5, rows - 0.5, ends - 0.5, rows + 0.5))
-    pieces = shapely.get_parts(shapely.simplify(pixels, 0))  # simplified: no vertices within straight edges
+    pieces = shapely.get_parts(shapely.simplify(pixels, 0))  # removes vertices within straight edges
     filled = shapely.area(shapely.polygons(shapely.get_exterior_ring(pieces)))
-    for piece in pieces[np.argsort(-filled, kind="stable")]:  # a piece in a hole of another is smaller than that
+    for piece in pieces[np.argsort(-filled, kind="stable")]:  # a piece within a hole of another is smaller than it
         for number, ring in enumerate((piece.exterior, *piece.interiors)):
             yield number > 0, np.array(ring.coords[:-1])  # the last vertex repeats the first
 
 
 def _in_order(line):
-    """A line of properties that all polygons share in alphabetical order: the package has them in a random one."""
+    """A "global" line with its properties sorted, as their order is random in the package."""
     if not line.startswith("global "):
         return line
     return " ".join(["global", *sorted(re.findall(r"\w+=(?:\{[^}]*\}|\S+)", line))])

@@ -1,7 +1,7 @@
-"""Photometry of regions in files that codes of SED fitting load as they are: EXPORTS, a code each.
+"""Photometry of regions in the input formats of SED fitting codes: the registry EXPORTS.
 
-A file is of one run on one galaxy, of its populations or its composites, and either of total fluxes or of those per
-pixel, which its name says. Where a band has no data, it holds what the code takes for a missing value.
+There are files for each run and galaxy, for populations and composites, and for total fluxes and fluxes per pixel.
+Bands without data have the value that the code takes for missing.
 """
 
 import io
@@ -15,35 +15,35 @@ from astropy import units as u
 from astropy.table import Table
 
 from data_paths import output_path
-from helper_functions.files.saving import described, save_text
+from helper_functions.files.saving import save_text, with_descriptions
 from helper_functions.filters import known_bands, load_filter, sedpy_name
 from helper_functions.products.photometry import TABLES, read_photometry
 
 QUANTITIES = {"total": ("total", "total_error"), "per_pixel": ("flux", "error")}  # fields of RegionPhotometry
 MAGGY = u.Unit(3631 * u.Jy)  # flux density of AB magnitude 0, as prospector has it
-BAGPIPES_MISSING = (0.0, 9.9e99)  # flux and error with which bagpipes' own examples take a band out of the fit
-EAZY_MISSING = -99.0  # below NOT_OBS_THRESHOLD, -90 unless it is set
-EAZY_NO_REDSHIFT = -1.0  # what eazy has for objects without z_spec
+BAGPIPES_MISSING = (0.0, 9.9e99)  # flux and error that exclude a band, as in the examples of bagpipes
+EAZY_MISSING = -99.0  # below the default of NOT_OBS_THRESHOLD, -90
+EAZY_NO_REDSHIFT = -1.0  # z_spec of objects without one in eazy
 EAZY_ZERO_POINT = 23.9  # AB magnitude of 1 microjansky
-CURVES = f"FILTER.RES.sedpy_{version('astro-sedpy')}"  # numbers of filters are those of one version of sedpy
+CURVES = f"FILTER.RES.sedpy_{version('astro-sedpy')}"  # the numbering of filters depends on the version of sedpy
 
-# Columns of the tables for bagpipes and prospector: unit, and what they hold.
+# Columns of the tables for bagpipes and prospector: unit, description.
 EXPORT_COLUMNS = {
-    "id": (None, "name of the file and label in the label image"),
+    "id": (None, "name of the file, and label in the label image"),
     "cluster": (None, "label in the label image"),
-    "redshift": (None, "of the galaxy; NaN where it is not known"),
+    "redshift": (None, "redshift of the galaxy; NaN if it is not known"),
     "photometry": (u.uJy, "flux and error in each band; 0 and 9.9e99 without data"),
     "maggies": (MAGGY, "flux in each band; NaN without data"),
-    "maggies_unc": (MAGGY, "its error; NaN without data"),
-    "phot_mask": (None, "whether there are data"),
+    "maggies_unc": (MAGGY, "error of maggies; NaN without data"),
+    "phot_mask": (None, "True for bands with data"),
 }
 
 
 class Export(NamedTuple):
-    """A code that photometry is written for: `RegionPhotometry` and a name of QUANTITIES make the text of a file."""
+    """Writers of the input files of a code."""
 
-    files: dict  # ending of a file -> function(photometry, quantity) that gives its text
-    shared: Callable  # function(bands) that gives {name: text} of files with filter curves, for all galaxies
+    files: dict  # suffix of a file -> function(RegionPhotometry, name in QUANTITIES) that returns its text
+    shared: Callable  # function(bands) that returns {name: text} of filter curve files, shared by all galaxies
     meaning: str
 
 
@@ -60,12 +60,12 @@ def write_exports(output, run, id_dr3, codes, floor=None):
     codes : sequence of str
         Names in EXPORTS.
     floor : float or None
-        Share of the flux that is added to errors in quadrature; None: the error of zero points of the table.
+        Fraction of the flux added to errors in quadrature; None: the zero-point error of the table.
 
     Raises
     ------
     OSError
-        Where a file cannot be written.
+        If a file cannot be written.
     ValueError
         For a band without a filter curve.
     """
@@ -85,7 +85,7 @@ def write_exports(output, run, id_dr3, codes, floor=None):
 
 
 def export_contents():
-    """What names of exported files end with, after the id."""
+    """List of all suffixes of exported files after the id."""
     endings = {ending for export in EXPORTS.values() for ending in export.files}
     return [f"{kind}_{quantity}{ending}" for kind in TABLES for quantity in QUANTITIES for ending in endings]
 
@@ -95,13 +95,13 @@ def _name(id_dr3, kind, quantity):
 
 
 def _measured(photometry, quantity):
-    """Flux and error of a quantity, microjansky, (n_regions, n_bands): both NaN where either is missing."""
+    """Flux and error of a quantity, microjansky, (n_regions, n_bands); both are NaN if either is missing."""
     flux, error = (getattr(photometry, field) for field in QUANTITIES[quantity])
     missing = ~(np.isfinite(flux) & np.isfinite(error) & (error > 0))
     return np.where(missing, np.nan, flux), np.where(missing, np.nan, error)
 
 
-def _what_errors_have(photometry):
+def _error_terms(photometry):
     return f"with {'flux_sys' if photometry.floor is None else f'{photometry.floor:.3g} of the flux'} in quadrature"
 
 
@@ -112,7 +112,7 @@ def _text(table, layout):
 
 
 def _ecsv(photometry, quantity, columns):
-    """Text of a table with a row for each region, and the names of the filters in its header."""
+    """Text of an ECSV table with a row for each region, and the names of the filters in its meta data."""
     name = _name(photometry.id_dr3, photometry.kind, quantity)
     known = {
         "id": [f"{name}_{cluster}" for cluster in photometry.clusters],
@@ -120,8 +120,8 @@ def _ecsv(photometry, quantity, columns):
         "redshift": np.full(len(photometry.clusters), photometry.redshift),
     }
     filters = [load_filter(band).name for band in photometry.bands]
-    meta = {"run": photometry.run, "errors": _what_errors_have(photometry), "filters": filters}
-    return _text(described(Table(known | columns, meta=meta), EXPORT_COLUMNS), "ascii.ecsv")
+    meta = {"run": photometry.run, "errors": _error_terms(photometry), "filters": filters}
+    return _text(with_descriptions(Table(known | columns, meta=meta), EXPORT_COLUMNS), "ascii.ecsv")
 
 
 # ---- bagpipes -------------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def _ecsv(photometry, quantity, columns):
 
 
 def bagpipes_table(photometry, quantity):
-    """Table with flux and error of all bands of a region in one cell, as `load_data` of bagpipes is to return them."""
+    """Table with an array of flux and error of all bands in one cell, as `load_data` for bagpipes must return it."""
     both = np.stack(_measured(photometry, quantity), axis=-1)
     return _ecsv(photometry, quantity, {"photometry": np.where(np.isnan(both), BAGPIPES_MISSING, both)})
 
@@ -152,7 +152,7 @@ def _points(curve):
 
 
 def eazy_catalogue(photometry, quantity):
-    """Catalogue with id, z_spec, and a flux f_<band> and error e_<band> for each band, in microjansky."""
+    """Catalogue with id, z_spec, flux f_<band> and error e_<band> in microjansky."""
     flux, error = (np.where(np.isnan(each), EAZY_MISSING, each) for each in _measured(photometry, quantity))
     redshift = photometry.redshift if np.isfinite(photometry.redshift) else EAZY_NO_REDSHIFT
     table = Table({"id": photometry.clusters, "z_spec": np.full(len(flux), redshift)})
@@ -164,30 +164,29 @@ def eazy_catalogue(photometry, quantity):
 
 
 def eazy_parameters(photometry, quantity):
-    """Parameters that go with a catalogue; eazy takes its own for all others, such as templates."""
+    """Parameter file for a catalogue; eazy uses its defaults for parameters that are not in it, such as templates."""
     name = _name(photometry.id_dr3, photometry.kind, quantity)
     return (
         f"CATALOG_FILE {name}.cat\n"
         f"MAIN_OUTPUT_FILE {name}\n"
         f"FILTERS_RES ../filters/{CURVES}\n"
         f"PRIOR_ABZP {EAZY_ZERO_POINT} # fluxes are in microjansky\n"
-        f"SYS_ERR 0.0 # the errors are {_what_errors_have(photometry)}\n"
+        f"SYS_ERR 0.0 # the errors are {_error_terms(photometry)}\n"
         "MW_EBV 0.0 # fluxes are as in the images\n"
         "APPLY_PRIOR n # it is of whole galaxies\n"
     )
 
 
 def eazy_translation(photometry, quantity):
-    """Which column is of which filter: F for flux and E for error, and its number in the file of curves."""
+    """Translation file: the number of the filter in the file of curves for each column, F of flux and E of error."""
     numbers = {sedpy_name(band): number for number, band in enumerate(known_bands(), start=1)}
-    mine = [(band, numbers[sedpy_name(band)]) for band in photometry.bands]
-    lines = [f"f_{band} F{number}\ne_{band} E{number}\n" for band, number in mine]
-    return "".join(lines)
+    filters = [(band, numbers[sedpy_name(band)]) for band in photometry.bands]
+    return "".join(f"f_{band} F{number}\ne_{band} E{number}\n" for band, number in filters)
 
 
 @cache
 def eazy_curves():
-    """Curves of all filters that a survey may have, so that their numbers are the same for all galaxies."""
+    """Curves of all known filters, so that their numbers are the same for all galaxies."""
     lines = []
     for curve in map(load_filter, known_bands()):
         lines.append(f"{len(curve.wavelength)} {curve.name} lambda_c= {curve.wave_pivot:.6g}\n")
@@ -200,7 +199,7 @@ def eazy_curves():
 
 
 def prospector_table(photometry, quantity):
-    """Table whose rows are the dictionaries that `prospect.utils.obsutils.fix_obs` takes, less the filters."""
+    """Table whose rows are input dictionaries of `prospect.utils.obsutils.fix_obs`, except for the filters."""
     flux, error = (each * u.uJy.to(MAGGY) for each in _measured(photometry, quantity))
     columns = {"maggies": flux, "maggies_unc": error, "phot_mask": np.isfinite(flux)}
     return _ecsv(photometry, quantity, columns)

@@ -1,4 +1,4 @@
-"""Features of the SEDs of regions and of pixels, as a table and as maps."""
+"""Spectral features of the SEDs of regions and of pixels, as a table and as maps."""
 
 import numpy as np
 from astropy import units as u
@@ -7,25 +7,19 @@ from astropy.table import Table
 
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import described, image_hdu
+from helper_functions.files.saving import image_hdu, with_descriptions
 from helper_functions.pixel_seds import fill_image
 from helper_functions.sed_features import SED_FEATURES, measure_features
 
-# Errors that a pixel's value must have to be shown where its error is larger than the spread of the feature among
-# simulated populations: such an error says no more than what was known without looking, unless the value is far out
-# itself, as the widths of strong lines are.
-CERTAIN = 3.0
+# A pixel's value whose error exceeds the spread of the feature among simulated populations is uninformative, unless the
+# value is at least this many errors from 0, as equivalent widths of strong lines can be.
+MIN_SIGNIFICANCE = 3.0
 
 
 def region_features(seds, composites, populations):
     """Features of the SEDs of a run, {kind: {name: Measured}} with an element for each cluster.
 
-    Parameters
-    ----------
-    seds : PixelSEDs
-        With their bands and redshift.
-    composites : CompositeSEDs
-    populations : PopulationSEDs or None
+    `seds` provides the bands and the redshift; `populations` may be None.
     """
     kinds = {"population": populations, "composite": composites}
     return {
@@ -36,34 +30,33 @@ def region_features(seds, composites, populations):
 
 
 def pixel_features(seds):
-    """Features of the SED of each pixel, {name: Measured}, NaN also where the error is too large to say something."""
+    """Features of the SED of each pixel, {name: Measured}, NaN if the error is too large to be informative."""
     error = np.hypot(seds.error, SYSTEMATIC * seds.flux)
     found = measure_features(seds.flux, error, seds.bands, seds.redshift)
-    return {name: only_certain(each, SED_FEATURES[name].spread) for name, each in found.items()}
+    return {name: mask_uninformative(each, SED_FEATURES[name].spread) for name, each in found.items()}
 
 
-def only_certain(measured, spread):
-    """A feature with NaN where it is not known to better than `spread`, nor with CERTAIN errors."""
-    certain = measured.error < np.maximum(spread, np.abs(measured.value) / CERTAIN)
+def mask_uninformative(measured, spread):
+    """A feature with NaN for values with an error above `spread` and a significance below MIN_SIGNIFICANCE."""
+    certain = measured.error < np.maximum(spread, np.abs(measured.value) / MIN_SIGNIFICANCE)
     value, error = (np.where(certain, each, np.nan) for each in measured[:2])
     return measured._replace(value=value, error=error)
 
 
 def feature_maps(seds, shape):
-    """Maps of the features that some pixel has, {name: (value, error)}, each float32 of that shape, NaN elsewhere."""
-    found = pixel_features(seds)
+    """Maps of the features known in some pixel, {name: (value, error)}, float32 images of this shape."""
     return {
         name: tuple(fill_image(shape, seds, values.astype(np.float32), np.nan) for values in each[:2])
-        for name, each in found.items()
+        for name, each in pixel_features(seds).items()
         if np.isfinite(each.value).any()
     }
 
 
 def feature_hdus(maps, cutout):
-    """The maps as an `HDUList`: for each feature an image of its name, and one of its error with _ERR behind it."""
+    """`HDUList` of the maps: an image for each feature, and an image of its error with the suffix _ERR."""
     header = cutout.wcs.to_header(relax=True)
     header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
-    header["REDSHIFT"] = (cutout.redshift, "at which features are measured")
+    header["REDSHIFT"] = (cutout.redshift, "redshift that features are measured at")
     header["CODE"] = (code_digest("results"), "digest of the code that made this")
     hdus = [fits.PrimaryHDU(header=header)]
     for name, images in maps.items():
@@ -76,18 +69,10 @@ def feature_hdus(maps, cutout):
 
 
 def feature_table(found, redshift):
-    """The features of the SEDs of a run as a table with a row for each kind and cluster.
-
-    Parameters
-    ----------
-    found : dict
-        From `region_features`.
-    redshift : float
-        NaN where it is not known: all features are then.
-    """
+    """Table of `region_features` with a row for each kind and cluster; all are NaN if the redshift is NaN."""
     columns = {
-        "cluster": (None, "label in the label image, from 1 by falling number of pixels"),
-        "kind": (None, "population, blends taken apart, or composite of the members"),
+        "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
+        "kind": (None, "population: unmixed SED; composite: mean SED of the members"),
     }
     values = {
         "cluster": [n for of_kind in found.values() for n in range(1, len(of_kind["beta"].value) + 1)],
@@ -101,9 +86,9 @@ def feature_table(found, redshift):
         unit = u.Unit(feature.unit) if feature.unit else None
         values |= {name: value, f"{name}_err": error}
         columns |= {name: (unit, f"{feature.meaning} ({feature.source})")}
-        columns |= {f"{name}_err": (unit, f"of {name}, with that of zero points")}
+        columns |= {f"{name}_err": (unit, f"error of {name}, including zero points")}
         words.append([f"{name}: {word}" if word else "" for word in flag])
     values["flag"] = np.array(["; ".join(filter(None, row)) for row in zip(*words, strict=True)], dtype=str)
-    columns["flag"] = (None, "why features are NaN, or what is to be known of them; empty where nothing is")
+    columns["flag"] = (None, "notes on features, such as why they are NaN; empty if there are none")
     meta = {"content": "features of SEDs", "redshift": float(redshift), "code": code_digest("results")}
-    return described(Table(values, meta=meta), columns)
+    return with_descriptions(Table(values, meta=meta), columns)

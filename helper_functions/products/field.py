@@ -1,7 +1,7 @@
-"""The field at a glance, from what is in an output folder: python -m helper_functions.products.field OUTPUT
+"""Region catalog and pictures of all galaxies in an output folder: python -m helper_functions.products.field OUTPUT
 
-All regions of all galaxies and runs go into one FITS table, and all rows of the summary into pictures. A call of the
-main job ends with it, too.
+The catalog is a FITS table of all regions of all galaxies and runs; the pictures show the rows of the summary. A call
+of main_clustering.py makes both at its end.
 """
 
 import argparse
@@ -17,48 +17,48 @@ from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import locked, read_record
 from helper_functions.files.saving import save_figure, save_json
 from helper_functions.products.region_catalog import update_regions
-from helper_functions.products.runs import RECOMMENDED, shown_first
+from helper_functions.products.runs import RECOMMENDED, run_sort_key
 from helper_functions.products.summary import EXPECTED, OK, Summary
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.registry import gather
 
 FIELD_PICTURES = gather("plots", "FIELD_PICTURES")
-FEWEST = 3  # galaxies with clusters that pictures are drawn of
-AGAINST = {"snr_median": "median SNR of the pixels", "n_pixels": "selected pixels", "redshift": "redshift"}
-DRAWN = ("id_dr3", "run", "status", "n_clusters", "k_low", "k_high", *AGAINST, *QUALITY)  # columns of the summary
-MOST = 15  # clusters that have a column of their own
-BINS = 8  # in which the trend of the number of clusters is drawn
+MIN_GALAXIES = 3  # galaxies with clusters that are needed for pictures
+TREND_COLUMNS = {"snr_median": "median SNR of the pixels", "n_pixels": "selected pixels", "redshift": "redshift"}
+PLOTTED = ("id_dr3", "run", "status", "n_clusters", "k_low", "k_high", *TREND_COLUMNS, *QUALITY)  # in the summary
+MOST = 15  # largest number of clusters with its own column
+BINS = 8  # for the trends of the number of clusters
 PERCENTILES = (5, 25, 50, 75, 95)
 
 
-class Trend(NamedTuple):
-    """Number of clusters against something else in the galaxies of one run where both are known."""
+class CountTrend(NamedTuple):
+    """Number of clusters against another quantity in the galaxies of one run for which both are known."""
 
-    label: str  # of what it is against
-    x: np.ndarray  # (n_galaxies,)
+    label: str  # of the quantity
+    x: np.ndarray  # (n_galaxies,), the quantity
     number: np.ndarray  # (n_galaxies,), of clusters
-    low: np.ndarray  # (n_galaxies,), lowest number that cannot be told from it
-    high: np.ndarray  # (n_galaxies,)
-    means: np.ndarray  # (n_bins, 4), of these four in bins of as many galaxies each
+    low: np.ndarray  # (n_galaxies,), lowest number that scores like the chosen one
+    high: np.ndarray  # (n_galaxies,), highest such number
+    means: np.ndarray  # (n_bins, 4), means of x, number, low and high in bins with equal numbers of galaxies
 
 
 class Field(NamedTuple):
-    """All runs of all galaxies of an output folder, as they are drawn."""
+    """Statistics of all runs of all galaxies of an output folder, for the pictures."""
 
     n_galaxies: int
     runs: tuple  # of n_runs names
     numbers: np.ndarray  # (n_runs, n_columns), galaxies with 0, 1, ... clusters
-    more: bool  # whether the last column holds those with more clusters than it says, too
-    outcomes: dict  # status -> (n_runs,), galaxies; ok first, then what is nobody's fault
-    expected: tuple  # of statuses that are nobody's fault
-    shown: str  # run that the trends are of
-    trends: tuple  # of Trend
+    is_last_column_open: bool  # whether the last column also counts galaxies with more clusters
+    outcomes: dict  # status -> (n_runs,), number of galaxies; ok first, then other expected statuses
+    expected: tuple  # statuses that are not errors
+    trend_run: str  # run that the trends are of
+    trends: tuple  # of CountTrend
     quality: dict  # name -> n_runs arrays of values, without NaN
     percentiles: dict  # name -> (n_runs, 5), see PERCENTILES
 
 
 def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
-    """Bring table and pictures of all galaxies up to date; what cannot be read is left out with a warning.
+    """Update the region catalog and the pictures of all galaxies; unreadable tables are left out with a warning.
 
     Parameters
     ----------
@@ -68,9 +68,8 @@ def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
         Rows of the summary.
     figure_format : str
     dpi : int
-        Of the pictures.
     pictures : str
-        Whether they are drawn: all, few or none.
+        The pictures are drawn unless it is "none".
     """
     with locked(output_path(output, "field_record").with_name(".field.lock")):
         problems = update_regions(output, rows)
@@ -79,46 +78,46 @@ def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
     if problems:
         runs = "1 run is" if len(problems) == 1 else f"{len(problems):,} runs are"
         path = output_path(output, "regions")
-        warnings.warn(f"{runs} missing in {path}, as tables could not be read: {problems[0]}", stacklevel=2)
+        warnings.warn(f"{runs} missing in {path}, because tables cannot be read: {problems[0]}", stacklevel=2)
 
 
 def _update_pictures(output, rows, figure_format, dpi):
     paths = {name: output_path(output, "field_picture", picture=name, format=figure_format) for name in FIELD_PICTURES}
     record_path = output_path(output, "field_record").with_name(".field_pictures.json")
-    drawn = digest(code_digest("pictures"), dpi, figure_format, [[row[name] for name in DRAWN] for row in rows])
-    if len({row["id_dr3"] for row in rows if row["n_clusters"]}) < FEWEST:
+    drawn = digest(code_digest("pictures"), dpi, figure_format, [[row[name] for name in PLOTTED] for row in rows])
+    if len({row["id_dr3"] for row in rows if row["n_clusters"]}) < MIN_GALAXIES:
         for path in paths.values():
             path.unlink(missing_ok=True)
     elif read_record(record_path).get("drawn") != drawn or not all(path.exists() for path in paths.values()):
-        field = field_of(rows)
+        field = summarize_field(rows)
         for name, path in paths.items():
             save_figure(path, FIELD_PICTURES[name].draw(field), dpi)
         save_json(record_path, {"drawn": drawn})
 
 
-def field_of(rows):
-    """`Field` of the rows of a summary."""
+def summarize_field(rows):
+    """`Field` statistics of the rows of a summary."""
     by_run = {}
     for row in rows:
         by_run.setdefault(row["run"], []).append(row)
-    runs = sorted(by_run, key=shown_first)
+    runs = sorted(by_run, key=run_sort_key)
     good = {run: [row for row in by_run[run] if row["status"] == OK] for run in runs}
     counts = [Counter(row["status"] for row in by_run[run]) for run in runs]
     expected = [status for status in EXPECTED if any(status in count for count in counts)]
     others = sorted({status for count in counts for status in count} - set(EXPECTED))
     most = max(row["n_clusters"] for row in rows)
     columns = min(most, MOST) + 1
-    shown = max(runs, key=lambda run: (run == RECOMMENDED and len(good[run]) > 0, len(good[run])))
+    trend_run = max(runs, key=lambda run: (run == RECOMMENDED and len(good[run]) > 0, len(good[run])))
     values = {name: [_known(good[run], name) for run in runs] for name in QUALITY}
     return Field(
         n_galaxies=len({row["id_dr3"] for row in rows}),
         runs=tuple(runs),
         numbers=np.array([_numbers(good[run], columns) for run in runs]),
-        more=most > MOST,
+        is_last_column_open=most > MOST,
         outcomes={status: np.array([count[status] for count in counts]) for status in expected + others},
         expected=tuple(expected),
-        shown=shown,
-        trends=tuple(trend_of(good[shown], name, label) for name, label in AGAINST.items()),
+        trend_run=trend_run,
+        trends=tuple(count_trend(good[trend_run], name, label) for name, label in TREND_COLUMNS.items()),
         quality=values,
         percentiles={name: np.array([_percentiles(each) for each in values[name]]) for name in QUALITY},
     )
@@ -128,15 +127,15 @@ def _numbers(rows, columns):
     return np.bincount([min(row["n_clusters"], columns - 1) for row in rows], minlength=columns)
 
 
-def trend_of(rows, name, label):
-    """`Trend` of the number of clusters in these rows of a summary with one of its columns."""
+def count_trend(rows, name, label):
+    """`CountTrend` of the number of clusters with a column of the summary, in these rows."""
     columns = [np.array([row[each] for row in rows], dtype=float) for each in (name, "n_clusters", "k_low", "k_high")]
     x, number, low, high = (each[np.isfinite(columns[0])] for each in columns)
-    chosen = high > 0  # else no criterion chose the number
+    chosen = high > 0  # 0: no criterion chose the number
     low, high = np.where(chosen, low, number), np.where(chosen, high, number)
     bins = np.array_split(np.argsort(x, kind="stable"), BINS)
     means = [[each[part].mean() for each in (x, number, low, high)] for part in bins if len(part)]
-    return Trend(label, x, number, low, high, np.reshape(means, (-1, 4)))
+    return CountTrend(label, x, number, low, high, np.reshape(means, (-1, 4)))
 
 
 def _known(rows, name):
@@ -149,8 +148,8 @@ def _percentiles(values):
 
 
 def main(arguments=None):
-    """Do what the module says; return the exit status."""
-    parser = argparse.ArgumentParser(description="Table and pictures of all galaxies in an output folder.")
+    """Update catalog and pictures from the command line; return the exit status."""
+    parser = argparse.ArgumentParser(description="Region catalog and pictures of all galaxies in an output folder.")
     parser.add_argument("output", nargs="?", default=data_paths.clustering_folder(), help="output folder")
     parser.add_argument("--figure-format", choices=["png", "pdf"], default="png")
     asked = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The label image of a run on disk with what is known of each pixel, and the most frequent regions of all runs."""
+"""FITS files of the label image of a run, and of the consensus of all runs of a galaxy."""
 
 from typing import NamedTuple
 
@@ -6,32 +6,28 @@ import numpy as np
 from astropy.io import fits
 
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import STEP, image_hdu, small_labels, table_hdu, to_steps
+from helper_functions.files.saving import STEP, image_hdu, quantize, table_hdu, to_smallest_int
 
 
 def label_hdus(result, pixels, seed, fingerprint):
-    """Label image of a run as an `HDUList`.
+    """Label image of a run, with further extensions, as an `HDUList`.
 
-    Beside it lies the SIMILARITY of each pixel to its composite, and the table REGIONS with the region number of each
-    cluster: clusters of different runs of a galaxy that have the same number are the same part of it. Where the method
-    knows them, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the order of their
-    labels; where criteria chose the number of clusters, the table CRITERIA has their scores for each number, and the
-    standard errors of the differences of these to the score of the number that each chose.
-    Where the method takes blends apart, FRACTION and LIGHT say what pixels are made of: see `light_hdus`.
+    SIMILARITY is that of each pixel to its composite. The table REGIONS has the region number of each cluster:
+    clusters of different runs with the same number cover the same part of the galaxy. If the method computes
+    probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the order of
+    labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number, and the
+    standard errors of the differences to the score of the chosen number. If the method unmixes blends, there are
+    FRACTION and LIGHT, see `light_hdus`.
 
     Parameters
     ----------
     result : RunResult
     pixels : settings.Pixels
-        How pixels were selected, for the header.
+        For the header.
     seed : int
         Random seed, for the header.
     fingerprint : str
-        Digest of what the run was made from, for the header.
-
-    Returns
-    -------
-    astropy.io.fits.HDUList
+        Digest of survey files, settings and code, for the header.
     """
     run, cutout, clustering = result.run, result.cutout, result.clustering
     header = cutout.wcs.to_header(relax=True)  # with a distortion, if there is one
@@ -39,7 +35,7 @@ def label_hdus(result, pixels, seed, fingerprint):
     header["METHOD"] = (run.method, "clustering method")
     header["NORM"] = (run.norm, "flux normalisation before clustering")
     header["METRIC"] = (run.metric, "distance between pixel SEDs")
-    header["COMMENT"] = "0: not selected; 1, 2, ...: clusters by falling number of pixels; -1: in none"
+    header["COMMENT"] = "0: not selected; 1, 2, ...: clusters, largest first; -1: in no cluster"
     header["NCLUST"] = (clustering.n_clusters, "clusters found: labels 1..NCLUST")
     header["KCHOICE"] = (clustering.k_choice, "how their number was chosen")
     if clustering.k_range:
@@ -48,24 +44,24 @@ def label_hdus(result, pixels, seed, fingerprint):
         header.comments["KHIGH"] = "highest number that scores like the chosen one"
     header["ERRORS"] = (pixels.errors, "measured in the sky, or as stated")
     header["REGISTR"] = (pixels.registration, "registration: measured and corrected, or none")
-    header["BACKGND"] = (pixels.background, "what was taken off the fluxes: local or none")
+    header["BACKGND"] = (pixels.background, "subtracted background: local or none")
     header["SNRTHR"] = (pixels.snr_thresh, "median SNR that selected pixels exceed")
     header["SEED"] = (seed, "random seed")
     header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     header["CONFIG"] = (fingerprint, "digest of survey files and settings")
     header["CODE"] = (code_digest("results"), "digest of the code that made this")
     stepped = header.copy()
-    stepped["STEP"] = (STEP, "values are rounded to multiples of it")
+    stepped["STEP"] = (STEP, "values are rounded to multiples of this")
 
-    hdus = [fits.PrimaryHDU(small_labels(result.labels), header)]
-    hdus.append(image_hdu("SIMILARITY", to_steps(result.image(result.composites.similarity)), stepped))
+    hdus = [fits.PrimaryHDU(to_smallest_int(result.labels), header)]
+    hdus.append(image_hdu("SIMILARITY", quantize(result.image(result.composites.similarity)), stepped))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
     hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
-        hdus.append(image_hdu("CONFIDENCE", to_steps(result.confidence), stepped))
-        hdus.append(image_hdu("PROBABILITY", to_steps(cube.reshape(-1, *result.labels.shape)), stepped))
+        hdus.append(image_hdu("CONFIDENCE", quantize(result.confidence), stepped))
+        hdus.append(image_hdu("PROBABILITY", quantize(cube.reshape(-1, *result.labels.shape)), stepped))
     if result.populations is not None:
         hdus += light_hdus(result, header, stepped)
     if clustering.scores:
@@ -79,8 +75,8 @@ def label_hdus(result, pixels, seed, fingerprint):
 def light_hdus(result, header, stepped):
     """Light of each population in each pixel, as two cubes in the order of the labels.
 
-    FRACTION is the share of a population in the brightness of a pixel, LIGHT its flux in the band whose pixels have the
-    highest SNR, which the header names.
+    FRACTION is the fraction of a population in the brightness of a pixel, LIGHT its flux in the band with the highest
+    median SNR, whose name is in the header.
     """
     populations, seds = result.populations, result.seds
     total = populations.light.sum(axis=1, keepdims=True)
@@ -90,38 +86,28 @@ def light_hdus(result, header, stepped):
         np.array([result.image(each) for each in values.T]).reshape(-1, *result.labels.shape)
         for values in (fraction, populations.light * populations.flux[:, band])
     ]
-    hdus = [image_hdu("FRACTION", to_steps(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
+    hdus = [image_hdu("FRACTION", quantize(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
     hdus[1].header["BUNIT"] = "10 nJy"
-    hdus[1].header["BAND"] = (seds.bands[band], "band that the fluxes are of")
+    hdus[1].header["BAND"] = (seds.bands[band], "band of the fluxes")
     return hdus
 
 
 class LabelFile(NamedTuple):
-    """A label file as it is read back; None where the method of the run does not know it."""
+    """Content of a label file; None for what the method of the run does not compute."""
 
-    labels: np.ndarray  # int, (ny, nx), 0 not selected, 1..n_clusters, -1 in none
+    labels: np.ndarray  # int, (ny, nx), 0 not selected, 1..n_clusters, -1 in no cluster
     regions: np.ndarray  # int, (n_clusters,), see `compare_runs`
     header: fits.Header  # with the celestial WCS
-    similarity: np.ndarray  # (ny, nx), of each pixel to its composite, here and below NaN where not selected
+    similarity: np.ndarray  # (ny, nx), of each pixel to its composite; here and below NaN in pixels not selected
     confidence: np.ndarray | None  # (ny, nx), probability of the label
-    fraction: np.ndarray | None  # (n_clusters, ny, nx), share of each population in the light of each pixel
-    light: np.ndarray | None  # (n_clusters, ny, nx), its flux in `band`, 10 nJy
-    band: str  # empty where there is no light
+    fraction: np.ndarray | None  # (n_clusters, ny, nx), fraction of each population in the light of each pixel
+    light: np.ndarray | None  # (n_clusters, ny, nx), flux of each population in `band`, 10 nJy
+    band: str  # empty without `light`
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
 
 
 def read_labels(path):
-    """Read a label file, see `label_hdus`.
-
-    Returns
-    -------
-    LabelFile
-
-    Raises
-    ------
-    OSError, KeyError
-        Where there is none, or it is damaged.
-    """
+    """Read a label file, see `label_hdus`; raises OSError or KeyError if it is missing or damaged."""
     with fits.open(path, memmap=False) as hdus:
         images = {hdu.name: hdu.data for hdu in hdus[1:] if hdu.is_image}
         scores = hdus["CRITERIA"].data if "CRITERIA" in hdus else None
@@ -140,7 +126,7 @@ def read_labels(path):
 
 
 def consensus_hdus(cutout, agreement):
-    """The most frequent region of each pixel, and the SHARE of the runs that put the pixel there, as an `HDUList`."""
+    """`HDUList` of the most frequent region of each pixel, and of the SHARE of the runs that assign the pixel to it."""
     header = cutout.wcs.to_header(relax=True)
     header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
     header["NRUNS"] = (len(agreement.runs), "runs that were compared")
@@ -149,8 +135,8 @@ def consensus_hdus(cutout, agreement):
     regions = header.copy()
     regions["COMMENT"] = "Number of the pixel's most frequent region among the runs, as in the"
     regions["COMMENT"] = "table REGIONS of each run. 0: the pixel is not selected."
-    regions["COMMENT"] = "-1: in no cluster is the most frequent."
-    header["COMMENT"] = "Share of the runs that put the pixel into this region, 0 to 1."
+    regions["COMMENT"] = "-1: in most runs the pixel is in no cluster."
+    header["COMMENT"] = "Share of the runs that assign the pixel to this region, 0 to 1."
     header["COMMENT"] = "NaN: the pixel is not selected."
     share = image_hdu("SHARE", agreement.share.astype(np.float32), header)
-    return fits.HDUList([fits.PrimaryHDU(small_labels(agreement.region), regions), share])
+    return fits.HDUList([fits.PrimaryHDU(to_smallest_int(agreement.region), regions), share])

@@ -1,4 +1,4 @@
-"""Photometry of the regions of one run, as other codes want it: from the tables of SEDs on disk, in microjansky."""
+"""Photometry of the regions of one run in microjansky, read from the tables of SEDs, for fits and other codes."""
 
 from typing import NamedTuple
 
@@ -10,38 +10,38 @@ from data_paths import output_path
 from helper_functions.composite_seds import scale_factor
 
 UNIT = u.uJy
-CERTAIN = 0.5  # relative error below which a band says something of how bright a region is
+MAX_RELATIVE_ERROR = 0.5  # of bands that the error of a region's total flux is estimated from
 TABLES = ("populations", "composites")  # of SEDs, names in `data_paths.OUTPUTS`
 
 
 class RegionPhotometry(NamedTuple):
-    """Photometry of the regions of one run in rows, in the order of their clusters; NaN where a band has no data."""
+    """Photometry of the regions of one run, in the order of their clusters; NaN in bands without data."""
 
     id_dr3: int
     run: str  # name of its folder
     kind: str  # "populations" or "composites"
-    redshift: float  # NaN where it is not known
+    redshift: float  # NaN if it is not known
     clusters: np.ndarray  # (n_regions,), labels
     bands: tuple  # n_bands names
-    flux: np.ndarray  # (n_regions, n_bands), microjansky, of a pixel of mean brightness
-    error: np.ndarray  # (n_regions, n_bands), with that of zero points, or the floor, in it
-    shared: np.ndarray  # (n_regions, n_bands), the part of `error` that bands share, one standard deviation
+    flux: np.ndarray  # (n_regions, n_bands), microjansky per pixel, of a pixel of mean brightness
+    error: np.ndarray  # (n_regions, n_bands), including the zero-point error or the floor
+    shared: np.ndarray  # (n_regions, n_bands), the part of `error` that is fully correlated between bands
     total: np.ndarray  # (n_regions, n_bands), microjansky, of the whole region
-    total_error: np.ndarray  # (n_regions, n_bands), likewise
-    floor: float | None = None  # share of the flux that is in the errors; None: the error of zero points of the table
+    total_error: np.ndarray  # (n_regions, n_bands), including the zero-point error or the floor
+    floor: float | None = None  # fraction of the flux in the errors; None: the zero-point error of the table
 
-    def as_bright_as_totals(self):
-        """The SEDs of whole regions, with errors as `fit_sed` takes them.
+    def scaled_to_totals(self):
+        """The SEDs per pixel scaled to the total fluxes of regions, with errors as needed by `fit_sed`.
 
-        Errors of the shape of an SED and of how bright a region is are known apart: so it is the SEDs per pixel that
-        are scaled, and totals give the scale and its error.
+        The errors of an SED's shape and of its scale are known separately: the shape is that of the SED per pixel, and
+        the total fluxes give the scale and its error.
 
         Returns
         -------
         flux, error : ndarray of shape (n_regions, n_bands)
-            Microjansky; the error of each band by itself.
+            Microjansky; the errors are independent between bands.
         shared : ndarray of shape (n_regions, 2, n_bands)
-            Errors that all bands share: of the shape, and of the scale.
+            Errors that are fully correlated between bands: of the shape, and of the scale.
         """
         flux, error, shared, scale_error = [], [], [], []
         for row in range(len(self.clusters)):
@@ -54,10 +54,10 @@ class RegionPhotometry(NamedTuple):
         return flux, error, np.stack([shared, np.reshape(scale_error, (-1, 1)) * flux], axis=1)
 
     def _scale_error(self, row):
-        """By how much a total is less certain than its shape, relative: the median of the bands that tell."""
+        """Relative error of the scale of a region: median excess error of the total over the SED, in precise bands."""
         with np.errstate(divide="ignore", invalid="ignore"):
             total, shape = self.total_error[row] / self.total[row], self.error[row] / self.flux[row]
-        excess = (total**2 - shape**2)[np.abs(shape) < CERTAIN]
+        excess = (total**2 - shape**2)[np.abs(shape) < MAX_RELATIVE_ERROR]
         return np.sqrt(max(np.median(excess), 0)) if excess.size else 0.0
 
 
@@ -72,9 +72,9 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
         Name of the run's folder.
     id_dr3 : int
     kind : str
-        "populations", blends taken apart, or "composites" of the pixels of each cluster.
+        "populations", unmixed SEDs, or "composites", mean SEDs of the pixels of each cluster.
     floor : float or None
-        Share of the flux that is added to errors in quadrature; None: the error of zero points of the table.
+        Fraction of the flux added to errors in quadrature; None: the zero-point error of the table.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
     Raises
     ------
     FileNotFoundError
-        Where the run left no such table.
+        If the run has no such table.
     """
     path = output_path(output, kind, run=run, id=id_dr3)
     if not path.is_file():
@@ -92,7 +92,7 @@ def read_photometry(output, run, id_dr3, kind="populations", floor=None):
 
 
 def photometry_of(table, id_dr3, run, kind="populations", floor=None):
-    """`RegionPhotometry` from a table of SEDs, see `region_tables`; the rest as in `read_photometry`."""
+    """`RegionPhotometry` from a table of SEDs, see `sed_tables`; other parameters as in `read_photometry`."""
     clusters, bands = np.unique(np.array(table["cluster"])), list(dict.fromkeys(table["band"].tolist()))
 
     def column(name):

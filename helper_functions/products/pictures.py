@@ -1,8 +1,8 @@
-"""Drawing and saving pictures: those of each run, and those of the galaxy with all its runs.
+"""Draw and save the pictures of runs, of galaxies with all their runs, and of fits.
 
-A picture is a function `picture(result)` in a file of `plots`, listed there in RUN_PICTURES, GALAXY_PICTURES or
+A picture is a function `picture(result)` in a file of `plots`, registered there in RUN_PICTURES, GALAXY_PICTURES or
 FIT_PICTURES. It takes a `RunResult`, a `GalaxyResult` or a `FittedRun`, and returns a matplotlib `Figure`, or None
-where there is nothing to draw.
+if there is nothing to draw.
 """
 
 from data_paths import output_path
@@ -14,40 +14,33 @@ RUN_PICTURES = gather("plots", "RUN_PICTURES")
 GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
 FIT_PICTURES = gather("plots", "FIT_PICTURES")
 FIGURE_FORMATS = ("png", "pdf")
-AMOUNTS = ("none", "few", "all")  # of pictures, each with those before it
+PICTURE_LEVELS = ("none", "few", "all")  # values of the setting `pictures`, each includes the previous ones
 
 
 def save_run_pictures(result, output):
-    """Draw and save the pictures of a run, in its folder; return {name: path} of those that there are.
-
-    Parameters
-    ----------
-    result : RunResult
-    output : settings.Output
-        Of which the folder, how many pictures, their format and resolution are used, here and below.
-    """
+    """Draw and save the pictures of a `RunResult` with these `settings.Output`; return {name: path}."""
     return _save_all(RUN_PICTURES, result, output, "run_picture", id=result.cutout.id_dr3, run=result.run.name)
 
 
 def save_galaxy_pictures(result, output):
-    """Draw and save the pictures of a galaxy, each in the folder named like it; return {name: path}."""
+    """Draw and save the pictures of a `GalaxyResult`; return {name: path}."""
     return _save_all(GALAXY_PICTURES, result, output, "galaxy_picture", id=result.cutout.id_dr3)
 
 
 def save_fit_pictures(result, output):
-    """Draw and save all pictures of what was fitted to a run, in the folder of the run; return {name: path}."""
+    """Draw and save the pictures of a `FittedRun`; return {name: path}."""
     return _save_all(FIT_PICTURES, result, output, "run_picture", id=result.id_dr3, run=result.run)
 
 
 def pictures_record(output):
-    """What is recorded of pictures that were drawn: how many, in which format, and by which code."""
+    """Record of drawn pictures: level, file format and digest of the code."""
     return {"amount": output.pictures, "format": output.figure_format, "code": code_digest("pictures")}
 
 
 def are_drawn(record, output):
-    """Whether a `pictures_record` is of all pictures that are asked for, drawn by today's code."""
+    """Whether a `pictures_record` includes all wanted pictures, drawn by the current code."""
     wanted = pictures_record(output)
-    if not record or AMOUNTS.index(record["amount"]) < AMOUNTS.index(wanted["amount"]):
+    if not record or PICTURE_LEVELS.index(record["amount"]) < PICTURE_LEVELS.index(wanted["amount"]):
         return False
     return wanted["amount"] == "none" or all(record[name] == wanted[name] for name in ("format", "code"))
 

@@ -1,47 +1,47 @@
-"""The pixels of a galaxy on disk: its cutout as it is clustered, and what is known of its noise and registration."""
+"""FITS file of the cutout of a galaxy as it is clustered, with its noise and registration."""
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from helper_functions.files.saving import described, image_hdu, table_hdu
+from helper_functions.files.saving import image_hdu, table_hdu, with_descriptions
 from helper_functions.pixel_seds import Cutout
 from helper_functions.psf import PSF_FWHM
 from helper_functions.registration.shifts import Registration
 from helper_functions.sky_noise import SkyNoise
 from helper_functions.survey.flux_units import FLUX_UNIT
 
-NOISE_COLUMNS = {  # of the noise table: unit, and what it holds
-    "band": (None, ""),
-    "n_sky": (None, "pixels of sky; all else is NaN where they are too few"),
+NOISE_COLUMNS = {  # unit, description
+    "band": (None, "name of the filter"),
+    "n_sky": (None, "number of sky pixels; all other columns are NaN if there are too few"),
     "background": (FLUX_UNIT, "median of the sky around the galaxy"),
-    "background_err": (FLUX_UNIT, "its error, from the four quarters of that sky"),
+    "background_err": (FLUX_UNIT, "error of the background, from the four quadrants of that sky"),
     "scatter": (FLUX_UNIT, "robust standard deviation of the sky"),
-    "scale": (None, "scatter of the sky over its stated errors"),
-    "correlation": (None, "of the noise of two pixels 0, 1, 2, ... pixels apart"),
-    "striped": (None, "correlation along rows less that along columns"),
-    "beside": (FLUX_UNIT, "stated error of the sky beside the galaxy, the least on it: weights hold its imprint"),
-    "peak": (None, "flux of the brightest pixel of the galaxy over the noise of the sky"),
-    "electrons": (None, "per 10 nJy, whose photon noise is in measured errors; NaN: not known; inf: weights hold it"),
-    "noise_area": ("pix", "over which noise is correlated: variance of a mean = error^2 times this / number"),
+    "scale": (None, "scatter of the sky divided by its stated errors"),
+    "correlation": (None, "correlation of the noise of two pixels at distances of 0, 1, 2, ... pixels"),
+    "striped": (None, "correlation of the noise along rows minus that along columns"),
+    "beside": (FLUX_UNIT, "lowest error for pixels of a galaxy whose light is imprinted in the weights, else NaN"),
+    "peak": (None, "flux of the brightest pixel of the galaxy divided by the noise of the sky"),
+    "electrons": (None, "electrons per 10 nJy, for photon noise in errors; NaN: unknown; inf: weights include it"),
+    "noise_area": ("pix", "correlation area of the noise: variance of a mean of n pixels = error^2 * noise_area / n"),
 }
 
-REGISTRATION_COLUMNS = {  # of the table of registration: unit, and what it holds
-    "band": (None, ""),
-    "shift_rows": ("pix", "by which the image lies off the others along rows, before it is corrected"),
-    "shift_cols": ("pix", "the same along columns"),
-    "error_rows": ("pix", "standard error of the shift along rows"),
-    "error_cols": ("pix", "the same along columns"),
-    "corrected": (None, "whether SCI and ERR were moved back by the shift"),
+REGISTRATION_COLUMNS = {  # unit, description
+    "band": (None, "name of the filter"),
+    "shift_rows": ("pix", "shift of the image relative to the other bands along rows, before correction"),
+    "shift_cols": ("pix", "shift of the image relative to the other bands along columns, before correction"),
+    "error_rows": ("pix", "standard error of shift_rows"),
+    "error_cols": ("pix", "standard error of shift_cols"),
+    "corrected": (None, "whether SCI and ERR were corrected by the shift"),
 }
 
 
 def cutout_to_fits(cutout, mask, pixels):
-    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS, NOISE, REGISTRATION, PSF: to cluster again.
+    """Cutout and mask as an `HDUList`: SCI, ERR, MASK, SEGMAP, BANDS, NOISE, REGISTRATION, PSF.
 
-    SCI and ERR are what is clustered: NOISE has the background that was taken off the survey's fluxes, and by what the
-    survey's errors were multiplied; REGISTRATION by how much bands lay off, and which of them were moved back.
+    SCI and ERR are the values that are clustered, after correction of background, errors and shifts, which are in
+    NOISE and REGISTRATION.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def cutout_to_fits(cutout, mask, pixels):
     mask : bool ndarray of shape (ny, nx)
         The selected pixels.
     pixels : settings.Pixels
-        Of which the threshold, and which errors and background are used, go into the header.
+        For the header.
     """
     primary = fits.PrimaryHDU()
     primary.header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
@@ -58,7 +58,7 @@ def cutout_to_fits(cutout, mask, pixels):
     primary.header["ERRORS"] = (pixels.errors, "errors in ERR: measured in the sky or stated")
     registered = "none" if cutout.registration is None else "measured"
     primary.header["REGISTR"] = (registered, "registration, see REGISTRATION, or none")
-    primary.header["BACKGND"] = (pixels.background, "background taken off SCI: local or none")
+    primary.header["BACKGND"] = (pixels.background, "background subtracted from SCI: local or none")
     primary.header["PSFFWHM"] = (cutout.psf_fwhm, "arcsec, of the PSF that images are matched to")
     primary.header["MEMBERS"] = (" ".join(map(str, cutout.members)), "ids selected from")
     primary.header["PHOTNOIS"] = cutout.photon_note
@@ -88,23 +88,23 @@ def cutout_to_fits(cutout, mask, pixels):
 
 
 def noise_table(cutout):
-    """What is known of the noise of a cutout as a `Table`, a row for each band, with units and descriptions."""
+    """Noise of a cutout as a `Table` with a row for each band."""
     noise, n_bands = cutout.noise, len(cutout.bands)
     electrons = np.full(n_bands, np.nan) if cutout.electrons is None else cutout.electrons
     columns = {"band": list(cutout.bands), **noise._asdict(), "electrons": electrons, "noise_area": noise.area}
-    return described(Table(columns), NOISE_COLUMNS)
+    return with_descriptions(Table(columns), NOISE_COLUMNS)
 
 
 def registration_table(registration, bands):
-    """By how much bands lie off as a `Table`, a row for each band, with units and descriptions."""
+    """Shifts between bands as a `Table` with a row for each band."""
     columns = [*registration.shift.T, *registration.error.T, registration.to_correct]
     names = [name for name in REGISTRATION_COLUMNS if name != "band"]
     table = Table({"band": list(bands)} | dict(zip(names, columns, strict=True)))
-    return described(table, REGISTRATION_COLUMNS)
+    return with_descriptions(table, REGISTRATION_COLUMNS)
 
 
 def read_cutout(path):
-    """Read back what `cutout_to_fits` gave: the cutout and the mask of its selected pixels."""
+    """Read the file of `cutout_to_fits`: the cutout and the mask of its selected pixels."""
     with fits.open(path, memmap=False) as hdus:
         header, bands = hdus[0].header, hdus["BANDS"].data
         redshift = header["Z50"]
@@ -135,5 +135,5 @@ def _shift_and_error(table):
 
 
 def native(values):
-    """A copy of values read from a FITS file, in the byte order of the machine."""
+    """Convert values read from a FITS file to the native byte order."""
     return values.astype(values.dtype.newbyteorder("="))

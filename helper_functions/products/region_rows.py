@@ -1,4 +1,4 @@
-"""The tables of one run as rows: one for each region and kind of SED, with what other tables say of the region."""
+"""Rows of the region catalog from the tables of one run: one for each region and kind of SED."""
 
 import csv
 import os
@@ -12,26 +12,26 @@ from helper_functions.products import sed_tables
 from helper_functions.products.photometry import TABLES, UNIT
 from helper_functions.products.summary import SUMMARY_COLUMNS
 
-KINDS = {name.removesuffix("s"): name for name in TABLES}  # a row is one of these
-EXTRAS = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
+KINDS = {name.removesuffix("s"): name for name in TABLES}  # kind of SED -> its table
+REGION_TABLES = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
 FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
-# Columns of the rows besides fluxes and what other tables bring: unit, what they hold, and their UCD (IVOA).
-OF_REGION = {
-    "kind": (None, "population: blends taken apart; composite: of the members of the cluster", "meta.code"),
+# Columns besides fluxes and those of other tables: unit, description, UCD (IVOA).
+REGION_COLUMNS = {
+    "kind": (None, "population: unmixed SED; composite: mean SED of the members of the cluster", "meta.code"),
     "cluster": (None, sed_tables.SED_COLUMNS["cluster"][1], "meta.id.part"),
     "ra": (u.deg, sed_tables.SED_COLUMNS["ra"][1], "pos.eq.ra;meta.main"),
     "dec": (u.deg, sed_tables.SED_COLUMNS["dec"][1], "pos.eq.dec;meta.main"),
-    "n_pixels": (None, "members of the cluster", "meta.number"),
-    "area": (u.arcsec**2, "of these members", "phys.angArea"),
-    "flag": (None, "what is to be known of all fluxes of the region; empty where nothing is", "meta.code"),
-    "n_bands": (None, "bands with data", "meta.number"),
-    "n_faint": (None, f"of these, bands with a flux below {sed_tables.FAINTEST:g} errors", "meta.number"),
+    "n_pixels": (None, "number of member pixels of the cluster", "meta.number"),
+    "area": (u.arcsec**2, "area of the member pixels", "phys.angArea"),
+    "flag": (None, "flags that all fluxes of the region have; empty if there are none", "meta.code"),
+    "n_bands": (None, "number of bands with data", "meta.number"),
+    "n_faint": (None, f"number of bands with a flux below {sed_tables.FAINTEST:g} sigma", "meta.number"),
 }
 
 
-def rows_of_run(output, run, id_dr3):
-    """The regions of a run.
+def read_run_rows(output, run, id_dr3):
+    """Read the rows of all regions of a run.
 
     Returns
     -------
@@ -40,34 +40,35 @@ def rows_of_run(output, run, id_dr3):
     waves : dict
         band -> Angstrom.
     described : dict
-        name -> (unit or None, meaning) of the columns that other tables brought.
+        name -> (unit or None, description) of the columns from other tables.
 
     Raises
     ------
     OSError, ValueError, KeyError
-        Where there is no table of composites, or one is damaged.
+        If there is no table of composites, or a table is damaged.
     """
     wide, waves, described = {}, {}, {}
     for kind, name in KINDS.items():
         path = output_path(output, name, run=run, id=id_dr3)
-        if kind == "composite" or path.exists():  # not all methods know populations
+        if kind == "composite" or path.exists():  # not all methods unmix populations
             table = read_strings(path)
             waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
             if table["cluster"]:  # dbscan may find none
-                wide[kind] = wide_table(table, kind)
+                wide[kind] = pivot_bands(table, kind)
     for columns in wide.values():
-        for name in ("ra", "dec"):  # of the members, for both kinds
+        for name in ("ra", "dec"):  # populations have the coordinates of their cluster
             columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
-    for table, name in EXTRAS.items():
+    for table, name in REGION_TABLES.items():
         path = output_path(output, name, run=run, id=id_dr3)
         if wide and path.exists():
-            described |= _add_extras(wide, table, path)
+            described |= _add_table_columns(wide, table, path)
     return list(wide.values()), waves, described
 
 
-def source_state(output, run, id_dr3):
-    """Size and time of change of the tables that the rows of a run are made from; None where there is none."""
-    return [_state(output_path(output, name, run=run, id=id_dr3)) for name in (*KINDS.values(), *EXTRAS.values())]
+def input_file_states(output, run, id_dr3):
+    """Size and modification time of the tables that the rows of a run are made from; None for missing ones."""
+    names = *KINDS.values(), *REGION_TABLES.values()
+    return [_state(output_path(output, name, run=run, id=id_dr3)) for name in names]
 
 
 def _state(path):
@@ -79,17 +80,14 @@ def _state(path):
 
 
 def read_strings(path):
-    """Columns of an ECSV table as strings, {name: tuple}; 20 times faster than astropy, which reads all of its header.
+    """Columns of an ECSV table as strings, {name: tuple}; 20 times faster than astropy, which parses the header.
 
-    Raises
-    ------
-    OSError, ValueError
-        Where there is none, or it is damaged.
+    Raises OSError or ValueError if the table is missing or damaged.
     """
     with open(path, newline="", encoding="utf-8") as file:
         lines = list(csv.reader((line for line in file if not line.startswith("#")), delimiter=" "))
     if not lines or any(len(line) != len(lines[0]) for line in lines):
-        raise ValueError(f"{path} is no whole table")
+        raise ValueError(f"{path} is truncated or damaged")
     return dict(zip(lines[0], zip(*lines[1:], strict=True) if lines[1:] else [()] * len(lines[0]), strict=True))
 
 
@@ -97,28 +95,15 @@ def _numbers(strings):
     return np.array([each or "nan" for each in strings], dtype=float)
 
 
-def wide_table(table, kind):
-    """A row for each cluster of a table of SEDs, from one for each cluster and band.
-
-    Parameters
-    ----------
-    table : dict
-        From `read_strings`.
-    kind : str
-        In KINDS.
-
-    Returns
-    -------
-    dict
-        name -> array of shape (n_clusters,); a kind of SED that knows no places has NaN.
-    """
+def pivot_bands(table, kind):
+    """Pivot a table of SEDs from `read_strings` to a row for each cluster, {name: array of shape (n_clusters,)}."""
     bands = tuple(dict.fromkeys(table["band"]))
     shape = -1, len(bands)
     if table["band"] != bands * (len(table["band"]) // len(bands)):
-        raise ValueError("a table of SEDs has other bands for some clusters than for others")
+        raise ValueError("a table of SEDs does not have the same bands for all clusters")
     names = ("cluster", "flux", "flux_err", "flux_total", "flux_total_err", "n_pixels", "area")
     of = {name: _numbers(table[name]).reshape(shape) for name in names}
-    most = of["n_pixels"].argmax(axis=1)[:, None]  # the band that all members have data in, or most of them
+    most = of["n_pixels"].argmax(axis=1)[:, None]  # the band in which most members have data
     known = np.isfinite(of["flux"])
     columns = {
         "kind": np.full(len(most), kind),
@@ -137,28 +122,28 @@ def wide_table(table, kind):
 
 
 def _common_words(flags):
-    """The words that all these flags have."""
+    """The words that are in all of these flags."""
     split = [each.split(", ") for each in dict.fromkeys(flags)]
     return ", ".join(word for word in split[0] if all(word in words for words in split))
 
 
 def _matched(clusters, known, values):
-    """Values of `clusters` among those of `known`; NaN for those that are not there."""
+    """Values for `clusters`, where `values` are those of the clusters `known`; NaN for others."""
     place = dict(zip(known.tolist(), values.tolist(), strict=True))
     return np.array([place.get(cluster, np.nan) for cluster in clusters.tolist()], dtype=values.dtype)
 
 
-def _add_extras(wide, name, path):
-    """Add the numbers of a table with a row for each region to the columns of each kind; return what they mean.
+def _add_table_columns(wide, name, path):
+    """Add numeric columns of a table with a row for each region to each kind; return {name: (unit, description)}.
 
-    Where the table does not say of which kind its regions are, they are populations, or composites where there are no
-    others. A column that is called like one of this table is named after the table, too.
+    Without a column `kind`, the table is of populations, or of composites if there are no populations. Columns whose
+    name is already used get the name of the table as a prefix.
     """
     table = read_strings(path)
     kinds = [kind.removesuffix("s") for kind in table.get("kind", ())] or [next(iter(wide))] * len(table["cluster"])
     described = {}
     for column, meaning in _numeric_columns(path, tuple(table)).items():
-        new = f"{name}_{column}" if column in OF_REGION or column in SUMMARY_COLUMNS else column
+        new = f"{name}_{column}" if column in REGION_COLUMNS or column in SUMMARY_COLUMNS else column
         described[new] = meaning
         values = _numbers(table[column]).astype(np.float32)
         for kind, columns in wide.items():
@@ -169,11 +154,11 @@ def _add_extras(wide, name, path):
     return described
 
 
-_LAYOUTS = {}  # names of all columns -> what `_numeric_columns` found
+_LAYOUTS = {}  # names of all columns -> cached result of `_numeric_columns`
 
 
 def _numeric_columns(path, names):
-    """Unit and description of the columns of numbers, {name: (unit or None, str)}; read once for tables alike."""
+    """Unit and description of numeric columns, {name: (unit or None, str)}; cached for tables with the same columns."""
     if names not in _LAYOUTS:
         table = Table.read(path)
         found = {name: table[name] for name in names if name != "cluster" and table[name].dtype.kind in "iuf"}
@@ -182,7 +167,7 @@ def _numeric_columns(path, names):
 
 
 def _unit_word(unit):
-    """A unit as FITS writes it; None where FITS knows no such unit."""
+    """A unit in FITS notation; None for units that FITS does not support."""
     try:
         return unit and unit.to_string("fits")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Registration of a survey: measured once in some of its sources, kept, and refined for single galaxies."""
+"""Registration of a survey: shifts between bands, measured once in a sample of sources, and refined for galaxies."""
 
 import warnings
 from contextlib import suppress
@@ -28,79 +28,70 @@ from helper_functions.registration.shifts import (
 from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out, open_survey
 
-SOURCES = 48  # of a survey that are measured: shifts are known to 0.02 pixels or better
-SMALLEST, LARGEST = 50, 6000  # pixels of the segments of these; in larger ones the sky is too far from the middle
+SOURCES = 48  # measured sources of a survey: shifts are known to 0.02 pixels or better
+SMALLEST, LARGEST = 50, 6000  # pixels of their segments; in larger ones the sky is too far from the centre
 MARGIN = 25  # pixels around a segment
-WELL_KNOWN = 0.05  # pixels, typical error of the bands at a galaxy, above which its own images are asked, too
+WELL_KNOWN = 0.05  # pixels, typical error of the bands' shifts at a galaxy above which its own images are measured
 
 
 class MeasuredShifts(NamedTuple):
-    """How far the bands of a survey lie off each other, measured in a few of its sources."""
+    """Shifts between the bands of a survey, measured in a sample of sources."""
 
     bands: tuple  # n_bands names, by wavelength
-    registration: Registration  # shifts with their errors, sizes, and which of them are to be corrected
-    n_sources: int  # that they were measured in; without one, no shift is known
-    refusal: str  # why the survey is refused, where a WCS must be wrong; else empty
+    registration: Registration  # shifts and errors of the bands
+    n_sources: int  # measured sources; without any, no shift is known
+    refusal: str  # error message if a WCS must be wrong; else empty
 
 
 class SurveyShifts(NamedTuple):
-    """What sources of a survey say of its registration."""
+    """Shifts of the measured sources of a survey."""
 
     sources: SourceShifts
-    known: Neighbourhood | None  # of all places; None without sources
+    known: Neighbourhood | None  # None without sources
 
     def at(self, row, col):
-        """`Registration` at a place of the mosaic."""
+        """`Registration` at a position in the mosaic."""
         return registration_at(self.sources, row, col, self.known)
 
 
 def register_survey(survey, output):
-    """Measure the registration of a survey, unless that was done before, and put it where all that work find it.
+    """Measure the registration of a survey unless it is cached, and save it in the output folder for all workers.
 
-    Parameters
-    ----------
-    survey : Survey
-    output : path
-        Output folder.
-
-    Raises
-    ------
-    ValueError
-        Where a band lies so far off that its WCS must be wrong.
+    Raises ValueError if the shift of a band is so large that its WCS must be wrong.
     """
-    name = f"{_digest(survey)}.fits"
-    here = _path_here(survey, output)
-    kept = data_paths.cached_registration_path(name) or here
-    sources = read_shifts(kept)
+    path = _shifts_path(survey, output)
+    cached = data_paths.cached_registration_path(f"{_digest(survey)}.fits") or path
+    sources = read_shifts(cached)
     if sources is None:
         sources = measure_survey(survey, SOURCES)
-        with suppress(OSError):  # without a cache, each output folder has its own
-            save_fits(kept, shifts_to_fits(sources, survey.bands))
+        with suppress(OSError):  # the cache may be read-only
+            save_fits(cached, shifts_to_fits(sources, survey.bands))
     if len(sources.rows):
         found = combine_sources(sources)
-        refuse_wrong_wcs(found, len(sources.rows), survey.bands)
+        if problem := wcs_problem(found, len(sources.rows), survey.bands):
+            raise ValueError(problem)
         off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
-        in_words = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
+        result = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
     else:
-        in_words = ": no source is bright enough to measure it"
-    report(f"registration of the bands{in_words}")
-    save_fits(here, shifts_to_fits(sources, survey.bands))
+        result = ": no source is bright enough to measure it"
+    report(f"registration of the bands{result}")
+    save_fits(path, shifts_to_fits(sources, survey.bands))
 
 
 def survey_shifts(survey, output):
-    """`SurveyShifts` that `register_survey` left in the output folder; each process reads them once."""
-    return _read_once(_path_here(survey, output))
+    """`SurveyShifts` that `register_survey` saved in the output folder; each process reads them once."""
+    return _read_once(_shifts_path(survey, output))
 
 
 @lru_cache(maxsize=1)
 def _read_once(path):
     sources = read_shifts(path)
     if sources is None:
-        raise OSError(f"{path} cannot be read: start the call again")
+        raise OSError(f"the registration file {path} is missing or damaged: start the call again")
     return SurveyShifts(sources, neighbourhood(sources) if len(sources.rows) else None)
 
 
-def _path_here(survey, output):
+def _shifts_path(survey, output):
     return output_path(output, "registration", name=f"{_digest(survey)}.fits")
 
 
@@ -109,114 +100,77 @@ def _digest(survey):
 
 
 def measure_survey(survey, most):
-    """`SourceShifts` of at most so many sources of a survey, measured anew."""
+    """Measure `SourceShifts` of at most `most` sources of a survey."""
     cutouts, places = [], []
     ids = sample_of_sources(survey.segments, survey.segmap.shape, most)
     with progress_bar(len(ids), "source") as advance:
         for id_dr3 in ids:
-            with suppress(OSError, ValueError):  # whatever it is, it is told where the galaxy itself is clustered
-                cutouts.append(alone(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
-                places.append(middle(survey.segments[id_dr3]))
+            with suppress(OSError, ValueError):  # reported when the galaxy itself is clustered
+                cutouts.append(without_other_segments(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
+                places.append(segment_centre(survey.segments[id_dr3]))
             advance()
     if not cutouts:
         return empty_source_shifts(survey.wavelengths)
     return measure_sources(cutouts, np.array(places))
 
 
-def alone(cutout):
-    """The cutout with no other source in its segmap, as these may be sources of the sample themselves."""
+def without_other_segments(cutout):
+    """The cutout without other sources in its segmap, as these may be in the sample, too."""
     return cutout._replace(segmap=np.where(cutout.segmap == cutout.id_dr3, cutout.segmap, 0))
 
 
 def sample_of_sources(segments, shape, most):
-    """Ids of sources that shifts are measured in: the largest segments in each part of the mosaic.
+    """Ids of sources to measure shifts in: the largest segments in each cell of a grid over the mosaic.
 
-    Parameters
-    ----------
-    segments : dict
-        id -> Segment.
-    shape : tuple
-        (ny, nx) of the mosaic.
-    most : int
-
-    Returns
-    -------
-    list of int
+    `segments` are {id: Segment}, `shape` is that of the mosaic, `most` the largest number of sources.
     """
     sizes = {id_dr3: each.n_pixels for id_dr3, each in segments.items() if SMALLEST <= each.n_pixels <= LARGEST}
     side = max(int(np.sqrt(most / 2)), 1)
     parts = {}
     for id_dr3 in sorted(sizes, key=lambda id_dr3: (-sizes[id_dr3], id_dr3)):
-        row, col = middle(segments[id_dr3])
+        row, col = segment_centre(segments[id_dr3])
         parts.setdefault((int(side * row / shape[0]), int(side * col / shape[1])), []).append(id_dr3)
     ranked = [(rank, -sizes[id_dr3], id_dr3) for ids in parts.values() for rank, id_dr3 in enumerate(ids)]
     return [id_dr3 for *_, id_dr3 in sorted(ranked)[:most]]
 
 
-def middle(segment):
-    """Row and column of the middle of a segment's box."""
+def segment_centre(segment):
+    """Row and column of the centre of a segment's bounding box."""
     return tuple((side.start + side.stop - 1) / 2 for side in segment[:2])
 
 
-def refuse_wrong_wcs(found, n_sources, bands):
-    """Raise ValueError where bands of a `Registration` from so many sources lie off by more than any mosaic has it."""
+def wcs_problem(found, n_sources, bands):
+    """Error message if shifts in a `Registration` are so large that a WCS must be wrong; else empty."""
     wrong = np.flatnonzero(found.to_correct & (found.size > WRONG_WCS))
-    if wrong.size:
-        listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
-        raise ValueError(
-            f"bands lie off the others by more than {WRONG_WCS:g} pixels, in {n_sources} sources: {listed}. "
-            "The WCS of these images must be wrong: mend it or take them away, or take images as they are with "
-            "--registration none"
-        )
+    if not wrong.size:
+        return ""
+    listed = ", ".join(f"{bands[band]} {found.size[band]:.1f} pixels" for band in wrong)
+    return (
+        f"bands are misregistered by more than {WRONG_WCS:g} pixels, measured in {n_sources} sources: {listed}. "
+        "The WCS of these images must be wrong: correct it, remove the images, or use all images as they are with "
+        "--registration none"
+    )
 
 
-def shifts_of_survey(folder, survey, n_sources):
-    """Measure the registration of a survey in a few sources, for a look at its files before they are used.
-
-    Parameters
-    ----------
-    folder : path
-        The survey folder.
-    survey : str
-        A key of `data_paths.SURVEYS`.
-    n_sources : int
-        At most so many sources are measured.
-
-    Returns
-    -------
-    MeasuredShifts
-
-    Raises
-    ------
-    OSError, ValueError
-        As `open_survey`.
-    """
+def sample_survey_shifts(folder, survey, n_sources):
+    """`MeasuredShifts` of a survey in at most `n_sources` sources, to check its files; raises like `open_survey`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about bands without an image
         opened = open_survey(folder, (), survey)
-    sources, refusal = measure_survey(opened, n_sources), ""
-    n_measured, n_bands = len(sources.rows), len(opened.bands)
-    found = combine_sources(sources) if n_measured else unmeasured_registration(n_bands)
-    try:
-        refuse_wrong_wcs(found, n_measured, opened.bands)
-    except ValueError as problem:
-        refusal = str(problem)
-    return MeasuredShifts(opened.bands, found, n_measured, refusal)
+    sources = measure_survey(opened, n_sources)
+    n_measured = len(sources.rows)
+    found = combine_sources(sources) if n_measured else unmeasured_registration(len(opened.bands))
+    return MeasuredShifts(opened.bands, found, n_measured, wcs_problem(found, n_measured, opened.bands))
 
 
 def galaxy_registration(survey, id_dr3, shifts):
-    """`Registration` of the bands at a galaxy: what the survey's sources say, and where that leaves much open, itself.
+    """`Registration` of the bands at a galaxy, from the `SurveyShifts`, and if these are imprecise, from itself, too.
 
-    Parameters
-    ----------
-    survey : Survey
-    id_dr3 : int
-        Of a galaxy in the segmap; of another, nothing is known.
-    shifts : SurveyShifts
+    The shifts are unknown if the galaxy is not in the segmap.
     """
     if id_dr3 not in survey.segments:
         return unmeasured_registration(len(survey.bands))
-    known = shifts.at(*middle(survey.segments[id_dr3]))
+    known = shifts.at(*segment_centre(survey.segments[id_dr3]))
     if np.median(known.error) <= WELL_KNOWN:
         return known
     cutout = with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))
@@ -236,11 +190,11 @@ def shifts_to_fits(sources, bands):
 
 
 def read_shifts(path):
-    """Read back what `shifts_to_fits` gave; None where there is no such file that can be read."""
+    """`SourceShifts` from a file of `shifts_to_fits`; None if it is missing or damaged."""
     try:
         with fits.open(path, memmap=False) as hdus:
             table, bands = hdus["SHIFTS"].data, hdus["BANDS"].data
             columns = [*(table[name] for name in ("row", "col", "shift", "error")), bands["wavelength"]]
             return SourceShifts(*(np.array(each, dtype=float) for each in columns))
-    except (OSError, KeyError, TypeError, ValueError):  # it is missing, or damaged in one way or another
+    except (OSError, KeyError, TypeError, ValueError):  # missing or damaged
         return None

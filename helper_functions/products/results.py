@@ -1,4 +1,4 @@
-"""Results of a run and of a galaxy, as they are saved and drawn."""
+"""Results of a run and of a galaxy, in the form in which they are saved and plotted."""
 
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ from plots.style import galaxy_name
 
 
 class BandWeights(NamedTuple):
-    """How much each band counts in metric features."""
+    """Weights of the bands in metric features."""
 
-    bands: tuple  # n_bands names, of the bands clustered with
+    bands: tuple  # n_bands names, of the bands used for clustering
     edges: np.ndarray  # (n_bands, 2), Angstrom, observed
     weights: np.ndarray  # (n_bands,)
     redshift: float
@@ -39,12 +39,12 @@ class RunResult(NamedTuple):
     seds: PixelSEDs
     clustering: Clustering
     composites: CompositeSEDs
-    populations: PopulationSEDs | None  # behind the clusters; None where the method does not take blends apart
+    populations: PopulationSEDs | None  # None for methods that do not unmix blends
     quality: dict  # name in QUALITY -> value
     title: str
-    labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in none
-    regions: np.ndarray  # (n_clusters,), number of each cluster's region, see `compare_runs`: what its colour goes by
-    confidence: np.ndarray | None  # (ny, nx), probability of the label; None where the method knows none
+    labels: np.ndarray  # (ny, nx), 0 not selected, 1..n_clusters, -1 in no cluster
+    regions: np.ndarray  # (n_clusters,), region number of each cluster, see `compare_runs`; sets its colour
+    confidence: np.ndarray | None  # (ny, nx), probability of the label; None for methods without probabilities
     band_weights: BandWeights | None  # of metric features
     features: dict  # of its SEDs: "population" or "composite" -> name in SED_FEATURES -> Measured, (n_clusters,)
     maps: dict | None = None  # of the galaxy's pixels: name in SED_FEATURES -> value and error, (ny, nx)
@@ -60,27 +60,31 @@ class RunResult(NamedTuple):
 
 
 def run_result(run, cutout, seds, clustering, composites, populations, quality, metric_features=None):
-    """`RunResult` of a run, with its images and its title; its regions are numbered like its clusters.
+    """`RunResult` of a run, with region numbers equal to the labels.
 
-    `metric_features` are the names that metric `features` looks at; None: all.
+    `metric_features` are the names of the features that metric `features` uses; None: all.
     """
-    labels = fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16)
-    title = f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}"
-    found = run, cutout, seds, clustering, composites, populations, quality
-    images = labels, np.arange(1, clustering.n_clusters + 1)
-    features = region_features(seds, composites, populations)
-    result = RunResult(*found, title, *images, confidence=None, band_weights=None, features=features)
-    if clustering.confidence is not None:
-        result = result._replace(confidence=result.image(clustering.confidence))
+    band_weights = None
     if run.metric == "features":
         used = seds.only(bands=clustering.bands_used)
         weights = feature_weights(used.edges, used.redshift, metric_features)
-        result = result._replace(band_weights=BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES))
-    return result
+        band_weights = BandWeights(used.bands, used.edges, weights, used.redshift, FEATURES)
+    result = RunResult(
+        *(run, cutout, seds, clustering, composites, populations, quality),
+        title=f"{galaxy_name(cutout)}: {run.title(clustering.n_clusters)}",
+        labels=fill_image(cutout.segmap.shape, seds, clustering.labels, 0).astype(np.int16),
+        regions=np.arange(1, clustering.n_clusters + 1),
+        confidence=None,
+        band_weights=band_weights,
+        features=region_features(seds, composites, populations),
+    )
+    if clustering.confidence is None:
+        return result
+    return result._replace(confidence=result.image(clustering.confidence))
 
 
 def number_record(clustering):
-    """How the number of clusters was chosen, as plain numbers and lists that a record takes."""
+    """Scores and notes of the choice of the number of clusters, serialisable as JSON."""
     scores = {}
     for name, each in clustering.scores.items():
         error = None if each.error is None else each.error.tolist()
@@ -89,7 +93,7 @@ def number_record(clustering):
 
 
 def read_run_result(output, run, row, number, cutout, seds, clustering_settings):
-    """`RunResult` of a run that was saved, to draw its pictures again.
+    """Read a `RunResult` from saved files, to draw its pictures again.
 
     Parameters
     ----------
@@ -137,14 +141,14 @@ def _scores(content):
 
 
 class RunPanel(NamedTuple):
-    """A run, as it is drawn beside the other runs of its galaxy."""
+    """The data of one run in the comparison picture of all runs."""
 
     title: str
     labels: np.ndarray  # (ny, nx)
-    regions: np.ndarray  # (n_clusters,), what colours go by
+    regions: np.ndarray  # (n_clusters,), region numbers, which set the colours
     composites: np.ndarray  # (n_clusters, n_bands)
     errors: np.ndarray  # (n_clusters, n_bands), of the composites
-    judged: tuple = ()  # of str: the figures of quality
+    judged: tuple = ()  # of str, the quality metrics
 
 
 class GalaxyResult(NamedTuple):
@@ -154,20 +158,20 @@ class GalaxyResult(NamedTuple):
     mask: np.ndarray  # bool, (ny, nx), the selected pixels
     snr: np.ndarray  # (ny, nx), median over the bands
     snr_thresh: float
-    panels: tuple = ()  # of RunPanel, those of runs that ended well
+    panels: tuple = ()  # of RunPanel, of successful runs
     wavelengths: np.ndarray | None = None  # (n_bands,), of the composites, Angstrom
     edges: np.ndarray | None = None  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
-    agreement: Agreement | None = None  # of the runs that the panels are of, in their order
+    agreement: Agreement | None = None  # of the runs of the panels, in the same order
     maps: dict | None = None  # name in SED_FEATURES -> value and error, (ny, nx)
-    snr_bands: dict | None = None  # band -> SNR that selected pixels exceed in it, too
+    snr_bands: dict | None = None  # band -> SNR that selected pixels exceed in this band
 
 
 def run_panel(run, row, labels, regions, composites):
-    """`RunPanel` of a run, from its row of the summary, what its label file holds, and its `CompositeSEDs`."""
+    """`RunPanel` of a run, from its row of the summary, its labels and regions, and its `CompositeSEDs`."""
     title = run.title(len(regions))
-    return RunPanel(title, labels, regions, composites.flux, composites.error, quality_words(row))
+    return RunPanel(title, labels, regions, composites.flux, composites.error, quality_labels(row))
 
 
-def quality_words(figures):
-    """The figures of quality, {name: value}, as they are written on a picture."""
+def quality_labels(figures):
+    """Quality metrics, {name: value}, as texts for a picture."""
     return tuple(f"{entry.symbol} {entry.in_words(figures[name])}" for name, entry in QUALITY.items() if entry.symbol)

@@ -1,4 +1,4 @@
-"""Which runs to do: every combination of the methods, norms and metrics asked for that has a meaning."""
+"""Plan the runs: every meaningful combination of the methods, norms and metrics asked for."""
 
 from itertools import product
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from helper_functions.clustering import IncompatibleMetric, check_run
 from helper_functions.methods import METHODS
 
-RECOMMENDED = "blended_mixture"  # the run that stands for a galaxy where one has to, if it is there
+RECOMMENDED = "blended_mixture"  # the run that represents a galaxy if only one is shown
 
 
 class Run(NamedTuple):
-    """One (method, norm, metric)."""
+    """A combination of method, norm and metric."""
 
     method: str
     norm: str
@@ -18,26 +18,26 @@ class Run(NamedTuple):
 
     @property
     def name(self):
-        """Name of the run's folders: the method, and what is not default."""
+        """Name of the run's folders: the method, and norm and metric unless they are the default."""
         norm = () if self.norm == "none" else (self.norm,)
         metric = () if self.metric == METHODS[self.method].metric else (self.metric,)
         return "_".join((self.method, *norm, *metric))
 
     def title(self, n_clusters):
-        """The run and what it found, for a picture; a norm or metric that the method brings is not named."""
+        """The run and its number of clusters, for a picture; norm and metric are omitted if the method sets them."""
         entry = METHODS[self.method]
         norm = (f"norm {self.norm}",) if entry.takes_any_norm else ()
         metric = (self.metric,) if self.metric != entry.metric else ()
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
 
 
-def shown_first(run):
-    """What runs of a galaxy are sorted by, by their names: the recommended one stands for the galaxy."""
+def run_sort_key(run):
+    """Key to sort names of runs: the recommended run first, then in alphabetical order."""
     return run != RECOMMENDED, run
 
 
 def plan_runs(methods, norms, metrics):
-    """Which runs to do, and which are refused with what reason.
+    """Combine methods, norms and metrics into runs.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def plan_runs(methods, norms, metrics):
     -------
     runs : list of Run
     refused : dict
-        Run -> reason, for a method and metric that have no meaning together.
+        Run -> reason, for combinations of method and metric that are not meaningful.
 
     Raises
     ------
     ValueError
-        For a name that does not exist, or where every run is refused.
+        For an unknown name, or if every run is refused.
     """
     runs, refused = combine(methods, norms, metrics)
     if not runs:
@@ -63,7 +63,7 @@ def plan_runs(methods, norms, metrics):
 
 
 def combine(methods, norms, metrics):
-    """Every combination: the list of runs that have a meaning, and {Run: reason} of those that have none."""
+    """Like `plan_runs`, but all runs may be refused."""
     runs, refused = {}, {}
     for method, norm, metric in product(methods, norms, metrics):
         try:

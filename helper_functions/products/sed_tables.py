@@ -5,7 +5,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from helper_functions.files.code import code_digest
-from helper_functions.files.saving import described, in_single
+from helper_functions.files.saving import to_single_precision, with_descriptions
 from helper_functions.filters import sedpy_name
 from helper_functions.pixel_seds import in_segments
 from helper_functions.population_seds import PopulationSEDs, flux_budget
@@ -14,37 +14,40 @@ from helper_functions.psf import psf_area_pixels
 from helper_functions.survey.flux_units import FLUX_UNIT
 
 TABLES = ("composites", "populations", "flux_budget", "region_features")  # names in `data_paths.OUTPUTS`
-FAINTEST = 2.0  # errors that a flux must have to count as measured
+FAINTEST = 2.0  # sigma, fluxes below this are flagged
 
-# Columns of the tables of SEDs: unit, and what they hold.
+# Columns of the tables of SEDs: unit, description.
 SED_COLUMNS = {
-    "cluster": (None, "label in the label image, from 1 by falling number of pixels"),
-    "band": (None, "filter"),
-    "filter": (None, "name of its curve in sedpy; empty where it has none"),
-    "wave_obs": (u.AA, "pivot wavelength"),
-    "wave_rest": (u.AA, "the same at rest; NaN without a redshift"),
-    "flux": (FLUX_UNIT, "per pixel, a mean and no sum: of a pixel of the cluster's mean brightness"),
-    "flux_err": (FLUX_UNIT, "of flux: noise with its correlation, what members differ by, blending by the PSF"),
-    "flux_noise": (FLUX_UNIT, "of flux: the part of flux_err that is not blending (composites: noise alone)"),
-    "flux_shared": (FLUX_UNIT, "of flux: the part of flux_err that all bands share, with its sign: light of others"),
-    "flux_sys": (FLUX_UNIT, "of flux: zero points, 2%, to be added in quadrature; not in flux_err"),
+    "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
+    "band": (None, "name of the filter"),
+    "filter": (None, "name of the filter curve in sedpy; empty if sedpy has none"),
+    "wave_obs": (u.AA, "pivot wavelength, observed frame"),
+    "wave_rest": (u.AA, "pivot wavelength, rest frame; NaN without a redshift"),
+    "flux": (FLUX_UNIT, "flux per pixel (a mean, not a sum) of a pixel with the cluster's mean brightness"),
+    "flux_err": (FLUX_UNIT, "error of flux: correlated noise, scatter of the members, blending by the PSF"),
+    "flux_noise": (FLUX_UNIT, "part of flux_err without blending (composites: without scatter of members, too)"),
+    "flux_shared": (FLUX_UNIT, "signed part of flux_err that is fully correlated between bands: light of other SEDs"),
+    "flux_sys": (FLUX_UNIT, "zero-point error of flux, 2%; not in flux_err, to be added in quadrature"),
     "flux_p16": (FLUX_UNIT, "16th percentile of the members scaled to flux"),
     "flux_p84": (FLUX_UNIT, "84th percentile of the members scaled to flux"),
-    "flux_median": (FLUX_UNIT, "weighted median of the members scaled to flux, which outliers do not move"),
-    "flux_confident": (FLUX_UNIT, "of the confident members only, scaled to flux; NaN where there are none"),
-    "flux_total": (FLUX_UNIT, "a sum and no mean: over all pixels of the cluster, or all light of the population"),
-    "flux_total_err": (FLUX_UNIT, "of flux_total: noise with its correlation, and background"),
-    "surface_brightness": (FLUX_UNIT / u.arcsec**2, "flux_total over area"),
-    "n_pixels": (None, "members with data in the band"),
-    "n_confident": (None, "members that flux_confident is of"),
-    "area": (u.arcsec**2, "of the members with data in the band"),
-    "ra": (u.deg, "of the members' centre of light"),
-    "dec": (u.deg, "of the members' centre of light"),
-    "similarity_median": (None, "1 - b12 of the members to their composite, median"),
-    "similarity_2sigma": (None, "the same, exceeded by all but 2.3%"),
-    "flag": (None, "what is to be known of the row; empty where nothing is"),
+    "flux_median": (FLUX_UNIT, "weighted median of the members scaled to flux, robust against outliers"),
+    "flux_confident": (FLUX_UNIT, "flux of the confident members only, scaled to flux; NaN if there are none"),
+    "flux_total": (
+        FLUX_UNIT,
+        "total flux (a sum, not a mean) of all pixels of the cluster, or light of the population",
+    ),
+    "flux_total_err": (FLUX_UNIT, "error of flux_total: correlated noise and background"),
+    "surface_brightness": (FLUX_UNIT / u.arcsec**2, "flux_total divided by area"),
+    "n_pixels": (None, "number of members with data in the band"),
+    "n_confident": (None, "number of confident members, which flux_confident is measured from"),
+    "area": (u.arcsec**2, "area of the members with data in the band"),
+    "ra": (u.deg, "right ascension of the flux-weighted centroid of the members"),
+    "dec": (u.deg, "declination of the flux-weighted centroid of the members"),
+    "similarity_median": (None, "median similarity (1 - b12) of the members to their composite"),
+    "similarity_2sigma": (None, "2.3rd percentile of the similarity of the members to their composite"),
+    "flag": (None, "flags of the flux, such as no data or negative; empty if there are none"),
 }
-SPECTRA = {  # columns that hold fields of `CompositeSEDs` and `PopulationSEDs`
+SPECTRA = {  # column -> field of `CompositeSEDs` and `PopulationSEDs`
     "flux": "flux",
     "flux_err": "error",
     "flux_noise": "noise",
@@ -56,22 +59,17 @@ SPECTRA = {  # columns that hold fields of `CompositeSEDs` and `PopulationSEDs`
 BUDGET_COLUMNS = {  # columns of the flux budget
     "band": SED_COLUMNS["band"],
     "wave_obs": SED_COLUMNS["wave_obs"],
-    "selected": (FLUX_UNIT, "sum over all selected pixels"),
-    "clusters": (FLUX_UNIT, "of this, in clusters: of all populations, or of all members"),
-    "unassigned": (FLUX_UNIT, "of this, in pixels of no cluster"),
-    "residual": (FLUX_UNIT, "of this, what is left: selected = clusters + unassigned + residual"),
-    "segment": (FLUX_UNIT, "sum over the segment, and those of neighbours that were taken in"),
-    "selected_share": (None, "selected over segment; NaN where the segment has no flux"),
+    "selected": (FLUX_UNIT, "total flux of all selected pixels"),
+    "clusters": (FLUX_UNIT, "part of selected in clusters: total flux of all populations, or of all members"),
+    "unassigned": (FLUX_UNIT, "part of selected in pixels of no cluster"),
+    "residual": (FLUX_UNIT, "remaining part: selected = clusters + unassigned + residual"),
+    "segment": (FLUX_UNIT, "total flux of the segment, and of included neighbouring segments"),
+    "selected_share": (None, "selected divided by segment; NaN if the segment has no flux"),
 }
 
 
 def sed_tables(result):
-    """All tables of a run, {name in TABLES: Table}.
-
-    Parameters
-    ----------
-    result : RunResult
-    """
+    """All tables of a `RunResult`, {name in TABLES: Table}."""
     seds, populations = result.seds, result.populations
     area = psf_area_pixels(seds.pixel, seds.psf_fwhm)
     budget = flux_budget(seds, result.clustering, populations)
@@ -82,17 +80,17 @@ def sed_tables(result):
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)
-    return {name: in_single(table, but=("ra", "dec")) for name, table in tables.items()}
+    return {name: to_single_precision(table, exclude=("ra", "dec")) for name, table in tables.items()}
 
 
 def composite_table(composites, seds, wcs, psf_area):
-    """The composite SEDs of members as a long table.
+    """Table of the composite SEDs of clusters, with a row for each cluster and band.
 
     Parameters
     ----------
     composites : CompositeSEDs
     seds : PixelSEDs
-        What they are the composites of; without a redshift, rest-frame wavelengths are NaN.
+        Of all clustered pixels.
     wcs : WCS
         Of the cutout.
     psf_area : float
@@ -102,7 +100,7 @@ def composite_table(composites, seds, wcs, psf_area):
     -------
     astropy.table.Table
     """
-    values = _of_clusters(composites, seds) | {
+    values = _common_columns(composites, seds) | {
         "flux_p16": composites.low,
         "flux_p84": composites.high,
         "flux_median": composites.median,
@@ -119,22 +117,16 @@ def composite_table(composites, seds, wcs, psf_area):
 
 
 def population_table(populations, seds, psf_area):
-    """The SEDs of the populations behind the clusters as a long table; see `composite_table`."""
+    """Table of the unmixed SEDs of populations; see `composite_table`."""
     n_pixels = np.repeat(populations.n_pixels[:, None], len(seds.bands), axis=1)
-    values = _of_clusters(populations, seds) | {"n_pixels": n_pixels}
+    values = _common_columns(populations, seds) | {"n_pixels": n_pixels}
     return _table(values, n_pixels, seds, psf_area, "unmixed SEDs of populations")
 
 
 def read_populations(path, light, band):
-    """`PopulationSEDs` from their table; None where there is none.
+    """`PopulationSEDs` from their table; None if there is no such file.
 
-    Parameters
-    ----------
-    path : Path
-    light : ndarray of shape (n_pixels, n_clusters)
-        Flux that each population gives a pixel in one band, as in the label file.
-    band : str
-        This band.
+    `light` (n_pixels, n_clusters) is the flux of each population in each pixel in `band`, as in the label file.
     """
     if not path.is_file():
         return None
@@ -149,7 +141,7 @@ def read_populations(path, light, band):
     return PopulationSEDs(**fields, light=amplitude, n_pixels=column("n_pixels")[:, 0].astype(int))
 
 
-def _of_clusters(spectra, seds):
+def _common_columns(spectra, seds):
     return {
         "cluster": np.arange(1, len(spectra.flux) + 1)[:, None],
         "band": np.array(seds.bands, dtype=str),
@@ -169,11 +161,11 @@ def _table(values, n_pixels, seds, psf_area, what):
     }
     columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in SED_COLUMNS if name in values}
     meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest("results")}
-    return described(Table(columns, meta=meta), SED_COLUMNS)
+    return with_descriptions(Table(columns, meta=meta), SED_COLUMNS)
 
 
 def flags(flux, error, n_pixels, psf_area):
-    """Words on each flux, str of shape (n_clusters, n_bands)."""
+    """Flags of each flux, separated by commas, str of shape (n_clusters, n_bands)."""
     most = n_pixels.max(axis=1, initial=0, keepdims=True)
     findings = [
         ("no data", np.isnan(flux)),
@@ -190,19 +182,11 @@ def flags(flux, error, n_pixels, psf_area):
 
 
 def budget_table(budget, cutout, seds):
-    """The flux budget of a run as a table, a row for each band.
-
-    Parameters
-    ----------
-    budget : dict
-        From `flux_budget`.
-    cutout : Cutout
-    seds : PixelSEDs
-    """
+    """Table of the `flux_budget` of a run, with a row for each band."""
     present = np.isin(cutout.bands, seds.bands)
     segment = np.nansum(cutout.sci[present][:, in_segments(cutout)].astype(float), axis=1)
     share = np.divide(budget["selected"], segment, out=np.full(len(segment), np.nan), where=segment != 0)
     table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
     table["segment"], table["selected_share"] = segment, share
-    table.meta |= {"content": "where the flux of the selected pixels goes", "code": code_digest("results")}
-    return described(table, BUDGET_COLUMNS)
+    table.meta |= {"content": "flux budget of the selected pixels", "code": code_digest("results")}
+    return with_descriptions(table, BUDGET_COLUMNS)

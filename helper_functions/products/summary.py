@@ -1,4 +1,4 @@
-"""The summary: a row for each galaxy and run, made from the records."""
+"""The summary table with a row for each galaxy and run, collected from the records."""
 
 import os
 import time
@@ -18,73 +18,54 @@ from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 
 OK, FAILED = "ok", "failed"
-EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # what a galaxy may be like without anything being wrong
+EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # statuses that are not errors, but due to the galaxy
 
-# Columns of summary.ecsv: the value that stands where there is none, and what the column holds.
+# Columns of summary.ecsv: value of empty cells, description.
 SUMMARY_COLUMNS = {
     "id_dr3": (0, "id in the catalog and the segmap"),
-    "run": ("", "method, norm and metric as in folder names"),
-    "method": ("", ""),
-    "norm": ("", ""),
-    "metric": ("", ""),
-    "redshift": (np.nan, "NaN where it is not known"),
-    "n_pixels": (0, "selected pixels"),
+    "run": ("", "name of the run: method, norm and metric as in folder names"),
+    "method": ("", "clustering method"),
+    "norm": ("", "flux normalisation before clustering"),
+    "metric": ("", "distance between two SEDs"),
+    "redshift": (np.nan, "redshift of the galaxy; NaN if it is not known"),
+    "n_pixels": (0, "number of selected pixels"),
     "snr_median": (np.nan, "median over the selected pixels of their median SNR over the bands"),
     "snr_peak": (np.nan, "highest median SNR of a pixel"),
-    "n_clusters": (0, "clusters found"),
+    "n_clusters": (0, "number of clusters found"),
     "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion"),
-    "k_low": (
-        0,
-        "lowest number of clusters whose score is within a standard error of the chosen one's; 0: none chosen",
-    ),
-    "k_high": (0, "highest such number"),
-    "n_unassigned": (0, "selected pixels in no cluster"),
-    "n_incomplete": (0, "pixels without data in a band used; labelled by the nearest composite"),
+    "k_low": (0, "lowest number of clusters with a score within a standard error of the chosen one's; 0: not scored"),
+    "k_high": (0, "highest number of clusters with such a score; 0: not scored"),
+    "n_unassigned": (0, "number of selected pixels in no cluster"),
+    "n_incomplete": (0, "number of pixels without data in a used band, which get the label of the nearest composite"),
     **{name: (np.nan, figure.meaning) for name, figure in (QUALITY | CHECKS).items()},
     "misfit_chi2": (
         np.nan,
-        "chi2 per degree of freedom of the pixels about what the run says they are, with all that noise, calibration, "
-        "registration and PSF allow",
+        "chi2 per degree of freedom of the pixels about the SEDs of the run, with errors from noise, calibration, "
+        "registration and PSF",
     ),
-    "misfit": ("", f"bands with residuals far above that, the worst first, where misfit_chi2 is above {BAD_FIT:g}"),
-    "misstated": ("", "bands whose stated errors are off by more than a factor of 1.5 from the scatter of the sky"),
-    "registration_max": (
-        np.nan,
-        "pixels that a band lay off the others, the largest that was corrected; 0: none was; NaN: not measured",
-    ),
-    "neighbours": ("", "ids of neighbours that were taken in"),
-    "pictures": ("", "pictures of the run that were saved"),
-    "errors": ("", "measured in the sky around the galaxy, or as stated"),
-    "background": ("", "taken off the fluxes: local, the median of that sky, or none"),
+    "misfit": ("", f"bands with residuals far above that, the worst first, if misfit_chi2 is above {BAD_FIT:g}"),
+    "misstated": ("", "bands whose stated errors differ by more than a factor of 1.5 from the scatter of the sky"),
+    "registration_max": (np.nan, "largest shift of a band that was corrected, pixels; 0: none; NaN: not measured"),
+    "neighbours": ("", "ids of neighbouring segments included"),
+    "pictures": ("", "names of the saved pictures of the run"),
+    "errors": ("", "flux errors: measured in the sky around the galaxy, or as stated"),
+    "background": ("", "background subtracted from the fluxes: local, the median of that sky, or none"),
     "snr_thresh": (np.nan, "median SNR that selected pixels exceed"),
     "n_asked": ("", "number of clusters asked for, or auto"),
     "seed": (-1, "random seed"),
     "settings": ("", "digest of the settings, files and code that the run was made from"),
     "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
-    "status": ("", "ok, or what went wrong"),
-    "message": ("", ""),
+    "status": ("", "ok, or the kind of failure"),
+    "message": ("", "notes on a successful run, or the reason of a failure"),
 }
-EMPTY = {name: nothing for name, (nothing, _) in SUMMARY_COLUMNS.items()}
+EMPTY_ROW = {name: empty for name, (empty, _) in SUMMARY_COLUMNS.items()}
 
 
 def ok_row(result, pictures, seconds):
-    """The row of a run that ended well, less what `settings_columns` gives.
-
-    Parameters
-    ----------
-    result : RunResult
-    pictures : list of str
-        Names of those that were saved.
-    seconds : float
-
-    Returns
-    -------
-    dict
-        With the keys of SUMMARY_COLUMNS.
-    """
+    """Row of a successful run, without `settings_columns`; `pictures` are the names of those that were saved."""
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
-    k_low, k_high = clustering.k_range or (EMPTY["k_low"], EMPTY["k_high"])
+    k_low, k_high = clustering.k_range or (EMPTY_ROW["k_low"], EMPTY_ROW["k_high"])
     fit = misfit(seds, clustering)
     row = _row(
         cutout.id_dr3,
@@ -109,17 +90,17 @@ def ok_row(result, pictures, seconds):
         seconds=round(seconds, 3),
         status=OK,
     )
-    return row | {"message": "; ".join(warnings_of(result) + notes_on_trust(row))}
+    return row | {"message": "; ".join(run_notes(result) + quality_notes(row))}
 
 
 def misstated_bands(cutout):
-    """Names of the bands whose stated errors are far from the scatter of the sky."""
+    """Names of the bands whose stated errors differ much from the scatter of the sky."""
     off = [] if cutout.noise is None else cutout.noise.misstated
     return [band for band, is_off in zip(cutout.bands, off, strict=False) if is_off]
 
 
-def warnings_of(result):
-    """What a user should know of a run that ended well, a list of sentences without a full stop."""
+def run_notes(result):
+    """Notes on data and clustering of a successful run, a list of sentences without a full stop."""
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     used = clustering.bands_used
     without_data = [band for band in cutout.bands if band not in seds.bands]
@@ -138,8 +119,8 @@ def warnings_of(result):
     return notes + clustering.k_notes
 
 
-def notes_on_trust(row):
-    """What speaks against a run that ended well, from its row: a list of sentences without a full stop."""
+def quality_notes(row):
+    """Notes on doubtful results of a successful run, from its row: a list of sentences without a full stop."""
     notes = [misfit_note(row["misfit_chi2"], row["misfit"].split())] if row["misfit"] else []
     if row["bands_agree"] < HARDLY_AGREE:
         found = "{bands_agree:z.2f} +- {bands_agree_err:.2f}".format_map(row)
@@ -148,13 +129,13 @@ def notes_on_trust(row):
 
 
 def settings_columns(pixels, clustering, fingerprint):
-    """The columns of a row that say what it was made with, from two groups of settings."""
+    """The columns of a row on settings, from the groups Pixels and Clustering, and on the fingerprint."""
     asked = {name: getattr(pixels, name) for name in ("errors", "background", "snr_thresh")}
     return asked | {"seed": clustering.seed, "n_asked": str(clustering.n_clusters), "settings": fingerprint}
 
 
 def failed_row(id_dr3, run, problem, status=None):
-    """The row of a run that an exception ended; the exception's class may name the status."""
+    """Row of a run that an exception ended; the status may be an attribute of the exception's class."""
     status = status or getattr(problem, "status", FAILED)
     message = f"{type(problem).__name__}: {problem}" if status == FAILED else str(problem)
     return _row(id_dr3, run, status=status, message=" ".join(message.split()))
@@ -162,11 +143,11 @@ def failed_row(id_dr3, run, problem, status=None):
 
 def _row(id_dr3, run, **values):
     named = {"id_dr3": id_dr3, "run": run.name, "method": run.method, "norm": run.norm, "metric": run.metric}
-    return EMPTY | named | values
+    return EMPTY_ROW | named | values
 
 
-def one_line(rows, output):
-    """What was found in a galaxy, and where it lies, in one line; of the messages what all runs have in common."""
+def galaxy_report(rows, output):
+    """One line on the results of a galaxy, with the notes that all of its runs share, and the output folder."""
     good = [row for row in rows if row["status"] == OK]
     bad = [f"{row['run']}: {row['status']} ({row['message']})" for row in rows if row["status"] != OK]
     if not good and len({row["message"] for row in rows}) == 1:
@@ -179,10 +160,9 @@ def one_line(rows, output):
 
 
 class Summary:
-    """The rows of all records of an output folder, and the table that is made from them.
+    """The rows of all records of an output folder, and the summary table on disk.
 
-    A table that was changed since it was written, or that no record stands behind, is set aside first, with a warning
-    that says where.
+    An existing table that was edited by others, or was not made from records, is renamed first, with a warning.
     """
 
     def __init__(self, output):
@@ -201,10 +181,10 @@ class Summary:
         if self._path.exists() and checksum(self._path) != written:
             aside = self._path.with_name(f"summary_set_aside_{time.time_ns()}.ecsv")
             os.replace(self._path, aside)
-            warnings.warn(f"{self._path} is not as it was written: it is now {aside}, and is made anew", stacklevel=3)
+            warnings.warn(f"{self._path} was changed by others: it is renamed to {aside}, and made again", stacklevel=3)
 
     def rows(self):
-        """All rows, by id and run, read anew where a record has changed."""
+        """All rows, sorted by id and run; only changed records are read again."""
         for entry in os.scandir(self._records):
             if entry.is_dir() and self._known.get(entry.name, (None,))[0] != entry.stat().st_mtime_ns:
                 self._known[entry.name] = entry.stat().st_mtime_ns, _rows_of(entry.path)
@@ -212,16 +192,16 @@ class Summary:
         return sorted(every, key=lambda row: (row["id_dr3"], row["run"]))
 
     def write(self):
-        """Write the table, unless another call does so that began after this one asked for it."""
+        """Write the table, unless another process has just written it from all current records."""
         before = self._times_written()
         with self._lock():
-            # Of two that were written since, the second was begun when the records of this call were there.
+            # If it was written twice while waiting for the lock, the second time included all records of this call.
             if self._times_written() < before + 2 or not self._path.exists():
-                self._known = {}  # a record may have changed twice in one tick of the file system's clock
+                self._known = {}  # a record may have changed twice within the resolution of modification times
                 self._write()
 
-    def write_now_and_then(self):
-        """Write the table, if that takes no more than a tenth of the time and no other call is at it."""
+    def write_regularly(self):
+        """Write the table, at most a tenth of the time, and not if another process is writing it."""
         start = time.monotonic()
         if start < self._next:
             return
@@ -238,23 +218,23 @@ class Summary:
 
 
 def read_rows(output):
-    """Rows of all records of an output folder, in any order; none where there is no such folder."""
+    """Unsorted rows of all records of an output folder; an empty list without records."""
     records = output_path(output, "record", id="", name=GALAXY).parent
     folders = [entry.path for entry in os.scandir(records) if entry.is_dir()] if records.is_dir() else []
     return [row for folder in folders for row in _rows_of(folder)]
 
 
 def _rows_of(folder):
-    """Rows of the records of one galaxy: columns that an earlier version did not have are empty."""
+    """Rows of the records of one galaxy; columns missing in records of an earlier version are empty."""
     paths = (path for path in Path(folder).glob("*.json") if path.stem != GALAXY)
     found = (read_record(path).get("row") for path in paths)
-    return [EMPTY | {name: row[name] for name in row.keys() & EMPTY.keys()} for row in found if row]
+    return [EMPTY_ROW | {name: row[name] for name in row.keys() & EMPTY_ROW.keys()} for row in found if row]
 
 
 def summary_table(rows):
-    """The rows as a `Table`, described column by column."""
+    """The rows as a `Table` with descriptions of its columns."""
     table = Table({name: [row[name] for row in rows] for name in SUMMARY_COLUMNS})
     for name, (_, description) in SUMMARY_COLUMNS.items():
-        table[name].description = description or None
+        table[name].description = description
     table["seconds"].unit = "s"
     return table

@@ -143,7 +143,7 @@ def fit_targets(seed):
         for each, total in zip(galaxy.populations, light.sum(axis=1), strict=True)
     ]
     table = population_table(populations, seds, psf_area_pixels(seds.pixel, seds.psf_fwhm))
-    seds_of_regions = photometry_of(table, seed, METHOD).as_bright_as_totals()
+    seds_of_regions = photometry_of(table, seed, METHOD).scaled_to_totals()
     found, taken = [], set()
     for k in range(clustering.n_clusters):
         of_each = light[:, clustering.labels == k + 1].sum(axis=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from astropy.io import fits
 from tqdm import tqdm
 
-from helper_functions.files.saving import atomic_path, remove_abandoned
+from helper_functions.files.saving import atomic_path, remove_stale_partials
 
 COPY_BYTES = 4 * 2**20  # read and written at a time
 BLOCK_BYTES = 2880  # FITS headers and data are padded to multiples of it
@@ -71,7 +71,7 @@ def _set_cache_folder():
 def _unpack_to(target, path, cache_folder):
     target.parent.mkdir(parents=True, exist_ok=True)
     max_bytes = min(MAX_UNPACKED_BYTES, shutil.disk_usage(target.parent).free)
-    remove_abandoned(target.parent)
+    remove_stale_partials(target.parent)
     with atomic_path(target) as partial:
         with open(partial, "wb") as sink:
             for part in unpacked_parts(path, max_bytes, cache_folder):

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from data_paths import output_path
 from helper_functions.explorer.index import FLAGS, LIST_COLUMNS, listed_galaxy, save_thumbnail, update_index
 from helper_functions.pixel_seds import Cutout
-from helper_functions.products.summary import EMPTY
+from helper_functions.products.summary import EMPTY_ROW
 from main_clustering import main
 from plots.explorer.thumbnail import SIDE, resized, thumbnail
 from plots.style import PALETTE
@@ -22,11 +22,11 @@ INJECTED = """<script>throw new Error('ran')</script><img src=x onerror="throw n
 
 def row(id_dr3, run="blended_mixture", **values):
     good = {"status": "ok", "n_clusters": 2, "k_low": 2, "k_high": 2, "n_pixels": 100, "redshift": 1.0}
-    return EMPTY | {"id_dr3": id_dr3, "run": run} | good | values
+    return EMPTY_ROW | {"id_dr3": id_dr3, "run": run} | good | values
 
 
 def failed(id_dr3, status="failed", message="OSError: a file is broken", run="blended_mixture"):
-    return EMPTY | {"id_dr3": id_dr3, "run": run, "status": status, "message": message}
+    return EMPTY_ROW | {"id_dr3": id_dr3, "run": run, "status": status, "message": message}
 
 
 ROWS = [

@@ -9,7 +9,7 @@ from data_paths import output_path
 from helper_functions.files import records
 from helper_functions.files.records import (
     Busy,
-    describe_files,
+    file_states,
     files_unchanged,
     galaxy_lock,
     load_record,
@@ -36,7 +36,7 @@ def test_files_stand_as_long_as_their_content_does(tmp_path):
     path = tmp_path / "images" / "a.png"
     path.parent.mkdir()
     path.write_bytes(b"content")
-    described = describe_files(tmp_path, [path])
+    described = file_states(tmp_path, [path])
     assert list(described) == ["images/a.png"]
     assert files_unchanged(tmp_path, described)
     os.utime(path, (1, 1))  # copied elsewhere and back: another time, the same content

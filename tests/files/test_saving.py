@@ -16,12 +16,12 @@ from helper_functions.files.saving import (
     STEP,
     atomic_path,
     check_writable,
-    in_single,
-    remove_abandoned,
+    quantize,
+    remove_stale_partials,
     save_figure,
     save_fits,
-    small_labels,
-    to_steps,
+    to_single_precision,
+    to_smallest_int,
 )
 
 
@@ -94,19 +94,19 @@ with atomic_path(sys.argv[1]) as partial:
     with atomic_path(path) as mine:
         elsewhere = path.parent / mine.name.replace(socket.gethostname(), "another-machine")
         elsewhere.write_text("")
-        remove_abandoned(tmp_path)
+        remove_stale_partials(tmp_path)
         assert mine.exists()
         assert not left.exists()
         assert elsewhere.exists()  # it may be alive there
         os.utime(elsewhere, (1, 1))
-        remove_abandoned(tmp_path)
+        remove_stale_partials(tmp_path)
         assert not elsewhere.exists()
 
 
 def test_probabilities_in_steps_are_as_good_as_they_were_and_missing_ones_stay_missing():
     values = np.random.default_rng(0).uniform(0, 1, 1000)
     values[:3] = 0, 1, np.nan
-    stepped = to_steps(values)
+    stepped = quantize(values)
     assert np.nanmax(np.abs(stepped - values)) <= STEP / 2
     assert stepped[:2].tolist() == [0, 1]
     assert np.isnan(stepped).tolist() == np.isnan(values).tolist()
@@ -115,8 +115,8 @@ def test_probabilities_in_steps_are_as_good_as_they_were_and_missing_ones_stay_m
 @pytest.mark.parametrize(("highest", "kind"), [(0, np.int8), (127, np.int8), (128, np.int16)])
 def test_labels_come_back_from_the_smallest_integers_that_hold_them(highest, kind, tmp_path):
     labels = np.array([[-1, 0, highest]])
-    assert small_labels(labels).dtype == kind
-    save_fits(tmp_path / "labels.fits", fits.HDUList([fits.PrimaryHDU(small_labels(labels))]))
+    assert to_smallest_int(labels).dtype == kind
+    save_fits(tmp_path / "labels.fits", fits.HDUList([fits.PrimaryHDU(to_smallest_int(labels))]))
     read = fits.getdata(tmp_path / "labels.fits")
     assert np.issubdtype(read.dtype, np.signedinteger)
     assert (read == labels).all()
@@ -124,7 +124,7 @@ def test_labels_come_back_from_the_smallest_integers_that_hold_them(highest, kin
 
 def test_fluxes_of_tables_are_as_precise_as_images_and_positions_more_so():
     values = np.random.default_rng(0).uniform(0, 100, 50)
-    table = in_single(Table({"flux": values, "ra": values, "n": np.arange(50)}), but=("ra",))
+    table = to_single_precision(Table({"flux": values, "ra": values, "n": np.arange(50)}), exclude=("ra",))
     assert np.max(np.abs(table["flux"] / values - 1)) < 2.0**-24  # half a unit in the last place of 24 bits
     assert (table["ra"] == values).all()
     assert table["n"].dtype == int

@@ -16,9 +16,9 @@ import main_clustering
 from data_paths import output_path
 from helper_functions.files.records import GALAXY, load_record
 from helper_functions.fits import maps_from_table
-from helper_functions.fits.files import RANGE, fit_paths
+from helper_functions.fits.files import PERCENTILE_NAMES, fit_paths
 from helper_functions.fits.property_maps import LIGHT, PIXELS, property_maps, region_light
-from helper_functions.fits.tasks import load_fit_inputs, magnification_of, notes_of, region_tasks
+from helper_functions.fits.tasks import galaxy_magnification, galaxy_notes, load_fit_inputs, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
 from helper_functions.job.all_fits import fit_galaxies
 from helper_functions.job.setting_values import GalaxySettings
@@ -126,14 +126,14 @@ def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, caps
     assert fit(PlantedFit()) == 0
     assert "7: blended_mixture: 2 of 2 regions fitted" in capsys.readouterr().out
     table, photometry = table_of(fit), read_photometry(fit.output, RUN.name, 7)
-    light = photometry.as_bright_as_totals()[0].sum(axis=1)
+    light = photometry.scaled_to_totals()[0].sum(axis=1)
     assert np.array(table["mass_p50"]) == pytest.approx(MASS_TO_LIGHT * light)
     assert np.array(table["mass_p16"]) == pytest.approx(
         MASS_TO_LIGHT * light * np.percentile(np.linspace(0.9, 1.1), 16)
     )
     assert (table["sfr_p84"].unit, table["age_p50"].unit) == (u.solMass / u.yr, u.Gyr)
     assert all(table[name].description for name in table.colnames)
-    assert {f"{name}_{each}" for name in QUANTITIES for each in RANGE} < set(table.colnames)
+    assert {f"{name}_{each}" for name in QUANTITIES for each in PERCENTILE_NAMES} < set(table.colnames)
     assert set(table["status"]) == {"ok"}
     assert set(table["note"]) == {"planted"}
     with maps_of(fit) as maps:
@@ -219,10 +219,10 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
         UserWarning, match=r"column mu of .* has no possible magnification.* for 2 .*: id 8 -1; id 9 nan"
     ):
         inputs = inputs_of(settings)
-    assert [magnification_of(id_dr3, inputs) for id_dr3 in (7, 8)] == pytest.approx([2.5, np.nan], nan_ok=True)
+    assert [galaxy_magnification(id_dr3, inputs) for id_dr3 in (7, 8)] == pytest.approx([2.5, np.nan], nan_ok=True)
     with pytest.warns(UserWarning, match="no possible magnification"):
         inputs = inputs_of(settings.changed(galaxies={8: GalaxySettings(magnification=3.0)}))
-    assert [magnification_of(id_dr3, inputs) for id_dr3 in (7, 8)] == [2.5, 3.0]
+    assert [galaxy_magnification(id_dr3, inputs) for id_dr3 in (7, 8)] == [2.5, 3.0]
     with pytest.raises(ValueError, match="has no column lens: it has id, z_16, z_50, z_84, MU"):
         inputs_of(settings.changed(magnification="lens"))
 
@@ -241,7 +241,7 @@ def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(clustered, how, redsh
     inputs = inputs_of(block_for(clustered / "out").changed(fit_redshift=how), redshifts)
     tasks = region_tasks(7, RUN.name, clustered / "out", inputs)
     assert [task.redshift_error for task in tasks] == pytest.approx([error] * 2)
-    assert notes_of(7, 2.0, inputs) == notes
+    assert galaxy_notes(7, 2.0, inputs) == notes
 
 
 def test_a_note_on_the_galaxy_is_in_each_row_and_its_error_reaches_the_fit(fit):
@@ -482,7 +482,7 @@ def test_the_light_of_a_run_that_takes_no_blends_apart_is_that_of_its_pixels(fit
         ({"mass": [1.0]}, "the table has no column cluster: it has mass"),
         ({"cluster": [1, 3], "mass": [1.0, 2]}, "the run has clusters 1 to 2, and the table has a row for 3"),
         ({"cluster": [1, 1], "mass": [1.0, 2]}, "more than one row for a cluster"),
-        ({"cluster": [1, 2], "name": ["a", "b"]}, "no column of numbers to be painted"),
+        ({"cluster": [1, 2], "name": ["a", "b"]}, "no numeric column to be mapped"),
     ],
 )
 def test_tables_that_cannot_be_painted_are_told(fit, columns, message, capsys):

@@ -18,5 +18,5 @@ SURVEY = SimpleNamespace(segments={id_dr3: SimpleNamespace(n_pixels=10 * id_dr3)
     ],
 )
 def test_begun_galaxies_come_last_and_large_ones_first_with_several_jobs(jobs, begun, order, tmp_path, monkeypatch):
-    monkeypatch.setattr(all_galaxies, "begun", lambda output: begun)
+    monkeypatch.setattr(all_galaxies, "ids_with_records", lambda output: begun)
     assert processing_order(SURVEY, [2, 9, 4, 1, 3], tmp_path, jobs) == order

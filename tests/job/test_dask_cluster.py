@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from helper_functions.job import dask_cluster as on_dask
 from helper_functions.job.processes import run_galaxies
-from helper_functions.job.workers import WorkerDiffers
+from helper_functions.job.workers import WorkerMismatch
 from main_clustering import main
 
 pytest.importorskip("distributed", reason="needs the optional package: pip install distributed")
@@ -96,7 +96,7 @@ def test_every_galaxy_is_there_once_though_worker_and_scheduler_are_killed(start
 
 
 def test_an_unreachable_scheduler_is_named(survey_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(on_dask, "DASK_PATIENCE", 0.2)
+    monkeypatch.setattr(on_dask, "CONNECT_TIMEOUT", 0.2)
     (tmp_path / "empty.json").write_text("{}")
     for scheduler in ("tcp://127.0.0.1:1", "nowhere.json", str(tmp_path / "empty.json")):
         flags = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out"), "--ids", "7"]
@@ -105,15 +105,15 @@ def test_an_unreachable_scheduler_is_named(survey_folder, tmp_path, monkeypatch,
 
 
 def unfit(id_dr3):
-    return WorkerDiffers("it has another version")
+    return WorkerMismatch("it has another version")
 
 
 def test_workers_that_differ_are_told_to_end_and_not_for_ever(monkeypatch, capsys):
     """This cluster starts another worker for each that ends, which differs as well."""
     from distributed import LocalCluster
 
-    monkeypatch.setattr(on_dask, "MOST_DIFFERING", 2)
+    monkeypatch.setattr(on_dask, "MAX_MISMATCHES", 2)
     cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=None)
-    with cluster, pytest.raises(WorkerDiffers, match="it has another version"):
+    with cluster, pytest.raises(WorkerMismatch, match="it has another version"):
         list(run_galaxies(unfit, [1], scheduler=cluster.scheduler_address))
     assert capsys.readouterr().err.count("warning: it has another version: the dask worker inproc://") == 2

@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 from data_paths import output_path
-from helper_functions.job.dry_run import regions_to_fit, time_to_go
+from helper_functions.job.dry_run import estimate_duration, regions_to_fit
 from helper_functions.products.runs import Run
 from main_clustering import settings_block
 
@@ -23,8 +23,8 @@ def test_time_is_that_of_the_same_runs_for_as_many_pixels():
     ]
     job = settings_block().job._replace(jobs=2)
     # 2 ms a pixel, 40,000 pixels, two jobs: 40 seconds.
-    assert time_to_go(rows, [KMEANS], [30_000, 10_000], job).startswith("at most about 40 seconds with --jobs 2")
-    said = time_to_go(rows, [KMEANS, BLENDED], [1000], job)
+    assert estimate_duration(rows, [KMEANS], [30_000, 10_000], job).startswith("at most about 40 seconds with --jobs 2")
+    said = estimate_duration(rows, [KMEANS, BLENDED], [1000], job)
     assert said.startswith("how long it takes is not known: no galaxy here has blended_mixture yet")
 
 

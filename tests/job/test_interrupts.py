@@ -11,7 +11,7 @@ from helper_functions.job.interrupts import Terminated, install_signal_handlers,
 @pytest.fixture
 def listening(monkeypatch):
     """Interrupts as in a call; those of the tests are put back."""
-    monkeypatch.setattr(interrupts, "AGAIN", 0.05)
+    monkeypatch.setattr(interrupts, "RERAISE_AFTER", 0.05)
     kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     before = {kind: signal.getsignal(kind) for kind in kinds}
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,7 +15,7 @@ def test_ids_come_from_numbers_and_files_in_their_order(tmp_path):
 
 def test_ids_asked_for_twice_are_done_once_and_named(tmp_path):
     (tmp_path / "ids").write_text("\n".join(map(str, [*range(1, 13)] * 2)))
-    with pytest.warns(UserWarning, match=r"asked for twice, done once: id 1, 2, .*, 10 and 2 more$"):
+    with pytest.warns(UserWarning, match=r"duplicate ids are ignored: 1, 2, .*, 10 and 2 more$"):
         assert read("", str(tmp_path / "ids")) == list(range(1, 13))
 
 
@@ -26,7 +26,7 @@ def test_ids_asked_for_twice_are_done_once_and_named(tmp_path):
         (b"7\n-3\n", r"ids.txt, line 2: .* found '-3'"),
         (b"7.5", r"ids.txt, line 1: .* found '7.5'"),
         (b"# nothing\n\n", "no galaxy asked for"),
-        (b"\xff\xfe\x00\x81", "ids.txt is no file of ids: it holds no text"),
+        (b"\xff\xfe\x00\x81", "ids.txt is not a file of ids: it is not a text file"),
     ],
 )
 def test_junk_in_a_file_of_ids_is_named_with_its_line(content, message, tmp_path):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from helper_functions.job.setting_values import GalaxySettings
-from helper_functions.job.settings import SETTINGS, collect_block, flag_of, read_command_line
+from helper_functions.job.settings import SETTINGS, collect_block, command_line_flag, read_command_line
 from main_clustering import settings_block
 
 
@@ -18,7 +18,7 @@ def test_the_command_line_overrides_the_block():
         "--ids 5 6 5 --methods kmeans dbscan --norm sed --metric crosscor --n-clusters auto --snr-thresh 2.5 --jobs 2"
     )
     flags = ["--catalogs", "a", "--output", "b", "--scheduler", "tcp://x:1", "--overwrite"]
-    with pytest.warns(UserWarning, match="asked for twice, done once: id 5$"):
+    with pytest.warns(UserWarning, match="duplicate ids are ignored: 5$"):
         given = settings(*line.split(), *flags)
     assert given.id_dr3_list == [5, 6]
     assert (given.methods_to_run, given.norm, given.metric) == (["kmeans", "dbscan"], ["sed"], ["crosscor"])
@@ -95,7 +95,7 @@ def test_every_setting_of_the_block_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         settings("--help")
     shown = capsys.readouterr().out
-    assert all(f"{flag_of(name)} " in shown or f"{flag_of(name)}," in shown for name in SETTINGS)
+    assert all(f"{command_line_flag(name)} " in shown or f"{command_line_flag(name)}," in shown for name in SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from astropy.table import Table
 from conftest import BANDS
 
 from data_paths import output_path, output_paths
-from helper_functions.files.saving import described, save_table
+from helper_functions.files.saving import save_table, with_descriptions
 from helper_functions.filters import pivot_wavelength
 from helper_functions.job.readme_tables import ROOT
 from helper_functions.products.exports import EXPORTS, export_contents, write_exports
@@ -38,7 +38,7 @@ def save_regions(output, kind="populations", redshift=1.0, n_regions=REGIONS):
         "flux_shared": 0 * flux,
         "flux_total_err": ERROR * columns["flux_total"],
     }
-    table = described(Table(columns, meta={"redshift": redshift}), SED_COLUMNS)
+    table = with_descriptions(Table(columns, meta={"redshift": redshift}), SED_COLUMNS)
     save_table(output_path(output, kind, run=RUN, id=36), table)
 
 

@@ -4,7 +4,13 @@ from conftest import pixel_seds
 from planted_results import result_of
 
 from helper_functions.filters import pivot_wavelength
-from helper_functions.products.features import feature_hdus, feature_maps, feature_table, only_certain, region_features
+from helper_functions.products.features import (
+    feature_hdus,
+    feature_maps,
+    feature_table,
+    mask_uninformative,
+    region_features,
+)
 from helper_functions.sed_features import SED_FEATURES, Measured
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 
@@ -30,7 +36,7 @@ def test_maps_have_values_where_the_pixels_are_and_say_their_units(two_shapes):
 
 def test_pixels_whose_error_says_nothing_are_masked():
     found = Measured(np.array([1.0, 1.0, 20.0]), np.array([0.5, 2.0, 5.0]), np.array(["", "", ""]))
-    value, error, _ = only_certain(found, spread=1.0)
+    value, error, _ = mask_uninformative(found, spread=1.0)
     np.testing.assert_array_equal(np.isfinite(value), [True, False, True])
     np.testing.assert_array_equal(np.isfinite(error), np.isfinite(value))
 

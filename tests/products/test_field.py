@@ -14,7 +14,7 @@ from helper_functions.files.records import save_record
 from helper_functions.files.saving import save_table
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.products import field, region_catalog
-from helper_functions.products.field import FIELD_PICTURES, field_of, update_field
+from helper_functions.products.field import FIELD_PICTURES, summarize_field, update_field
 from helper_functions.products.region_rows import read_strings
 from helper_functions.products.runs import Run
 from helper_functions.products.sed_tables import composite_table, population_table
@@ -135,8 +135,8 @@ def test_what_did_not_change_is_not_read_again_and_gives_the_same(tmp_path, monk
     plant(tmp_path, 7, SHORT)
     plant(tmp_path, 8, LONG)
     update(tmp_path)
-    read, rows_of_run = [], region_catalog.rows_of_run
-    monkeypatch.setattr(region_catalog, "rows_of_run", lambda *of: read.append(of[2]) or rows_of_run(*of))
+    read, read_run_rows = [], region_catalog.read_run_rows
+    monkeypatch.setattr(region_catalog, "read_run_rows", lambda *of: read.append(of[2]) or read_run_rows(*of))
     before = output_path(tmp_path, "regions").stat().st_mtime_ns
     update(tmp_path)
     assert (read, output_path(tmp_path, "regions").stat().st_mtime_ns) == ([], before)
@@ -207,10 +207,10 @@ def many(number):
 
 def test_what_is_drawn_by_hand():
     rows = [row_of(n, run, n_clusters=n, snr_median=float(n)) for n in (1, 2, 20) for run in (KMEANS, BLENDED)]
-    found = field_of([*rows, row_of(4, KMEANS, status="no pixels", n_clusters=0), failed_row(5, KMEANS, "why")])
+    found = summarize_field([*rows, row_of(4, KMEANS, status="no pixels", n_clusters=0), failed_row(5, KMEANS, "why")])
     assert found.n_galaxies == 5
-    assert (found.runs, found.shown) == (("blended_mixture", "kmeans_L2"), "blended_mixture")
-    assert found.more
+    assert (found.runs, found.trend_run) == (("blended_mixture", "kmeans_L2"), "blended_mixture")
+    assert found.is_last_column_open
     assert found.numbers.sum(axis=1).tolist() == [3, 3]
     assert found.numbers[0, [1, 2, field.MOST]].tolist() == [1, 1, 1]
     assert {status: counts.tolist() for status, counts in found.outcomes.items()} == {
@@ -225,7 +225,7 @@ def test_what_is_drawn_by_hand():
 @pytest.mark.parametrize("number", [3, FEW + 5])
 def test_pictures_have_labels_within_the_page(number):
     for picture in FIELD_PICTURES.values():
-        figure = picture.draw(field_of(many(number)))
+        figure = picture.draw(summarize_field(many(number)))
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)
         box = figure.get_tightbbox(renderer)

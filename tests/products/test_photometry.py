@@ -15,7 +15,7 @@ def photometry(total_error):
 
 @pytest.mark.parametrize(("total_error", "scale_error"), [(0.13, 0.12), (0.05, 0.0), (0.04, 0.0)])
 def test_seds_are_as_bright_as_totals_and_errors_are_told_apart(total_error, scale_error):
-    flux, error, shared = photometry(total_error).as_bright_as_totals()
+    flux, error, shared = photometry(total_error).scaled_to_totals()
     np.testing.assert_allclose(flux, FLUX * [[10], [20]])
     np.testing.assert_allclose(error, 0.04 * flux)
     np.testing.assert_allclose(shared[:, 0], 0.03 * flux)
@@ -25,5 +25,5 @@ def test_seds_are_as_bright_as_totals_and_errors_are_told_apart(total_error, sca
 def test_without_regions_there_is_nothing():
     empty = photometry(0.1)
     empty = empty._replace(clusters=empty.clusters[:0], **{name: FLUX[:0] for name in ("flux", "error", "shared")})
-    flux, error, shared = empty.as_bright_as_totals()
+    flux, error, shared = empty.scaled_to_totals()
     assert (flux.shape, error.shape, shared.shape) == ((0, 4), (0, 4), (0, 2, 4))

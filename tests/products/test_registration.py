@@ -126,7 +126,7 @@ def test_a_band_far_off_is_refused(job, moved_folder, capsys):
     status, output = job()
     assert status == 2
     said = capsys.readouterr().err
-    assert "bands lie off the others by more than 4 pixels" in said
+    assert "bands are misregistered by more than 4 pixels" in said
     assert "f200w 5." in said  # 6, of a field of small sources
     assert "--registration none" in said
     assert not (output / "pixel_seds").exists()

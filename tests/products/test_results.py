@@ -6,7 +6,7 @@ from planted_results import result_of
 
 from helper_functions.composite_seds import composite_seds
 from helper_functions.products.labels import consensus_hdus, label_hdus, read_labels
-from helper_functions.products.results import quality_words, run_panel
+from helper_functions.products.results import quality_labels, run_panel
 from helper_functions.quality.compare_runs import Agreement
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import settings_block
@@ -71,7 +71,7 @@ def test_the_consensus_file_says_what_it_holds_and_where(two_shapes):
 
 def test_words_of_quality_have_a_dash_where_nothing_is_known():
     figures = {name: 0.5 for name in QUALITY} | {"stability": np.nan, "fragmentation": -0.001}
-    words = quality_words(figures)
+    words = quality_labels(figures)
     assert words == ("χ² 0.5", "held-out bands 0.50σ", "fragments 0.00", "stable –", "brightness 50%")
 
 

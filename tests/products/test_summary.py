@@ -8,7 +8,7 @@ from planted_results import result_of
 from data_paths import output_path
 from helper_functions.files.records import GALAXY, save_record
 from helper_functions.products.runs import Run
-from helper_functions.products.summary import SUMMARY_COLUMNS, Summary, failed_row, notes_on_trust, ok_row, one_line
+from helper_functions.products.summary import SUMMARY_COLUMNS, Summary, failed_row, galaxy_report, ok_row, quality_notes
 from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.misfit import BAD_FIT
 
@@ -79,10 +79,10 @@ def test_now_and_then_is_not_while_another_call_writes(tmp_path):
     record(tmp_path, 7)
     summary = Summary(tmp_path)
     with Summary(tmp_path)._lock():
-        summary.write_now_and_then()
+        summary.write_regularly()
     assert not output_path(tmp_path, "summary").exists()
     summary._next = 0
-    summary.write_now_and_then()
+    summary.write_regularly()
     assert output_path(tmp_path, "summary").exists()
 
 
@@ -100,7 +100,9 @@ def test_a_damaged_table_is_set_aside_named_and_made_anew(damage, tmp_path):
     Summary(tmp_path).write()
     path = output_path(tmp_path, "summary")
     path.write_bytes(damage)
-    with pytest.warns(UserWarning, match=r"summary\.ecsv is not as it was written: it is now .*summary_set_aside_\d+"):
+    with pytest.warns(
+        UserWarning, match=r"summary\.ecsv was changed by others: it is renamed to .*summary_set_aside_\d+"
+    ):
         summary = Summary(tmp_path)
     summary.write()
     assert table(tmp_path)["id_dr3"].tolist() == [7]
@@ -120,22 +122,22 @@ def test_one_line_says_what_was_found_and_what_went_wrong():
     bad = failed_row(7, RUN, "no", "refused")
     good = bad | {"status": "ok", "n_pixels": 90, "n_clusters": 3, "run": "dbscan_L2", "message": "no data in f814w"}
     assert (
-        one_line([good, bad], "out")
+        galaxy_report([good, bad], "out")
         == "7: 90 pixels; clusters: dbscan_L2 3; no data in f814w; kmeans_L2: refused (no) -> out"
     )
-    assert one_line([bad, bad], "out") == "7: refused: no"
+    assert galaxy_report([bad, bad], "out") == "7: refused: no"
     other = good | {"run": "kmeans_L2", "message": "no data in f814w; smaller than the PSF: cluster 2"}
-    both = one_line([good, other], "out")
+    both = galaxy_report([good, other], "out")
     assert both == "7: 90 pixels; clusters: dbscan_L2 3, kmeans_L2 3; no data in f814w -> out"
 
 
 def test_a_bad_fit_and_bands_that_disagree_are_said_with_their_numbers():
     row = failed_row(7, RUN, "no", "refused")
-    assert notes_on_trust(row) == []  # nothing is known
+    assert quality_notes(row) == []  # nothing is known
     fine = row | {"bands_agree": HARDLY_AGREE, "bands_agree_err": 0.2, "misfit_chi2": 1.2}
-    assert notes_on_trust(fine) == []
+    assert quality_notes(fine) == []
     bad = {"misfit": "f300m f356w", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05}
-    assert notes_on_trust(row | bad) == [
+    assert quality_notes(row | bad) == [
         "residuals are 2.5 times the expected errors (chi2 6.1), most in F300M, F356W: "
         "bands not registered, a PSF not matched, or more populations",
         "maps of odd and even bands hardly agree (0.20 +- 0.05)",

@@ -4,7 +4,7 @@ from astropy.io import fits
 from conftest import BANDS, blur_and_move, edit, image_path
 
 import data_paths
-from helper_functions.products.registration import shifts_of_survey
+from helper_functions.products.registration import sample_survey_shifts
 from helper_functions.survey import check as checked
 from helper_functions.survey.check import check_survey
 from main_clustering import main
@@ -15,7 +15,7 @@ def check(survey_folder, capsys):
     """A function that gives the exit status, and what was printed of each band and after that."""
 
     def look():
-        status = check_survey(survey_folder, "uncover", shifts_of_survey)
+        status = check_survey(survey_folder, "uncover", sample_survey_shifts)
         lines = capsys.readouterr().out.splitlines()
         return status, {line.split()[0]: line for line in lines if line.startswith(BANDS)}, lines
 
@@ -80,7 +80,7 @@ def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
 
     for module in ("check", "images"):
         monkeypatch.setattr(f"helper_functions.survey.{module}.read_window", spy)
-    assert check_survey(survey_folder, "uncover", shifts_of_survey) == 0
+    assert check_survey(survey_folder, "uncover", sample_survey_shifts) == 0
     assert max(sizes) == 400
     assert 25 + 12 <= len(sizes) <= 25 + 12 * 2  # of the segmap; two windows with sky of each image and weight
 
@@ -97,7 +97,7 @@ def test_bands_that_lie_off_are_told(check, survey_folder):
     edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 6, axis=0))
     status, _, lines = check()
     assert status == 1
-    assert any(line.startswith("refused: bands lie off") and "f200w 5." in line for line in lines)
+    assert any(line.startswith("refused: bands are misregistered") and "f200w 5." in line for line in lines)
 
 
 def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, capsys):

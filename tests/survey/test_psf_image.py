@@ -6,7 +6,7 @@ from astropy.io import fits
 
 import data_paths
 from helper_functions.pixel_seds import extract_seds
-from helper_functions.products.registration import shifts_of_survey
+from helper_functions.products.registration import sample_survey_shifts
 from helper_functions.psf import encircled_energy, measure_fwhm
 from helper_functions.survey.check import check_survey
 from helper_functions.survey.psf_image import read_psf
@@ -44,7 +44,7 @@ def test_the_psf_goes_with_the_pixels_and_has_its_own_width(with_psf, capsys):
     seds = extract_seds(cutout, cutout.segmap == 7)
     assert seds.psf is cutout.psf is survey.psf
     assert seds.psf_fwhm == cutout.psf_fwhm == survey.psf_fwhm
-    assert check_survey(with_psf, "uncover", shifts_of_survey) == 0
+    assert check_survey(with_psf, "uncover", sample_survey_shifts) == 0
     assert "PSF: psf_f444w.fits, FWHM 0.16" in capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_without_an_image_it_is_the_model(survey_folder):
 def test_a_missing_psf_names_the_setting(with_psf, capsys):
     with pytest.raises(FileNotFoundError, match=r"psf_\*\.fits.* found 0 .* change psf of 'uncover' in SURVEYS"):
         open_survey(with_psf, [7])
-    assert check_survey(with_psf, "uncover", shifts_of_survey) == 1
+    assert check_survey(with_psf, "uncover", sample_survey_shifts) == 1
     assert "refused: want one file psf_*.fits" in capsys.readouterr().out
 
 
