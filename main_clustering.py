@@ -10,8 +10,9 @@ from helper_functions.clustering import cluster_pixels, recluster_with
 from helper_functions.composite_seds import composite_seds
 from helper_functions.files.log import log_file, report, set_up_streams
 from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
-from helper_functions.job.all_galaxies import cluster_galaxies, show_field
+from helper_functions.job.all_galaxies import cluster_galaxies
 from helper_functions.job.dry_run import dry_run
+from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
 from helper_functions.methods import METHODS

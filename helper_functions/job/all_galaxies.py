@@ -1,10 +1,7 @@
 """Cluster all galaxies of a call, serially or in parallel, and keep the summary up to date."""
 
-import warnings
 from functools import partial
 
-from data_paths import output_path
-from helper_functions.explorer.index import update_index
 from helper_functions.files.log import progress_bar, report
 from helper_functions.files.records import galaxy_lock, ids_with_records
 from helper_functions.files.saving import DiskFull
@@ -13,7 +10,6 @@ from helper_functions.job.interrupts import stop_reraising
 from helper_functions.job.one_galaxy import Galaxy, do_galaxy
 from helper_functions.job.processes import run_locked_last
 from helper_functions.job.workers import WorkerMismatch, cache_survey
-from helper_functions.products.field import update_field
 from helper_functions.products.summary import EXPECTED, galaxy_report
 
 
@@ -91,22 +87,3 @@ def record_lost_galaxy(survey, id_dr3, settings, runs, problem):
         galaxy = Galaxy(survey, id_dr3, settings, fingerprints, runs)
         galaxy.save_failures(runs, problem)
         return list(galaxy.rows.values())
-
-
-def show_field(summary, output):
-    """Update the region catalog, the pictures of all galaxies, and the list of galaxies.
-
-    A failure only raises a warning, as the results of the galaxies are complete.
-    """
-    folder = output.output
-    try:
-        update_field(folder, summary.rows(), output.figure_format, output.dpi, output.pictures)
-    except Exception as problem:
-        message = f"the region catalog and pictures of all galaxies failed ({type(problem).__name__}: {problem})"
-        warnings.warn(message, stacklevel=2)
-    try:
-        if output.explorer:
-            update_index(folder, summary.rows)
-            report(f"look at it in a browser: {output_path(folder, 'page_index')}")
-    except Exception as problem:
-        warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from data_paths import OUTPUTS
 from distances import METRICS
+from helper_functions.job.field import FIELD_PICTURES
 from helper_functions.job.settings import SETTINGS, command_line_flag
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
 from helper_functions.products.exports import EXPORTS
-from helper_functions.products.field import FIELD_PICTURES
 from helper_functions.products.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.quality.cross_checks import CHECKS
 from helper_functions.quality.metrics import QUALITY

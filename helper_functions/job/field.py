@@ -1,4 +1,4 @@
-"""Region catalog and pictures of all galaxies in an output folder: python -m helper_functions.products.field OUTPUT
+"""Region catalog and pictures of all galaxies in an output folder: python -m helper_functions.job.field OUTPUT
 
 The catalog is a FITS table of all regions of all galaxies and runs; the pictures show the rows of the summary. A call
 of main_clustering.py makes both at its end.
@@ -13,7 +13,9 @@ import numpy as np
 
 import data_paths
 from data_paths import output_path
+from helper_functions.explorer.index import update_index
 from helper_functions.files.code import code_digest, digest
+from helper_functions.files.log import report
 from helper_functions.files.records import locked, read_record
 from helper_functions.files.saving import save_figure, save_json
 from helper_functions.products.region_catalog import update_regions
@@ -79,6 +81,25 @@ def update_field(output, rows, figure_format="png", dpi=130, pictures="all"):
         runs = "1 run is" if len(problems) == 1 else f"{len(problems):,} runs are"
         path = output_path(output, "regions")
         warnings.warn(f"{runs} missing in {path}, because tables cannot be read: {problems[0]}", stacklevel=2)
+
+
+def show_field(summary, output):
+    """Update the region catalog, the pictures of all galaxies, and the list of galaxies.
+
+    A failure only raises a warning, as the results of the galaxies are complete.
+    """
+    folder = output.output
+    try:
+        update_field(folder, summary.rows(), output.figure_format, output.dpi, output.pictures)
+    except Exception as problem:
+        message = f"the region catalog and pictures of all galaxies failed ({type(problem).__name__}: {problem})"
+        warnings.warn(message, stacklevel=2)
+    try:
+        if output.explorer:
+            update_index(folder, summary.rows)
+            report(f"look at it in a browser: {output_path(folder, 'page_index')}")
+    except Exception as problem:
+        warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)
 
 
 def _update_pictures(output, rows, figure_format, dpi):

@@ -12,9 +12,10 @@ from data_paths import output_path
 from helper_functions.composite_seds import SYSTEMATIC, composite_seds
 from helper_functions.files.records import save_record
 from helper_functions.files.saving import save_table
+from helper_functions.job import field
+from helper_functions.job.field import FIELD_PICTURES, summarize_field, update_field
 from helper_functions.population_seds import PopulationSEDs
-from helper_functions.products import field, region_catalog
-from helper_functions.products.field import FIELD_PICTURES, summarize_field, update_field
+from helper_functions.products import region_catalog
 from helper_functions.products.region_rows import read_strings
 from helper_functions.products.runs import Run
 from helper_functions.products.sed_tables import composite_table, population_table
