@@ -6,11 +6,10 @@ The correlation of the noise of two pixels is assumed to depend on their separat
 
 import numpy as np
 from scipy.fft import fft2, ifft2, next_fast_len
-from scipy.signal import fftconvolve
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 
-from helper_functions.psf import PIXEL, arcsec_to_pixels
+from helper_functions.psf import PIXEL, arcsec_to_pixels, convolve_full, convolve_same
 
 CORRELATION_REACH = 0.6  # arcsec, largest lag: about the size of the regions for which errors of sums are needed
 AREA_REACH = 0.24  # arcsec: beyond it drizzling and PSF matching do not correlate noise; the rest is sky background
@@ -27,7 +26,9 @@ def lagged_products(image, other, reach):
 
     Lags are from -reach to reach pixels along each axis; images, of shape (ny, nx), are 0 beyond their edges.
     """
-    return fftconvolve(np.pad(image, reach), other[::-1, ::-1], mode="valid")
+    ny, nx = other.shape
+    every = convolve_full(np.pad(image, reach), other[::-1, ::-1])
+    return every[ny - 1 : ny + 2 * reach, nx - 1 : nx + 2 * reach]
 
 
 def white_noise_correlation(n_bands):
@@ -102,7 +103,7 @@ def error_of_sum(error, weights, positions, correlation):
     variance = np.empty(each.shape[1])
     for band, values in enumerate(each.T):
         image[tuple(places.T)] = values
-        shared = fftconvolve(image, correlation_image(correlation[band]), mode="same")
+        shared = convolve_same(image, correlation_image(correlation[band]))
         # A measured correlation function need not be positive definite: the variance is at least a tenth of that of
         # white noise.
         variance[band] = max(np.sum(image * shared), 0.1 * np.sum(image**2))

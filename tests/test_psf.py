@@ -6,6 +6,8 @@ from scipy.special import ndtr
 from helper_functions.psf import (
     PSF_FWHM,
     contamination_matrix,
+    convolve_full,
+    convolve_same,
     encircled_energy,
     make_psf,
     measure_fwhm,
@@ -101,3 +103,13 @@ def test_encircled_energy_of_a_gaussian_is_the_formula():
 def test_the_model_encloses_what_its_comment_says():
     found = encircled_energy(make_psf(pixel=0.02), 0.02, [0.1, 0.3, 0.5])
     np.testing.assert_allclose(found, [0.55, 0.85, 0.91], atol=0.02)
+
+
+def test_convolutions_are_those_of_scipy_signal():
+    from scipy.signal import fftconvolve
+
+    rng = np.random.default_rng(3)
+    for shape, size in (((12, 17), (5, 5)), ((9, 8), (4, 7))):
+        image, kernel = rng.normal(size=shape), rng.normal(size=size)
+        np.testing.assert_allclose(convolve_full(image, kernel), fftconvolve(image, kernel), atol=1e-12)
+        np.testing.assert_allclose(convolve_same(image, kernel), fftconvolve(image, kernel, mode="same"), atol=1e-12)
