@@ -313,9 +313,8 @@ def test_jobs_give_the_same_as_one_process(job, tmp_path):
         11,
         "--methods",
         "blended_mixture",
-        "gaussian_mixture",
         "--n-clusters",
-        3,
+        2,
         "--pictures",
         "none",
     ]

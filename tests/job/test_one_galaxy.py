@@ -66,7 +66,7 @@ class Planted:
 
     def __init__(self, two_shapes, output):
         self.results = {run: result_of(two_shapes, run.method, "euclidean") for run in (RUN, OTHER)}
-        self.base = settings_block().changed(output=str(output), n_clusters=2, dpi=30)
+        self.base = settings_block().changed(output=str(output), n_clusters=2, dpi=30, pictures="none")
 
     def galaxy(self, runs=(RUN,), **changed):
         settings = self.base.changed(**changed)
@@ -102,8 +102,8 @@ def planted(two_shapes, tmp_path):
 
 
 def test_what_was_saved_is_done_and_its_row_says_with_what(planted):
-    planted.make()
-    galaxy = planted.galaxy()
+    planted.make(pictures="all")
+    galaxy = planted.galaxy(pictures="all")
     row = galaxy.done_row(RUN)
     assert (row["status"], row["pictures"]) == ("ok", "cluster_map composites features")
     assert (row["snr_thresh"], row["n_asked"], row["seed"]) == (3.0, "2", 0)
@@ -120,12 +120,13 @@ def test_asked_otherwise_it_is_not_done(changed, planted):
 
 
 def test_any_file_that_is_damaged_is_made_again(planted):
+    planted.base = planted.base.changed(pictures="few")
     planted.make()
     place = {"run": RUN.name}
     results = [planted.path("labels", **place), planted.path("composites", **place)]
     pictures = [
-        planted.path("run_picture", picture="composites", format="png", **place),
-        planted.path("galaxy_picture", picture="overview", format="png"),
+        planted.path("run_picture", picture="cluster_map", format="png", **place),
+        planted.path("galaxy_picture", picture="comparison", format="png"),
     ]
     others = [planted.path(name) for name in ("agreement", "consensus", "pixels")]
     for path in (*results, *pictures, *others):
@@ -137,19 +138,26 @@ def test_any_file_that_is_damaged_is_made_again(planted):
         assert planted.galaxy().is_complete()
 
 
-@pytest.mark.parametrize("changed", [{"figure_format": "pdf"}, {"pictures": "all"}])
-def test_pictures_are_drawn_again_without_clustering(changed, planted):
+@pytest.mark.parametrize(
+    ("changed", "pictures"),
+    [
+        ({"figure_format": "pdf", "pictures": "few"}, "cluster_map"),
+        ({"pictures": "all"}, "cluster_map composites features"),
+    ],
+)
+def test_pictures_are_drawn_again_without_clustering(changed, pictures, planted):
     planted.make(pictures="few")
     assert not planted.galaxy(**changed).is_complete()
     assert planted.make(**changed) == []
     galaxy = planted.galaxy(**changed)
     assert galaxy.is_complete()
-    assert galaxy.done_row(RUN)["pictures"] == "cluster_map composites features"
+    assert galaxy.done_row(RUN)["pictures"] == pictures
     assert not list(Path(galaxy.output).rglob("images/*/*.png")) or changed == {"pictures": "all"}
 
 
 def test_a_picture_that_is_drawn_again_is_the_same(planted, monkeypatch):
-    planted.make(OTHER, n_clusters=2)
+    planted.base = planted.base.changed(pictures="few")
+    planted.make(OTHER)
     paths = sorted(planted.path("run_picture", run=OTHER.name, picture="*", format="*").parent.glob("7_*"))
     before = {path: path.read_bytes() for path in paths}
     labels = planted.path("labels", run=OTHER.name)
@@ -237,7 +245,7 @@ def test_a_run_more_makes_the_comparison_again(planted):
 
 
 def test_fewer_pictures_than_there_are_ask_for_nothing(planted):
-    planted.make()
+    planted.make(pictures="all")
     for amount in ("none", "few", "all"):
         assert planted.galaxy(pictures=amount).is_complete()
     planted.make(seed=4, pictures="few")
@@ -260,11 +268,12 @@ def test_criteria_are_shown_for_the_first_run_where_one_chooses(planted):
     def shown(runs, run, **changed):
         return planted.galaxy(runs, criteria_shown=["bic"], **changed).criteria(run)
 
-    assert shown((RUN, dbscan), RUN, n_clusters="auto") == ["bic"]
-    assert shown((RUN, dbscan), dbscan, n_clusters="auto") == []
-    assert shown((RUN,), RUN) == []  # the number is given
+    drawn = {"n_clusters": "auto", "pictures": "all"}
+    assert shown((RUN, dbscan), RUN, **drawn) == ["bic"]
+    assert shown((RUN, dbscan), dbscan, **drawn) == []
+    assert shown((RUN,), RUN, pictures="all") == []  # the number is given
     assert shown((RUN,), RUN, n_clusters="auto", pictures="few") == []  # and not drawn
-    assert shown((dbscan, RUN), dbscan, n_clusters="auto") == []  # it finds the number by itself
+    assert shown((dbscan, RUN), dbscan, **drawn) == []  # it finds the number by itself
 
 
 def test_a_run_that_comes_first_now_is_done_again_unless_it_was_checked(planted):
