@@ -49,7 +49,9 @@ def call(survey_folder, tmp_path):
 
     def start(output, *flags, **options):
         line = [sys.executable, "main_clustering.py", *QUICK, "--catalogs", survey_folder, "--output", output, *flags]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        # Where the tests run in the background, interrupts are ignored, which the call would inherit.
+        heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | heard | options
         environment = os.environ | options.pop("more", {})
         pipes.pop("more", None)
         return subprocess.Popen(
