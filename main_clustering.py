@@ -70,12 +70,13 @@ def main(arguments=None):
         settings = read_command_line(settings_block(), arguments)
         if settings.targets.catalogs is None:
             settings = settings.changed(catalogs=demo_catalogs(), survey="uncover")
-        ids, select, _, methods, norms, metrics, layout, folder = settings.targets
-        runs, refused = plan_runs(methods, norms, metrics)
+        targets = settings.targets
+        runs, refused = plan_runs(targets.methods_to_run, targets.norm, targets.metric)
         if settings.job.check:
-            return check_survey(folder, layout, sample_survey_shifts)
-        settings = settings.changed(id_dr3_list=chosen_ids(ids, select, folder, layout))
-        survey = open_survey(folder, settings.targets.id_dr3_list, layout)
+            return check_survey(targets.catalogs, targets.survey, sample_survey_shifts)
+        ids = chosen_ids(targets.id_dr3_list, targets.select, targets.catalogs, targets.survey)
+        settings = settings.changed(id_dr3_list=ids)
+        survey = open_survey(targets.catalogs, ids, targets.survey)
         if settings.job.dry_run:
             report("\n".join(dry_run(survey, runs, refused, settings)))
             return 0
@@ -149,10 +150,9 @@ def cluster_galaxy(galaxy, settings):
         added=own.neighbours_added,
         excluded=own.neighbours_excluded,
     )
-    cutout, for_snr = (
-        with_sky_noise(cutout, errors=errors, background=pixels.background)
-        for errors in (pixels.errors, pixels.snr_errors or pixels.errors)
-    )
+    with_errors = partial(with_sky_noise, cutout, background=pixels.background)
+    cutout = with_errors(errors=pixels.errors)
+    for_snr = with_errors(errors=pixels.snr_errors) if pixels.snr_errors else cutout
     snr = median_snr(for_snr)
     mask = select_pixels(for_snr, snr, pixels.snr_thresh, pixels.snr_bands)
     galaxy.begin(cutout, mask, snr)

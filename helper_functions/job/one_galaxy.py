@@ -3,6 +3,7 @@
 import time
 import traceback
 from contextlib import contextmanager
+from functools import partial
 
 from data_paths import output_path
 from helper_functions.composite_seds import composite_seds
@@ -65,17 +66,17 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
     with galaxy_lock(output.output, id_dr3, wait):
         galaxy = Galaxy(survey, id_dr3, settings, fingerprints, runs)
         galaxy.rows |= {run: galaxy.save_failure(run, reason, "refused") for run, reason in refused.items()}
-        is_new = not galaxy.is_done()
+        is_complete, has_page = galaxy.is_complete(), galaxy.has_page()
         try:
-            if not galaxy.is_complete():
+            if not is_complete:
                 cluster_galaxy(galaxy, settings)
-            elif not galaxy.has_page():
+            elif not has_page:
                 renew_page(output.output, id_dr3)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
         except Exception as problem:  # recorded, so that other galaxies continue
             galaxy.save_failures(galaxy.runs_to_do() or runs, problem)
-        return [galaxy.rows[run] for run in (*runs, *refused)], is_new
+        return [galaxy.rows[run] for run in (*runs, *refused)], not (is_complete and has_page)
 
 
 class Galaxy(GalaxyRecords):
@@ -138,17 +139,17 @@ class Galaxy(GalaxyRecords):
         regions = match_regions(result.labels, self._region_maps)
         result = result._replace(regions=regions, maps=self._feature_maps(seds))
         self._clear(run.name)
-        contents = {"labels": label_hdus(result, settings.pixels, settings.clustering.seed, fingerprint)}
-        files = []
-        for name, content in (contents | sed_tables(result)).items():
-            files.append(output_path(self.output, name, run=run.name, id=self.id_dr3))
-            (save_fits if name in contents else save_table)(files[-1], content)
-        files.append(output_path(self.output, "ds9_regions", run=run.name, id=self.id_dr3))
-        save_text(files[-1], ds9_text(result.labels, result.cutout.wcs, cluster_colours(regions), result.title))
+        path = partial(output_path, self.output, run=run.name, id=self.id_dr3)
+        labels, outlines = path("labels"), path("ds9_regions")
+        save_fits(labels, label_hdus(result, settings.pixels, settings.clustering.seed, fingerprint))
+        save_text(outlines, ds9_text(result.labels, result.cutout.wcs, cluster_colours(regions), result.title))
+        tables = {path(name): table for name, table in sed_tables(result).items()}
+        for place, table in tables.items():
+            save_table(place, table)
         pictures = save_run_pictures(result, settings.output)
         row = ok_row(result, pictures, time.perf_counter() - self._start)
         self.rows[run] = row | settings_columns(settings.pixels, settings.clustering, fingerprint)
-        self._save_run_record(run, files, pictures.values(), number_record(clustering))
+        self._save_run_record(run, [labels, outlines, *tables], pictures.values(), number_record(clustering))
         self._computed[run] = result.labels, regions, composites
         self._region_maps.append(region_map(result.labels, regions))
 
