@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from plots.picture import Picture
-from plots.simulation.recovery import match_colours
 from plots.style import (
     CONTOUR_COLOUR,
     TITLE,
@@ -15,6 +14,7 @@ from plots.style import (
     compass,
     figure_with_grid,
     label_image,
+    match_colours,
     name_colours,
     outline,
     outlines,

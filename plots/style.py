@@ -94,6 +94,24 @@ def cluster_colours(regions):
     return colours
 
 
+def match_colours(labels, truth):
+    """Number clusters like the region that they share most pixels with, so that colours can be compared."""
+    numbered = labels.copy()
+    free = list(range(1, max(labels.max(), truth.max()) + 1))
+    overlap = {
+        (cluster, region): np.sum((labels == cluster) & (truth == region))
+        for cluster in range(1, labels.max() + 1)
+        for region in free
+    }
+    waiting = set(range(1, labels.max() + 1))
+    for cluster, region in sorted(overlap, key=overlap.get, reverse=True):
+        if cluster in waiting and region in free:
+            numbered[labels == cluster] = region
+            waiting.remove(cluster)
+            free.remove(region)
+    return numbered
+
+
 def label_image(labels, regions=None, alpha=1.0):
     """RGBA image of a label image: clusters in their colours, unassigned pixels dark grey, the rest transparent.
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from plots.style import NO_TICKS, PALETTE, figure_with_grid, label_image, wavelength_axis
+from plots.style import NO_TICKS, PALETTE, figure_with_grid, label_image, match_colours, wavelength_axis
 
 MAPS_A_PAGE = 6  # galaxies
 REFERENCES = {"true SEDs": ("black", "--"), "chance": ("0.5", ":")}
@@ -146,24 +146,6 @@ def truth_and_maps(maps, most=MAPS_A_PAGE):
             ax.set_title(column if number == 0 else "", size=8, pad=3)
         row[0].set_ylabel(name.replace(", ", "\n"), size=6)
     return figure
-
-
-def match_colours(labels, truth):
-    """Number clusters like the region that they share most pixels with, so that colours can be compared."""
-    numbered = labels.copy()
-    free = list(range(1, max(labels.max(), truth.max()) + 1))
-    overlap = {
-        (cluster, region): np.sum((labels == cluster) & (truth == region))
-        for cluster in range(1, labels.max() + 1)
-        for region in free
-    }
-    waiting = set(range(1, labels.max() + 1))
-    for cluster, region in sorted(overlap, key=overlap.get, reverse=True):
-        if cluster in waiting and region in free:
-            numbered[labels == cluster] = region
-            waiting.remove(cluster)
-            free.remove(region)
-    return numbered
 
 
 def seds_against_truth(name, wavelengths, panels):

@@ -84,6 +84,12 @@ def test_every_file_decides_something_or_is_known_to_decide_nothing():
     assert {name for name in names if not name.startswith(DECIDE_NOTHING)} == set()
 
 
+def test_pictures_of_galaxies_do_not_rest_on_those_of_simulations():
+    """Whose code is in no digest."""
+    for path in ROOT.glob("plots/*.py"):
+        assert "plots.simulation" not in path.read_text(), path
+
+
 def test_digest_tells_values_apart():
     assert digest([1, None, "a"]) == digest([1, None, "a"])
     assert len({digest(1), digest("1"), digest([1]), digest(None)}) == 4

@@ -25,7 +25,8 @@ from helper_functions.simulation.recovery import (
     sed_panels,
 )
 from helper_functions.simulation.suites import decouple, suite_galaxy
-from plots.simulation.recovery import match_colours, seds_against_truth
+from plots.simulation.recovery import seds_against_truth
+from plots.style import match_colours
 
 KMEANS = Run("kmeans", "L2", "euclidean")
 
