@@ -15,7 +15,6 @@ from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
 from helper_functions.job.settings import collect_block, read_command_line, settings_record
-from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
 from helper_functions.products.registration import register_survey, sample_survey_shifts
@@ -171,7 +170,7 @@ def cluster_galaxy(galaxy, settings):
             )
             found = cluster(seds, n_clusters=how.n_clusters, criteria=galaxy.criteria(run), seed=how.seed)
             composites = composite_seds(seds, found.labels, found.is_confident(how.confidence), how.seed)
-            populations = population_seds(seds, found, METHODS[run.method].refit, how.seed)
+            populations = population_seds(seds, found, how.seed)
             recluster = recluster_with(cluster, found.n_clusters, how.seed)
             sample = ClusteringSample(seds, found.labels, composites, recluster, found.confidence, how.seed)
             quality = quality_metrics(sample, galaxy.is_first(run))

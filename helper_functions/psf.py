@@ -140,6 +140,14 @@ def convolve_with_psf(image, psf):
     return np.maximum(convolve_same(image, psf), 0)
 
 
+def psf_on_pixels(seds, width=1.0):
+    """PSF of the images of a `PixelSEDs` on its pixels, (size, size), of sum 1; `width` is a factor of its width."""
+    if seds.psf is None:
+        # The model scales with the FWHM: changing the pixel scale by the inverse factor is equivalent.
+        return make_psf(width, seds.pixel * PSF_FWHM / seds.psf_fwhm)
+    return seds.psf if width == 1 else resample_psf(seds.psf, seds.pixel * width, seds.pixel)
+
+
 def contamination_matrix(seds, labels):
     """Fraction of the light of each cluster that the PSF scatters in from each other cluster.
 
@@ -162,8 +170,7 @@ def contamination_matrix(seds, labels):
     snr = np.where(has_data, seds.flux / np.where(has_data, seds.error, 1), 0)
     light = np.maximum(snr.sum(axis=1) / np.maximum(has_data.sum(axis=1), 1), 0)  # errors hardly differ among pixels
     rows, cols = seds.rows - seds.rows.min(), seds.cols - seds.cols.min()
-    # The model scales with the FWHM: changing the pixel scale by the inverse factor is equivalent.
-    psf = make_psf(pixel=seds.pixel * PSF_FWHM / seds.psf_fwhm) if seds.psf is None else seds.psf
+    psf = psf_on_pixels(seds)
     image = np.zeros((n_clusters, rows.max() + 1, cols.max() + 1))
     member = labels > 0
     image[labels[member] - 1, rows[member], cols[member]] = light[member]

@@ -5,7 +5,6 @@ from conftest import BANDS, celestial_wcs
 
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import composite_seds
-from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import Cutout
 from helper_functions.population_seds import population_seds
 from helper_functions.products.results import run_result
@@ -21,5 +20,5 @@ def result_of(two_shapes, method, metric):
     cutout = Cutout(7, 1.0, BANDS, seds.wavelengths, images, images, np.full((12, 10), 7), (7,), celestial_wcs())
     quality = {name: 0.5 for name in QUALITY}
     composites = composite_seds(seds, clustering.labels)
-    populations = population_seds(seds, clustering, METHODS[method].refit)
+    populations = population_seds(seds, clustering)
     return run_result(run, cutout, seds, clustering, composites, populations, quality, ["oii"])

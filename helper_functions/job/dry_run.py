@@ -55,7 +55,7 @@ def regions_to_fit(galaxies, runs, folder):
     """
     n_fits = n_unknown = 0
     for galaxy in galaxies:
-        for run in [run for run in runs if METHODS[run.method].refit]:
+        for run in [run for run in runs if METHODS[run.method].models_fluxes]:
             n_clusters = galaxy.n_clusters(run)
             if n_clusters is None:
                 n_unknown += 1

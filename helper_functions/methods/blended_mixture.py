@@ -41,7 +41,6 @@ NEIGHBOUR_REACH = 1.5  # pixels: the eight neighbours, diagonal ones with a lowe
 COUPLING = 4.0  # of a pixel's log prior to each of its eight neighbours
 MEAN_FIELD_ITERATIONS = 15
 MEAN_FIELD_TOLERANCE = 1e-3  # change of a probability at which the iterations end
-REFIT_ITERATIONS = 3  # from a solution nearly as good: errors of populations are 0.99 of those of a converged fit
 PATCH_SHARE = 0.5  # fraction of outliers among its neighbours above which a pixel is not treated as an outlier
 # The model assumes independent fluxes in neighbouring pixels, though noise and light are correlated, and its
 # probabilities are overconfident. They are calibrated by temperature scaling: log probabilities are divided by this
@@ -358,29 +357,6 @@ def unmixed(systematics, mixture, blends):
     return Populations(mixture.templates, light, systematics.patterns @ mixture.amplitudes, mixture.amplitudes)
 
 
-def refit(seds, populations):
-    """Fit SEDs and light again to other fluxes of the same pixels, starting from an earlier fit.
-
-    Parameters
-    ----------
-    seds : PixelSEDs
-        Without missing data.
-    populations : Populations
-
-    Returns
-    -------
-    Populations
-    """
-    links, systematics, weight = neighbour_links(seds), systematics_of(seds), band_weights(seds)
-    data, templates = weighted_fluxes(seds.flux, seds.error), normalise_templates(populations.seds, weight)
-    mixture = Mixture(templates, initial_prior(len(templates)), populations.amplitudes)
-    for _ in range(REFIT_ITERATIONS):
-        _, blends, probability, _ = expectation_step(data, systematics, links, mixture)
-        mixture = maximisation_step(data, systematics, mixture, blends, probability, weight)
-    _, blends, _, _ = expectation_step(data, systematics, links, mixture)
-    return unmixed(systematics, mixture, blends)
-
-
 def neighbour_links(seds):
     """Adjacency of each pixel and its eight neighbours, sparse, of shape (n_pixels, n_pixels)."""
     return adjacency_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
@@ -454,7 +430,6 @@ METHODS = {
         takes_any_metric=False,
         criterion="tic",
         label_several=populations,
-        refit=refit,
         models_fluxes=True,
     )
 }

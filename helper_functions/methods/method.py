@@ -66,8 +66,6 @@ class Method(NamedTuple):
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
     label_several: Callable | None = None
     models_fluxes: bool = False  # it is a model of the fluxes, which is fitted for one cluster, too
-    # `refit(seds, populations)` returns the `Populations` of other fluxes of the same pixels, starting from these.
-    refit: Callable | None = None
 
     @property
     def finds_number(self):

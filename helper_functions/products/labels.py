@@ -17,7 +17,7 @@ def label_hdus(result, pixels, seed, fingerprint):
     probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the order of
     labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number, and the
     standard errors of the differences to the score of the chosen number. If the method unmixes blends, there are
-    FRACTION and LIGHT, see `light_hdus`.
+    FRACTION, LIGHT and DECONVOLVED, see `light_hdus`.
 
     Parameters
     ----------
@@ -73,23 +73,25 @@ def label_hdus(result, pixels, seed, fingerprint):
 
 
 def light_hdus(result, header, stepped):
-    """Light of each population in each pixel, as two cubes in the order of the labels.
+    """Light of each population in each pixel, as three cubes in the order of the labels.
 
     FRACTION is the fraction of a population in the brightness of a pixel, LIGHT its flux in the band with the highest
-    median SNR, whose name is in the header.
+    median SNR, whose name is in the header, and DECONVOLVED the same flux before the PSF.
     """
     populations, seds = result.populations, result.seds
     total = populations.light.sum(axis=1, keepdims=True)
     fraction = np.divide(populations.light, total, out=np.full(populations.light.shape, np.nan), where=total > 0)
     band = int(np.nanargmax(np.nanmedian(seds.flux / seds.error, axis=0)))
+    light, before_psf = (each * populations.flux[:, band] for each in (populations.light, populations.before_psf))
     cubes = [
         np.array([result.image(each) for each in values.T]).reshape(-1, *result.labels.shape)
-        for values in (fraction, populations.light * populations.flux[:, band])
+        for values in (fraction, light, before_psf)
     ]
-    hdus = [image_hdu("FRACTION", quantize(cubes[0]), stepped), image_hdu("LIGHT", cubes[1], header)]
-    hdus[1].header["BUNIT"] = "10 nJy"
-    hdus[1].header["BAND"] = (seds.bands[band], "band of the fluxes")
-    return hdus
+    header = header.copy()
+    header["BUNIT"] = "10 nJy"
+    header["BAND"] = (seds.bands[band], "band of the fluxes")
+    fluxes = [image_hdu(name, cube, header) for name, cube in zip(("LIGHT", "DECONVOLVED"), cubes[1:], strict=True)]
+    return [image_hdu("FRACTION", quantize(cubes[0]), stepped), *fluxes]
 
 
 class LabelFile(NamedTuple):
@@ -102,6 +104,7 @@ class LabelFile(NamedTuple):
     confidence: np.ndarray | None  # (ny, nx), probability of the label
     fraction: np.ndarray | None  # (n_clusters, ny, nx), fraction of each population in the light of each pixel
     light: np.ndarray | None  # (n_clusters, ny, nx), flux of each population in `band`, 10 nJy
+    deconvolved: np.ndarray | None  # (n_clusters, ny, nx), the same before the PSF
     band: str  # empty without `light`
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
 
@@ -120,6 +123,7 @@ def read_labels(path):
             confidence=images.get("CONFIDENCE"),
             fraction=images.get("FRACTION"),
             light=images.get("LIGHT"),
+            deconvolved=images.get("DECONVOLVED"),
             band=hdus["LIGHT"].header["BAND"] if "LIGHT" in hdus else "",
             criteria={name: np.array([scores[name], scores[f"{name}_error"]], dtype=float) for name in names},
         )

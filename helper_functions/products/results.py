@@ -127,8 +127,8 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
         k_notes=number["notes"],
     )
     composites = composite_seds(seds, labels, is_confident, clustering_settings.seed)
-    light = None if found.light is None else found.light[:, *where].T
-    populations = read_populations(output_path(output, "populations", **place), light, found.band)
+    light = [None if each is None else each[:, *where].T for each in (found.light, found.deconvolved)]
+    populations = read_populations(output_path(output, "populations", **place), *light, found.band)
     quality = {name: row[name] for name in QUALITY}
     result = run_result(run, cutout, seds, clustering, composites, populations, quality, clustering_settings.features)
     confidence = None if confidence is None else result.image(confidence)

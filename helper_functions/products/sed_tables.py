@@ -15,6 +15,7 @@ from helper_functions.survey.flux_units import FLUX_UNIT
 
 TABLES = ("composites", "populations", "flux_budget", "region_features")  # names in `data_paths.OUTPUTS`
 FAINTEST = 2.0  # sigma, fluxes below this are flagged
+MIXED = 0.1  # fraction of a population's light where it is alone, below which it is flagged
 
 # Columns of the tables of SEDs: unit, description.
 SED_COLUMNS = {
@@ -45,6 +46,11 @@ SED_COLUMNS = {
     "dec": (u.deg, "declination of the flux-weighted centroid of the members"),
     "similarity_median": (None, "median similarity (1 - b12) of the members to their composite"),
     "similarity_2sigma": (None, "2.3rd percentile of the similarity of the members to their composite"),
+    "purity_low": (
+        None,
+        "least fraction of flux that is the population's own light, as light maps and SEDs are not negative",
+    ),
+    "alone": (None, "fraction of the population's light, before the PSF, in pixels that hold hardly any other light"),
     "flag": (None, "flags of the flux, such as no data or negative; empty if there are none"),
 }
 SPECTRA = {  # column -> field of `CompositeSEDs` and `PopulationSEDs`
@@ -120,13 +126,18 @@ def population_table(populations, seds, psf_area):
     """Table of the unmixed SEDs of populations; see `composite_table`."""
     n_pixels = np.repeat(populations.n_pixels[:, None], len(seds.bands), axis=1)
     values = _common_columns(populations, seds) | {"n_pixels": n_pixels}
-    return _table(values, n_pixels, seds, psf_area, "unmixed SEDs of populations")
+    values |= {name: getattr(populations, name)[:, None] for name in ("purity_low", "alone")}
+    mixed = [("nowhere alone", (populations.alone < MIXED)[:, None])]
+    table = _table(values, n_pixels, seds, psf_area, "unmixed SEDs of populations", mixed)
+    table.meta["psf_width"] = populations.psf_width  # of the deconvolution, in units of the assumed PSF; 0: none
+    return table
 
 
-def read_populations(path, light, band):
+def read_populations(path, light, deconvolved, band):
     """`PopulationSEDs` from their table; None if there is no such file.
 
-    `light` (n_pixels, n_clusters) is the flux of each population in each pixel in `band`, as in the label file.
+    `light` (n_pixels, n_clusters) is the flux of each population in each pixel in `band`, as in the label file, and
+    `deconvolved` the same before the PSF.
     """
     if not path.is_file():
         return None
@@ -137,8 +148,10 @@ def read_populations(path, light, band):
         return np.array(table[name], dtype=float).reshape(-1, len(bands))
 
     fields = {field: column(name) for name, field in SPECTRA.items()}
-    amplitude = light / fields["flux"][:, bands.index(band)]
-    return PopulationSEDs(**fields, light=amplitude, n_pixels=column("n_pixels")[:, 0].astype(int))
+    unit = fields["flux"][:, bands.index(band)]
+    fields |= {name: column(name)[:, 0] for name in ("purity_low", "alone")}
+    fields |= {"light": light / unit, "before_psf": deconvolved / unit, "psf_width": table.meta["psf_width"]}
+    return PopulationSEDs(**fields, n_pixels=column("n_pixels")[:, 0].astype(int))
 
 
 def _common_columns(spectra, seds):
@@ -152,20 +165,23 @@ def _common_columns(spectra, seds):
     }
 
 
-def _table(values, n_pixels, seds, psf_area, what):
+def _table(values, n_pixels, seds, psf_area, what, findings=()):
     area = n_pixels * seds.pixel**2
     values |= {
         "area": area,
         "surface_brightness": np.divide(values["flux_total"], area, out=np.full(area.shape, np.nan), where=area > 0),
-        "flag": flags(values["flux"], values["flux_err"], n_pixels, psf_area),
+        "flag": flags(values["flux"], values["flux_err"], n_pixels, psf_area, findings),
     }
     columns = {name: np.broadcast_to(values[name], n_pixels.shape).ravel() for name in SED_COLUMNS if name in values}
     meta = {"content": what, "redshift": float(seds.redshift), "code": code_digest("results")}
     return with_descriptions(Table(columns, meta=meta), SED_COLUMNS)
 
 
-def flags(flux, error, n_pixels, psf_area):
-    """Flags of each flux, separated by commas, str of shape (n_clusters, n_bands)."""
+def flags(flux, error, n_pixels, psf_area, more=()):
+    """Flags of each flux, separated by commas, str of shape (n_clusters, n_bands).
+
+    `more` are further flags, pairs of a word and of which fluxes it is for.
+    """
     most = n_pixels.max(axis=1, initial=0, keepdims=True)
     findings = [
         ("no data", np.isnan(flux)),
@@ -173,6 +189,7 @@ def flags(flux, error, n_pixels, psf_area):
         ("smaller than the PSF", (most < psf_area) & (most > 1)),
         ("negative", flux < 0),
         (f"below {FAINTEST:g} sigma", (flux >= 0) & (flux < FAINTEST * error)),
+        *more,
     ]
     words = np.full(flux.shape, "", dtype=object)
     for word, found in findings:

@@ -116,7 +116,15 @@ def run_notes(result):
         notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
+    if result.populations is not None and result.populations.psf_width < 1:
+        notes.append(f"the images are sharper than the assumed PSF: {in_words(result.populations.psf_width)}")
     return notes + clustering.k_notes
+
+
+def in_words(psf_width):
+    """What was done instead of a deconvolution with the assumed PSF; `psf_width` of `PopulationSEDs`."""
+    width = f"with {psf_width:g} times its width" if psf_width else "not at all"
+    return f"SEDs of populations are deconvolved {width}"
 
 
 def quality_notes(row):

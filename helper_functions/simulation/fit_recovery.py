@@ -26,7 +26,6 @@ from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, derived_qu
 from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.sed_model import make_model
 from helper_functions.job.processes import run_galaxies
-from helper_functions.methods import METHODS
 from helper_functions.noise import error_of_sum, noise_correlation
 from helper_functions.population_seds import population_seds
 from helper_functions.products.photometry import photometry_of
@@ -134,7 +133,7 @@ def fit_targets(seed):
     start = time.perf_counter()
     seds, mask = selected_seds(cutout)
     clustering = cluster_pixels(seds, method=METHOD)
-    populations = population_seds(seds, clustering, METHODS[METHOD].refit)
+    populations = population_seds(seds, clustering)
     seconds = time.perf_counter() - start
 
     light = np.array([convolve_with_psf(each, make_psf())[mask] for each in galaxy.light]) * TO_MICROJANSKY

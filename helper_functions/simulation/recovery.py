@@ -353,7 +353,7 @@ def sed_panels(galaxy):
     clustering = cluster_pixels(galaxy.seds, method=UNMIXING_METHOD)
     found = (
         composite_seds(galaxy.seds, clustering.labels),
-        population_seds(galaxy.seds, clustering, METHODS[UNMIXING_METHOD].refit),
+        population_seds(galaxy.seds, clustering),
     )
     panels = []
     for k in range(clustering.n_clusters):

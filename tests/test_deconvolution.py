@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+from conftest import pixel_seds
+from scipy.optimize import nnls
+
+from helper_functions.clustering import cluster_pixels
+from helper_functions.deconvolution import Deconvolution, Deconvolver, deconvolve, least_purity, light_alone
+from helper_functions.methods.method import Populations
+from helper_functions.population_seds import population_seds
+from helper_functions.psf import convolve_same, make_psf
+
+RED, BLUE = np.array([0.4, 0.7, 1.0, 1.4, 1.7, 1.9]), np.array([1.6, 1.4, 1.1, 0.8, 0.6, -0.02])
+SIDE = 44
+
+
+@pytest.fixture(scope="module")
+def spot():
+    """A blue spot in a red disc, 3 pixels in radius, with the PSF of F444W; the blue SED is negative in one band."""
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    distance = np.hypot(y, x)
+    inside = np.hypot(y - 4, x) < 3
+    light = np.array([np.exp(-distance / 8) * ~inside, 2.0 * inside])
+    return light, [RED, BLUE]
+
+
+def observed(light, spectra, psf, seed=0, sigma=0.01):
+    """Pixels within 16 of the centre, in six bands, and the light of each SED in them."""
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    selected = np.hypot(y, x) < 16
+    blurred = np.array([convolve_same(each, psf) for each in light])[:, selected].T
+    flux = blurred @ np.array(spectra)
+    flux = flux + np.random.default_rng(seed).normal(0, sigma, flux.shape)
+    rows, cols = np.nonzero(selected)
+    return pixel_seds(flux, np.full(flux.shape, sigma), np.linspace(1e4, 4e4, 6), rows=rows, cols=cols), blurred
+
+
+def unmixed(seds, spectra):
+    """`Populations` of these SEDs, as of an unmixing pixel by pixel."""
+    spectra = np.array(spectra)
+    light = np.array([nnls(spectra.T, flux)[0] for flux in seds.flux])
+    return Populations(spectra, light, np.zeros(seds.flux.shape), np.zeros((1, len(seds.bands))))
+
+
+def fraction_of(sed, own, other):
+    """Fraction of `own` in an SED that is a sum of two."""
+    (a, b), _ = nnls(np.array([own, other]).T, sed)
+    return a * own.mean() / (a * own.mean() + b * other.mean())
+
+
+def everywhere(seds):
+    return np.ones(len(seds.flux), dtype=bool)
+
+
+def test_correlation_is_the_transpose_of_the_convolution(spot):
+    seds, _ = observed(*spot, make_psf())
+    fits, rng = Deconvolver(seds, everywhere(seds)), np.random.default_rng(1)
+    light, values = rng.random((2, *fits.shape)), rng.random((len(seds.flux), 2))
+    for k in range(2):
+        left, right = np.sum(fits.convolve(light)[:, k] * values[:, k]), np.sum(light[k] * fits.correlate(values)[k])
+        assert left == pytest.approx(right, rel=1e-10)
+    point = np.zeros((1, *fits.shape))
+    point[0, fits.rows[300], fits.cols[300]] = 1
+    near = np.hypot(fits.rows - fits.rows[300], fits.cols - fits.cols[300]) < 1
+    assert fits.convolve(point)[near, 0] == pytest.approx(make_psf().max())
+
+
+def test_an_impure_sed_becomes_pure(spot):
+    """A blue SED that starts with a fifth of red light; without a PSF (the control), it stays as it is."""
+    light, spectra = spot
+    seds, _ = observed(light, spectra, make_psf())
+    start = [RED, 0.8 * BLUE + 0.2 * RED]
+    before = fraction_of(start[1], BLUE, RED)
+    found, fits, width = deconvolve(seds, unmixed(seds, start), everywhere(seds))
+    assert width == 1
+    assert before < 0.83
+    assert fraction_of(found.seds[1], BLUE, RED) > 0.92
+    assert found.seds[1, 5] / found.seds[1].mean() == pytest.approx(BLUE[5] / BLUE.mean(), abs=0.1)  # 0.36 at the start
+    assert (found.light >= 0).all()
+    none = Deconvolver(seds, everywhere(seds), width=0)
+    first = none.start(*unmixed(seds, start)[:2], np.zeros((1, 6)))
+    alone = none.fit(seds.flux, first, 30, 40)
+    assert fraction_of(alone.seds[1], BLUE, RED) < 0.9
+    # The light before the PSF is in the spot: of the light in the image three quarters, from 40% at the start.
+    inside = light[1, seds.rows, seds.cols] > 0
+    of_spot = found.light[1, fits.rows, fits.cols]
+    assert of_spot[inside].sum() > 0.75 * of_spot.sum()
+
+
+def test_a_psf_that_is_too_wide_is_not_used(spot):
+    """An image without any PSF keeps its SEDs; one with a PSF of a third of the width is fitted with a narrower one."""
+    light, spectra = spot
+    seds, _ = observed(light, spectra, np.ones((1, 1)))
+    start = unmixed(seds, [RED, 0.8 * BLUE + 0.2 * RED])
+    found, _, width = deconvolve(seds, start, everywhere(seds))
+    assert width == 0
+    np.testing.assert_allclose(found.seds, start.seds)
+    seds, _ = observed(light, spectra, make_psf(0.3), sigma=0.02)
+    assert 0 < deconvolve(seds, unmixed(seds, start.seds), everywhere(seds))[2] < 1
+
+
+def test_pixels_without_weight_have_no_effect(spot):
+    light, spectra = spot
+    seds, _ = observed(light, spectra, make_psf())
+    bad = np.arange(len(seds.flux)) % 50 == 7
+    spoilt = seds._replace(flux=np.where(bad[:, None], 100 * seds.flux[::-1], seds.flux))
+    start = unmixed(seds, [RED, 0.8 * BLUE + 0.2 * RED])
+    good, spoilt_but_unused = (deconvolve(each, start, ~bad)[0].seds for each in (seds, spoilt))
+    # Only the brightness that the calibration error scales with is of all pixels.
+    np.testing.assert_allclose(spoilt_but_unused, good, atol=0.02)
+    assert np.abs(deconvolve(spoilt, start, everywhere(seds))[0].seds - good).max() > 0.1
+
+
+def test_least_purity_by_hand():
+    """By hand: [4, 1] holds at most [1, 1], of mean 1 in 2.5, and [2, 2] at most half of [4, 1], of mean 1.25 in 2."""
+    low = least_purity(np.array([[4.0, 1.0], [2.0, 2.0]]))
+    np.testing.assert_allclose(low, [1 - 1 / 2.5, 1 - 1.25 / 2])
+    np.testing.assert_allclose(least_purity(np.array([[1.0, 0.0], [0.0, 3.0]])), 1)
+    assert least_purity(np.array([[1.0, 2.0]])).tolist() == [1]
+
+
+def test_where_light_is_alone():
+    """Two populations side by side and a third all over the second one."""
+    light = np.zeros((3, 8, 30))
+    light[0, :, :10], light[1, :, 20:], light[2, :, 20:] = 1, 1, 0.5
+    found = Deconvolution(np.ones((3, 2)), np.zeros((1, 2)), light, np.zeros((0, 3)))
+    np.testing.assert_allclose(light_alone(found, 0.5), [1, 0, 0], atol=0.05)
+
+
+@pytest.mark.parametrize("n_pixels", [5, 60])
+def test_few_pixels_and_one_population(n_pixels):
+    rng = np.random.default_rng(3)
+    flux = np.outer(rng.uniform(1, 2, n_pixels), RED) + rng.normal(0, 0.02, (n_pixels, 6))
+    seds = pixel_seds(flux, np.full(flux.shape, 0.02), np.linspace(1e4, 4e4, 6))
+    found = population_seds(seds, cluster_pixels(seds, method="blended_mixture", n_clusters=1))
+    assert found.purity_low.tolist() == [1]
+    np.testing.assert_allclose(found.flux[0] / found.flux[0].mean(), RED / RED.mean(), rtol=0.03)
