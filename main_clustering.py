@@ -6,7 +6,7 @@ from functools import partial
 import data_paths
 from data_paths import output_path
 from distances import Options
-from helper_functions.clustering import cluster_pixels, recluster_with
+from helper_functions.clustering import cluster_pixels, recluster_with, recommended_scores
 from helper_functions.composite_seds import composite_seds
 from helper_functions.files.log import log_file, report, set_up_streams
 from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
@@ -51,7 +51,7 @@ METHODS_TO_RUN = [
 NORM = None  # flux normalisation: none, L2, sed, pca, ratios or contrast; None: each method's own
 METRIC = None  # euclidean, crosscor, weightednorm, features, polynomial or noise; None: each method's own
 N_CLUSTERS = "auto"  # or a number
-CRITERION = None  # for the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
+CRITERION = "recommended"  # the number that blended_mixture finds; or tic, bic, silhouette, gap, stability, prediction
 CONFIDENCE = 0.8  # membership probability that a pixel must exceed to be a confident member of its cluster
 SEED = 0  # random seed
 
@@ -157,6 +157,8 @@ def cluster_galaxy(galaxy, settings):
     mask = select_pixels(for_snr, snr, pixels.snr_thresh, pixels.snr_bands)
     galaxy.begin(cutout, mask, snr)
     seds = extract_seds(cutout, mask)
+    memory_limit = 1e9 * how.memory_limit
+    recommended = galaxy.recommended_scores(partial(recommended_scores, seds, how.seed, memory_limit))
 
     for run in galaxy.runs_to_do():
         with galaxy.recording(run):  # an exception in one run is recorded, and the others continue
@@ -166,8 +168,9 @@ def cluster_galaxy(galaxy, settings):
                 norm=run.norm,
                 metric=run.metric,
                 criterion=how.criterion,
+                recommended=recommended,
                 options=Options(how.features, how.polynomial_degree),
-                memory_limit=1e9 * how.memory_limit,
+                memory_limit=memory_limit,
             )
             found = cluster(seds, n_clusters=how.n_clusters, criteria=galaxy.criteria(run), seed=how.seed)
             composites = composite_seds(seds, found.labels, found.is_confident(how.confidence), how.seed)

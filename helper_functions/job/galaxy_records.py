@@ -10,7 +10,7 @@ from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.methods import METHODS
 from helper_functions.products.exports import EXPORTS, export_contents
 from helper_functions.products.pictures import FIGURE_FORMATS, GALAXY_PICTURES, RUN_PICTURES, are_drawn
-from helper_functions.products.runs import Run
+from helper_functions.products.runs import RECOMMENDED_RUN, Run
 from helper_functions.products.sed_tables import TABLES
 from helper_functions.products.summary import OK
 
@@ -30,9 +30,12 @@ class Fingerprints(NamedTuple):
 
 
 def run_fingerprints(survey_digest, pixels, clustering, runs):
-    """`Fingerprints` of these runs for the settings of the groups Pixels and Clustering."""
+    """`Fingerprints` of these runs, and the recommended one, for the settings of the groups Pixels and Clustering.
+
+    Whatever changes the recommended run changes the others, too, whose number of clusters may be taken from it.
+    """
     of_pixels = digest(code_digest("results"), survey_digest, pixels)
-    return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in runs})
+    return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in (RECOMMENDED_RUN, *runs)})
 
 
 class GalaxyRecords:
@@ -71,6 +74,7 @@ class GalaxyRecords:
             not self.settings.output.overwrite
             and record.get("fingerprint") == self.fingerprints.runs[run]
             and set(self.criteria(run)) <= set(record["number"]["scores"])
+            and record["number"].get("is_final", True)
             and self.is_first(run) <= record["is_checked"]
             and self._is_whole(record)
         )

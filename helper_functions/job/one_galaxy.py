@@ -3,7 +3,7 @@
 import time
 import traceback
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 
 from data_paths import output_path
 from helper_functions.composite_seds import composite_seds
@@ -21,6 +21,7 @@ from helper_functions.files.records import (
 from helper_functions.files.saving import save_fits, save_table, save_text
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, run_fingerprints
 from helper_functions.job.workers import cached_survey
+from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
 from helper_functions.products.features import feature_hdus, feature_maps
@@ -28,7 +29,15 @@ from helper_functions.products.labels import consensus_hdus, label_hdus, read_la
 from helper_functions.products.pictures import pictures_record, save_galaxy_pictures, save_run_pictures
 from helper_functions.products.pixels import cutout_to_fits
 from helper_functions.products.registration import galaxy_registration, survey_shifts
-from helper_functions.products.results import GalaxyResult, number_record, read_run_result, run_panel, run_result
+from helper_functions.products.results import (
+    GalaxyResult,
+    number_record,
+    read_run_result,
+    read_scores,
+    run_panel,
+    run_result,
+)
+from helper_functions.products.runs import RECOMMENDED_RUN
 from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
@@ -97,8 +106,23 @@ class Galaxy(GalaxyRecords):
         return galaxy_registration(self.survey, self.id_dr3, survey_shifts(self.survey, self.output))
 
     def runs_to_do(self):
-        """Runs whose results are missing or out of date."""
-        return [run for run in self.runs if run not in self.rows]
+        """Runs whose results are missing or out of date; the recommended one first, as others take its number."""
+        return sorted((run for run in self.runs if run not in self.rows), key=lambda run: run != RECOMMENDED_RUN)
+
+    def recommended_scores(self, compute):
+        """Function that gives the `Scores` by which the recommended run chose its number of clusters.
+
+        They are read from its record if that is up to date, and otherwise computed once by `compute()`.
+        """
+        own = METHODS[RECOMMENDED_RUN.method].criterion
+
+        def read_or_compute():
+            record = self.record(RECOMMENDED_RUN.name)
+            is_current = record.get("fingerprint") == self.fingerprints.runs[RECOMMENDED_RUN]
+            scores = read_scores(record["number"]) if is_current else {}
+            return scores[own] if own in scores else compute()
+
+        return cache(read_or_compute)
 
     def begin(self, cutout, mask, snr):
         """Start with these selected pixels and their SNR: remove results of other selections.

@@ -27,9 +27,9 @@ from helper_functions.job.setting_values import (
     selection,
     text,
 )
-from helper_functions.methods import METHODS
+from helper_functions.methods import METHODS, RECOMMENDED
 from helper_functions.normalize import NORMS
-from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.number_of_clusters import AS_RECOMMENDED, CRITERIA
 from helper_functions.products.exports import EXPORTS
 from helper_functions.products.pictures import FIGURE_FORMATS, PICTURE_LEVELS
 from helper_functions.registration.shifts import REGISTRATIONS
@@ -173,9 +173,9 @@ CLUSTERING = {
         metavar="K|auto",
     ),
     "criterion": Setting(
-        None,
+        AS_RECOMMENDED,
         optional(one_of(CRITERIA, "criterion")),
-        "criterion that chooses the number of clusters; if not set, each method's own",
+        f"criterion that chooses the number of clusters, by default that of {RECOMMENDED}; if unset, each method's own",
         metavar="NAME",
     ),
     "confidence": Setting(
@@ -229,7 +229,7 @@ OUTPUT = {
     "overwrite": Setting(False, boolean, "make results again even if they are complete"),
     "criteria_shown": Setting(
         ["tic", "bic", "silhouette"],
-        list_of(one_of(CRITERIA, "criterion")),
+        list_of(one_of([name for name in CRITERIA if name != AS_RECOMMENDED], "criterion")),
         "criteria that are plotted beside the one used, for the first run of each galaxy if all pictures are drawn; "
         "gap, stability and prediction take eight more clusterings",
         metavar="NAME",

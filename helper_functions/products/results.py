@@ -89,7 +89,16 @@ def number_record(clustering):
     for name, each in clustering.scores.items():
         error = None if each.error is None else each.error.tolist()
         scores[name] = each._replace(values=each.values.tolist(), error=error)._asdict()
-    return {"scores": scores, "notes": list(clustering.k_notes)}
+    return {"scores": scores, "notes": list(clustering.k_notes), "is_final": clustering.is_final}
+
+
+def read_scores(number):
+    """Criterion -> `Scores`, from a `number_record`."""
+    found = {}
+    for name, each in number["scores"].items():
+        arrays = {key: None if each[key] is None else np.array(each[key], dtype=float) for key in ("values", "error")}
+        found[name] = Scores(**(each | arrays))
+    return found
 
 
 def read_run_result(output, run, row, number, cutout, seds, clustering_settings):
@@ -122,7 +131,7 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
         n_incomplete=row["n_incomplete"],
         when_large="",
         probability=None,
-        scores={name: _scores(each) for name, each in number["scores"].items()},
+        scores=read_scores(number),
         k_range=(row["k_low"], row["k_high"]),
         k_notes=number["notes"],
     )
@@ -133,11 +142,6 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
     result = run_result(run, cutout, seds, clustering, composites, populations, quality, clustering_settings.features)
     confidence = None if confidence is None else result.image(confidence)
     return result._replace(regions=found.regions, confidence=confidence)
-
-
-def _scores(content):
-    arrays = {name: None if content[name] is None else np.array(content[name]) for name in ("values", "error")}
-    return Scores(**(content | arrays))
 
 
 class RunPanel(NamedTuple):
