@@ -116,25 +116,27 @@ def test_other_methods_take_the_number_of_the_recommended_run(job, monkeypatch, 
     labels = output / "clusters/kmeans_contrast/7_clusters.fits"
     assert fits.getheader(labels)["KCHOICE"] == "recommended"
     first = labels.stat().st_mtime_ns
-    job(*flags, "blended_mixture", "--seed", 1)  # another recommended run
+    job(*flags[:-1], "blended_mixture", "--seed", 1)  # another recommended run
     assert labels.stat().st_mtime_ns > first
-    assert len(asked) == 1
+    assert len(asked) == 1  # the one of the first call
     written = {path.stem: path.stat().st_mtime_ns for path in (output / "records/7").glob("*_*.json")}
-    assert sorted(written, key=written.get) == ["blended_mixture", "kmeans_contrast", "agglomerative_contrast"]
+    assert sorted(written, key=written.get) == ["agglomerative_contrast", "blended_mixture", "kmeans_contrast"]
 
 
-def test_a_number_that_a_crash_replaced_is_found_again(job, monkeypatch):
-    def crash(*_):
-        raise ZeroDivisionError("out of the blue")
-
-    flags = ("--no-explorer", "--ids", 7, "--methods", "kmeans")
+def test_comparisons_are_drawn_once_and_removed_with_their_pixels(job, monkeypatch, capsys):
+    flags = ("--no-explorer", "--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    compare = ("--compare", "number", "--compare-method", "kmeans")
+    _, output = job(*flags, *compare)
+    picture = output / "images/compare_number/7_kmeans.png"
+    assert picture.exists()
     with monkeypatch.context() as patch:
-        patch.setattr(main_clustering, "recommended_scores", crash)
-        status, output = job(*flags)
-    assert (status, summary_of(output)["k_choice"][0]) == (0, "gap")
-    assert "blended_mixture chose no number, gap did: out of the blue" in summary_of(output)["message"][0]
-    job(*flags)
-    assert summary_of(output)["k_choice"][0] == "recommended"
+        patch.setattr(main_clustering, "cluster_galaxy", None)  # all is there
+        assert job(*flags, *compare)[0] == 0
+    assert summary_of(output)["run"].tolist() == ["kmeans_contrast"]
+    job(*flags, "--snr-thresh", 9)
+    assert not picture.exists()
+    assert job("--ids", 7, "--compare", "norms", "--compare-method", "blended_mixture")[0] == 2
+    assert "blended_mixture always uses its own norm and metric" in capsys.readouterr().err
 
 
 def test_another_criterion_can_choose(job):

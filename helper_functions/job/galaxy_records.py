@@ -13,6 +13,7 @@ from helper_functions.products.pictures import FIGURE_FORMATS, GALAXY_PICTURES, 
 from helper_functions.products.runs import RECOMMENDED_RUN, Run
 from helper_functions.products.sed_tables import TABLES
 from helper_functions.products.summary import OK
+from helper_functions.quality.variants import planned_comparisons
 
 
 class Fingerprints(NamedTuple):
@@ -56,6 +57,7 @@ class GalaxyRecords:
         self.output = settings.output.output
         self.own = (settings.targets.galaxies or {}).get(id_dr3, GalaxySettings())
         self.fingerprints = fingerprints.of_galaxy(self.own)
+        self.comparisons = planned_comparisons(settings.output.compare, settings.output.compare_method)
 
     def is_first(self, run):
         """Whether a run is the first of this call, which gets extra criteria and quality checks."""
@@ -94,7 +96,23 @@ class GalaxyRecords:
             and all(record.get(name) == value for name, value in self.galaxy_content().items())
             and are_drawn(record["pictures"], self.settings.output)
             and files_unchanged(self.output, record["files"])
+            and not self.comparisons_to_do()
         )
+
+    def comparisons_to_do(self):
+        """Comparisons asked for, (kind, method), whose pictures are missing or out of date."""
+        return [each for each in self.comparisons if not self.is_compared(*each)]
+
+    def is_compared(self, kind, method):
+        """Whether the picture of a comparison is up to date."""
+        record, overwrite = self.record(comparison_name(kind, method)), self.settings.output.overwrite
+        is_current = not overwrite and record.get("fingerprint") == self.comparison_fingerprint(kind, method)
+        return is_current and files_unchanged(self.output, record["files"])
+
+    def comparison_fingerprint(self, kind, method):
+        """Digest of what the picture of a comparison is made from."""
+        of_pixels = self.fingerprints.runs[RECOMMENDED_RUN]
+        return digest(of_pixels, kind, method, code_digest("pictures"), self.settings.output.figure_format)
 
     def has_page(self):
         """Whether the HTML page is up to date, or not asked for."""
@@ -134,6 +152,11 @@ class GalaxyRecords:
     def record(self, name):
         """The record of a run, or of the galaxy; empty if there is none."""
         return load_record(self.output, self.id_dr3, name)
+
+
+def comparison_name(kind, method):
+    """Name of the record of a comparison; it is no run's, as it has no row of the summary."""
+    return f"compare_{kind}_{method}"
 
 
 # ---- files ------------------------------------------------------------------

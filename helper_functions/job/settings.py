@@ -32,6 +32,7 @@ from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import AS_RECOMMENDED, CRITERIA
 from helper_functions.products.exports import EXPORTS
 from helper_functions.products.pictures import FIGURE_FORMATS, PICTURE_LEVELS
+from helper_functions.quality.variants import COMPARISONS
 from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.mosaics import LARGEST_ID
@@ -247,6 +248,19 @@ OUTPUT = {
         "all",
         one_of(PICTURE_LEVELS, "pictures"),
         "which pictures are drawn; few: a map for each run and the comparison of the runs",
+    ),
+    "compare": Setting(
+        [],
+        list_of(one_of(COMPARISONS, "comparison")),
+        "also draw one method with more and fewer clusters (number), or with each norm and metric (norms)",
+        metavar="WHAT",
+        nargs="*",
+    ),
+    "compare_method": Setting(
+        None,
+        optional(one_of(METHODS, "method")),
+        f"method of these pictures; if not set, {' and '.join(each.method for each in COMPARISONS.values())}",
+        metavar="METHOD",
     ),
     "figure_format": Setting("png", one_of(FIGURE_FORMATS, "figure_format"), "file format of the pictures"),
     "pixel_cubes": Setting(

@@ -155,6 +155,29 @@ class RunPanel(NamedTuple):
     judged: tuple = ()  # of str, the quality metrics
 
 
+class VariantPanel(NamedTuple):
+    """One of the clusterings in the picture of a comparison."""
+
+    title: str
+    labels: np.ndarray | None = None  # (ny, nx); here and below None where it failed
+    regions: np.ndarray | None = None  # (n_clusters,), region numbers, which set the colours
+    composites: np.ndarray | None = None  # (n_clusters, n_bands)
+    errors: np.ndarray | None = None  # (n_clusters, n_bands), of the composites
+    problem: str = ""  # why it failed
+
+
+class VariantsResult(NamedTuple):
+    """Clusterings of a galaxy with other options, see `variants`."""
+
+    cutout: Cutout
+    mask: np.ndarray  # bool, (ny, nx), the selected pixels
+    title: str
+    panels: dict  # (row, column) -> VariantPanel
+    reference: tuple  # (row, column) that the others are compared to
+    wavelengths: np.ndarray  # (n_bands,), of the composites, Angstrom
+    edges: np.ndarray  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
+
+
 class GalaxyResult(NamedTuple):
     """One galaxy, with all its runs."""
 
@@ -174,6 +197,21 @@ def run_panel(run, row, labels, regions, composites):
     """`RunPanel` of a run, from its row of the summary, its labels and regions, and its `CompositeSEDs`."""
     title = run.title(len(regions))
     return RunPanel(title, labels, regions, composites.flux, composites.error, quality_labels(row))
+
+
+def variants_result(cutout, mask, seds, title, found, reference):
+    """`VariantsResult` from the clusterings of `cluster_variants`."""
+    panels = {}
+    for cell, each in found.items():
+        if isinstance(each, ValueError):
+            panels[cell] = VariantPanel("", problem=str(each))
+            continue
+        index = f"ARI {each.rand_index:z.2f}, " if np.isfinite(each.rand_index) else ""
+        words = f"{index}χ² {each.chi2:.2f}".replace("-", "\u2212")  # a minus sign
+        labels = fill_image(mask.shape, seds, each.labels, 0)
+        panels[cell] = VariantPanel(words, labels, each.regions, each.flux, each.error)
+    title = f"{galaxy_name(cutout)}: {title}"
+    return VariantsResult(cutout, mask, title, panels, reference, seds.wavelengths, seds.edges)
 
 
 def quality_labels(figures):
