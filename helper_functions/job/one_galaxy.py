@@ -196,7 +196,7 @@ class Galaxy(GalaxyRecords):
             variants, reference = COMPARISONS[kind].variants(method, n_clusters)
             known = [region_map(*self._read_labels(run))[seds.rows, seds.cols] for run, _ in self.valid_runs()]
             found = cluster_variants(cluster, seds, variants, reference, known, how.seed)
-            title = title.format(method=method, n_clusters=named(n_clusters))
+            title = title.format(method=method, n_clusters=named(variants[reference]["n_clusters"]))
             result = variants_result(self.result.cutout, self.result.mask, seds, title, found, reference)
             files = [save_variants_picture(result, kind, method, self.settings.output)]
         save_record(

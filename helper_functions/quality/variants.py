@@ -48,8 +48,11 @@ def more_and_fewer(method, n_clusters):
 
 
 def norms_and_metrics(method, n_clusters):
-    """Every norm with every metric that the method takes, at the same number of clusters; its own is the reference."""
-    entry = METHODS[method]
+    """Every norm with every metric that the method takes, at the same number of clusters; its own is the reference.
+
+    There are at least 2 clusters, as one is the same for all.
+    """
+    entry, n_clusters = METHODS[method], max(n_clusters, 2)
     norms = NORMS if entry.takes_any_norm else [entry.norm]
     metrics = METRICS if entry.takes_any_metric else [entry.metric]
     cells = product(norms, metrics)

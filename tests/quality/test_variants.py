@@ -66,6 +66,7 @@ def test_norms_and_metrics_are_those_that_the_method_takes(method):
     assert reference == (entry.norm, entry.metric)
     assert len(variants) == len(NORMS) * (len(METRICS) if entry.takes_any_metric else 1)
     assert variants[reference] == {"norm": entry.norm, "metric": entry.metric, "n_clusters": 4}
+    assert COMPARISONS["norms"].variants(method, 1)[0][reference]["n_clusters"] == 2  # one is the same for all
 
 
 def test_comparisons_have_a_method_or_say_why_it_has_none():
