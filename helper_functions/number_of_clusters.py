@@ -358,8 +358,9 @@ def cluster_number_notes(sizes, n_asked, k_choice, scores, psf_area):
     list of str
     """
     notes, n_clusters = [], len(sizes)
-    if k_choice == "given" and n_clusters != n_asked:
-        notes.append(f"{n_clusters} of the {n_asked} clusters asked for: the pixels are too alike")
+    wanted = scores[k_choice].chosen if k_choice == AS_RECOMMENDED else n_asked
+    if k_choice in ("given", AS_RECOMMENDED) and n_clusters != wanted:
+        notes.append(f"{n_clusters} of the {wanted} clusters asked for: the pixels are too alike")
     if k_choice in scores:
         chosen, most = scores[k_choice].chosen, len(scores[k_choice].values)
         lowest, highest_alike = scores[k_choice].k_range

@@ -199,5 +199,9 @@ def test_notes_on_the_number_of_clusters():
     assert note == "tic cannot tell 2 to 4 clusters apart"
     assert notes([5], tic=1) == []  # one cluster is the galaxy, however small
     assert notes([500], 2, "given") == ["1 of the 2 clusters asked for: the pixels are too alike"]
+    assert notes([500], k_choice="recommended", recommended=2) == [
+        "1 of the 2 clusters asked for: the pixels are too alike",
+        "number of clusters chosen by blended_mixture",
+    ]
     assert notes([500], 2, "density") == []
     assert notes([], 2, "density") == []

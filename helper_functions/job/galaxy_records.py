@@ -111,8 +111,8 @@ class GalaxyRecords:
 
     def comparison_fingerprint(self, kind, method):
         """Digest of what the picture of a comparison is made from."""
-        of_pixels = self.fingerprints.runs[RECOMMENDED_RUN]
-        return digest(of_pixels, kind, method, code_digest("pictures"), self.settings.output.figure_format)
+        recommended = self.fingerprints.runs[RECOMMENDED_RUN]  # depends on the pixels and on all settings of clustering
+        return digest(recommended, kind, method, code_digest("pictures"), self.settings.output.figure_format)
 
     def has_page(self):
         """Whether the HTML page is up to date, or not asked for."""

@@ -189,14 +189,15 @@ class Galaxy(GalaxyRecords):
 
         `cluster` is `cluster_pixels` with this method and the options of the call bound.
         """
-        how, title, files = self.settings.clustering, COMPARISONS[kind].title, []
+        how, comparison, found, files = self.settings.clustering, COMPARISONS[kind], None, []
         self._clear(comparison_name(kind, method))
+        known = [region_map(*self._read_labels(run))[seds.rows, seds.cols] for run, _ in self.valid_runs()]
         with suppress(ValueError):  # such as no signal, which the rows of the runs tell
             n_clusters = cluster(seds, n_clusters=how.n_clusters, seed=how.seed).n_clusters
-            variants, reference = COMPARISONS[kind].variants(method, n_clusters)
-            known = [region_map(*self._read_labels(run))[seds.rows, seds.cols] for run, _ in self.valid_runs()]
+            variants, reference = comparison.variants(method, n_clusters)
             found = cluster_variants(cluster, seds, variants, reference, known, how.seed)
-            title = title.format(method=method, n_clusters=named(variants[reference]["n_clusters"]))
+        if found is not None:
+            title = comparison.title.format(method=method, n_clusters=named(variants[reference]["n_clusters"]))
             result = variants_result(self.result.cutout, self.result.mask, seds, title, found, reference)
             files = [save_variants_picture(result, kind, method, self.settings.output)]
         save_record(
