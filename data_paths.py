@@ -203,6 +203,10 @@ OUTPUTS = {
     ),
     "run_picture": Output("images/{run}/{id}_{picture}.{format}", "pictures of a run"),
     "galaxy_picture": Output("images/{picture}/{id}_{picture}.{format}", "pictures of a galaxy with all its runs"),
+    "variants": Output(
+        "images/compare_{kind}/{id}_{method}.{format}",
+        "with --compare: maps of a method with more and fewer clusters, or with each norm and metric",
+    ),
     "pixels": Output(
         "pixel_seds/{id}_pixels.fits", "fluxes, errors, mask and noise of the cutout: all that clustering needs"
     ),

@@ -6,7 +6,7 @@ from functools import partial
 import data_paths
 from data_paths import output_path
 from distances import Options
-from helper_functions.clustering import cluster_pixels, recluster_with
+from helper_functions.clustering import cluster_pixels, recluster_with, recommended_scores
 from helper_functions.composite_seds import composite_seds
 from helper_functions.files.log import log_file, report, set_up_streams
 from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
@@ -21,6 +21,7 @@ from helper_functions.products.registration import register_survey, sample_surve
 from helper_functions.products.runs import plan_runs
 from helper_functions.products.summary import Summary
 from helper_functions.quality.metrics import ClusteringSample, quality_metrics
+from helper_functions.quality.variants import planned_comparisons
 from helper_functions.simulation.simulated_field import demo_field
 from helper_functions.sky_noise import with_sky_noise
 from helper_functions.survey.check import check_survey
@@ -50,12 +51,13 @@ METHODS_TO_RUN = [
 NORM = None  # flux normalisation: none, L2, sed, pca, ratios or contrast; None: each method's own
 METRIC = None  # euclidean, crosscor, weightednorm, features, polynomial or noise; None: each method's own
 N_CLUSTERS = "auto"  # or a number
-CRITERION = None  # for the number: tic, bic, silhouette, gap, stability or prediction; None: the method's own
+CRITERION = "recommended"  # the number that blended_mixture finds; or tic, bic, silhouette, gap, stability, prediction
 CONFIDENCE = 0.8  # membership probability that a pixel must exceed to be a confident member of its cluster
 SEED = 0  # random seed
 
 EXPORT = []  # write the photometry of all regions for these codes: bagpipes, eazy, prospector
 FIT = False  # fit stellar populations to the regions with bagpipes, and make maps of mass, SFR, A_V and age
+COMPARE = []  # also draw "number": one method with more and fewer clusters; "norms": with each norm and metric
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
 EXPLORER = True  # an HTML page for each galaxy and a list of all, to be opened in a browser without a server
@@ -71,6 +73,7 @@ def main(arguments=None):
             settings = settings.changed(catalogs=demo_catalogs(), survey="uncover")
         targets = settings.targets
         runs, refused = plan_runs(targets.methods_to_run, targets.norm, targets.metric)
+        planned_comparisons(settings.output.compare, settings.output.compare_method)
         if settings.job.check:
             return check_survey(targets.catalogs, targets.survey, sample_survey_shifts)
         ids = chosen_ids(targets.id_dr3_list, targets.select, targets.catalogs, targets.survey)
@@ -156,18 +159,20 @@ def cluster_galaxy(galaxy, settings):
     mask = select_pixels(for_snr, snr, pixels.snr_thresh, pixels.snr_bands)
     galaxy.begin(cutout, mask, snr)
     seds = extract_seds(cutout, mask)
+    memory_limit = 1e9 * how.memory_limit
+    recommended = galaxy.recommended_scores(partial(recommended_scores, seds, how.seed, memory_limit))
+
+    cluster_with = partial(
+        cluster_pixels,
+        criterion=how.criterion,
+        recommended=recommended,
+        options=Options(how.features, how.polynomial_degree),
+        memory_limit=memory_limit,
+    )
 
     for run in galaxy.runs_to_do():
         with galaxy.recording(run):  # an exception in one run is recorded, and the others continue
-            cluster = partial(
-                cluster_pixels,
-                method=run.method,
-                norm=run.norm,
-                metric=run.metric,
-                criterion=how.criterion,
-                options=Options(how.features, how.polynomial_degree),
-                memory_limit=1e9 * how.memory_limit,
-            )
+            cluster = partial(cluster_with, method=run.method, norm=run.norm, metric=run.metric)
             found = cluster(seds, n_clusters=how.n_clusters, criteria=galaxy.criteria(run), seed=how.seed)
             composites = composite_seds(seds, found.labels, found.is_confident(how.confidence), how.seed)
             populations = population_seds(seds, found, how.seed)
@@ -176,6 +181,8 @@ def cluster_galaxy(galaxy, settings):
             quality = quality_metrics(sample, galaxy.is_first(run))
             galaxy.save_run(run, seds, found, composites, populations, quality)
     galaxy.finish(seds)
+    for kind, method in galaxy.comparisons_to_do():
+        galaxy.save_comparison(kind, method, partial(cluster_with, method=method), seds)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,22 @@
 """Clustering of pixel SEDs: normalisation, number of clusters and incomplete pixels, common to all methods."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from distances import DEFAULTS, METRICS, Options
 from helper_functions.composite_seds import composite_flux, nearest_sed
-from helper_functions.methods import METHODS
+from helper_functions.methods import METHODS, RECOMMENDED
 from helper_functions.methods.method import DENSITY, Method, MethodResult, Populations, TooFewPixels
 from helper_functions.normalize import NORMS, normalize
-from helper_functions.number_of_clusters import CRITERIA, CandidateClusterings, cluster_number_notes, score
+from helper_functions.number_of_clusters import (
+    AS_RECOMMENDED,
+    CRITERIA,
+    CandidateClusterings,
+    cluster_number_notes,
+    score,
+)
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import select_complete
 from helper_functions.psf import psf_area_pixels
@@ -37,6 +44,7 @@ class Clustering(NamedTuple):
     k_notes: list  # caveats on the number of clusters, sentences without a full stop
     populations: Populations | None = None  # of `complete` pixels in the bands used, in the order of labels
     complete: np.ndarray | None = None  # bool, (n_pixels,), with data in every band used
+    is_final: bool = True  # False: the recommended method crashed, and may choose the number another time
 
     @property
     def confidence(self):
@@ -61,6 +69,7 @@ def cluster_pixels(
     n_clusters="auto",
     criterion=None,
     criteria=(),
+    recommended=None,
     seed=0,
     options=DEFAULTS,
     memory_limit=MEMORY_LIMIT,
@@ -81,9 +90,11 @@ def cluster_pixels(
     n_clusters : int or "auto"
         Number of clusters; "auto": chosen by the criterion. dbscan determines its own.
     criterion : str or None
-        A key of CRITERIA; None: the default of the method.
+        A key of CRITERIA; None, and `recommended` for the recommended method: the default of the method.
     criteria : sequence of str
         Further criteria to evaluate for comparison where the number is chosen.
+    recommended : callable or None
+        `recommended()` gives the `Scores` that criterion `recommended` takes over; None: `recommended_scores`.
     seed : int
         Random seed.
     options : Options
@@ -107,11 +118,15 @@ def cluster_pixels(
     clusterer = Clusterer(METHODS[method], norm, metric, seed, options, memory_limit)
     complete, bands_used = select_complete(seds.flux)
     block = seds.only(complete, bands_used)
-    found, k_choice, scores = choose_clustering(block, clusterer, n_clusters, criterion, criteria)
+    recommended = recommended or partial(recommended_scores, seds, seed, memory_limit)
+    names = [criterion_of(method, name) for name in (criterion, *criteria)]
+    found, k_choice, scores, failure = choose_clustering(block, clusterer, n_clusters, names, recommended)
     labels = label_incomplete(seds, complete, found.labels)
     order = labels_by_size(labels)
     labels = relabel(labels, order)
     sizes = np.bincount(labels[labels > 0], minlength=len(order) + 1)[1:]
+    notes = [f"{RECOMMENDED} chose no number, {k_choice} did: {failure}"] if failure else []
+    notes += cluster_number_notes(sizes, n_clusters, k_choice, scores, psf_area_pixels(seds.pixel, seds.psf_fwhm))
     return Clustering(
         labels=labels,
         n_clusters=len(order),
@@ -124,8 +139,25 @@ def cluster_pixels(
         probability=probability_of_all_pixels(found.probability, complete, order),
         scores=scores,
         k_range=scores[k_choice].k_range if scores else None,
-        k_notes=cluster_number_notes(sizes, n_clusters, k_choice, scores, psf_area_pixels(seds.pixel, seds.psf_fwhm)),
+        k_notes=notes,
+        is_final=failure is None or isinstance(failure, ValueError),  # what pixels are not fit for is an error of value
     )
+
+
+def recommended_scores(seds, seed=0, memory_limit=MEMORY_LIMIT):
+    """`Scores` by which the recommended method chooses the number of clusters; its errors where it cannot cluster."""
+    found = cluster_pixels(seds, method=RECOMMENDED, seed=seed, memory_limit=memory_limit)
+    return found.scores[found.k_choice]
+
+
+def criterion_of(method, name):
+    """The criterion that this name stands for: the method's own for None.
+
+    `recommended` is the own one, too, of that method itself, and of those that determine the number themselves.
+    """
+    entry = METHODS[method]
+    is_own = name is None or (name == AS_RECOMMENDED and (method == RECOMMENDED or entry.finds_number))
+    return entry.criterion if is_own else name
 
 
 def recluster_with(cluster, n_clusters, seed):
@@ -219,7 +251,7 @@ def canonical_order(flux):
     return np.lexsort([np.sum(flux**3, axis=1), np.sum(flux, axis=1)])
 
 
-def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
+def choose_clustering(seds, clusterer, n_clusters, names, recommended):
     """Cluster into the number of clusters that is given, or that a criterion chooses.
 
     Parameters
@@ -227,7 +259,10 @@ def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
     seds : PixelSEDs
         Without missing data.
     clusterer : Clusterer
-    n_clusters, criterion, criteria
+    n_clusters : int or "auto"
+    names : sequence of str
+        The criterion that chooses, and others to evaluate.
+    recommended : callable
         See `cluster_pixels`.
 
     Returns
@@ -236,13 +271,14 @@ def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
     k_choice : str
     scores : dict
         Criterion -> Scores; empty where none chose.
+    failure : Exception or None
+        Of the recommended method, where the method's own criterion chose in its place.
 
     Raises
     ------
     TooFewPixels
     """
-    method = clusterer.method
-    names = dict.fromkeys([criterion or method.criterion, *criteria])
+    method, failure = clusterer.method, None
     for name in names:
         if name != DENSITY:
             choose(CRITERIA, name, "criterion")
@@ -250,12 +286,21 @@ def choose_clustering(seds, clusterer, n_clusters, criterion, criteria):
     if len(seds.flux) < asked:
         raise TooFewPixels(f"{len(seds.flux)} pixels are fewer than the {asked} clusters asked for")
     if n_clusters == "auto" and not method.finds_number:
-        candidates = CandidateClusterings(seds, clusterer, clusterer.seed)
-        scores = score(names, candidates)
-        chosen = next(iter(names))
-        return candidates.by_number[scores[chosen].chosen], chosen, scores
+        known = None
+        if AS_RECOMMENDED in names:
+            try:
+                known = recommended()
+            except Exception as problem:  # whatever ended that method, this one goes on
+                failure, names = problem, [method.criterion if name == AS_RECOMMENDED else name for name in names]
+        candidates = CandidateClusterings(seds, clusterer, clusterer.seed, known)
+        scores, k_choice = score(dict.fromkeys(names), candidates), names[0]
+        if k_choice != AS_RECOMMENDED:
+            return candidates.by_number[scores[k_choice].chosen], k_choice, scores, failure
+        asked = scores[k_choice].chosen  # only this number is clustered, unless other criteria need them all
+    else:
+        scores, k_choice = {}, DENSITY if method.finds_number else "given"
     found = clusterer.candidates(seds, [asked])
-    return found[max(found)], DENSITY if method.finds_number else "given", {}
+    return found[max(found)], k_choice, scores, failure
 
 
 def label_incomplete(seds, complete, labels):

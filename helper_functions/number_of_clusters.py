@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
+from helper_functions.methods import RECOMMENDED
 from helper_functions.noise import draw_noise, residual_correlation_area
 from helper_functions.quality.metrics import REDRAWS, band_errors, reclustering_stability
 
+AS_RECOMMENDED = "recommended"  # the criterion that takes over the number of the recommended method
 MAX_CLUSTERS = 10
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
 RECLUSTER_PIXELS = 500  # random subset of the pixels for criteria that cluster several times
@@ -57,10 +59,12 @@ class CandidateClusterings:
         `clusterer.candidates(seds, ks)` gives {number of clusters: MethodResult}; `clusterer.distances(seds)` gives
         `PixelDistances`.
     seed : int
+    recommended : Scores or None
+        By which the recommended method chose the number for the same pixels.
     """
 
-    def __init__(self, seds, clusterer, seed):
-        self.seds, self.clusterer, self.seed = seds, clusterer, seed
+    def __init__(self, seds, clusterer, seed, recommended=None):
+        self.seds, self.clusterer, self.seed, self.recommended = seds, clusterer, seed, recommended
         self.most = max(1, min(MAX_CLUSTERS, len(seds.flux) - 1))
 
     @cached_property
@@ -161,6 +165,14 @@ def standard_deviation(values):
 
 
 # ---- the criteria -----------------------------------------------------------
+
+
+def recommended(candidates):
+    """Scores by which the recommended method chose the number of clusters, so that methods are compared at equal K.
+
+    Criteria that see only labels count blends of two regions as further clusters; the recommended method models them.
+    """
+    return candidates.recommended
 
 
 def takeuchi(candidates):
@@ -283,6 +295,12 @@ class Criterion(NamedTuple):
 
 
 CRITERIA = {
+    AS_RECOMMENDED: Criterion(
+        recommended,
+        f"the number that {RECOMMENDED} finds by its own criterion, so that maps of all methods can be compared; where "
+        "it finds none, each method's own criterion chooses, which the summary notes",
+        f"log likelihood of {RECOMMENDED}\nless penalty",
+    ),
     "tic": Criterion(
         takeuchi,
         "Takeuchi's information criterion: log likelihood less 0.7 times the number of parameters times the "
@@ -340,13 +358,17 @@ def cluster_number_notes(sizes, n_asked, k_choice, scores, psf_area):
     list of str
     """
     notes, n_clusters = [], len(sizes)
-    if k_choice == "given" and n_clusters != n_asked:
-        notes.append(f"{n_clusters} of the {n_asked} clusters asked for: the pixels are too alike")
+    wanted = scores[k_choice].chosen if k_choice == AS_RECOMMENDED else n_asked
+    if k_choice in ("given", AS_RECOMMENDED) and n_clusters != wanted:
+        notes.append(f"{n_clusters} of the {wanted} clusters asked for: the pixels are too alike")
     if k_choice in scores:
         chosen, most = scores[k_choice].chosen, len(scores[k_choice].values)
         lowest, highest_alike = scores[k_choice].k_range
+        by = RECOMMENDED if k_choice == AS_RECOMMENDED else k_choice
+        if by != k_choice:
+            notes.append(f"number of clusters chosen by {by}")
         if lowest < highest_alike:
-            notes.append(f"{k_choice} cannot tell {lowest} to {highest_alike} clusters apart")
+            notes.append(f"{by} cannot tell {lowest} to {highest_alike} clusters apart")
         if chosen == most > 1:
             notes.append(f"{most} clusters are the most that were tried: there may be more")
         others = {name: each.chosen for name, each in scores.items() if name != k_choice}

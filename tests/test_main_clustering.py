@@ -16,11 +16,14 @@ import main_clustering
 from helper_functions.clustering import cluster_pixels
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import MethodResult
-from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.number_of_clusters import AS_RECOMMENDED
+from helper_functions.number_of_clusters import CRITERIA as REGISTERED
 from helper_functions.pixel_seds import extract_seds
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.products.pixels import read_cutout
 from main_clustering import main
+
+CRITERIA = [name for name in REGISTERED if name != AS_RECOMMENDED]
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def test_all_methods_leave_their_files(job, capsys):
 
 
 def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeypatch):
-    monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", list(CRITERIA), raising=False)
+    monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", CRITERIA, raising=False)
     status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
@@ -97,6 +100,43 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     assert np.argmax(table["tic"]) == 1
     assert set(table.colnames) == {"n_clusters", *CRITERIA, *(f"{name}_error" for name in CRITERIA)}
     assert (output / "images/blended_mixture/7_number_of_clusters.png").exists()
+
+
+def test_other_methods_take_the_number_of_the_recommended_run(job, monkeypatch, capsys):
+    """It is found once for a galaxy, or not at all where that run is there, whatever the order of the methods."""
+    asked, find = [], main_clustering.recommended_scores
+    monkeypatch.setattr(main_clustering, "recommended_scores", lambda *how: asked.append(how) or find(*how))
+    flags = ("--no-explorer", "--ids", 7, "--methods", "kmeans", "agglomerative")
+    _, output = job(*flags)
+    assert len(asked) == 1
+    assert summary_of(output)["k_choice"].tolist() == 2 * ["recommended"]
+    assert summary_of(output)["n_clusters"].tolist() == [2, 2]
+    assert "number of clusters chosen by blended_mixture" in capsys.readouterr().out
+    assert not list(output.rglob("*blended*"))
+    labels = output / "clusters/kmeans_contrast/7_clusters.fits"
+    assert fits.getheader(labels)["KCHOICE"] == "recommended"
+    first = labels.stat().st_mtime_ns
+    job(*flags[:-1], "blended_mixture", "--seed", 1)  # another recommended run
+    assert labels.stat().st_mtime_ns > first
+    assert len(asked) == 1  # the one of the first call
+    written = {path.stem: path.stat().st_mtime_ns for path in (output / "records/7").glob("*_*.json")}
+    assert sorted(written, key=written.get) == ["agglomerative_contrast", "blended_mixture", "kmeans_contrast"]
+
+
+def test_comparisons_are_drawn_once_and_removed_with_their_pixels(job, monkeypatch, capsys):
+    flags = ("--no-explorer", "--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
+    compare = ("--compare", "number", "--compare-method", "kmeans")
+    _, output = job(*flags, *compare)
+    picture = output / "images/compare_number/7_kmeans.png"
+    assert picture.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(main_clustering, "cluster_galaxy", None)  # all is there
+        assert job(*flags, *compare)[0] == 0
+    assert summary_of(output)["run"].tolist() == ["kmeans_contrast"]
+    job(*flags, "--snr-thresh", 9)
+    assert not picture.exists()
+    assert job("--ids", 7, "--compare", "norms", "--compare-method", "blended_mixture")[0] == 2
+    assert "blended_mixture always uses its own norm and metric" in capsys.readouterr().err
 
 
 def test_another_criterion_can_choose(job):

@@ -3,8 +3,10 @@ import pytest
 from conftest import pixel_seds
 
 from helper_functions.clustering import cluster_pixels
+from helper_functions.methods import METHODS
 from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import (
+    AS_RECOMMENDED,
     CRITERIA,
     MAX_CLUSTERS,
     CandidateClusterings,
@@ -27,7 +29,8 @@ def test_two_planted_shapes_are_two_clusters(method, criterion, two_shapes):
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_criterion_works_for_the_recommended_method(criterion, two_shapes):
     result = cluster_pixels(two_shapes.seds, method="blended_mixture", criterion=criterion)
-    assert result.scores[criterion].chosen == 2
+    assert result.n_clusters == 2
+    assert result.k_choice == ("tic" if criterion == AS_RECOMMENDED else criterion)
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -45,6 +48,50 @@ def test_more_criteria_are_worked_out_beside_the_one_that_chooses(two_shapes):
     result = cluster_pixels(two_shapes.seds, method="kmeans", criterion="silhouette", criteria=["bic", "tic"])
     assert list(result.scores) == ["silhouette", "bic", "tic"]
     assert result.k_choice == "silhouette"
+
+
+def three():
+    """Scores by which a method has chosen 3, and cannot tell it from 4."""
+    return Scores(np.array([0.0, 5, 9, 8, 1, 0, 0, 0, 0, 0]), 3, error=np.array([1.0, 1, 0, 2, 1, 1, 1, 1, 1, 1]))
+
+
+def crash():
+    raise ZeroDivisionError("out of the blue")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_recommended_number_is_taken_by_methods_that_take_one(method, two_shapes):
+    """The planted number is 2, which they find by themselves: 3 can only be what they are told."""
+    result = cluster_pixels(two_shapes.seds, method=method, criterion="recommended", recommended=three)
+    if method == "blended_mixture" or METHODS[method].finds_number:
+        own = cluster_pixels(two_shapes.seds, method=method)
+        assert (result.n_clusters, result.k_choice) == (own.n_clusters, METHODS[method].criterion)
+        return
+    assert (result.n_clusters, result.k_choice, result.k_range) == (3, "recommended", (3, 4))
+    taken = ["number of clusters chosen by blended_mixture", "blended_mixture cannot tell 3 to 4 clusters apart"]
+    assert result.k_notes[:2] == taken
+    assert (result.labels == cluster_pixels(two_shapes.seds, method=method, n_clusters=3).labels).all()
+
+
+def test_without_a_recommended_run_the_number_is_found_as_it_does(two_shapes):
+    seds = two_shapes.seds
+    result = cluster_pixels(seds, method="kmeans", criterion="recommended")
+    own = cluster_pixels(seds, method="blended_mixture").scores["tic"]
+    np.testing.assert_array_equal(result.scores["recommended"].values, own.values)
+    assert result.n_clusters == own.chosen == 2
+
+
+def test_where_the_recommended_method_fails_the_own_criterion_chooses(two_shapes):
+    noise = two_shapes.seds._replace(error=100 * two_shapes.seds.error)
+    result = cluster_pixels(noise, method="kmeans", criterion="recommended")
+    assert (result.k_choice, result.is_final) == ("gap", True)
+    assert result.k_notes[0].startswith("blended_mixture chose no number, gap did: the pixels are noise")
+    result = cluster_pixels(two_shapes.seds, method="kmeans", criterion="recommended", recommended=crash)
+    assert (result.n_clusters, result.k_choice, result.is_final) == (2, "gap", False)
+    assert result.k_notes[0] == "blended_mixture chose no number, gap did: out of the blue"
+    # The control: where the number is given, or another criterion chooses, that method is not asked.
+    for options in ({"criterion": "gap"}, {"criterion": "recommended", "n_clusters": 2}):
+        assert cluster_pixels(two_shapes.seds, method="kmeans", recommended=crash, **options).is_final
 
 
 def test_hard_labels_split_noise_and_the_gap_sees_it(two_shapes):
@@ -152,5 +199,9 @@ def test_notes_on_the_number_of_clusters():
     assert note == "tic cannot tell 2 to 4 clusters apart"
     assert notes([5], tic=1) == []  # one cluster is the galaxy, however small
     assert notes([500], 2, "given") == ["1 of the 2 clusters asked for: the pixels are too alike"]
+    assert notes([500], k_choice="recommended", recommended=2) == [
+        "1 of the 2 clusters asked for: the pixels are too alike",
+        "number of clusters chosen by blended_mixture",
+    ]
     assert notes([500], 2, "density") == []
     assert notes([], 2, "density") == []

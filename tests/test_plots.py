@@ -19,7 +19,7 @@ from helper_functions.composite_seds import composite_seds
 from helper_functions.filters import pivot_wavelength
 from helper_functions.number_of_clusters import Scores
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
-from helper_functions.products.results import BandWeights, GalaxyResult, RunPanel
+from helper_functions.products.results import BandWeights, GalaxyResult, RunPanel, VariantPanel, VariantsResult
 from helper_functions.quality.compare_runs import agreement, region_map
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from helper_functions.sky_noise import measure_sky
@@ -45,6 +45,7 @@ from plots.style import (
     new_figure,
     spread,
 )
+from plots.variants import variants_page
 
 PAIRS = "adjusted Rand index of each pair of runs × 100"
 
@@ -482,6 +483,44 @@ def test_labels_of_a_steep_score_do_not_touch(deepest):
     assert len(boxes) >= 2
     heights = sorted((box.y0, box.y1) for box in boxes)
     assert all(below[1] < above[0] for below, above in pairwise(heights))
+
+
+def variants_of(cutout, n_rows, n_columns):
+    """Panels of one galaxy in a grid, the last of which failed; the clusters of all are the same four regions."""
+    run = run_of(cutout, 4)
+    shown = run.labels, run.regions, run.composites.flux, run.composites.error
+    cells = [(f"norm {row}" if n_rows > 1 else "", f"metric {column}") for row, column in np.ndindex(n_rows, n_columns)]
+    panels = {cell: VariantPanel("ARI −0.12, χ² 123.45", *shown) for cell in cells}
+    panels[cells[-1]] = VariantPanel("", problem="no band covers paschen at redshift 2.000: leave it out of FEATURES")
+    edges = np.column_stack([run.seds.wavelengths] * 2)
+    title = "id 12345, z = 4.135: spectral_cross_cor into 10 clusters, with each norm (row) and metric (column)"
+    return VariantsResult(cutout, run.labels != 0, title, panels, cells[0], run.seds.wavelengths, edges)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (6, 1), (3, 3)])
+def test_variants_are_of_one_size_and_nothing_overlaps(shape):
+    result = variants_of(galaxy(4), *shape)
+    page = variants_page(result)
+    renderer = FigureCanvasAgg(page).get_renderer()
+    page.draw(renderer)
+    maps = [ax for ax in page.axes if ax.images]
+    assert len(maps) == np.prod(shape) - 1 + (shape[0] == 1)  # one failed; in a row, the galaxy is beside
+    assert len({tuple(ax.get_window_extent().size.round(1)) for ax in maps}) == 1
+    boxes = [ax.get_tightbbox(renderer) for ax in page.axes]
+    boxes += [text.get_window_extent(renderer) for text in page.texts]  # title and key
+    assert all(page.bbox.x0 <= box.x0 and box.x1 <= page.bbox.x1 for box in boxes)
+    assert all(page.bbox.y0 <= box.y0 and box.y1 <= page.bbox.y1 for box in boxes)
+    assert not any(Bbox.intersection(one, other) for one, other in combinations(boxes, 2))
+    assert any("no band covers" in text for text in texts_of(page))
+
+
+def test_variants_are_in_arcsec_and_the_reference_is_framed():
+    result = variants_of(galaxy(4), 2, 2)
+    first, second, third, _ = variants_page(result).axes
+    # Pixels 5 to 14 of 20 x 24 are selected: their middle is 9.5.
+    np.testing.assert_allclose(first.images[0].get_extent(), result.cutout.pixel * np.array([-10, 14, -10, 10]))
+    assert first.spines["left"].get_linewidth() > second.spines["left"].get_linewidth()
+    assert [first.get_ylabel(), second.get_ylabel(), third.get_xlabel()] == ["y [arcsec]", "", "x [arcsec]"]
 
 
 def test_criteria_matrix_has_a_cell_for_each_criterion_that_chose():

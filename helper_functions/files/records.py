@@ -78,7 +78,7 @@ def read_record(path):
 
 
 def recorded_runs(output, id_dr3):
-    """Names of the runs of a galaxy that have a record, in alphabetical order."""
+    """Names of the runs, and comparisons, of a galaxy that have a record, in alphabetical order."""
     folder = output_path(output, "record", id=id_dr3, name=GALAXY).parent
     return sorted(path.stem for path in folder.glob("*.json") if path.stem != GALAXY)
 

@@ -18,8 +18,9 @@ from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import report
 from helper_functions.files.records import locked, read_record
 from helper_functions.files.saving import save_figure, save_json
+from helper_functions.methods import RECOMMENDED
 from helper_functions.products.region_catalog import update_regions
-from helper_functions.products.runs import RECOMMENDED, run_sort_key
+from helper_functions.products.runs import run_sort_key
 from helper_functions.products.summary import EXPECTED, OK, Summary
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.registry import gather

@@ -10,9 +10,10 @@ from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.methods import METHODS
 from helper_functions.products.exports import EXPORTS, export_contents
 from helper_functions.products.pictures import FIGURE_FORMATS, GALAXY_PICTURES, RUN_PICTURES, are_drawn
-from helper_functions.products.runs import Run
+from helper_functions.products.runs import RECOMMENDED_RUN, Run
 from helper_functions.products.sed_tables import TABLES
 from helper_functions.products.summary import OK
+from helper_functions.quality.variants import planned_comparisons
 
 
 class Fingerprints(NamedTuple):
@@ -30,9 +31,12 @@ class Fingerprints(NamedTuple):
 
 
 def run_fingerprints(survey_digest, pixels, clustering, runs):
-    """`Fingerprints` of these runs for the settings of the groups Pixels and Clustering."""
+    """`Fingerprints` of these runs, and the recommended one, for the settings of the groups Pixels and Clustering.
+
+    Whatever changes the recommended run changes the others, too, whose number of clusters may be taken from it.
+    """
     of_pixels = digest(code_digest("results"), survey_digest, pixels)
-    return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in runs})
+    return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in (RECOMMENDED_RUN, *runs)})
 
 
 class GalaxyRecords:
@@ -53,6 +57,7 @@ class GalaxyRecords:
         self.output = settings.output.output
         self.own = (settings.targets.galaxies or {}).get(id_dr3, GalaxySettings())
         self.fingerprints = fingerprints.of_galaxy(self.own)
+        self.comparisons = planned_comparisons(settings.output.compare, settings.output.compare_method)
 
     def is_first(self, run):
         """Whether a run is the first of this call, which gets extra criteria and quality checks."""
@@ -71,6 +76,7 @@ class GalaxyRecords:
             not self.settings.output.overwrite
             and record.get("fingerprint") == self.fingerprints.runs[run]
             and set(self.criteria(run)) <= set(record["number"]["scores"])
+            and record["number"].get("is_final", True)
             and self.is_first(run) <= record["is_checked"]
             and self._is_whole(record)
         )
@@ -90,7 +96,23 @@ class GalaxyRecords:
             and all(record.get(name) == value for name, value in self.galaxy_content().items())
             and are_drawn(record["pictures"], self.settings.output)
             and files_unchanged(self.output, record["files"])
+            and not self.comparisons_to_do()
         )
+
+    def comparisons_to_do(self):
+        """Comparisons asked for, (kind, method), whose pictures are missing or out of date."""
+        return [each for each in self.comparisons if not self.is_compared(*each)]
+
+    def is_compared(self, kind, method):
+        """Whether the picture of a comparison is up to date."""
+        record, overwrite = self.record(comparison_name(kind, method)), self.settings.output.overwrite
+        is_current = not overwrite and record.get("fingerprint") == self.comparison_fingerprint(kind, method)
+        return is_current and files_unchanged(self.output, record["files"])
+
+    def comparison_fingerprint(self, kind, method):
+        """Digest of what the picture of a comparison is made from."""
+        recommended = self.fingerprints.runs[RECOMMENDED_RUN]  # depends on the pixels and on all settings of clustering
+        return digest(recommended, kind, method, code_digest("pictures"), self.settings.output.figure_format)
 
     def has_page(self):
         """Whether the HTML page is up to date, or not asked for."""
@@ -130,6 +152,11 @@ class GalaxyRecords:
     def record(self, name):
         """The record of a run, or of the galaxy; empty if there is none."""
         return load_record(self.output, self.id_dr3, name)
+
+
+def comparison_name(kind, method):
+    """Name of the record of a comparison; it is no run's, as it has no row of the summary."""
+    return f"compare_{kind}_{method}"
 
 
 # ---- files ------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 import time
 import traceback
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 
 from data_paths import output_path
 from helper_functions.composite_seds import composite_seds
@@ -19,19 +19,35 @@ from helper_functions.files.records import (
     save_record,
 )
 from helper_functions.files.saving import save_fits, save_table, save_text
-from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, run_fingerprints
+from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
 from helper_functions.job.workers import cached_survey
+from helper_functions.methods import METHODS
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
 from helper_functions.products.features import feature_hdus, feature_maps
 from helper_functions.products.labels import consensus_hdus, label_hdus, read_labels
-from helper_functions.products.pictures import pictures_record, save_galaxy_pictures, save_run_pictures
+from helper_functions.products.pictures import (
+    pictures_record,
+    save_galaxy_pictures,
+    save_run_pictures,
+    save_variants_picture,
+)
 from helper_functions.products.pixels import cutout_to_fits
 from helper_functions.products.registration import galaxy_registration, survey_shifts
-from helper_functions.products.results import GalaxyResult, number_record, read_run_result, run_panel, run_result
+from helper_functions.products.results import (
+    GalaxyResult,
+    number_record,
+    read_run_result,
+    read_scores,
+    run_panel,
+    run_result,
+    variants_result,
+)
+from helper_functions.products.runs import RECOMMENDED_RUN
 from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
+from helper_functions.quality.variants import COMPARISONS, cluster_variants, named
 from plots.style import cluster_colours
 
 
@@ -97,8 +113,23 @@ class Galaxy(GalaxyRecords):
         return galaxy_registration(self.survey, self.id_dr3, survey_shifts(self.survey, self.output))
 
     def runs_to_do(self):
-        """Runs whose results are missing or out of date."""
-        return [run for run in self.runs if run not in self.rows]
+        """Runs whose results are missing or out of date; the recommended one first, as others take its number."""
+        return sorted((run for run in self.runs if run not in self.rows), key=lambda run: run != RECOMMENDED_RUN)
+
+    def recommended_scores(self, compute):
+        """Function that gives the `Scores` by which the recommended run chose its number of clusters.
+
+        They are read from its record if that is up to date, and otherwise computed once by `compute()`.
+        """
+        own = METHODS[RECOMMENDED_RUN.method].criterion
+
+        def read_or_compute():
+            record = self.record(RECOMMENDED_RUN.name)
+            is_current = record.get("fingerprint") == self.fingerprints.runs[RECOMMENDED_RUN]
+            scores = read_scores(record["number"]) if is_current else {}
+            return scores[own] if own in scores else compute()
+
+        return cache(read_or_compute)
 
     def begin(self, cutout, mask, snr):
         """Start with these selected pixels and their SNR: remove results of other selections.
@@ -152,6 +183,31 @@ class Galaxy(GalaxyRecords):
         self._save_run_record(run, [labels, outlines, *tables], pictures.values(), number_record(clustering))
         self._computed[run] = result.labels, regions, composites
         self._region_maps.append(region_map(result.labels, regions))
+
+    def save_comparison(self, kind, method, cluster, seds):
+        """Cluster with the options of a comparison, and save its picture; there is none where nothing can be clustered.
+
+        `cluster` is `cluster_pixels` with this method and the options of the call bound.
+        """
+        how, comparison, found, files = self.settings.clustering, COMPARISONS[kind], None, []
+        self._clear(comparison_name(kind, method))
+        known = [region_map(*self._read_labels(run))[seds.rows, seds.cols] for run, _ in self.valid_runs()]
+        with suppress(ValueError):  # such as no signal, which the rows of the runs tell
+            n_clusters = cluster(seds, n_clusters=how.n_clusters, seed=how.seed).n_clusters
+            variants, reference = comparison.variants(method, n_clusters)
+            found = cluster_variants(cluster, seds, variants, reference, known, how.seed)
+        if found is not None:
+            title = comparison.title.format(method=method, n_clusters=named(variants[reference]["n_clusters"]))
+            result = variants_result(self.result.cutout, self.result.mask, seds, title, found, reference)
+            files = [save_variants_picture(result, kind, method, self.settings.output)]
+        save_record(
+            self.output,
+            self.id_dr3,
+            comparison_name(kind, method),
+            pixels=self.fingerprints.pixels,
+            fingerprint=self.comparison_fingerprint(kind, method),
+            files=file_states(self.output, files),
+        )
 
     def finish(self, seds):
         """Draw missing pictures, compare all runs, and save the files that belong to no single run."""

@@ -17,6 +17,7 @@ from helper_functions.products.exports import EXPORTS
 from helper_functions.products.pictures import FIT_PICTURES, GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.quality.cross_checks import CHECKS
 from helper_functions.quality.metrics import QUALITY
+from helper_functions.quality.variants import COMPARISONS
 from helper_functions.sed_features import SED_FEATURES
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,7 @@ TABLES = {
     "norms": lambda: meanings("norm", NORMS),
     "metrics": lambda: meanings("metric", METRICS),
     "criteria": lambda: meanings("criterion", CRITERIA),
+    "comparisons": lambda: meanings("comparison", COMPARISONS),
     "features": features_table,
     "quality": lambda: meanings("figure", QUALITY | CHECKS),
     "exports": lambda: meanings("code", EXPORTS),

@@ -27,11 +27,12 @@ from helper_functions.job.setting_values import (
     selection,
     text,
 )
-from helper_functions.methods import METHODS
+from helper_functions.methods import METHODS, RECOMMENDED
 from helper_functions.normalize import NORMS
-from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.number_of_clusters import AS_RECOMMENDED, CRITERIA
 from helper_functions.products.exports import EXPORTS
 from helper_functions.products.pictures import FIGURE_FORMATS, PICTURE_LEVELS
+from helper_functions.quality.variants import COMPARISONS
 from helper_functions.registration.shifts import REGISTRATIONS
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.mosaics import LARGEST_ID
@@ -173,9 +174,9 @@ CLUSTERING = {
         metavar="K|auto",
     ),
     "criterion": Setting(
-        None,
+        AS_RECOMMENDED,
         optional(one_of(CRITERIA, "criterion")),
-        "criterion that chooses the number of clusters; if not set, each method's own",
+        f"criterion that chooses the number of clusters, by default that of {RECOMMENDED}; if unset, each method's own",
         metavar="NAME",
     ),
     "confidence": Setting(
@@ -229,7 +230,7 @@ OUTPUT = {
     "overwrite": Setting(False, boolean, "make results again even if they are complete"),
     "criteria_shown": Setting(
         ["tic", "bic", "silhouette"],
-        list_of(one_of(CRITERIA, "criterion")),
+        list_of(one_of([name for name in CRITERIA if name != AS_RECOMMENDED], "criterion")),
         "criteria that are plotted beside the one used, for the first run of each galaxy if all pictures are drawn; "
         "gap, stability and prediction take eight more clusterings",
         metavar="NAME",
@@ -247,6 +248,19 @@ OUTPUT = {
         "all",
         one_of(PICTURE_LEVELS, "pictures"),
         "which pictures are drawn; few: a map for each run and the comparison of the runs",
+    ),
+    "compare": Setting(
+        [],
+        list_of(one_of(COMPARISONS, "comparison")),
+        "also draw one method with more and fewer clusters (number), or with each norm and metric (norms)",
+        metavar="WHAT",
+        nargs="*",
+    ),
+    "compare_method": Setting(
+        None,
+        optional(one_of(METHODS, "method")),
+        f"method of these pictures; if not set, {' and '.join(each.method for each in COMPARISONS.values())}",
+        metavar="METHOD",
     ),
     "figure_format": Setting("png", one_of(FIGURE_FORMATS, "figure_format"), "file format of the pictures"),
     "pixel_cubes": Setting(

@@ -9,6 +9,7 @@ from data_paths import output_path
 from helper_functions.files.code import code_digest
 from helper_functions.files.saving import save_figure
 from helper_functions.registry import gather
+from plots.variants import variants_page
 
 RUN_PICTURES = gather("plots", "RUN_PICTURES")
 GALAXY_PICTURES = gather("plots", "GALAXY_PICTURES")
@@ -30,6 +31,14 @@ def save_galaxy_pictures(result, output):
 def save_fit_pictures(result, output):
     """Draw and save the pictures of a `FittedRun`; return {name: path}."""
     return _save_all(FIT_PICTURES, result, output, "run_picture", id=result.id_dr3, run=result.run)
+
+
+def save_variants_picture(result, kind, method, output):
+    """Draw and save the picture of a `VariantsResult`; return its path."""
+    parts = {"kind": kind, "method": method, "id": result.cutout.id_dr3, "format": output.figure_format}
+    path = output_path(output.output, "variants", **parts)
+    save_figure(path, variants_page(result), output.dpi)
+    return path
 
 
 def pictures_record(output):

@@ -89,7 +89,16 @@ def number_record(clustering):
     for name, each in clustering.scores.items():
         error = None if each.error is None else each.error.tolist()
         scores[name] = each._replace(values=each.values.tolist(), error=error)._asdict()
-    return {"scores": scores, "notes": list(clustering.k_notes)}
+    return {"scores": scores, "notes": list(clustering.k_notes), "is_final": clustering.is_final}
+
+
+def read_scores(number):
+    """Criterion -> `Scores`, from a `number_record`."""
+    found = {}
+    for name, each in number["scores"].items():
+        arrays = {key: None if each[key] is None else np.array(each[key], dtype=float) for key in ("values", "error")}
+        found[name] = Scores(**(each | arrays))
+    return found
 
 
 def read_run_result(output, run, row, number, cutout, seds, clustering_settings):
@@ -122,7 +131,7 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
         n_incomplete=row["n_incomplete"],
         when_large="",
         probability=None,
-        scores={name: _scores(each) for name, each in number["scores"].items()},
+        scores=read_scores(number),
         k_range=(row["k_low"], row["k_high"]),
         k_notes=number["notes"],
     )
@@ -135,11 +144,6 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
     return result._replace(regions=found.regions, confidence=confidence)
 
 
-def _scores(content):
-    arrays = {name: None if content[name] is None else np.array(content[name]) for name in ("values", "error")}
-    return Scores(**(content | arrays))
-
-
 class RunPanel(NamedTuple):
     """The data of one run in the comparison picture of all runs."""
 
@@ -149,6 +153,29 @@ class RunPanel(NamedTuple):
     composites: np.ndarray  # (n_clusters, n_bands)
     errors: np.ndarray  # (n_clusters, n_bands), of the composites
     judged: tuple = ()  # of str, the quality metrics
+
+
+class VariantPanel(NamedTuple):
+    """One of the clusterings in the picture of a comparison."""
+
+    title: str
+    labels: np.ndarray | None = None  # (ny, nx); here and below None where it failed
+    regions: np.ndarray | None = None  # (n_clusters,), region numbers, which set the colours
+    composites: np.ndarray | None = None  # (n_clusters, n_bands)
+    errors: np.ndarray | None = None  # (n_clusters, n_bands), of the composites
+    problem: str = ""  # why it failed
+
+
+class VariantsResult(NamedTuple):
+    """Clusterings of a galaxy with other options, see `variants`."""
+
+    cutout: Cutout
+    mask: np.ndarray  # bool, (ny, nx), the selected pixels
+    title: str
+    panels: dict  # (row, column) -> VariantPanel
+    reference: tuple  # (row, column) that the others are compared to
+    wavelengths: np.ndarray  # (n_bands,), of the composites, Angstrom
+    edges: np.ndarray  # (n_bands, 2), blue and red edge of each of these bands, Angstrom
 
 
 class GalaxyResult(NamedTuple):
@@ -170,6 +197,21 @@ def run_panel(run, row, labels, regions, composites):
     """`RunPanel` of a run, from its row of the summary, its labels and regions, and its `CompositeSEDs`."""
     title = run.title(len(regions))
     return RunPanel(title, labels, regions, composites.flux, composites.error, quality_labels(row))
+
+
+def variants_result(cutout, mask, seds, title, found, reference):
+    """`VariantsResult` from the clusterings of `cluster_variants`."""
+    panels = {}
+    for cell, each in found.items():
+        if isinstance(each, ValueError):
+            panels[cell] = VariantPanel("", problem=str(each))
+            continue
+        index = f"ARI {each.rand_index:z.2f}, " if np.isfinite(each.rand_index) else ""
+        words = f"{index}χ² {each.chi2:.2f}".replace("-", "\u2212")  # a minus sign
+        labels = fill_image(mask.shape, seds, each.labels, 0)
+        panels[cell] = VariantPanel(words, labels, each.regions, each.flux, each.error)
+    title = f"{galaxy_name(cutout)}: {title}"
+    return VariantsResult(cutout, mask, title, panels, reference, seds.wavelengths, seds.edges)
 
 
 def quality_labels(figures):

@@ -4,9 +4,7 @@ from itertools import product
 from typing import NamedTuple
 
 from helper_functions.clustering import IncompatibleMetric, check_run
-from helper_functions.methods import METHODS
-
-RECOMMENDED = "blended_mixture"  # the run that represents a galaxy if only one is shown
+from helper_functions.methods import METHODS, RECOMMENDED
 
 
 class Run(NamedTuple):
@@ -29,6 +27,9 @@ class Run(NamedTuple):
         norm = (f"norm {self.norm}",) if entry.takes_any_norm else ()
         metric = (self.metric,) if self.metric != entry.metric else ()
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
+
+
+RECOMMENDED_RUN = Run(RECOMMENDED, *check_run(RECOMMENDED, None, None))
 
 
 def run_sort_key(run):

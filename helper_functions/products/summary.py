@@ -32,7 +32,7 @@ SUMMARY_COLUMNS = {
     "snr_median": (np.nan, "median over the selected pixels of their median SNR over the bands"),
     "snr_peak": (np.nan, "highest median SNR of a pixel"),
     "n_clusters": (0, "number of clusters found"),
-    "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion"),
+    "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion, such as recommended"),
     "k_low": (0, "lowest number of clusters with a score within a standard error of the chosen one's; 0: not scored"),
     "k_high": (0, "highest number of clusters with such a score; 0: not scored"),
     "n_unassigned": (0, "number of selected pixels in no cluster"),

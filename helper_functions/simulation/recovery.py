@@ -5,16 +5,16 @@ those that the criteria choose, and two references: a per-pixel classifier given
 truth is not used by methods and criteria.
 
 With --realistic: galaxies of one or more populations with the flaws of real mosaics, each method with its default norm
-and metric at the true number of clusters and at the number that its default criterion chooses, and the classifier given
-the true SEDs. PSFs are those of real stars where --psfs or the environment variable STAR_PSFS names a file of them;
-with --registration bands are misregistered, by the same shifts in the twelve galaxies of a field.
+and metric at the true number of clusters and at those that its own criterion and the recommended method choose, and the
+classifier given the true SEDs. PSFs are those of real stars where --psfs or the environment variable STAR_PSFS names a
+file of them; with --registration bands are misregistered, by the same shifts in the twelve galaxies of a field.
 """
 
 import argparse
 import os
 import sys
 import time
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -23,14 +23,14 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from distances import METRICS
-from helper_functions.clustering import check_run, cluster_pixels
+from helper_functions.clustering import check_run, cluster_pixels, criterion_of, recommended_scores
 from helper_functions.composite_seds import composite_flux, composite_seds, nearest_sed, scale_factor
 from helper_functions.files.saving import check_writable, save_figure, save_table
 from helper_functions.job.processes import run_galaxies
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import DENSITY
 from helper_functions.normalize import NORMS
-from helper_functions.number_of_clusters import CRITERIA
+from helper_functions.number_of_clusters import AS_RECOMMENDED, CRITERIA
 from helper_functions.pixel_seds import fill_image
 from helper_functions.population_seds import population_seds
 from helper_functions.products.runs import Run, combine
@@ -66,10 +66,11 @@ def default_runs(methods=METHODS):
     return [Run(method, *check_run(method, None, None)) for method in methods]
 
 
-def score(galaxy, suite, run, n_clusters, seed=0):
+def score(galaxy, suite, run, n_clusters, seed=0, **how):
     """Row of the table for one run on one galaxy, and its labels; for a reference, `run` is TRUE_SEDS or CHANCE.
 
-    With "auto" the method's default criterion chooses the number of clusters, which is recorded as the number given.
+    With "auto" the method's own criterion, or another in `how`, further options of `cluster_pixels`, chooses the number
+    of clusters, which is recorded as the number given.
     """
     start, criterion = time.perf_counter(), GIVEN
     if run == TRUE_SEDS:
@@ -78,7 +79,7 @@ def score(galaxy, suite, run, n_clusters, seed=0):
         labels = np.random.default_rng(seed).permutation(galaxy.region)
     else:
         options = {"method": run.method, "norm": run.norm, "metric": run.metric}
-        found = cluster_pixels(galaxy.seds, **options, n_clusters=n_clusters, seed=seed)
+        found = cluster_pixels(galaxy.seds, **options, n_clusters=n_clusters, seed=seed, **how)
         labels = found.labels
         if n_clusters == AUTO:
             criterion, n_clusters = found.k_choice, found.n_clusters
@@ -106,7 +107,8 @@ def score_galaxy(number, first_seed, runs):
             rows.append(row)
             if suite == "galaxies" and (run == TRUE_SEDS or run in default_runs()):
                 maps[run if run == TRUE_SEDS else run.method] = labels
-        rows += [row for run in default_runs() for row in score_criteria(target, suite, run)]
+        recommended = cache(partial(recommended_scores, target.seds))
+        rows += [row for run in default_runs() for row in score_criteria(target, suite, run, recommended)]
     for run, step in product(default_runs(), STEPS):
         if step and n_true + step >= 1:
             rows.append(score(galaxy, "galaxies", run, n_true + step)[0])
@@ -114,29 +116,32 @@ def score_galaxy(number, first_seed, runs):
 
 
 def score_realistic(number, galaxies, runs):
-    """All rows of one galaxy with flaws, and its label maps at the chosen number of clusters for the figure."""
+    """All rows of one galaxy with flaws, and its label maps at the number recommended, or its own, for the figure."""
     galaxy = galaxies[number]
     n_true = len(galaxy.region_seds)
     row, labels = score(galaxy, REALISTIC, TRUE_SEDS, n_true)
     rows, maps = [row], {"truth": galaxy.region, TRUE_SEDS: labels}
+    recommended = cache(partial(recommended_scores, galaxy.seds))
     for run in runs:
-        at_truth, _ = score(galaxy, REALISTIC, run, n_true)
-        chosen, maps[run.method] = score(galaxy, REALISTIC, run, AUTO)
-        rows += [at_truth, chosen]
+        rows.append(score(galaxy, REALISTIC, run, n_true)[0])
+        for criterion in dict.fromkeys(criterion_of(run.method, name) for name in (None, AS_RECOMMENDED)):
+            how = {"criterion": criterion, "recommended": recommended}
+            row, maps[run.method] = score(galaxy, REALISTIC, run, AUTO, **how)
+            rows.append(row)
     return rows, (galaxy.name, {name: to_image(galaxy, labels) for name, labels in maps.items()})
 
 
-def score_criteria(galaxy, suite, run):
+def score_criteria(galaxy, suite, run, recommended):
     """Rows of one run at the numbers of clusters that the criteria choose; none if the method determines it itself.
 
-    Criteria other than the method's default, which take longer, are evaluated for the suite "galaxies" only.
+    Criteria other than the method's own, which take longer, are evaluated for the suite "galaxies" only.
     """
     own = METHODS[run.method].criterion
     if own == DENSITY:
         return []
     more = CRITERIA_SCORED if suite == "galaxies" else ()
     options = {"method": run.method, "norm": run.norm, "metric": run.metric}
-    scores = cluster_pixels(galaxy.seds, **options, n_clusters="auto", criteria=more).scores
+    scores = cluster_pixels(galaxy.seds, **options, n_clusters="auto", criteria=more, recommended=recommended).scores
     chosen = {name: each.chosen for name, each in scores.items()}
     once = {k: score(galaxy, suite, run, k)[0] for k in set(chosen.values())}
     return [once[k] | {"criterion": name} for name, k in chosen.items()]

@@ -11,8 +11,9 @@ from helper_functions.job.galaxy_records import run_fingerprints
 from helper_functions.job.one_galaxy import Galaxy
 from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import CLUSTERING, PIXELS
+from helper_functions.number_of_clusters import Scores
 from helper_functions.products.exports import write_exports
-from helper_functions.products.runs import Run
+from helper_functions.products.runs import RECOMMENDED_RUN, Run
 from main_clustering import settings_block
 
 RUN, OTHER = Run("kmeans", "L2", "euclidean"), Run("gaussian_mixture", "L2", "euclidean")
@@ -197,6 +198,33 @@ def test_a_run_that_fails_is_recorded_and_ends_no_other(planted):
         raise MemoryError("no memory")
     assert (galaxy.rows[RUN]["status"], galaxy.rows[RUN]["message"]) == ("failed", "MemoryError: no memory")
     assert planted.galaxy().runs_to_do() == [RUN]
+
+
+def test_a_number_that_a_crash_replaced_is_found_again(planted):
+    found = planted.results[RUN]
+    for is_final in (True, False):
+        planted.results[RUN] = found._replace(clustering=found.clustering._replace(is_final=is_final))
+        planted.make(overwrite=True)
+        assert planted.galaxy().runs_to_do() == ([] if is_final else [RUN])
+
+
+def test_the_recommended_number_is_read_only_from_a_record_that_is_current(planted):
+    scores, none = Scores(np.array([1.0, np.nan]), 1, "axis", np.array([0.0, 1])), object()
+    galaxy = planted.galaxy((RECOMMENDED_RUN,))
+    clustering = planted.results[RUN].clustering._replace(scores={"tic": scores})
+    planted.results[RECOMMENDED_RUN] = planted.results[RUN]._replace(run=RECOMMENDED_RUN, clustering=clustering)
+    assert galaxy.recommended_scores(lambda: none)() is none
+    planted.make(RECOMMENDED_RUN)
+    found = galaxy.recommended_scores(lambda: none)()
+    assert (found.chosen, found.meaning, found.k_range) == (1, "axis", (1, 1))
+    np.testing.assert_array_equal(found.values, scores.values)
+    assert planted.galaxy((RECOMMENDED_RUN,), seed=4).recommended_scores(lambda: none)() is none
+
+
+@pytest.mark.parametrize("changed", [{"n_clusters": 3}, {"figure_format": "pdf"}, {"snr_thresh": 9.0}])
+def test_a_comparison_depends_on_what_it_is_made_from(changed, planted):
+    first, other = (planted.galaxy(**each).comparison_fingerprint("number", "kmeans") for each in ({}, changed))
+    assert first != other
 
 
 def test_a_failure_never_replaces_what_is_valid(planted):

@@ -70,6 +70,7 @@ def test_values_that_cannot_be_name_the_setting(arguments, message):
         ({"methods_to_run": []}, "no method asked for"),
         ({"methods_to_run": "kmeen"}, "unknown method 'kmeen': choose from agglomerative, blended_mixture"),
         ({"criteria_shown": ["evidence"]}, "unknown criterion 'evidence': choose from tic, bic"),
+        ({"compare": "metrics"}, "unknown comparison 'metrics': choose from number, norms"),
         ({"output": " "}, "output must be a folder, found ' '"),
     ],
 )
@@ -119,6 +120,8 @@ def test_every_setting_of_the_block_has_a_flag(capsys):
         (["--criterion", "default"], "criterion", None),
         (["--criteria-shown", "bic"], "criteria_shown", ["bic"]),
         (["--criteria-shown"], "criteria_shown", []),
+        (["--compare", "norms", "number"], "compare", ["norms", "number"]),
+        (["--compare-method", "default"], "compare_method", None),
         (["--seed", "5"], "seed", 5),
         (["--figure-format", "pdf"], "figure_format", "pdf"),
         (["--dpi", "90"], "dpi", 90),

@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 
 from distances import METRICS
 from helper_functions import number_of_clusters
-from helper_functions.clustering import cluster_pixels
+from helper_functions.clustering import cluster_pixels, criterion_of
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.products.runs import Run
@@ -116,7 +116,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
     monkeypatch.setattr(suites, "RADII", (6.0,))
     monkeypatch.setattr(recovery, "all_runs", default_runs)
-    monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
+    monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("recommended", "tic", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
     monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 4)
     monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 50)
@@ -137,8 +137,9 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     table = Table.read(tmp_path / "out" / "recovery.ecsv")
     # For each galaxy: all methods and two references in both suites; all methods with one more cluster; and every
     # method that does not find the number by itself with that of its own criterion in both, of the others in one suite.
-    criteria = [entry.criterion for entry in METHODS.values() if not entry.finds_number]
-    chosen = sum(len({"tic", "silhouette", own}) + 1 for own in criteria)
+    criteria = {name: entry.criterion for name, entry in METHODS.items() if not entry.finds_number}
+    shown = [{"tic", "silhouette", criterion_of(name, "recommended"), own} for name, own in criteria.items()]
+    chosen = sum(len(names) + 1 for names in shown)
     assert len(table) == 2 * (2 * (len(METHODS) + 2) + len(METHODS) + chosen)
     chosen = Table.read(tmp_path / "out" / "recovery_chosen.ecsv")
     row = chosen[(chosen["method"] == "kmeans") & (chosen["criterion"] == "silhouette")][0]
@@ -167,9 +168,10 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
     }
     table = Table.read(tmp_path / "out" / "recovery_realistic.ecsv")
     # For each galaxy: the classifier given the true SEDs, and both methods with the number given and chosen.
-    expected = [("true SEDs", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("dbscan", GIVEN), ("dbscan", "density")]
+    expected = [("true SEDs", GIVEN), ("kmeans", GIVEN), ("kmeans", "gap"), ("kmeans", "recommended")]
+    expected += [("dbscan", GIVEN), ("dbscan", "density")]
     assert [tuple(row) for row in table["method", "criterion"]] == 2 * expected
-    assert table["n_true"].tolist() == 5 * [1] + 5 * [2]
+    assert table["n_true"].tolist() == 6 * [1] + 6 * [2]
     assert (table["ari"][table["method"] == TRUE_SEDS] > 0.5).all()
     chosen = table[table["criterion"] == "gap"]
     assert (chosen["n_found"] == chosen["n_asked"]).all()
