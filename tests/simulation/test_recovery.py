@@ -118,7 +118,8 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recovery, "all_runs", default_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
-    monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 4)
+    monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 3)
+    monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)
     monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 50)
     assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
