@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import data_paths
 import main_clustering
+from helper_functions import number_of_clusters
 from helper_functions.clustering import cluster_pixels
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import MethodResult
@@ -79,6 +80,8 @@ def test_all_methods_leave_their_files(job, capsys):
 
 def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", list(CRITERIA), raising=False)
+    monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)  # of the criteria that are only shown
+    monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 100)
     status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)

@@ -116,7 +116,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
     monkeypatch.setattr(suites, "RADII", (6.0,))
     monkeypatch.setattr(recovery, "all_runs", default_runs)
-    monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("tic", "silhouette"))
+    monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("silhouette",))
     monkeypatch.setattr(recovery, "STEPS", range(2))
     monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 3)
     monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)
@@ -139,7 +139,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # For each galaxy: all methods and two references in both suites; all methods with one more cluster; and every
     # method that does not find the number by itself with that of its own criterion in both, of the others in one suite.
     criteria = [entry.criterion for entry in METHODS.values() if not entry.finds_number]
-    chosen = sum(len({"tic", "silhouette", own}) + 1 for own in criteria)
+    chosen = sum(len({"silhouette", own}) + 1 for own in criteria)
     assert len(table) == 2 * (2 * (len(METHODS) + 2) + len(METHODS) + chosen)
     chosen = Table.read(tmp_path / "out" / "recovery_chosen.ecsv")
     row = chosen[(chosen["method"] == "kmeans") & (chosen["criterion"] == "silhouette")][0]
