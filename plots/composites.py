@@ -17,8 +17,8 @@ from plots.style import (
     label_image,
     plain_numbers,
     spread_labels,
+    square_around,
     wavelength_axis,
-    zoom,
 )
 
 # Rest-frame features that stand out in broad bands, vacuum, Angstrom: hydrogen from the NIST Atomic Spectra Database
@@ -37,10 +37,12 @@ FEATURES = {
 CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
 SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with that opacity
 WIDTHS, TALL = (1.7, 4.9, 1.86), 1.82  # inches: of pixels, SEDs and similarities, and the height of all
+DOWN = 0.18  # inches between rows
+HIGHEST = 1.45  # inches of the highest bar of a histogram, below what is written there
 HEADER, FOOTER = 0.9, 0.52  # inches, for names of features and of bands
 BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
-COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5, "mew": 0}
-POPULATION = {"mec": "0.2", "mew": 0.6, "marker": "D", "ms": 4.5}
+COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5, "mew": 0, "zorder": 5}
+POPULATION = {"mec": "0.2", "mew": 0.6, "marker": "D", "ms": 4.5, "zorder": 4}
 
 
 def composites_page(result):
@@ -63,29 +65,31 @@ def composites_page(result):
         return None
     title = result.title if n_clusters == len(composites.flux) else f"{result.title}, the {n_clusters} largest"
     rest_frame = np.isfinite(redshift)
-    room = {"left": 0.45, "right": 0.16, "across": 0.715, "down": 0.18}
+    room = {"left": 0.45, "right": 0.16, "across": 0.715, "down": DOWN}
     room |= {"bottom": FOOTER + 0.5, "top": 0.75 + (HEADER + 0.35 if rest_frame else 0)}
     figure, grid = figure_with_grid(WIDTHS, [TALL] * n_clusters, title, **room)
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.36 / figure.get_figheight()), "borderpad": 0}
     figure.legend(handles=keys(result.populations is not None), ncols=4, frameon=False, fontsize=8, **below)
-    axes = grid.subplots(sharex="col", squeeze=False)
-    wavelength_axis(axes[0, 1], result.seds.edges / 1e4)  # which all of the column share
+    draw_pixels(figure.add_subplot(grid[:, 0]), result, n_clusters)
     features = features_within(result.seds.edges / 1e4, redshift)
-    places = [place for of_one in features.values() for place in of_one]
+    places = [[(place, 0), (place, 1)] for of_one in features.values() for place in of_one]
     dashed = {"colors": "0.7", "linewidths": 0.7, "linestyles": "--", "zorder": 0}
-    for k, (pixels, seds, similarity) in enumerate(axes):
-        draw_pixels(pixels, result, k)
+    highest = seds = figure.add_subplot(grid[0, 1])
+    wavelength_axis(highest, result.seds.edges / 1e4)
+    for k in range(n_clusters):
+        if k:
+            seds = figure.add_subplot(grid[k, 1], sharex=highest)
+        seds.xaxis.set_visible(k == n_clusters - 1)  # ticks in each row would take a tenth of the time
+        seds.tick_params(labelbottom=False)
         draw_seds(seds, result, k)
-        seds.vlines(places, 0, 1, transform=seds.get_xaxis_transform(), **dashed)
-        draw_similarity(similarity, result, k)
-    similarity.set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
+        seds.add_collection(LineCollection(places, transform=seds.get_xaxis_transform(), **dashed), autolim=False)
+    draw_similarities(figure.add_subplot(grid[:, 2]), result, n_clusters)
 
     # Names of bands stand below the lowest panel and names of features above the highest; axes lie beyond them.
     spread_labels(seds, result.seds.wavelengths / 1e4, [band.upper() for band in result.seds.bands], -FOOTER / TALL)
-    seds.tick_params(labelbottom=False)
     name_far_axis(seds.secondary_xaxis(-FOOTER / TALL), "observed wavelength [µm]")
     if rest_frame:
-        highest, to_rest = axes[0, 1], 1 / (1 + redshift)
+        to_rest = 1 / (1 + redshift)
         spread_labels(highest, [np.mean(of_one) for of_one in features.values()], list(features), HEADER / TALL)
         scales = (lambda observed: observed * to_rest, lambda rest: rest / to_rest)
         name_far_axis(highest.secondary_xaxis(1 + HEADER / TALL, functions=scales), "rest-frame wavelength [µm]")
@@ -106,7 +110,8 @@ def keys(with_populations):
         Line2D([], [], ls="none", **COMPOSITE, alpha=PALE, label=f"less than {SIGNIFICANT}σ"),
         Patch(color="0.75", label="68% of the members, scaled"),
     ]
-    population = Line2D([], [], ls="none", **POPULATION, color="0.6", label="population, unmixed")
+    words = "population, unmixed, scaled to the composite"
+    population = Line2D([], [], ls="none", **POPULATION, color="0.6", label=words)
     return [*named, population] if with_populations else named
 
 
@@ -116,18 +121,36 @@ def features_within(edges, redshift):
     return {name: at for name, at in observed.items() if edges.min() < at.min() and at.max() < edges.max()}
 
 
-def draw_pixels(ax, result, k):
-    """Draw where the members of cluster `k` lie, on the reddest band."""
-    labels = result.labels
+def bottoms(n_clusters):
+    """Lower edges of the rows of clusters in inches, from that of the lowest row; the first cluster is the highest."""
+    return (TALL + DOWN) * np.arange(n_clusters - 1, -1, -1)
+
+
+def in_rows(ax, xlim, n_clusters):
+    """Make the y axis inches over all rows; an `Axes` for each row would take longer to make than to draw."""
+    ax.set(xlim=xlim, ylim=(0, bottoms(n_clusters)[0] + TALL))
+    ax.spines[:].set_visible(False)
+
+
+def draw_pixels(ax, result, n_clusters):
+    """Draw where the members of each cluster lie, on the reddest band."""
+    labels, (middle, half) = result.labels, square_around(result.labels)
+    first = np.clip(np.round(middle - half).astype(int), 0, None)
+    rows, cols = (slice(start, round(centre + half) + 1) for start, centre in zip(first, middle, strict=True))
+    band, shown = result.cutout.sci[-1][rows, cols], labels[rows, cols]
+    side = WIDTHS[0] / max(shown.shape)  # inches for each pixel
+    for k, low in enumerate(bottoms(n_clusters)):
+        extent = (0, side * shown.shape[1], low, low + side * shown.shape[0])
+        grey_image(ax, band, extent)
+        own = label_image(np.where(shown == k + 1, shown, 0), result.regions, 0.8)
+        ax.imshow(own, origin="lower", interpolation="none", extent=extent)
+        n_members = np.sum(result.composites.labels == k + 1)
+        size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
+        size += ", below the PSF" if result.small[k] else ""
+        style = {"rotation": 90, "ha": "right", "va": "center", "ma": "center"}
+        ax.text(-0.05, low + TALL / 2, f"cluster {k + 1}\n{size}", size=9, **style)
     ax.set(**NO_TICKS)
-    grey_image(ax, result.cutout.sci[-1])
-    own = np.where(labels == k + 1, labels, 0)
-    ax.imshow(label_image(own, result.regions, 0.8), origin="lower", interpolation="none")
-    zoom(ax, labels)
-    n_members = np.sum(result.composites.labels == k + 1)
-    size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
-    size += ", below the PSF" if result.small[k] else ""
-    ax.set_ylabel(f"cluster {k + 1}\n{size}", size=9)
+    in_rows(ax, (0, WIDTHS[0]), n_clusters)
 
 
 def draw_seds(ax, result, k):
@@ -138,15 +161,18 @@ def draw_seds(ax, result, k):
         values[k] for values in (composites.flux, composites.error, composites.low, composites.high)
     )
     ax.vlines(microns, low, high, color=colour, alpha=0.4, lw=7, zorder=1)
-    known = np.flatnonzero(np.isfinite(flux))
-    # Bands that overlap see the same light: a line from one to the other would show noise as a feature.
-    joined = [(i, j) for i, j in pairwise(known) if edges[i, 1] < edges[j, 0]]
+    # Bands that overlap see the same light: a line from one to the other would show noise as a feature. There is none
+    # over a band without data.
+    by_wavelength = pairwise(np.argsort(microns, kind="stable"))
+    joined = [(i, j) for i, j in by_wavelength if edges[i, 1] < edges[j, 0] and np.isfinite(flux[i] + flux[j])]
     lines = [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined]
     ax.add_collection(LineCollection(lines, colors="0.55", linewidths=0.6, zorder=2))
     draw_points(ax, microns, flux, error, np.abs(edges.T - microns), **COMPOSITE)
     bottom, top = limits(flux, error, low, high)
     if populations is not None:
-        population, its_error = populations.flux[k], populations.error[k]
+        # A population is as bright as its share of the light of pixels; here it is its shape that is compared.
+        amplitude = best_amplitude(populations.flux[k], flux, error)
+        population, its_error = amplitude * populations.flux[k], amplitude * populations.error[k]
         draw_points(ax, microns * BESIDE, population, its_error, color=colour, **POPULATION)
         lowest, highest = limits(population, its_error, population, population)
         bottom, top = min(bottom, lowest), max(top, highest)
@@ -157,10 +183,18 @@ def draw_seds(ax, result, k):
     ax.set_ylabel(FLUX_LABEL, size=8)
 
 
+def best_amplitude(model, flux, error):
+    """Factor by which a model is the closest to fluxes with errors (least squares); 1 where there is none above 0."""
+    known = np.isfinite(model + flux + error) & (error > 0)
+    model, flux, weight = model[known], flux[known], error[known] ** -2.0
+    product = np.sum(weight * model * flux)
+    return product / np.sum(weight * model**2) if product > 0 else 1.0
+
+
 def draw_points(ax, microns, flux, error, widths=None, **style):
     """Draw fluxes with their errors and widths of bands, pale where they are less than SIGNIFICANT errors."""
     strong = significant(flux, error)
-    style |= {"ls": "none", "elinewidth": 0.8, "zorder": 4}
+    style |= {"ls": "none", "elinewidth": 0.8}
     for which, opacity in ((strong, 1), (~strong, PALE)):
         if which.any():
             xerr = None if widths is None else widths[:, which]
@@ -183,23 +217,30 @@ def limits(flux, error, low, high):
     return bottom - margin, top + margin
 
 
-def draw_similarity(ax, result, k):
-    """Draw the histogram of similarities to composite `k` with its median and the value that all but 2.3% exceed."""
-    composites, colour = result.composites, cluster_colours(result.regions)[k]
+def draw_similarities(ax, result, n_clusters):
+    """Draw for each cluster the similarities to its composite, their median, and what all but 2.3% of them exceed."""
+    composites, colours = result.composites, cluster_colours(result.regions)
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
-    counts, _ = np.histogram(composites.similarity[composites.labels == k + 1], bins=bins)
-    ax.stairs(counts, bins, fill=True, color=colour)
-    ax.set(xlim=(2 * bins[0] - bins[1], 2 * bins[-1] - bins[-2]), ylim=(0, 1.45 * max(counts.max(), 1)))
-    median, low = composites.similarity_median[k], composites.similarity_2sigma[k]
-    ax.axvline(median, color="black", lw=1.2)
-    ax.axvline(low, color="black", lw=1, ls="--")
-    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-    words = f"— median {median:.3f}\n-- 2σ {low:.3f}"
-    ax.text(0.04, 0.95, words, size=7, va="top", transform=ax.transAxes, bbox=box)
-    ax.locator_params(nbins=4)
+    rows, most = bottoms(n_clusters), []
+    for k, low in enumerate(rows):
+        counts, _ = np.histogram(composites.similarity[composites.labels == k + 1], bins=bins)
+        most.append(counts.max())
+        ax.stairs(low + HIGHEST * counts / max(counts.max(), 1), bins, baseline=low, fill=True, color=colours[k])
+        median, exceeded = composites.similarity_median[k], composites.similarity_2sigma[k]
+        ax.vlines([median, exceeded], low, low + HIGHEST, colors="black", linewidths=1, linestyles=["-", "--"])
+        words = f"— median {median:.3f}\n-- 2σ {exceeded:.3f}"
+        ax.text(bins[0], low + TALL, words, size=7, va="top")
+    left, right = 2 * bins[0] - bins[1], 2 * bins[-1] - bins[-2]
+    ax.hlines(rows, left, right, colors="black", linewidths=0.8)
+    ax.vlines(np.full(n_clusters, left), rows, rows + HIGHEST, colors="black", linewidths=0.8)
+    ticks = np.column_stack([rows, rows + HIGHEST * (np.array(most) > 0)]).ravel()
+    ax.set_yticks(ticks, [name for number in most for name in (0, number)], size=8)
+    ax.locator_params(axis="x", nbins=4)
     ax.tick_params(labelsize=8)
     ax.set_ylabel("pixels", size=8)
+    ax.set_xlabel("similarity to composite, 1 − $b_{12}$", size=9)
+    in_rows(ax, (left, right), n_clusters)
 
 
 RUN_PICTURES = {

@@ -183,12 +183,17 @@ def outlines(ax, labels, colours, **options):
         ax.add_collection(outline(labels == number, 0.7, colors=[colour], **options))
 
 
+def square_around(labels):
+    """Square of the selected pixels and a quarter of their extent around them: its middle (row, col), and half side."""
+    places = np.array(np.nonzero(labels))
+    low, high = places.min(axis=1), places.max(axis=1)
+    return (low + high) / 2, 0.75 * np.max(high - low) + 2
+
+
 def zoom(ax, labels):
     """Show the selected pixels and a quarter of their extent around them, square."""
-    rows, cols = np.nonzero(labels)
-    half = 0.75 * max(np.ptp(rows), np.ptp(cols)) + 2
-    middle_row, middle_col = (rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2
-    ax.set(xlim=(middle_col - half, middle_col + half), ylim=(middle_row - half, middle_row + half))
+    (row, col), half = square_around(labels)
+    ax.set(xlim=(col - half, col + half), ylim=(row - half, row + half))
 
 
 def in_box(ax, corner, content):

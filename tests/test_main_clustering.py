@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import data_paths
 import main_clustering
+from helper_functions import number_of_clusters
 from helper_functions.clustering import cluster_pixels
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import MethodResult
@@ -30,15 +31,15 @@ CRITERIA = [name for name in REGISTERED if name != AS_RECOMMENDED]
 def job(survey_folder, tmp_path, monkeypatch):
     """Run the main job on the planted field with these flags; return exit status and output folder.
 
-    Pictures are drawn where a flag asks for them; of the criteria that are only drawn, the slow ones are left out.
+    Pictures are drawn where a flag asks for them, and coarsely, as what is asked is which there are; of the criteria
+    that are only drawn, the slow ones are left out.
     """
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", ["silhouette"], raising=False)
+    output = tmp_path / "out"
+    always = ["--pictures", "none", "--dpi", "30", "--catalogs", str(survey_folder), "--output", str(output)]
 
     def run(*flags):
-        output = tmp_path / "out"
-        return main(
-            ["--pictures", "none", "--catalogs", str(survey_folder), "--output", str(output), *map(str, flags)]
-        ), output
+        return main([*always, *map(str, flags)]), output
 
     return run
 
@@ -82,6 +83,8 @@ def test_all_methods_leave_their_files(job, capsys):
 
 def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", CRITERIA, raising=False)
+    monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)  # of the criteria that are only shown
+    monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 100)
     status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
@@ -347,22 +350,14 @@ def test_summary_keeps_earlier_galaxies(job):
 
 
 def test_jobs_give_the_same_as_one_process(job, tmp_path):
-    flags = [
-        "--ids",
-        7,
-        11,
-        "--methods",
-        "blended_mixture",
-        "--n-clusters",
-        2,
-        "--pictures",
-        "none",
-    ]
+    flags = ["--ids", 8, 11, "--methods", "blended_mixture", "--n-clusters", 2]
     _, output = job(*flags)
     output.rename(tmp_path / "alone")
     status, output = job(*flags, "--jobs", 2)
     assert status == 0
-    for path in (tmp_path / "alone/clusters").rglob("*.fits"):
+    paths = list((tmp_path / "alone/clusters").rglob("*.fits"))
+    assert len(paths) == 2
+    for path in paths:
         together = output / path.relative_to(tmp_path / "alone")
         assert (fits.getdata(path) == fits.getdata(together)).all()
 

@@ -25,7 +25,7 @@ from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from helper_functions.sky_noise import measure_sky
 from plots.cluster_map import cluster_map
 from plots.comparison import comparison
-from plots.composites import composites_page
+from plots.composites import best_amplitude, composites_page
 from plots.feature_weights import feature_weights_page
 from plots.features import draw_wedge, features_page
 from plots.fit_maps import fit_maps
@@ -159,8 +159,11 @@ def test_a_cluster_has_the_colour_of_its_region_everywhere():
     assert tuple(figure.axes[2].images[0].get_array()[where]) == second
     assert figure.legends[0].get_patches()[1].get_facecolor() == second
     page = composites_page(run)
-    assert tuple(page.axes[4].collections[0].get_colors()[0][:3]) == second[:3]
-    assert page.axes[5].patches[0].get_facecolor() == second
+    pixels, _, seds, _, similarities = page.axes
+    members = pixels.images[3].get_array()  # after the band and the members of the first, and the band again
+    assert {tuple(colour) for colour in members[members[..., 3] > 0][:, :3]} == {second[:3]}
+    assert tuple(seds.collections[0].get_colors()[0][:3]) == second[:3]
+    assert similarities.patches[1].get_facecolor() == second
     _, label_map, seds = comparison_of(run).axes
     assert tuple(label_map.images[0].get_array()[where]) == second
     marks, _, [bars] = seds.containers[1]
@@ -208,7 +211,7 @@ def apart(texts):
 def test_composites_show_observed_and_rest_frame_wavelengths():
     page = drawn(composites_page(run_of(galaxy(6, redshift=2.0), 2)))
     observed, rest = (far_axes(page)[f"{name} wavelength [µm]"] for name in ("observed", "rest-frame"))
-    first, second = page.axes[1], page.axes[4]
+    first, second = page.axes[1:3]
     np.testing.assert_allclose(observed.get_xlim(), first.get_xlim())
     np.testing.assert_allclose(rest.get_xlim(), np.array(first.get_xlim()) / 3)
     assert second.get_ylabel() == "flux [10 nJy / pixel]"
@@ -271,11 +274,46 @@ def test_faint_bands_are_pale():
 def test_populations_are_drawn_in_the_colour_of_the_cluster():
     run = run_of(galaxy(3), 2)
     flux = np.array([[1.0, 2, 3], [4, 5, 6]])
-    run.populations = SimpleNamespace(flux=flux, error=flux / 10)
+    run.composites = run.composites._replace(flux=2 * flux, error=flux / 10)
+    run.populations = SimpleNamespace(flux=flux, error=flux / 10)  # half as bright, to be drawn as bright
     page = composites_page(run)
-    assert points(page.axes[4])[to_rgba(PALETTE[1]), 1] == [4, 5, 6]
-    assert page.axes[4].get_ylim()[1] > 6.6
-    assert "population, unmixed" in [text.get_text() for text in page.legends[0].get_texts()]
+    assert points(page.axes[2])[to_rgba(PALETTE[1]), 1] == pytest.approx([8, 10, 12])
+    assert page.axes[2].get_ylim()[1] > 13.2
+    assert "population, unmixed, scaled to the composite" in [text.get_text() for text in page.legends[0].get_texts()]
+
+
+def test_the_amplitude_of_a_population_is_the_best_fit():
+    """Of two bands with errors of 1 and 2, the amplitudes 1 and 3 are weighed 4 to 1; what is not known is left out."""
+    amplitude = best_amplitude(np.array([1.0, 1, 5]), np.array([1.0, 3, np.nan]), np.array([1.0, 2, 1]))
+    assert amplitude == pytest.approx((4 * 1 + 1 * 3) / 5)
+    assert best_amplitude(np.ones(2), np.full(2, np.nan), np.ones(2)) == 1
+    assert best_amplitude(np.ones(2), -np.ones(2), np.ones(2)) == 1
+
+
+def test_no_line_is_drawn_over_a_band_without_data():
+    run = run_of(galaxy(4), 1)
+    run.composites.flux[0, 1] = np.nan
+    lines = next(each for each in lines_of(composites_page(run).axes[1]) if each.zorder == 2)
+    [line] = lines.get_segments()
+    np.testing.assert_allclose(line[:, 0], run.seds.wavelengths[2:] / 1e4)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(slice(5, 15), slice(5, 9)), (slice(0, 3), slice(20, 24))])
+def test_members_lie_on_their_pixels(rows, cols):
+    """In the middle of the image, and in a corner of it, a cluster is as large and where it is in both images."""
+    cutout = galaxy(3)
+    labels = np.zeros(cutout.segmap.shape, dtype=int)
+    labels[rows, cols] = 1
+    cutout.sci[-1] = labels
+    cutout.err[:] = 1
+    pixels = composites_page(run_of(cutout, 1, labels=labels)).axes[0]
+    band, members = pixels.images
+    assert band.get_extent() == members.get_extent()
+    shown = np.asarray(members.get_array())[..., 3] > 0
+    assert shown.sum() == (labels == 1).sum()
+    np.testing.assert_array_equal(shown, np.asarray(band.get_array()) == np.max(band.get_array()))
+    left, right, bottom, top = band.get_extent()
+    assert (right - left) / shown.shape[1] == pytest.approx((top - bottom) / shown.shape[0])  # square pixels
 
 
 @pytest.mark.parametrize(
@@ -290,7 +328,7 @@ def test_composites_of_any_galaxy_lie_inside_their_panels(n_clusters, n_bands, f
     low, high = np.sort(factor * np.array([composites.low, composites.high]), axis=0)
     run.composites = composites._replace(flux=factor * composites.flux, low=low, high=high)
     page = composites_page(run)
-    seds = page.axes[1 : 3 * len(run.composites.flux) : 3]
+    seds = page.axes[1:-1]
     for ax, flux in zip(seds, run.composites.flux, strict=True):
         bottom, top = ax.get_ylim()
         assert bottom < np.min(flux, initial=0, where=np.isfinite(flux))

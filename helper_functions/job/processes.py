@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections import Counter, deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from multiprocessing import connection, resource_tracker
 
@@ -21,6 +21,7 @@ ATTEMPTS = 2  # for a galaxy whose worker process dies
 # Threads of linear algebra and k-means in each process. With two, a galaxy of 1,300 pixels takes twice as long, as they
 # mostly wait for each other, and one of 10,000 pixels takes no less time: use several processes instead.
 THREADS = 1
+THREAD_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"  # read when a library is loaded
 
 
 def run_galaxies(work, ids, *, jobs=1, scheduler=None):
@@ -78,13 +79,26 @@ def run_locked_last(work, ids, *, jobs=1, scheduler=None):
 
 
 def _result(work, id_dr3):
-    import sklearn.cluster  # noqa: F401  # only threads of libraries that are already loaded can be limited
-
     try:
-        with _thread_pools(len(sys.modules)).limit(limits=THREADS):
+        with _few_threads():
             return work(id_dr3)
     except Exception as problem:  # returned, so that other galaxies continue
         return problem
+
+
+@contextmanager
+def _few_threads():
+    """Limit the threads of libraries that are loaded already, and of those that are loaded within the block."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(THREADS)))
+    try:
+        with _thread_pools(len(sys.modules)).limit(limits=THREADS):
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @lru_cache(maxsize=1)

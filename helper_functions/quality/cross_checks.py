@@ -110,14 +110,29 @@ def rand_index(one, other):
     one, other : int ndarray of shape (n_pixels,)
         From 1; below for pixels in no cluster.
     """
-    from sklearn.metrics import adjusted_rand_score  # imported here for the reason given in `fit_kmeans`
+    return float(index_of_counts(shared_counts(one, other, np.zeros(len(one), dtype=int)))[0])
 
+
+def shared_counts(one, other, squares):
+    """Number of pixels of each square that have each pair of labels, (n_squares with such pixels, n_one, n_other)."""
     both = (one > 0) & (other > 0)
-    one, other = one[both], other[both]
-    n_labels = len(np.unique(one))
-    if n_labels == len(np.unique(other)) and n_labels in (0, 1, len(one)):
-        return np.nan
-    return float(adjusted_rand_score(one, other))
+    parts = [np.unique(each[both], return_inverse=True) for each in (squares, one, other)]
+    shape = tuple(max(len(values), 1) for values, _ in parts)
+    place = np.ravel_multi_index([number for _, number in parts], shape)
+    return np.bincount(place, minlength=np.prod(shape)).reshape(shape)
+
+
+def index_of_counts(counts):
+    """Adjusted Rand index of tables of `shared_counts` (..., n_one, n_other); NaN as in `rand_index`."""
+
+    def pairs(n_pixels):
+        return n_pixels * (n_pixels - 1) / 2
+
+    together, possible = pairs(counts).sum(axis=(-2, -1)), pairs(counts.sum(axis=(-2, -1)))
+    in_one, in_other = pairs(counts.sum(axis=-1)).sum(axis=-1), pairs(counts.sum(axis=-2)).sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        expected = in_one * in_other / possible
+        return (together - expected) / ((in_one + in_other) / 2 - expected)
 
 
 def rand_index_and_error(one, other, squares):
@@ -135,9 +150,8 @@ def rand_index_and_error(one, other, squares):
     index, error : float
         NaN where the index is undefined, and the error with less than MIN_SQUARES.
     """
-    used = np.unique(squares[(one > 0) & (other > 0)])
-    index = rand_index(one, other)
-    without = [rand_index(one[squares != square], other[squares != square]) for square in used]
-    if len(used) < MIN_SQUARES or not np.isfinite(without).all():
+    counts = shared_counts(one, other, squares)
+    index, without = float(index_of_counts(counts.sum(axis=0))), index_of_counts(counts.sum(axis=0) - counts)
+    if len(counts) < MIN_SQUARES or not np.isfinite(without).all():
         return index, np.nan
-    return index, float(np.sqrt((len(used) - 1) * np.var(without)))
+    return index, float(np.sqrt((len(counts) - 1) * np.var(without)))

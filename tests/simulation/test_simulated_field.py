@@ -113,12 +113,12 @@ def test_what_cannot_be_made_leaves_no_folder(flags, message, tmp_path, capsys):
 def test_demo_runs_without_any_data(monkeypatch, capsys, tmp_path):
     small = [{"recipe": "merger", "radius": 6.0, "bands": ("f606w", "f115w", "f200w", "f444w")}] * 3
     monkeypatch.setattr("helper_functions.simulation.simulated_field.DEMO_GALAXIES", small)
-    output = tmp_path / "out"
-    assert main_job(["--methods", "kmeans", "--output", str(output)]) == 0
+    call = ["--methods", "kmeans", "--n-clusters", "2", "--pictures", "none", "--output", str(tmp_path / "out")]
+    assert main_job(call) == 0
     printed = capsys.readouterr().out
     assert "no survey data configured" in printed
     assert all(f"{id_dr3}: " in printed for id_dr3 in (46339, 44283, 30804))
     made = demo_field(data_paths.cache_folder())
     times = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-    assert main_job(["--methods", "kmeans", "--output", str(output)]) == 0  # simulated once
+    assert main_job(call) == 0  # simulated once
     assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == times
