@@ -96,7 +96,7 @@ class Deconvolver:
     def convolve(self, light):
         """Light, (n_populations, ny, nx), convolved with the PSF, in the pixels: (n_pixels, n_populations)."""
         image = irfft2(rfft2(light, self._periodic) * self._transfer, self._periodic)
-        return image[:, self.rows, self.cols].T
+        return np.maximum(image[:, self.rows, self.cols].T, 0)  # not negative by rounding
 
     def correlate(self, values):
         """Transpose of `convolve`: values of the pixels, (n_pixels, n_populations), correlated with the PSF."""

@@ -14,7 +14,8 @@ from helper_functions.psf import contamination_matrix
 REDRAWS = 20  # parametric bootstrap samples, which give an error to 16%
 # Contamination that remains after unmixing and deconvolution, defined as in `composite_seds`. With it, two thirds of
 # the fluxes of populations are within their errors of the truth (simulated galaxies, seeds 86000 to 88019).
-BLENDING = 0.45
+BLENDING = 0.4
+LEAST_CONTAMINATION = 0.05  # of each other population, before that factor: a deconvolution is never perfect
 
 
 class PopulationSEDs(NamedTuple):
@@ -86,7 +87,8 @@ def population_seds(seds, clustering, seed=0):
         noise[k, used] = scaled.std(axis=0, ddof=1)
         total_noise[k, used] = np.std([each[k] for each in totals], axis=0, ddof=1)
     noise, total_noise = (fill_unused_bands(each, seds, light) for each in (noise, total_noise))
-    blending = blending_error(flux, contamination_matrix(seds, clustering.labels), BLENDING)
+    contamination = np.maximum(contamination_matrix(seds, clustering.labels), LEAST_CONTAMINATION)
+    blending = blending_error(flux, contamination, BLENDING)
     changes = np.concatenate([blending, changes], axis=1)
     blending = np.sqrt(np.sum(blending**2, axis=1))
     error = np.hypot(noise, blending)

@@ -16,9 +16,13 @@ def blurred():
     regions = np.where(x < 15, 1, 2)
     regions[np.hypot(y - 15, x - 15) < 6] = 3
     seds, truth = field(regions, [RED, BLUE, GREEN], snr=60, smoothing=2.0)
-    psf = np.zeros((25, 25))
-    psf[12, 12] = 1
-    return seds._replace(psf=gaussian_filter(psf, 2.0)), truth
+    return seds._replace(psf=gaussian_psf(2.0)), truth
+
+
+def gaussian_psf(sigma):
+    point = np.zeros((25, 25))
+    point[12, 12] = 1
+    return gaussian_filter(point, sigma)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,7 @@ def test_errors_are_the_scatter_over_galaxies(monkeypatch):
     regions, seds, errors = np.where(x < 15, 1, 2), [], []
     for seed in range(12):
         pixels = field(regions, [RED, BLUE], snr=10, smoothing=1.0, seed=seed)[0].only(slice(SIDE**2 // 2))
+        pixels = pixels._replace(psf=gaussian_psf(1.0))
         clustering = cluster_pixels(pixels, method="blended_mixture", n_clusters=2)
         found = population_seds(pixels, clustering)
         red = np.argmax(found.flux @ RED / np.linalg.norm(found.flux, axis=1))
