@@ -153,11 +153,11 @@ def recommended_scores(seds, seed=0, memory_limit=MEMORY_LIMIT):
 def criterion_of(method, name):
     """The criterion that this name stands for: the method's own for None.
 
-    `recommended` is the own one, too, of that method itself, and of those that determine the number themselves.
+    `recommended` is the own one, too, of that method itself, and of those that do not take its number.
     """
     entry = METHODS[method]
-    is_own = name is None or (name == AS_RECOMMENDED and (method == RECOMMENDED or entry.finds_number))
-    return entry.criterion if is_own else name
+    has_own = method == RECOMMENDED or entry.finds_number or not entry.takes_recommended_number
+    return entry.criterion if name is None or (name == AS_RECOMMENDED and has_own) else name
 
 
 def recluster_with(cluster, n_clusters, seed):

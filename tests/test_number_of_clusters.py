@@ -26,14 +26,14 @@ def test_two_planted_shapes_are_two_clusters(method, criterion, two_shapes):
     assert (result.n_clusters, result.k_choice) == (2, criterion)
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "separable"])  # of smooth changes
 def test_every_criterion_works_for_the_recommended_method(criterion, two_shapes):
     result = cluster_pixels(two_shapes.seds, method="blended_mixture", criterion=criterion)
     assert result.n_clusters == 2
     assert result.k_choice == ("tic" if criterion == AS_RECOMMENDED else criterion)
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "separable"])  # needs probabilities
 def test_every_criterion_scores_every_number(criterion, two_shapes):
     scores = cluster_pixels(two_shapes.seds, method="kmeans", criterion=criterion).scores[criterion]
     assert scores.values.shape == (10,)
@@ -63,9 +63,10 @@ def crash():
 def test_the_recommended_number_is_taken_by_methods_that_take_one(method, two_shapes):
     """The planted number is 2, which they find by themselves: 3 can only be what they are told."""
     result = cluster_pixels(two_shapes.seds, method=method, criterion="recommended", recommended=three)
-    if method == "blended_mixture" or METHODS[method].finds_number:
+    entry = METHODS[method]
+    if method == "blended_mixture" or entry.finds_number or not entry.takes_recommended_number:
         own = cluster_pixels(two_shapes.seds, method=method)
-        assert (result.n_clusters, result.k_choice) == (own.n_clusters, METHODS[method].criterion)
+        assert (result.n_clusters, result.k_choice) == (own.n_clusters, entry.criterion)
         return
     assert (result.n_clusters, result.k_choice, result.k_range) == (3, "recommended", (3, 4))
     taken = ["number of clusters chosen by blended_mixture", "blended_mixture cannot tell 3 to 4 clusters apart"]

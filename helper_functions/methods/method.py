@@ -61,6 +61,7 @@ class Method(NamedTuple):
     takes_any_norm: bool = True  # False: it fits the amplitude of each pixel, and always uses its own norm
     takes_any_metric: bool = True  # False: it works with its own metric only
     alternative: str = "kmeans"  # method to suggest to a user who asks for another metric
+    takes_recommended_number: bool = True  # False: its clusters are no populations, whose number is that of others
     criterion: str = "gap"  # for the number of clusters; DENSITY: the method determines it
     when_large: str = ""  # approximation where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
