@@ -36,7 +36,7 @@ MAX_POPULATIONS = 40  # every pair of them is fitted to every pixel: time and me
 ITERATIONS = 30
 CONVERGED = 5e-3  # tolerance of the fit: gain of the log likelihood in one iteration, per pixel
 INTERMEDIATE_TOLERANCE = 0.1  # the same for numbers of populations that are only steps of the elimination
-FIT_PIXELS = 4000  # SEDs are fitted to a random subset of at most this number of pixels
+FIT_PIXELS = 4000  # SEDs are fitted to a random subset of at most this number of pixels, see `fitted_pixels`
 NEIGHBOUR_REACH = 1.5  # pixels: the eight neighbours, diagonal ones with a lower weight
 COUPLING = 4.0  # of a pixel's log prior to each of its eight neighbours
 MEAN_FIELD_ITERATIONS = 15
@@ -89,14 +89,31 @@ def initial_seds(flux, error, links, most, seed):
 
     Returns
     -------
-    ndarray of shape (at most `most`, n_bands)
+    seds : ndarray of shape (at most `most`, n_bands)
+    labels : int ndarray of shape (n_pixels,)
+        Clusters that they are the means of.
     """
     total = 1 + SMOOTHING * links.sum(axis=1)
     smooth = (flux + SMOOTHING * (links @ flux)) / total[:, None]
     contrast, _ = normalize(smooth, error, "contrast")
     labels = fit_kmeans(contrast, most, seed, n_init=3).labels_
     weight = 1 / error**2
-    return np.array([np.average(flux[labels == k], axis=0, weights=weight[labels == k]) for k in np.unique(labels)])
+    means = [np.average(flux[labels == k], axis=0, weights=weight[labels == k]) for k in np.unique(labels)]
+    return np.array(means), labels
+
+
+def fitted_pixels(labels, most, seed):
+    """Indices of a random subset of at most `most` pixels, in increasing order, in which rare shapes are not missed.
+
+    Half of the subset is divided equally among the clusters of `labels`, as far as they have pixels; the rest is drawn
+    from all other pixels.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    clusters = np.unique(labels)
+    each = most // (2 * len(clusters))
+    first = np.concatenate([order[labels[order] == k][:each] for k in clusters])
+    rest = order[~np.isin(order, first)]
+    return np.sort(np.append(first, rest[: most - len(first)]))
 
 
 def responsibilities(blends, prior, log_factor=0.0):
@@ -410,8 +427,8 @@ def populations(distances, ks, seed):
         )
     links, band_weight = neighbour_links(seds), band_weights(seds)
     most = min(max(INITIAL_POPULATIONS, *ks), len(seds.flux))
-    first = normalise_templates(initial_seds(seds.flux, seds.error, links, most, seed), band_weight)
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(seds.flux))[:FIT_PIXELS])
+    first, clusters = initial_seds(seds.flux, seds.error, links, most, seed)
+    first, drawn = normalise_templates(first, band_weight), fitted_pixels(clusters, FIT_PIXELS, seed)
     data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
     some = weighted_fluxes(seds.flux[drawn], seds.error[drawn])
     mixtures = eliminate_populations(

@@ -109,7 +109,7 @@ def fitted_shifts(seds, seed):
     scale = np.sqrt(np.mean(seds.flux**2))
     seds = seds._replace(flux=seds.flux / scale, error=seds.error / scale)
     links, weight = neighbour_links(seds), band_weights(seds)
-    first = normalise_templates(initial_seds(seds.flux, seds.error, links, N_POPULATIONS, seed), weight)
+    first = normalise_templates(initial_seds(seds.flux, seds.error, links, N_POPULATIONS, seed)[0], weight)
     data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
     start = Mixture(first, initial_prior(len(first)), np.zeros(systematics.precision.shape))
     mixture, blends, probability = fit_mixture(data, systematics, links, start, weight, INTERMEDIATE_TOLERANCE)

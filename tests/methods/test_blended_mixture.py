@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score, confusion_matrix
 from distances import to_unit_length
 from helper_functions.clustering import UNASSIGNED, cluster_pixels
 from helper_functions.filters import pivot_wavelength
-from helper_functions.methods.blended_mixture import NEIGHBOUR_REACH, NoSignal, initial_seds
+from helper_functions.methods.blended_mixture import NEIGHBOUR_REACH, NoSignal, fitted_pixels, initial_seds
 from helper_functions.noise import adjacency_within, white_noise_correlation
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, median_snr, select_pixels
 from helper_functions.simulation.simulated_galaxy import observe, simulate_galaxy
@@ -145,7 +145,7 @@ def test_first_seds_of_faint_pixels_are_those_of_the_regions(spots):
     """At SNR 0.6 to 6 k-means of single pixels misses a region; neighbours that count a little show it."""
     seds, _ = field(spots, [RED, BLUE, GREEN], snr=2)
     links = adjacency_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
-    first = to_unit_length(initial_seds(seds.flux, seds.error, links, 3, 0))
+    first = to_unit_length(initial_seds(seds.flux, seds.error, links, 3, 0)[0])
     cosine = first @ to_unit_length(np.array([RED, BLUE, GREEN])).T
     assert cosine.max(axis=0).min() > 0.99
 
@@ -196,3 +196,14 @@ def test_the_sed_of_a_pixel_is_not_its_brightness():
     result = cluster_pixels(other, method="blended_mixture")
     assert result.n_clusters == 2
     assert adjusted_rand_score(truth, result.labels) > 0.95
+
+
+def test_rare_shapes_are_among_the_fitted_pixels():
+    """By hand: half of 1,000 pixels is 250 for each of two clusters, of which one has only 40; the rest is random."""
+    labels = np.zeros(30_000, dtype=int)
+    labels[::750] = 1
+    drawn = fitted_pixels(labels, 1000, seed=1)
+    assert len(drawn) == len(np.unique(drawn)) == 1000
+    assert labels[drawn].sum() == 40
+    assert np.ptp(drawn) > 29_000
+    assert fitted_pixels(labels[:50], 1000, seed=1).tolist() == list(range(50))

@@ -1,0 +1,158 @@
+"""Recovery test on galaxies whose SEDs change smoothly: python -m helper_functions.simulation.gradient_recovery
+
+Such galaxies have no true number of regions. Each is observed twice with different noise, and each method is scored by
+what its clusters lose of the noiseless pixels, and by whether they come again in the other noise.
+"""
+
+import argparse
+import sys
+from functools import cache
+from itertools import product
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from helper_functions.clustering import cluster_pixels
+from helper_functions.composite_seds import best_fit_amplitude, composite_flux
+from helper_functions.psf import convolve_with_psf, make_psf
+from helper_functions.registry import choose
+from helper_functions.simulation.simulated_galaxy import (
+    SURVEY_BANDS,
+    SimulatedGalaxy,
+    make_cutout,
+    pixel_grid,
+    pixel_noise,
+    simulate_noise,
+)
+from helper_functions.simulation.stellar_populations import Population, make_spectrum, photometry
+from helper_functions.simulation.suites import selected_seds
+
+REDSHIFT, RADIUS, PEAK_SNR = 1.5, 16.0, 60.0  # radius in pixels
+STEPS = 9  # populations along a gradient, between which SEDs are interpolated
+CLUMPS, CLUMP_SIZE = 3, 1.2  # number, and standard deviation in pixels
+METHODS_COMPARED = ("blended_mixture", "blended_slices", "kmeans", "spectral")
+NUMBERS = ("auto", 4, 5, 6)
+
+
+def age_population(step):
+    """Population at a step, 0 to 1, along a gradient of age from 80 Myr to 3 Gyr."""
+    return Population(age=0.08 * (3 / 0.08) ** step, tau=0.3, metallicity=0.7, a_v=0.3)
+
+
+def dust_population(step):
+    """Population at a step, 0 to 1, along a gradient of A_V from 0 to 2."""
+    return Population(age=0.5, tau=0.5, metallicity=0.7, a_v=2 * step)
+
+
+@cache
+def seds_along(population):
+    """SEDs at STEPS steps along a gradient, mean 1, (STEPS, n_bands)."""
+    spectra = [make_spectrum(population(step), REDSHIFT) for step in np.linspace(0, 1, STEPS)]
+    seds = np.array([photometry(spectrum, SURVEY_BANDS) for spectrum in spectra])
+    return seds / seds.mean(axis=1, keepdims=True)
+
+
+def age_gradient(y, x, rng):
+    """Light in each pixel and band, (ny, nx, n_bands), of a disc that is old in the centre and young outside."""
+    distance = np.hypot(y, x)
+    return exponential_disc(distance, 1 - distance / (1.3 * RADIUS), age_population)
+
+
+def age_gradient_with_clumps(y, x, rng):
+    """The same disc with young clumps."""
+    light, young = age_gradient(y, x, rng), seds_along(age_population)[0]
+    for _ in range(CLUMPS):
+        angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.8) * RADIUS
+        squared = (y - distance * np.sin(angle)) ** 2 + (x - distance * np.cos(angle)) ** 2
+        clump = 0.5 * np.exp(-2.5 * distance / RADIUS - squared / (2 * CLUMP_SIZE**2))
+        light = light + clump[..., None] * young
+    return light
+
+
+def dust_across(y, x, rng):
+    """A disc whose attenuation rises from one side to the other."""
+    return exponential_disc(np.hypot(y, x), 0.5 + x / (2 * RADIUS), dust_population)
+
+
+def exponential_disc(distance, step, population):
+    """Light of an exponential disc with the SED at this step, clipped to 0 to 1, in each pixel."""
+    along, place = seds_along(population), np.clip(step, 0, 1) * (STEPS - 1)
+    lower = np.minimum(place.astype(int), STEPS - 2)
+    share = (place - lower)[..., None]
+    return np.exp(-2.5 * distance / RADIUS)[..., None] * ((1 - share) * along[lower] + share * along[lower + 1])
+
+
+GRADIENTS = {"age": age_gradient, "age, clumps": age_gradient_with_clumps, "dust": dust_across}
+
+
+def gradient_galaxy(kind, seed, noise_seed):
+    """Observe a galaxy of a kind in GRADIENTS.
+
+    Returns
+    -------
+    seds : PixelSEDs
+    clean : ndarray of shape (n_pixels, n_bands)
+        Without noise, with the PSF, 10 nJy.
+    mask : bool ndarray of shape (ny, nx)
+    """
+    rng = np.random.default_rng([seed, 5])
+    y, x = pixel_grid(2 * RADIUS)
+    angle, axis_ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
+    along, across = x * np.cos(angle) + y * np.sin(angle), (y * np.cos(angle) - x * np.sin(angle)) / axis_ratio
+    light = choose(GRADIENTS, kind, "gradient")(across, along, rng)
+    clean = np.array([convolve_with_psf(each, make_psf()) for each in light.transpose(2, 0, 1)])
+    sigma = pixel_noise(SURVEY_BANDS)
+    clean *= PEAK_SNR / np.median(clean.max(axis=(1, 2)) / sigma)
+    galaxy = SimulatedGalaxy._make([None] * len(SimulatedGalaxy._fields))
+    galaxy = galaxy._replace(bands=SURVEY_BANDS, redshift=REDSHIFT, flux=clean, region=np.ones(y.shape, dtype=int))
+    noise = simulate_noise(SURVEY_BANDS, y.shape, np.random.default_rng([seed, noise_seed]))
+    seds, mask = selected_seds(make_cutout(galaxy, clean + noise, sigma))
+    return seds, clean[:, mask].T, mask
+
+
+def lost(labels, clean, seds):
+    """Rms difference of noiseless pixels from the best-fitting scaled mean SED of their cluster, in units of errors."""
+    noiseless, residual = seds._replace(flux=clean), np.zeros(clean.shape)
+    for k, composite in enumerate(composite_flux(noiseless, labels)[0], start=1):
+        own = labels == k
+        amplitude, _ = best_fit_amplitude(clean[own], seds.error[own], composite)
+        residual[own] = clean[own] - amplitude[:, None] * composite
+    return float(np.sqrt(np.mean((residual / seds.error)[labels > 0] ** 2)))
+
+
+def score(kind, seed, runs):
+    """Clusters found, loss, and ARI between two noise realisations, {(method, number): (n, loss, ARI)}."""
+    twice = [gradient_galaxy(kind, seed, noise_seed) for noise_seed in (1, 2)]
+    both, result = twice[0][2] & twice[1][2], {}
+    for method, number in runs:
+        labels = [cluster_pixels(seds, method=method, n_clusters=number).labels for seds, _, _ in twice]
+        losses = [lost(each, clean, seds) for each, (seds, clean, _) in zip(labels, twice, strict=True)]
+        common = [each[both[mask]] for each, (_, _, mask) in zip(labels, twice, strict=True)]
+        n_found = np.mean([each.max() for each in labels])
+        result[method, number] = n_found, np.mean(losses), adjusted_rand_score(*common)
+    return result
+
+
+def main(arguments=None):
+    """Print the mean scores of each method and number over all galaxies; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m helper_functions.simulation.gradient_recovery", description=__doc__
+    )
+    parser.add_argument("--n", type=int, default=2, help="galaxies of each kind (default 2)")
+    parser.add_argument("--seed", type=int, default=98000, help="first seed (default 98000)")
+    given = parser.parse_args(arguments)
+    if given.n < 1 or given.seed < 0:
+        print("error: want --n of at least 1 and --seed of at least 0", file=sys.stderr)
+        return 2
+    runs = list(product(METHODS_COMPARED, NUMBERS))
+    found = [score(kind, given.seed + n, runs) for kind in GRADIENTS for n in range(given.n)]
+    print("| method | number asked for | number | lost, in units of the noise | ARI in other noise |")
+    print("| --- | --- | --- | --- | --- |")
+    for run in runs:
+        n_found, loss, again = np.mean([each[run] for each in found], axis=0)
+        print(f"| `{run[0]}` | {run[1]} | {n_found:.1f} | {loss:.2f} | {again:.2f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
