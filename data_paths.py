@@ -215,7 +215,10 @@ OUTPUTS = {
     "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs assign each pixel to"),
     "regions": Output("field/regions.fits", "all regions of all galaxies and runs in one table, with fluxes"),
     "field_picture": Output("field/{picture}.{format}", "pictures of all galaxies together"),
-    "fits": Output("fits/{run}/{id}_fits.ecsv", "with --fit: mass, SFR, age, A_V and metallicity of each region"),
+    "fits": Output(
+        "fits/{run}/{id}_fits.ecsv",
+        "with --fit: mass, SFR, age, A_V and metallicity of regions and of their sum",
+    ),
     "posteriors": Output("fits/{run}/{id}_posteriors.fits", "posterior samples, star formation histories, model SEDs"),
     "fit_maps": Output("fits/{run}/{id}_fit_maps.fits", "maps of the fitted properties"),
     "other_maps": Output("property_maps/{run}/{id}_{name}_maps.fits", "the same from a table of another code"),

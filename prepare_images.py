@@ -201,10 +201,12 @@ def cut_out(
     neighbours = set(added) & others
     if include_neighbours:
         neighbours |= set(agreeing_neighbours(id_dr3, sorted(others), redshifts, redshift_tolerance))
+    z_low, z_middle, z_high = redshifts.get(id_dr3, (np.nan,) * 3)
     away = sorted(set(added) - others - {id_dr3})
     cutout = Cutout(
         id_dr3=id_dr3,
-        redshift=redshifts.get(id_dr3, (np.nan,) * 3)[1],
+        redshift=z_middle,
+        redshift_range=(z_low, z_high),
         bands=survey.bands,
         wavelengths=survey.wavelengths,
         sci=sci,

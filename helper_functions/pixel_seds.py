@@ -38,6 +38,7 @@ class Cutout(NamedTuple):
     psf: np.ndarray | None = None  # (size, size), of sum 1, on the cutout's pixels; None: the model of that FWHM
     truth: np.ndarray | None = None  # (ny, nx), true region of each pixel of a simulated galaxy; None: not known
     electrons: np.ndarray | None = None  # (n_bands,), per 10 nJy; NaN: unknown, inf: weights include photon noise
+    redshift_range: tuple = (np.nan, np.nan)  # z_16 and z_84; equal if it is of a spectrum; NaN where not known
 
     @property
     def pixel(self):
@@ -75,6 +76,7 @@ class PixelSEDs(NamedTuple):
     correlation: np.ndarray | None = None  # (n_bands, n_lags), of noise, see `noise`; NaN or None where not measured
     registration_error: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns; None: not measured
     background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, common to all pixels; None: unknown
+    redshift_range: tuple = (np.nan, np.nan)  # z_16 and z_84; equal if it is of a spectrum; NaN where not known
 
     @property
     def positions(self):
@@ -181,6 +183,7 @@ def extract_seds(cutout, mask):
         rows=rows,
         cols=cols,
         redshift=cutout.redshift,
+        redshift_range=cutout.redshift_range,
         pixel=cutout.pixel,
         psf_fwhm=cutout.psf_fwhm,
         psf=cutout.psf,

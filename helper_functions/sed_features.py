@@ -16,6 +16,8 @@ LYMAN_ALPHA = 1216.0  # Angstrom; bands that reach below it are not used
 SLOPES = np.arange(-8, 8.001, 0.02)  # grid of beta
 UNCOVERED, ONE_SIDE = "not covered", "no band on one side"
 FAINT, WEAK = f"continuum below {DETECTION_SNR:g} sigma", f"below {DETECTION_SNR:g} sigma"
+NEGATIVE = f"negative at more than {DETECTION_SNR:g} sigma: absorption, or a wrong continuum"
+EDGE, MOVED = "line near a band's edge at some redshifts in the range", "error mostly of the redshift"
 
 
 class Feature(NamedTuple):
@@ -209,7 +211,7 @@ SED_FEATURES = {
 }
 
 
-def measure_features(flux, error, bands, redshift):
+def measure_features(flux, error, bands, redshift, *, only_covered=True):
     """Measure all features of SEDs.
 
     Parameters
@@ -219,6 +221,8 @@ def measure_features(flux, error, bands, redshift):
     bands : sequence of n_bands str
         In any order.
     redshift : float
+    only_covered : bool
+        Mask features that no band covers; else these have the large errors that follow from their priors.
 
     Returns
     -------
@@ -245,19 +249,60 @@ def measure_features(flux, error, bands, redshift):
         dict(zip(names, mean.T, strict=True)),
         {(a, b): covariance[:, i, j] for i, a in enumerate(names) for j, b in enumerate(names)},
     )
-    return {name: _measured(feature, data) for name, feature in SED_FEATURES.items()}
+    return {name: _measured(feature, data, only_covered) for name, feature in SED_FEATURES.items()}
 
 
-def _measured(feature, data):
-    """Measure a feature: NaN where the bands with data do not cover it."""
-    held, sides = coverage(feature, data)
+def _measured(feature, data, only_covered):
+    """Measure a feature: NaN where the bands with data do not cover it, if wanted."""
+    held, sides = (each | (not only_covered) for each in coverage(feature, data))
     value, error = feature.measure(feature, data)
     error = np.hypot(error, feature.model_error)
     known = held & sides & np.isfinite(value) & np.isfinite(error)
     value, error = np.where(known, value, np.nan), np.where(known, error, np.nan)
-    weak = known & (value < DETECTION_SNR * error) & bool(feature.line)
-    flag = np.select([~held, ~sides, ~known, weak], [UNCOVERED, ONE_SIDE, FAINT, WEAK], "")
+    flag = np.select([~held, ~sides, ~known], [UNCOVERED, ONE_SIDE, FAINT], _strength(feature, value, error))
     return Measured(value, error, flag)
+
+
+def _strength(feature, value, error):
+    """Flag of lines that are weak or negative, str of shape (n,); empty for others, and for other features."""
+    weak, negative = np.abs(value) < DETECTION_SNR * error, value <= -DETECTION_SNR * error
+    return np.select([weak & bool(feature.line), negative & bool(feature.line)], [WEAK, NEGATIVE], "")
+
+
+def measure_in_range(flux, error, bands, redshift, redshift_range):
+    """Measure all features of SEDs, with the error of the redshift: see `measure_features` for other parameters.
+
+    The error is the quadratic sum of the mean error at `redshift` and at both ends of the range, and of half the spread
+    of the values there. A line that is in no band at one of these has the large error of its prior there. Features
+    whose error is mostly due to the redshift are flagged.
+
+    Parameters
+    ----------
+    redshift_range : (float, float)
+        16th and 84th percentile; not finite where not known, equal to each other for a redshift that has no error.
+    """
+    found = measure_features(flux, error, bands, redshift)
+    if not (np.isfinite([redshift, *redshift_range]).all() and redshift_range[0] < redshift_range[1]):
+        return found
+    ends = [measure_features(flux, error, bands, z, only_covered=False) for z in redshift_range]
+    return {
+        name: _with_redshift_error(SED_FEATURES[name], each, [end[name] for end in ends])
+        for name, each in found.items()
+    }
+
+
+def _with_redshift_error(feature, found, others):
+    """A feature, `Measured`, with the error of the redshift, from the same at other redshifts."""
+    known, every = np.isfinite(found.value), [found, *others]
+    # NaN, where the continuum is too faint for a ratio, counts as no difference.
+    values, errors = (
+        np.array([np.where(np.isfinite(each[part]), each[part], found[part]) for each in every]) for part in (0, 1)
+    )
+    error = np.sqrt(np.mean(errors**2, axis=0) + (np.ptp(values, axis=0) / 2) ** 2)
+    flag = np.where(known, _strength(feature, found.value, error), found.flag).tolist()
+    word, moved = EDGE if feature.line else MOVED, error > np.sqrt(2) * found.error
+    flag = [", ".join(filter(None, (word * bool(off), each))) for off, each in zip(moved, flag, strict=True)]
+    return Measured(found.value, error, np.array(flag, dtype=str))
 
 
 def coverage(feature, data):

@@ -49,10 +49,13 @@ def fits_page(result):
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.3 / figure.get_figheight())}
     figure.legend(handles=KEYS, ncols=len(KEYS), frameon=False, fontsize=8, **below)
     for k, region in enumerate(fitted):
-        colour = cluster_colours(result.regions[region.cluster - 1 : region.cluster])[0]
+        name, colour = "all regions together", "black"
+        if region.cluster:
+            name = f"cluster {region.cluster}"
+            colour = cluster_colours(result.regions[region.cluster - 1 : region.cluster])[0]
         sed = figure.add_subplot(grid[k, 0])
         draw_sed(sed, result.wavelengths / 1e4, region, colour)
-        sed.set_title(f"cluster {region.cluster}", size=9, loc="left", color=colour, weight="bold")
+        sed.set_title(name, size=9, loc="left", color=colour, weight="bold")
         if region.fit is None:
             sed.set_title(f"not fitted: {region.reason}", size=8, loc="right", color="firebrick")
             continue

@@ -672,6 +672,12 @@ def test_fits_have_a_row_for_each_region_and_say_why_there_is_no_fit():
     assert fits_page(fitted_run(0)) is None
 
 
+def test_the_fit_of_all_regions_together_is_drawn_as_no_cluster():
+    run = fitted_run(2)
+    run.fitted[1].cluster = 0
+    assert {"cluster 1", "all regions together"} <= set(texts_of(fits_page(run)))
+
+
 def test_maps_have_their_units_and_sums_are_per_pixel():
     figure = fit_maps(fitted_run(3))
     labels = {ax.get_ylabel() for ax in figure.findobj(Axes) if ax.get_ylabel()}

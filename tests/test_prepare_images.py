@@ -133,7 +133,10 @@ def test_a_redshift_from_a_spectrum_comes_first(survey_folder):
     after = open_survey(survey_folder, IDS).redshifts
     assert after[7] == (1.25, 1.25, 1.25)
     np.testing.assert_equal([after[id_dr3] for id_dr3 in IDS[1:]], [before[id_dr3] for id_dr3 in IDS[1:]])
-    assert cut_out(open_survey(survey_folder, IDS), 7, margin=12).redshift == 1.25
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=12)
+    assert (cutout.redshift, *cutout.redshift_range) == (1.25, 1.25, 1.25)
+    other = cut_out(open_survey(survey_folder, IDS), 8, margin=12)
+    assert (other.redshift_range[0], other.redshift, other.redshift_range[1]) == before[8]
 
 
 def test_pixels_can_need_snr_in_single_bands(survey_folder):
@@ -163,7 +166,7 @@ def test_cutout_survives_the_disk(survey_folder, tmp_path):
     mask = select_pixels(cutout, median_snr(cutout), 3)
     cutout_to_fits(cutout, mask, settings_block().pixels).writeto(tmp_path / "pixels.fits")
     again, mask_again = read_cutout(tmp_path / "pixels.fits")
-    for name in ("id_dr3", "redshift", "bands", "members", "notes", "psf_fwhm"):
+    for name in ("id_dr3", "redshift", "redshift_range", "bands", "members", "notes", "psf_fwhm"):
         assert getattr(again, name) == getattr(cutout, name)
     for name in ("sci", "err", "segmap", "wavelengths"):
         np.testing.assert_array_equal(getattr(again, name), getattr(cutout, name))

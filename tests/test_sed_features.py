@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 from astropy import units as u
 
-from helper_functions.sed_features import FAINT, ONE_SIDE, SED_FEATURES, UNCOVERED, WEAK, measure_features
+from helper_functions.filters import load_filter
+from helper_functions.sed_features import (
+    EDGE,
+    FAINT,
+    MOVED,
+    NEGATIVE,
+    ONE_SIDE,
+    SED_FEATURES,
+    UNCOVERED,
+    WEAK,
+    measure_features,
+    measure_in_range,
+)
 from helper_functions.simulation.feature_recovery import true_features
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
 from helper_functions.simulation.stellar_populations import FLUX_DENSITY, Spectrum, photometry
@@ -58,6 +70,64 @@ def test_lines_on_a_smooth_continuum(name, redshift, width):
     assert abs(found.value[0] - width) < 2 * found.error[0]
     assert found.error[0] < 60 + 0.15 * width
     assert (found.flag[0] == WEAK) == (width == 0)
+
+
+def test_a_line_in_absorption_is_not_called_weak():
+    found = measured(with_lines(REST**-1.0, halpha_nii=-300))["ew_halpha_nii"]
+    assert found.value[0] < -2 * found.error[0]
+    assert found.flag[0] == NEGATIVE
+
+
+# Of which f200w alone has H alpha at redshifts 1.97 to 2.37, and f182m the continuum bluewards of it.
+FEW = ("f606w", "f814w", "f115w", "f150w", "f182m", "f200w", "f277w", "f356w", "f444w")
+
+
+def edge_redshift(line, band):
+    """Redshift at which the response of a band to a line is 0.6 of the maximum, on its red edge."""
+    curve = load_filter(band)
+    inside = curve.wavelength[curve.transmission > 0.6 * curve.transmission.max()].max()
+    return inside / LINES[line].wavelengths[-1] - 1
+
+
+def width_and_error(true_redshift, z_16, z_50, z_84):
+    """Width of H alpha of 300 Angstrom, its error, flag and errors off, from few bands and a range of redshift."""
+    flux, error = fluxes(with_lines(REST**-1.0, halpha_nii=300), true_redshift, FEW)
+    found = measure_in_range(flux, error, FEW, z_50, (z_16, z_84))["ew_halpha_nii"]
+    return found.value[0], found.error[0], found.flag[0], (found.value[0] - 300) / found.error[0]
+
+
+def test_the_redshift_s_range_is_in_the_error_of_a_line_on_a_band_s_edge():
+    """The true redshift is 2% off, where no band has the line; the control, without the range, is sure of no width."""
+    z = edge_redshift("halpha_nii", "f200w")
+    true = 1.02 * (1 + z) - 1
+    value, _, flag, off = width_and_error(true, 0.98 * (1 + z) - 1, z, true)
+    control = width_and_error(true, z, z, z)
+    assert control[0] == value
+    assert abs(control[3]) > 3
+    assert abs(off) < 2
+    assert EDGE in flag
+    assert EDGE not in control[2]
+
+
+def test_a_line_in_the_middle_of_a_band_has_the_same_error_at_any_redshift_of_the_range():
+    z = 2.2  # at 2.1 micron, in f200w, which reaches from 1.76 to 2.23
+    within, control = (width_and_error(z, z - each, z, z + each) for each in (0.01, 0.0))
+    assert within[1] == pytest.approx(control[1], rel=0.2)
+    assert (within[2], control[2]) == ("", "")
+
+
+@pytest.mark.parametrize("limits", [(np.nan, np.nan), (REDSHIFT, REDSHIFT)])
+def test_without_a_range_the_redshift_is_exact(limits):
+    case = *fluxes(REST**-1.0), SURVEY_BANDS, REDSHIFT
+    for one, other in zip(measure_in_range(*case, limits).values(), measure_features(*case).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_break_whose_error_is_the_redshift_s_says_so():
+    spectrum = np.where(REST > 3700, 2.0, 1.0) / REST**2
+    found = measure_in_range(*fluxes(spectrum), SURVEY_BANDS, REDSHIFT, (1.6, 2.4))["balmer_break"]
+    assert found.error[0] > 1.4 * measured(spectrum)["balmer_break"].error[0]
+    assert found.flag[0] == MOVED
 
 
 def test_a_step_is_a_break_and_a_smooth_spectrum_has_none():

@@ -169,7 +169,7 @@ def feature_words(table):
 
 def fit_words(table):
     """Columns of the table of fits as text: medians with the distances to both ends of the 16-84% range."""
-    words = {"cluster": [str(value) for value in table["cluster"]]} if len(table) else {}
+    words = {"cluster": [str(value) if value else "all" for value in table["cluster"]]} if len(table) else {}
     for name in (each.removesuffix("_p50") for each in table.colnames if each.endswith("_p50")):
         columns = [np.ma.filled(np.ma.asarray(table[f"{name}_{end}"], dtype=float), np.nan) for end in QUANTILES]
         words[in_unit(name, table[f"{name}_p50"].unit)] = [spread(*each) for each in zip(*columns, strict=True)]

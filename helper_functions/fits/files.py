@@ -20,9 +20,14 @@ PERCENTILES = (16, 50, 84)
 PERCENTILE_NAMES = ("p16", "p50", "p84")
 OK, FAILED = "ok", "not fitted"
 SFR = u.solMass / u.yr
+RATIOS = {
+    name: f"{what} summed over regions divided by that from the integrated light"
+    for name, what in (("mass", "stellar mass"), ("sfr", "star formation rate"))
+}
+INTEGRATED = 0  # in place of a cluster's label: all regions together
 FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of each quantity: unit, description
-    "cluster": (None, "label in the label image"),
-    "region": (None, "number of the region, the same for corresponding regions of other runs"),
+    "cluster": (None, "label in the label image; 0: all regions together, from the sum of their SEDs"),
+    "region": (None, "number of the region, the same for corresponding regions of other runs; 0 likewise"),
     "redshift": (None, "redshift of the fit; its centre if it is free"),
     "magnification": (None, "lensing magnification that masses and star formation rates were divided by"),
     "n_bands": (None, "number of bands that were fitted"),
@@ -137,28 +142,63 @@ def fits_table(tasks, fit_by_task, problems, magnification, regions, notes):
     notes : list of str
         Notes on all fits of the galaxy.
     """
-    rows = []
+    rows, ratios = [], outshining(tasks, fit_by_task)
     for task in tasks:
         fit = fit_by_task.get(task)
         row_notes = [*notes, fit.note if fit else problems[task]]
         row = {
             "cluster": task.cluster,
-            "region": int(regions[task.cluster - 1]),
+            "region": 0 if task.cluster == INTEGRATED else int(regions[task.cluster - 1]),
             "redshift": task.redshift,
             "magnification": magnification,
         }
         for name in QUANTITIES:
             values = np.percentile(fit.samples[name], PERCENTILES) if fit and name in fit.samples else [np.nan] * 3
             row |= {f"{name}_{each}": value for each, value in zip(PERCENTILE_NAMES, values, strict=True)}
+        row |= ratios
         row |= {"n_bands": fit.n_bands if fit else 0, "chi2": fit.chi2 if fit else np.nan}
         rows.append(row | {"status": OK if fit else FAILED, "note": "; ".join(filter(None, row_notes))})
     table = Table(rows, meta={"content": "stellar populations fitted to regions", "code": code_digest("fits")})
     return with_descriptions(table, FIT_COLUMNS | quantity_columns())
 
 
+def outshining(tasks, fit_by_task):
+    """Masses and rates summed over regions divided by those of the integrated light, which young stars outshine.
+
+    Parameters
+    ----------
+    tasks : list of FitTask
+    fit_by_task : dict
+        FitTask -> Fit.
+
+    Returns
+    -------
+    dict
+        <name>_ratio_<percentile> -> value, for name in RATIOS; NaN if one of the fits is missing. The posteriors are
+        taken as independent, which makes the range too wide where errors are common, such as those of zero points.
+    """
+    missing = len(tasks) < 2 or any(task not in fit_by_task for task in tasks)
+    ratios = {}
+    for name in RATIOS:
+        found = [np.nan] * 3
+        if not missing:
+            # Samples are in the order of the sampler, the least likely first, alike for all regions: shuffled.
+            rng = np.random.default_rng(0)
+            values = {task.cluster: rng.permutation(fit_by_task[task].samples[name]) for task in tasks}
+            whole = values.pop(INTEGRATED)
+            with np.errstate(divide="ignore", invalid="ignore"):  # no star formation at all
+                found = np.percentile(sum(values.values()) / whole, PERCENTILES)
+        ratios |= {f"{name}_ratio_{each}": value for each, value in zip(PERCENTILE_NAMES, found, strict=True)}
+    return ratios
+
+
 def quantity_columns():
     """Unit and description of the columns of posterior percentiles."""
     return {
+        f"{name}_ratio_{each}": (None, f"{meaning} (outshining): {percentile}th percentile")
+        for name, meaning in RATIOS.items()
+        for each, percentile in zip(PERCENTILE_NAMES, PERCENTILES, strict=True)
+    } | {
         f"{name}_{each}": (entry.unit, f"{entry.meaning}: {percentile}th posterior percentile")
         for name, entry in QUANTITIES.items()
         for each, percentile in zip(PERCENTILE_NAMES, PERCENTILES, strict=True)

@@ -16,7 +16,7 @@ from helper_functions.products.labels import read_labels
 
 SUMS = (u.solMass, u.solMass / u.yr)  # quantities with such a unit are sums over the region
 MASS_WEIGHTED = ("age", "ssfr")  # weighted by mass; other means are weighted by light
-NOT_MAPPED = ("cluster", "region", "chi2", "n_bands", "magnification", "redshift")
+NOT_MAPPED = ("cluster", "region", "chi2", "n_bands", "magnification", "redshift", "mass_ratio", "sfr_ratio")
 LIGHT, PIXELS = "populations", "pixels of the clusters"
 
 
@@ -81,8 +81,9 @@ def property_maps(where, table, sums=None):
     ----------
     where : RegionLight
     table : Table
-        With a column `cluster` of labels. Columns x_p16, x_p50 and x_p84 give a map x of x_p50, with half the range as
-        its error; the error of any other column x is read from a column x_err, if there is one.
+        With a column `cluster` of labels, of which 0, all regions together, is left out. Columns x_p16, x_p50 and x_p84
+        give a map x of x_p50, with half the range as its error; the error of any other column x is read from a column
+        x_err, if there is one.
     sums : sequence of str or None
         Names of columns that are sums over the region; None: those with the unit of a mass, or of a mass per time.
 
@@ -114,6 +115,7 @@ def read_quantities(table, n_clusters):
     """{name: (values, errors, unit)} of the columns to be mapped; arrays of shape (n_clusters,), NaN if unknown."""
     if "cluster" not in table.colnames:
         raise ValueError(f"the table has no column cluster: it has {', '.join(table.colnames)}")
+    table = table[[float(number) != 0 for number in table["cluster"]]]
     clusters = [float(number) for number in table["cluster"]]
     wrong = [f"{number:g}" for number in clusters if number not in range(1, n_clusters + 1)]
     if wrong:

@@ -13,7 +13,16 @@ from helper_functions.files.log import report
 from helper_functions.files.records import file_states, files_unchanged, galaxy_lock, load_record, save_record
 from helper_functions.files.saving import save_fits, save_table
 from helper_functions.filters import pivot_wavelength
-from helper_functions.fits.files import demagnified, fit_paths, fits_table, posterior_hdus
+from helper_functions.fits.files import (
+    INTEGRATED,
+    PERCENTILE_NAMES,
+    RATIOS,
+    demagnified,
+    fit_paths,
+    fits_table,
+    outshining,
+    posterior_hdus,
+)
 from helper_functions.fits.property_maps import map_hdus, property_maps, region_light
 from helper_functions.fits.tasks import (
     galaxy_magnification,
@@ -31,7 +40,7 @@ CHANGED = "its photometry or redshift changed during the call: start the call ag
 class FittedRegion(NamedTuple):
     """A region and its fit."""
 
-    cluster: int
+    cluster: int  # 0: all regions together
     flux: tuple  # n_bands, microjansky
     error: tuple  # n_bands
     fit: Fit | None
@@ -76,8 +85,21 @@ def finish_run(id_dr3, run, inputs, output, problems):
             save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:
                 renew_page(folder, id_dr3)
-    found = f"{id_dr3}: {run}: {len(fit_by_task)} of {len(tasks)} regions fitted -> {folder}"
-    report("; ".join([found, *notes, *sorted({*reasons.values()})]))
+    n_fitted, n_regions = (sum(task.cluster != INTEGRATED for task in some) for some in (fit_by_task, tasks))
+    found = f"{id_dr3}: {run}: {n_fitted} of {n_regions} regions fitted -> {folder}"
+    report("; ".join([found, *outshining_notes(tasks, fit_by_task), *notes, *sorted({*reasons.values()})]))
+
+
+def outshining_notes(tasks, fit_by_task):
+    """What `outshining` finds, in words: a list of at most one str."""
+    found = outshining(tasks, fit_by_task)
+    ratios = {name: [found[f"{name}_ratio_{each}"] for each in PERCENTILE_NAMES] for name in RATIOS}
+    known = [
+        f"{name} {middle:.2f} ({low:.2f} to {high:.2f})"
+        for name, (low, middle, high) in ratios.items()
+        if np.isfinite(middle)
+    ]
+    return [f"sum of regions over integrated light: {', '.join(known)}"] if known else []
 
 
 def remove_old_fits(tasks, folder):
@@ -97,10 +119,10 @@ def save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output)
     table = fits_table(tasks, fit_by_task, reasons, magnification, where.regions, notes)
     saved = [place("fits")]
     save_table(saved[0], table)
-    if not fit_by_task:
+    if not any(task.cluster for task in fit_by_task):
         return saved
     maps = property_maps(where, table)
-    missing = ", ".join(str(task.cluster) for task in tasks if task not in fit_by_task)
+    missing = ", ".join(str(task.cluster) for task in tasks if task.cluster and task not in fit_by_task)
     contents = {
         place("posteriors"): posterior_hdus(tasks, fit_by_task),
         place("fit_maps"): map_hdus(where, maps, missing and f"Not fitted, and missing: {missing}"),

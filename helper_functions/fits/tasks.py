@@ -10,7 +10,7 @@ from data_paths import output_path
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import locked
 from helper_functions.files.saving import save_fits
-from helper_functions.fits.files import read_fit, region_hdus
+from helper_functions.fits.files import INTEGRATED, read_fit, region_hdus
 from helper_functions.fitting.bagpipes_fit import PRIORS
 from helper_functions.products.photometry import read_photometry
 from helper_functions.survey.catalogs import read_magnifications
@@ -38,7 +38,7 @@ class FitTask(NamedTuple):
 
     id_dr3: int
     run: str  # name of its folder
-    cluster: int
+    cluster: int  # label, or INTEGRATED
     bands: tuple  # n_bands names
     flux: tuple  # n_bands, microjansky, total of the region; NaN without data
     error: tuple  # n_bands, independent between bands
@@ -94,13 +94,18 @@ def galaxy_notes(id_dr3, redshift, inputs):
 
 
 def region_tasks(id_dr3, run, folder, inputs):
-    """`FitTask` of each region of a run: its SED from the table of populations, scaled to its total flux."""
+    """`FitTask` of each region of a run: its SED from the table of populations, scaled to its total flux.
+
+    The last task is that of the sum of these SEDs, if there are two or more.
+    """
     photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
     redshift_error = redshift_uncertainty(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
     how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
     tasks = []
-    of_regions = zip(photometry.clusters.tolist(), *photometry.scaled_to_totals(), strict=True)
-    for cluster, flux, error, shared in of_regions:
+    to_fit = list(zip(photometry.clusters.tolist(), *photometry.scaled_to_totals(), strict=True))
+    if len(to_fit) > 1:
+        to_fit.append((INTEGRATED, *photometry.integrated()))
+    for cluster, flux, error, shared in to_fit:
         sed = photometry.bands, tuple(flux.tolist()), tuple(error.tolist()), tuple(map(tuple, shared.tolist()))
         sed = *sed, photometry.redshift, float(np.nan_to_num(redshift_error))
         what = id_dr3, run, cluster, *sed

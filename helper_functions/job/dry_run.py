@@ -62,9 +62,9 @@ def regions_to_fit(galaxies, runs, folder):
                 continue
             place = output_path(folder, "region_fit", run=run.name, id=galaxy.id_dr3, cluster=1).parent
             n_done = len(list(place.glob("[0-9]*.fits"))) if galaxy.done_row(run) else 0
-            n_fits += max(n_clusters - n_done, 0)
+            n_fits += max(n_clusters + (n_clusters > 1) - n_done, 0)  # and the sum of several regions
     others = f", and those of {n_unknown} galaxies that are not clustered yet" if n_unknown else ""
-    return f"{n_fits} regions to fit{others}"
+    return f"{n_fits} regions to fit, with the integrated light of each run{others}"
 
 
 def format_duration(seconds):

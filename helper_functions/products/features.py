@@ -9,7 +9,7 @@ from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.files.code import code_digest
 from helper_functions.files.saving import image_hdu, with_descriptions
 from helper_functions.pixel_seds import fill_image
-from helper_functions.sed_features import SED_FEATURES, measure_features
+from helper_functions.sed_features import SED_FEATURES, measure_features, measure_in_range
 
 # A pixel's value whose error exceeds the spread of the feature among simulated populations is uninformative, unless the
 # value is at least this many errors from 0, as equivalent widths of strong lines can be.
@@ -19,18 +19,23 @@ MIN_SIGNIFICANCE = 3.0
 def region_features(seds, composites, populations):
     """Features of the SEDs of a run, {kind: {name: Measured}} with an element for each cluster.
 
-    `seds` provides the bands and the redshift; `populations` may be None.
+    `seds` provides the bands, the redshift and its range; `populations` may be None.
     """
     kinds = {"population": populations, "composite": composites}
     return {
-        kind: measure_features(each.flux, np.hypot(each.error, each.systematic), seds.bands, seds.redshift)
+        kind: measure_in_range(
+            each.flux, np.hypot(each.error, each.systematic), seds.bands, seds.redshift, seds.redshift_range
+        )
         for kind, each in kinds.items()
         if each is not None
     }
 
 
 def pixel_features(seds):
-    """Features of the SED of each pixel, {name: Measured}, NaN if the error is too large to be informative."""
+    """Features of the SED of each pixel, {name: Measured}, NaN if the error is too large to be informative.
+
+    The error of the redshift is not included: it is common to all pixels, and does not change what a map shows.
+    """
     error = np.hypot(seds.error, SYSTEMATIC * seds.flux)
     found = measure_features(seds.flux, error, seds.bands, seds.redshift)
     return {name: mask_uninformative(each, SED_FEATURES[name].spread) for name, each in found.items()}
@@ -86,7 +91,7 @@ def feature_table(found, redshift):
         unit = u.Unit(feature.unit) if feature.unit else None
         values |= {name: value, f"{name}_err": error}
         columns |= {name: (unit, f"{feature.meaning} ({feature.source})")}
-        columns |= {f"{name}_err": (unit, f"error of {name}, including zero points")}
+        columns |= {f"{name}_err": (unit, f"error of {name}, including zero points and redshift")}
         words.append([f"{name}: {word}" if word else "" for word in flag])
     values["flag"] = np.array(["; ".join(filter(None, row)) for row in zip(*words, strict=True)], dtype=str)
     columns["flag"] = (None, "notes on features, such as why they are NaN; empty if there are none")

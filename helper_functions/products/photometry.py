@@ -29,6 +29,7 @@ class RegionPhotometry(NamedTuple):
     total: np.ndarray  # (n_regions, n_bands), microjansky, of the whole region
     total_error: np.ndarray  # (n_regions, n_bands), including the zero-point error or the floor
     floor: float | None = None  # fraction of the flux in the errors; None: the zero-point error of the table
+    zero_point: np.ndarray | float = 0.0  # that fraction, (n_regions, n_bands)
 
     def scaled_to_totals(self):
         """The SEDs per pixel scaled to the total fluxes of regions, with errors as needed by `fit_sed`.
@@ -52,6 +53,25 @@ class RegionPhotometry(NamedTuple):
             scale_error.append(self._scale_error(row))
         flux, error, shared = (np.reshape(each, self.flux.shape) for each in (flux, error, shared))
         return flux, error, np.stack([shared, np.reshape(scale_error, (-1, 1)) * flux], axis=1)
+
+    def integrated(self):
+        """The sum of the SEDs of all regions, with errors as needed by `fit_sed`.
+
+        Noise of regions is taken as independent, and so are the errors of their scales; zero points are those of the
+        bands. Light that one region has of another, which the errors of shapes are for, is in the sum all the same.
+
+        Returns
+        -------
+        flux, error : ndarray of shape (n_bands,)
+            Microjansky, as in `scaled_to_totals`.
+        shared : ndarray of shape (2, n_bands)
+            Likewise: none of the shape, and that of the scale.
+        """
+        flux, error, shared = self.scaled_to_totals()
+        noise = error**2 - (self.zero_point * flux) ** 2
+        variance = np.maximum(noise, 0).sum(axis=0) + np.sum(self.zero_point * flux, axis=0) ** 2
+        scale_error = np.linalg.norm(shared[:, 1], axis=0)
+        return flux.sum(axis=0), np.sqrt(variance), np.stack([np.zeros_like(scale_error), scale_error])
 
     def _scale_error(self, row):
         """Relative error of the scale of a region: median excess error of the total over the SED, in precise bands."""
@@ -114,4 +134,5 @@ def photometry_of(table, id_dr3, run, kind="populations", floor=None):
         total=total,
         total_error=np.hypot(column("flux_total_err"), relative * np.abs(total)),
         floor=floor,
+        zero_point=np.broadcast_to(relative, flux.shape),
     )

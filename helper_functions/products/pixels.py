@@ -53,7 +53,10 @@ def cutout_to_fits(cutout, mask, pixels):
     """
     primary = fits.PrimaryHDU()
     primary.header["IDDR3"] = (cutout.id_dr3, "id in the catalog and the segmap")
-    primary.header["Z50"] = (cutout.redshift if np.isfinite(cutout.redshift) else None, "redshift, median")
+    redshifts = cutout.redshift_range[0], cutout.redshift, cutout.redshift_range[1]
+    for percentile, redshift in zip((16, 50, 84), redshifts, strict=True):
+        value = float(redshift) if np.isfinite(redshift) else None
+        primary.header[f"Z{percentile}"] = (value, f"redshift, {percentile}th percentile")
     primary.header["SNRTHR"] = (pixels.snr_thresh, "median SNR that selected pixels exceed")
     primary.header["ERRORS"] = (pixels.errors, "errors in ERR: measured in the sky or stated")
     registered = "none" if cutout.registration is None else "measured"
@@ -107,11 +110,14 @@ def read_cutout(path):
     """Read the file of `cutout_to_fits`: the cutout and the mask of its selected pixels."""
     with fits.open(path, memmap=False) as hdus:
         header, bands = hdus[0].header, hdus["BANDS"].data
-        redshift = header["Z50"]
+        z_low, redshift, z_high = (
+            value if isinstance(value := header.get(name), float) else np.nan for name in ("Z16", "Z50", "Z84")
+        )
         noise, shifts = (hdus[name].data if name in hdus else None for name in ("NOISE", "REGISTRATION"))
         cutout = Cutout(
             id_dr3=header["IDDR3"],
-            redshift=redshift if isinstance(redshift, float) else np.nan,
+            redshift=redshift,
+            redshift_range=(z_low, z_high),
             bands=tuple(bands["band"].tolist()),
             wavelengths=np.array(bands["wavelength"], dtype=float),
             sci=hdus["SCI"].data.astype(np.float32),

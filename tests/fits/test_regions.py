@@ -16,15 +16,16 @@ import main_clustering
 from data_paths import output_path
 from helper_functions.files.records import GALAXY, load_record
 from helper_functions.fits import maps_from_table
-from helper_functions.fits.files import PERCENTILE_NAMES, fit_paths
+from helper_functions.fits.files import PERCENTILE_NAMES, fit_paths, outshining
 from helper_functions.fits.property_maps import LIGHT, PIXELS, property_maps, region_light
-from helper_functions.fits.tasks import galaxy_magnification, galaxy_notes, load_fit_inputs, region_tasks
+from helper_functions.fits.tasks import FitTask, galaxy_magnification, galaxy_notes, load_fit_inputs, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
 from helper_functions.job.all_fits import fit_galaxies
 from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
 from helper_functions.products.photometry import read_photometry
+from helper_functions.products.region_rows import read_run_rows
 from helper_functions.products.runs import Run
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import main, settings_block
@@ -104,7 +105,12 @@ def fit(clustered, tmp_path, monkeypatch):
 
 
 def table_of(fit):
+    """Rows of the two regions, and of all regions together."""
     return Table.read(output_path(fit.output, "fits", run=RUN.name, id=7))
+
+
+def regions_of(fit):
+    return table_of(fit)[:-1]
 
 
 def maps_of(fit):
@@ -125,7 +131,7 @@ def change_populations(fit, change):
 def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, capsys):
     assert fit(PlantedFit()) == 0
     assert "7: blended_mixture: 2 of 2 regions fitted" in capsys.readouterr().out
-    table, photometry = table_of(fit), read_photometry(fit.output, RUN.name, 7)
+    table, photometry = regions_of(fit), read_photometry(fit.output, RUN.name, 7)
     light = photometry.scaled_to_totals()[0].sum(axis=1)
     assert np.array(table["mass_p50"]) == pytest.approx(MASS_TO_LIGHT * light)
     assert np.array(table["mass_p16"]) == pytest.approx(
@@ -155,7 +161,7 @@ def test_page_of_the_galaxy_is_made_again_with_the_fits_and_not_where_nothing_is
     fit(PlantedFit(), explorer=True)
     fit(PlantedFit(), explorer=True)
     [run] = shown
-    assert run.fits["cluster"] == ["1", "2"]
+    assert run.fits["cluster"] == ["1", "2", "all"]
     assert "fitted mass" in [layer.title for layer in run.layers]
     page = output_path(fit.output, "page", id=7)
     assert page.read_text() == "a page"
@@ -181,6 +187,74 @@ def test_posteriors_of_all_regions_are_in_one_file(fit):
         assert posteriors["SED_1"].data["band"].tolist() == list(read_photometry(fit.output, RUN.name, 7).bands)
 
 
+# ---- regions against the integrated light -----------------------------------
+
+
+class Outshone(PlantedFit):
+    """Takes the mass-to-light ratio from the colour, so that a blue region hides the mass of a red one."""
+
+    def __call__(self, bands, flux, *arguments, **options):
+        fit = super().__call__(bands, flux, *arguments, **options)
+        factor = (flux[-1] / flux[0]) ** 2
+        return fit._replace(samples=fit.samples | {"mass": factor * fit.samples["mass"]})
+
+
+def test_light_that_is_mass_is_the_same_in_regions_and_together(fit, capsys):
+    fit(PlantedFit())
+    table, photometry = table_of(fit), read_photometry(fit.output, RUN.name, 7)
+    assert table["cluster"].tolist() == [1, 2, 0]
+    assert table["region"][-1] == 0
+    assert table["mass_p50"][-1] == pytest.approx(MASS_TO_LIGHT * photometry.scaled_to_totals()[0].sum())
+    # Independent errors of 6% of each: 0.058 for one, and the same over the root of the squares of shares for the sum.
+    shares = np.array(table["mass_p50"][:2]) / table["mass_p50"][-1]
+    error = 0.058 * np.hypot(1, np.linalg.norm(shares))
+    for name in ("mass", "sfr"):
+        low, middle, high = (np.array(table[f"{name}_ratio_{each}"]) for each in PERCENTILE_NAMES)
+        assert set(middle) == {middle[0]}  # of the galaxy, in all rows
+        assert middle[0] == pytest.approx(1, abs=0.03)
+        assert (high - low)[0] / 2 == pytest.approx(error, rel=0.25)  # 101 samples, shuffled
+    assert "sum of regions over integrated light: mass 1.0" in capsys.readouterr().out
+
+
+def test_mass_that_is_outshone_is_found_in_the_regions(fit):
+    """Against the formula: the ratio is what it is of the true sums, and far from 1."""
+    fit(Outshone())
+    flux = read_photometry(fit.output, RUN.name, 7).scaled_to_totals()[0]
+    masses = [each.sum() * (each[-1] / each[0]) ** 2 for each in (*flux, flux.sum(axis=0))]
+    truth = sum(masses[:2]) / masses[2]
+    table = table_of(fit)
+    assert truth > 1.2
+    assert table["mass_ratio_p50"][0] == pytest.approx(truth, rel=0.03)
+    assert table["sfr_ratio_p50"][0] == pytest.approx(1, abs=0.03)
+
+
+def test_the_catalog_of_regions_has_the_ratios_and_no_row_of_the_sum(fit):
+    fit(PlantedFit())
+    blocks, _, described = read_run_rows(fit.output, RUN.name, 7)
+    own = blocks[0]
+    assert own["cluster"].tolist() == [1, 2]
+    np.testing.assert_allclose(own["mass_ratio_p50"], table_of(fit)["mass_ratio_p50"][:2], rtol=1e-6)
+    np.testing.assert_allclose(own["mass_p50"], regions_of(fit)["mass_p50"], rtol=1e-6)
+    assert described["mass_ratio_p50"][1].startswith("stellar mass summed over regions divided by")
+
+
+def test_maps_leave_out_the_sum(fit):
+    fit(PlantedFit())
+    with maps_of(fit) as maps:
+        assert np.nansum(maps["MASS"].data) == pytest.approx(regions_of(fit)["mass_p50"].sum(), rel=1e-10)
+        assert not [hdu.name for hdu in maps if "RATIO" in hdu.name]
+    own = property_maps(region_light(fit.output, RUN.name, 7), table_of(fit))
+    assert np.nansum(own["mass"].image) == pytest.approx(regions_of(fit)["mass_p50"].sum(), rel=1e-10)
+
+
+def test_without_star_formation_there_is_no_ratio_of_rates():
+    some = {"mass": np.ones(50), "sfr": np.zeros(50)}
+    tasks = [FitTask(7, RUN.name, number, *[None] * 7) for number in (1, 2, 0)]
+    found = outshining(tasks, dict.fromkeys(tasks, SimpleNamespace(samples=some)))
+    assert found["mass_ratio_p50"] == 2
+    assert np.isnan(found["sfr_ratio_p50"])
+
+
 # ---- magnification and redshift ---------------------------------------------
 
 
@@ -191,7 +265,7 @@ def test_masses_and_rates_are_divided_by_the_magnification_and_nothing_else(fit)
     with maps_of(fit) as maps:
         mass = maps["MASS"].data.copy()
     fit(planted, galaxies={7: GalaxySettings(magnification=4.0)})
-    assert len(planted.asked) == 2  # nothing is fitted again
+    assert len(planted.asked) == 3  # nothing is fitted again
     after = table_of(fit)
     for name in QUANTITIES:
         factor = 4 if name in ("mass", "mass_formed", "sfr") else 1
@@ -240,7 +314,7 @@ def test_a_column_of_the_catalog_gives_magnifications(clustered):
 def test_a_redshift_comes_with_its_uncertainty_or_is_fixed(clustered, how, redshifts, error, notes):
     inputs = inputs_of(block_for(clustered / "out").changed(fit_redshift=how), redshifts)
     tasks = region_tasks(7, RUN.name, clustered / "out", inputs)
-    assert [task.redshift_error for task in tasks] == pytest.approx([error] * 2)
+    assert [task.redshift_error for task in tasks] == pytest.approx([error] * 3)
     assert galaxy_notes(7, 2.0, inputs) == notes
 
 
@@ -249,7 +323,7 @@ def test_a_note_on_the_galaxy_is_in_each_row_and_its_error_reaches_the_fit(fit):
     fit(planted, redshifts={7: (1.5, 2.0, 2.5)}, fit_redshift="catalog")
     assert planted.asked[1].redshift_error == 0.5
     note = "the redshift is uncertain by 0.5: a Gaussian of that width is taken; planted"
-    assert table_of(fit)["note"].tolist() == [note] * 2
+    assert table_of(fit)["note"].tolist() == [note] * 3
 
 
 # ---- what fails, and what is ended ------------------------------------------
@@ -263,25 +337,26 @@ def test_bad_photometry_is_told_in_words_by_the_engine(fit):
 
     change_populations(fit, spoil)
     assert fit(fit_sed) == 0
-    negative, few = table_of(fit)["note"]
+    negative, few, together = table_of(fit)["note"]
     assert negative.startswith("all fluxes are negative or zero")
     assert few.startswith("5 bands with data are too few")
+    assert together == few  # a band without data in one region has none in the sum
 
 
 def test_a_table_that_cannot_be_read_costs_no_other_galaxy(fit, capsys):
     path = output_path(fit.output, "populations", run=RUN.name, id=11)
     path.write_text("nothing")
     assert fit(PlantedFit(), ids=[11, 7]) == 1
-    assert len(table_of(fit)) == 2
+    assert len(regions_of(fit)) == 2
     assert "11: blended_mixture: " in capsys.readouterr().err
 
 
 def test_a_region_that_cannot_be_fitted_has_a_row_with_the_reason_and_costs_no_other(fit):
     assert fit(PlantedFit(ValueError("five bands are too few"), of_call=1)) == 0
     table = table_of(fit)
-    assert table["status"].tolist() == ["not fitted", "ok"]
-    assert table["note"].tolist() == ["five bands are too few", "planted"]
-    assert np.isnan(table["mass_p50"][0])
+    assert table["status"].tolist() == ["not fitted", "ok", "ok"]
+    assert table["note"].tolist() == ["five bands are too few", "planted", "planted"]
+    assert np.isnan([table["mass_p50"][0], *table["mass_ratio_p50"]]).all()
     with maps_of(fit) as maps:  # what is known is all that the map adds up to
         assert np.nansum(maps["MASS"].data) == pytest.approx(table["mass_p50"][1], rel=1e-10)
         assert "Not fitted, and missing: 1" in str(maps["MASS"].header["COMMENT"])
@@ -311,7 +386,7 @@ def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
     assert not output_path(fit.output, "fits", run=RUN.name, id=7).exists()
     rest = PlantedFit()
     assert fit(rest) == 0
-    assert len(rest.asked) == 1
+    assert len(rest.asked) == 2
     nothing, path = PlantedFit(), output_path(fit.output, "fits", run=RUN.name, id=7)
     written = path.stat().st_mtime_ns
     assert fit(nothing) == 0
@@ -343,7 +418,7 @@ def test_other_settings_fit_again_and_settings_of_no_matter_do_not(fit, clustere
     planted = PlantedFit()
     fit(planted)
     fit(planted, seed=3)
-    assert len(planted.asked) == 4
+    assert len(planted.asked) == 6
 
 
 def test_other_photometry_fits_that_region_again(fit):
@@ -357,8 +432,10 @@ def test_other_photometry_fits_that_region_again(fit):
     change_populations(fit, brighten)
     before = table_of(fit)
     fit(planted)
-    assert len(planted.asked) == 3
-    assert np.array(table_of(fit)["mass_p50"] / before["mass_p50"]) == pytest.approx([1, 1.1])
+    assert len(planted.asked) == 5  # it and the sum
+    first, second, together = before["mass_p50"]
+    grown = np.array(table_of(fit)["mass_p50"])
+    assert grown == pytest.approx([first, 1.1 * second, together + 0.1 * second])
 
 
 def test_fits_of_regions_that_are_no_more_are_removed_with_the_run(fit, clustered, monkeypatch):
@@ -448,7 +525,7 @@ def test_a_magnification_is_a_number_or_a_column(given, read):
 def test_a_table_of_another_code_is_painted_as_our_own_is(fit, capsys):
     fit(PlantedFit())
     capsys.readouterr()
-    ours = table_of(fit)
+    ours = regions_of(fit)
     path = fit.output / "theirs.csv"
     columns = {"cluster": ours["cluster"], "mass": ours["mass_p50"], "age": ours["age_p50"], "age_err": [0.1, 0.2]}
     Table(columns).write(path)

@@ -14,6 +14,7 @@ from helper_functions.fitting.bagpipes_fit import (
     QUANTITIES,
     BoundedGenerator,
     Data,
+    brightness_notes,
     derived_quantities,
     draw_mass,
     fit_sed,
@@ -22,6 +23,7 @@ from helper_functions.fitting.bagpipes_fit import (
     notes,
     sample_posterior,
     sfr_at,
+    split_shared,
     systematic_draws,
     whitening,
 )
@@ -137,18 +139,73 @@ def test_integral_over_the_mass(signal):
 
 
 def test_errors_that_bands_share_are_counted():
-    """Against the covariance itself; and an error of the scale is one of the mass, however good the bands are."""
+    """Against the covariance itself."""
     error, shared = np.array([0.1, 0.2, 0.3]), np.array([[0.3, 0.1, -0.2], [0.1, 0.1, 0.1]])
-    data = Data(np.array([1.0, 2, 3]), whitening(error, shared))
+    data = Data(np.array([1.0, 2, 3]), error, whitening(error, shared))
     covariance = np.diag(error**2) + sum(np.outer(each, each) for each in shared)
     assert np.sum(data.whiten(data.flux) ** 2) == pytest.approx(data.flux @ np.linalg.solve(covariance, data.flux))
-    for scale_error, expected in ((0.0, 0.001 / np.sqrt(3)), (0.2, 0.2)):
-        sure = Data(data.flux, whitening(1e-3 * data.flux, scale_error * data.flux[None]))
-        log_mass, log_density = mass_posterior(sure.whiten(1e-9 * data.flux), sure.whiten(data.flux), (4.0, 13.0))
-        weight = np.exp(log_density) / np.exp(log_density).sum()
-        # The posterior of the logarithm is a Gaussian in the mass: its standard deviation is that of the mass to 10%.
-        spread = np.sqrt(weight @ (np.exp(log_mass) / 1e9 - weight @ (np.exp(log_mass) / 1e9)) ** 2)
-        assert spread == pytest.approx(expected, rel=0.1)
+
+
+def test_shared_errors_are_split_into_brightness_and_shape():
+    flux, error = np.array([1.0, 2, 3]), np.array([0.1, 0.2, 0.1])
+    for shape in (np.zeros(3), np.array([2.0, 4, -1]) / 10 * error**2 / flux):  # the latter is orthogonal to the flux
+        shape = shape - flux * (shape @ (flux / error**2)) / (flux @ (flux / error**2))
+        found, left = split_shared(flux, error, np.array([0.3 * flux + shape, -0.4 * flux]))
+        assert found == pytest.approx(0.5)
+        np.testing.assert_allclose(left, [shape, np.zeros(3)], atol=1e-15)
+    assert split_shared(flux, error, np.zeros((0, 3)))[0] == 0
+
+
+def best_masses(seed, treat):
+    """Best mass over the true one of regions in 27 bands with noise of 10% and shared errors of 10%, 500 of them.
+
+    One of these is proportional to the flux, the other changes the colour; both are known from noisy data only.
+    """
+    rng, found = np.random.default_rng(seed), []
+    shape = rng.uniform(1, 3, 27)
+    tilt = np.linspace(-1, 1, 27)
+    for _ in range(500):
+        true = shape * (1 + 0.1 * rng.standard_normal() + 0.1 * rng.standard_normal() * tilt)
+        error = 0.1 * shape
+        flux = true + error * rng.standard_normal(27)
+        whitener = whitening(error, treat(flux, error, 0.1 * flux * np.array([np.ones(27), tilt])))
+        log_mass, density = mass_posterior(whitener @ shape, whitener @ flux, (-3.0, 3.0))
+        found.append(np.exp(log_mass[np.argmax(density)]))
+    return np.array(found)
+
+
+def test_shared_errors_do_not_pull_the_model_below_the_data():
+    """Peelle's pertinent puzzle: within 1%, of which the scatter of 10% among 500 regions is half a percent.
+
+    The control, a covariance from the data, is to be a fifth too low: 1 / (1 + 27 0.1^2) = 0.79, with a toy model.
+    """
+    assert np.median(best_masses(1, lambda *each: split_shared(*each)[1])) == pytest.approx(1, abs=0.01)
+    assert np.median(best_masses(1, lambda flux, error, shared: shared)) == pytest.approx(0.8, abs=0.05)
+
+
+def test_zero_point_errors_in_proportion_to_the_data_hardly_matter():
+    """Independent between bands, they lower the model by 2 s^2: 0.08% for 2%, and to be seen, 2% for 10%."""
+    rng = np.random.default_rng(5)
+    for size, tolerance in ((0.02, 3e-4), (0.1, 3e-3)):  # three standard errors of 27 bands and 2,000 draws are less
+        flux = 1 + size * rng.standard_normal((2000, 27))
+        weight = (size * flux) ** -2.0
+        mean = np.mean((flux * weight).sum(axis=1) / weight.sum(axis=1))
+        assert mean == pytest.approx(1 - 2 * size**2, abs=tolerance)
+
+
+def test_an_error_of_the_brightness_is_one_of_the_mass_and_leaves_the_model_on_the_data(few_samples):
+    """With a shared error of 30% and one of the colour, masses scatter by 30%, and the model lies on the data."""
+    narrow = {"metallicity": (0.9, 1.1), "log_u": (-2.6, -2.4), "tau": (0.45, 0.55), "age": (0.9, 1.1)}
+    rng, flux = np.random.default_rng(2), flux_of(TRUTH)
+    error = 0.05 * flux
+    data = flux + error * rng.standard_normal(len(flux))
+    shared = np.array([0.05 * np.linspace(-1, 1, len(flux)) * data, 0.3 * data])
+    fit = fit_sed(BANDS, data, error, REDSHIFT, shared=shared, priors=narrow, n_live=40)
+    assert fit.model[1].sum() / data.sum() == pytest.approx(1, abs=0.03)
+    log_mass = np.log(fit.samples["mass_formed"])
+    assert log_mass.std() == pytest.approx(0.3, rel=0.15)  # 200 samples: 5%, and a few percent of the bands
+    assert np.median(log_mass) == pytest.approx(np.log(1e9), abs=0.1)  # 2% of 200 samples, 2% of the noise, the rest
+    assert "off" not in fit.note
 
 
 def test_masses_outside_the_prior_are_at_its_bound():
@@ -225,7 +282,7 @@ class Line:
 
 def test_samples_follow_a_posterior_that_is_known(few_samples):
     flux, error, range_of_mass = np.full(6, 1e6), np.full(6, 1e5), (4.0, 8.0)
-    given = (np.ones(6, dtype=bool), Data(flux, whitening(error, np.zeros((0, 6)))), range_of_mass, 60)
+    given = (np.ones(6, dtype=bool), Data(flux, error, whitening(error, np.zeros((0, 6)))), range_of_mass, 60)
     one, two = (sample_posterior(Line(), *given, seed=4) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     # The posterior of x by brute force, on a grid of x and of the logarithm of the mass.
@@ -250,6 +307,15 @@ def test_notes_tell_of_bounds_and_of_poor_fits(model):
     assert notes(model, middle, {"mass_formed": np.full(100, 9e12)}, PRIORS, 1.0, 9) == [
         "mass runs into the upper bound of its prior"
     ]
+
+
+def test_a_model_that_is_off_the_data_is_told():
+    data = Data(np.ones(9), np.full(9, 0.1), None)
+    assert brightness_notes(np.full(9, 0.92), data) == []  # by less than 10%
+    assert brightness_notes(np.full(9, 0.72), data) == [
+        "the model is off: its mean flux is 0.72 times that of the data"
+    ]
+    assert brightness_notes(np.full(9, 0.72), data._replace(error=np.ones(9))) == []  # by less than the noise
 
 
 GOOD = np.ones(len(BANDS))

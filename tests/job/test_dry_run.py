@@ -33,8 +33,10 @@ def test_regions_to_fit_are_those_on_record(tmp_path):
     path.parent.mkdir(parents=True)
     path.touch()  # one of the regions is fitted already
     galaxies = [galaxy(1, 4, is_done=True), galaxy(2, 2), galaxy(3)]
-    # 4 less the one that is fitted, and 2 that other settings found; kmeans leaves nothing to fit.
+    # 4 and their sum less the one that is fitted, and 2 that other settings found and theirs; kmeans leaves nothing.
     said = regions_to_fit(galaxies, [KMEANS, BLENDED], tmp_path)
-    assert said == "5 regions to fit, and those of 1 galaxies that are not clustered yet"
-    assert regions_to_fit(galaxies[:1], [BLENDED], tmp_path) == "3 regions to fit"
-    assert regions_to_fit(galaxies, [KMEANS], tmp_path) == "0 regions to fit"
+    each = "with the integrated light of each run"
+    assert said == f"7 regions to fit, {each}, and those of 1 galaxies that are not clustered yet"
+    assert regions_to_fit(galaxies[:1], [BLENDED], tmp_path) == f"4 regions to fit, {each}"
+    assert regions_to_fit([galaxy(4, 1)], [BLENDED], tmp_path) == f"1 regions to fit, {each}"  # which is its own sum
+    assert regions_to_fit(galaxies, [KMEANS], tmp_path) == f"0 regions to fit, {each}"

@@ -27,3 +27,14 @@ def test_without_regions_there_is_nothing():
     empty = empty._replace(clusters=empty.clusters[:0], **{name: FLUX[:0] for name in ("flux", "error", "shared")})
     flux, error, shared = empty.scaled_to_totals()
     assert (flux.shape, error.shape, shared.shape) == ((0, 4), (0, 4), (0, 2, 4))
+
+
+def test_integrated_light_is_the_sum_and_bands_keep_their_zero_points():
+    """Errors of 4% in each region, of which 3% are zero points, common to both; the rest is independent noise."""
+    noise = np.sqrt(0.04**2 - 0.03**2)
+    flux, error, shared = photometry(0.13)._replace(zero_point=0.03).integrated()
+    total = np.array([20.0, 30, np.nan, 50])
+    np.testing.assert_allclose(flux, total)
+    one, two = FLUX * [[10], [20]]
+    np.testing.assert_allclose(error, np.hypot(noise * np.hypot(one, two), 0.03 * total))
+    np.testing.assert_allclose(shared, [np.zeros(4), 0.12 * np.hypot(one, two)])
