@@ -288,15 +288,14 @@ def separable(candidates):
 
     Raises ValueError for a method that gives no probabilities.
     """
-    mean = {
-        k: float(np.mean(found.probability.max(axis=1)))
-        for k, found in candidates.by_number.items()
-        if found.probability is not None
-    }
-    if not mean and candidates.most > 1:
+    found = candidates.by_number
+    each = {k: result.probability.max(axis=1) for k, result in found.items() if result.probability is not None}
+    if not each and candidates.most > 1:
         raise ValueError("criterion separable needs probabilities of the labels, which this method does not give")
-    mean[1] = 1.0
-    return Scores(candidates.table(mean), max(k for k, value in mean.items() if value >= SEPARABLE))
+    each[1] = np.ones(len(candidates.seds.flux))
+    mean = {k: float(np.mean(values)) for k, values in each.items()}
+    scores = Scores(candidates.table(mean), max(k for k, value in mean.items() if value >= SEPARABLE))
+    return candidates.with_error(scores, each, candidates.independent_pixels)
 
 
 def highest(values):

@@ -117,14 +117,15 @@ def run_notes(result):
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
     if result.populations is not None and result.populations.psf_width < 1:
-        notes.append(f"the images are sharper than the assumed PSF: {in_words(result.populations.psf_width)}")
+        notes.append(in_words(result.populations.psf_width))
     return notes + clustering.k_notes
 
 
 def in_words(psf_width):
     """What was done instead of a deconvolution with the assumed PSF; `psf_width` of `PopulationSEDs`."""
-    width = f"with {psf_width:g} times its width" if psf_width else "not at all"
-    return f"SEDs of populations are deconvolved {width}"
+    if psf_width:
+        return f"images are sharper than the PSF: SEDs of populations are deconvolved with {psf_width:g} of its width"
+    return "SEDs of populations are not deconvolved: with no PSF do they fit, and are seen alone somewhere"
 
 
 def quality_notes(row):
