@@ -97,6 +97,7 @@ def test_columns_say_what_they_are(tmp_path):
     update(tmp_path)
     table, header = regions(tmp_path), fits.getheader(output_path(tmp_path, "regions"), 1)
     assert all(header[f"TCOMM{number}"] for number in range(1, len(table.colnames) + 1))
+    assert {"recommended", "method", "norm", "metric"} < set(table.colnames)
     number = table.colnames.index("err_f444w") + 1
     assert (header[f"TUNIT{number}"], header[f"TUCD{number}"]) == ("uJy", "stat.error;phot.flux.density;em.IR.4-8um")
     assert header[f"TCOMM{number}"].startswith("at 44017 Angstrom")
@@ -112,7 +113,8 @@ def test_features_and_fits_are_joined_where_they_are(tmp_path):
     features["beta"].description, features["ew"] = "UV slope", [np.nan, 5, 6] * u.AA
     path = output_path(tmp_path, "region_features", run=BLENDED.name, id=8)
     features.write(path, format="ascii.ecsv")
-    fitted = Table({"cluster": [1], "mass_p50": [9.5], "redshift": [1.1]})
+    fitted = Table({"cluster": [1, 2], "mass_p50": [9.5, np.nan], "redshift": [1.1, np.nan]})
+    fitted["status"], fitted["note"] = ["ok", "not fitted"], ["", "no data"]
     output_path(tmp_path, "fits", run=BLENDED.name, id=8).parent.mkdir(parents=True)
     fitted.write(output_path(tmp_path, "fits", run=BLENDED.name, id=8), format="ascii.ecsv")
     update(tmp_path)
@@ -126,6 +128,11 @@ def test_features_and_fits_are_joined_where_they_are(tmp_path):
     }
     for name, values in expected.items():
         np.testing.assert_allclose(np.ma.filled(table[name], nan), values, rtol=1e-6)
+    assert np.ma.filled(table["fits_status"], "").tolist() == ["", "", "ok", "not fitted", "", ""]
+    assert np.ma.filled(table["fits_note"], "").tolist() == ["", "", "", "no data", "", ""]
+    plant(tmp_path, 9, LONG)  # what is known of the others is copied, words, too
+    update(tmp_path)
+    assert np.ma.filled(regions(tmp_path)["fits_status"], "").tolist() == ["", "", "ok", "not fitted"] + [""] * 4
     assert "beta_flag" not in table.colnames
     assert table["ew"].unit == u.AA
     path.unlink()
