@@ -505,7 +505,20 @@ def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():
     assert not steep.patches
     clustering.k_choice = "silhouette"
     other = number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7"))
-    assert "silhouette chose 2; 2 and 3 cannot be told apart" in other.get_suptitle()
+    assert other.get_suptitle() == "id 7\nsilhouette chose 2\nwhat to know"  # notes tell the range
+
+
+def test_the_key_explains_what_is_there():
+    def key(**scores):
+        clustering = SimpleNamespace(scores=scores, k_choice="tic", k_notes=[])
+        return number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7")).texts[-1].get_text()
+
+    bare = Scores(np.array([0.1, 0.4, 0.3]), 2)
+    clear = bare._replace(error=np.array([0.01, 0, 0.01]))
+    assert all(word not in key(tic=bare) for word in ("bars", "grey"))
+    assert "bars" in key(tic=bare, bic=clear)
+    assert "grey" not in key(tic=bare, bic=clear)
+    assert "grey" in key(tic=bare, bic=clear._replace(error=np.array([0.01, 0, 0.5])))
 
 
 @pytest.mark.parametrize("deepest", [60, 1e3, 1e6, 1e9])
