@@ -126,7 +126,9 @@ def _outcomes(ax, field):
     ax.tick_params(labelleft=False, length=0, labelsize=8)
     ax.set_xlabel("share of the galaxies", size=9)
     ax.set_title("how the run ended", size=9)
-    ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="in all runs")
+    ax.legend(
+        fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="in all runs", title_fontsize=8
+    )
 
 
 def _trend(ax, trend):
