@@ -83,7 +83,7 @@ def _galaxies(axes, field):
         ax.barh(at, trend.x, 0.6, color=LIGHT)
         for row, x in zip(at, trend.x, strict=True):
             ax.text(x, row, f" {x:.3g}" if x < 1000 else f" {x:,.0f}", size=8, va="center")
-        ax.set_xlim(0, 1.25 * trend.x.max(initial=0) or 1)
+        ax.set_xlim(0, 1.4 * trend.x.max(initial=0) or 1)
         ax.set_xlabel(trend.label, size=9)
     for ax in axes:
         ax.set_axisbelow(True)
@@ -104,7 +104,7 @@ def _numbers(ax, field):
         if number:
             ax.text(col, row, f"{number:,}", ha="center", va="center", size=7)
     names = [str(number) for number in range(field.numbers.shape[1])]
-    names[-1] += " or more" * field.is_last_column_open
+    names[-1] += "+" * field.is_last_column_open
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(field.runs)), field.runs)
     ax.tick_params(length=0, labelsize=8)

@@ -35,7 +35,7 @@ def test_plan_is_every_combination_less_what_has_no_meaning():
     with pytest.raises(ValueError, match="works with metric crosscor only"):
         plan_runs(*asked("--methods", "spectral_cross_cor", "--metric", "euclidean"))
     twice = [name for name, entry in METHODS.items() if entry.takes_any_norm]
-    assert len(plan_runs(*asked("--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
+    assert len(plan_runs(*asked("--methods", *METHODS, "--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
 
 
 def test_titles_name_what_was_chosen_and_not_what_the_method_brings():
