@@ -8,6 +8,7 @@ from plots.style import (
     CONTOUR_COLOUR,
     TITLE,
     UNASSIGNED_COLOUR,
+    arcsec_axes,
     cluster_colours,
     colour_bar,
     colour_image,
@@ -19,6 +20,7 @@ from plots.style import (
     outline,
     outlines,
     scale_bar,
+    square_around,
     zoom,
 )
 
@@ -59,13 +61,10 @@ def cluster_map(result):
         draw_truth(axes[-1], result)
 
     zoom(axes[0], labels)
-    axes[0].set_ylabel("row [pixels]")
+    for ax in axes:
+        arcsec_axes(ax, cutout.wcs, square_around(labels)[0], size=10)
     for ax in axes[1:]:
         ax.yaxis.set_visible(False)  # it is that of the first
-    for ax in axes:
-        ax.set_xlabel("column [pixels]")
-        ax.tick_params(labelsize=9)
-        ax.locator_params(nbins=5)
     name_colours(axes[0], cutout.bands)
     scale_bar(axes[0], cutout.wcs)
     compass(axes[0], cutout.wcs)

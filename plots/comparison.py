@@ -9,21 +9,26 @@ from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
     TITLE,
+    arcsec_axes,
     cluster_colours,
     colour_bar,
     colour_image,
+    compass,
     figure_with_grid,
+    flux_axis,
     galaxy_name,
     in_rest_frame,
     label_image,
     scale_bar,
+    square_around,
     wavelength_axis,
     zoom,
 )
 
-COLUMNS = 4
-MAP, SEDS, BETWEEN = 2.6, 1.5, 0.1  # inches: a map is a square, its SEDs are below it
-ROOM = {"left": 0.5, "right": 0.25, "bottom": 0.5, "top": 0.82, "across": 0.5, "down": 1.12}  # inches
+COLUMNS = 2  # of runs
+HEAD = 4  # panels above them
+MAP, SEDS = 2.6, 3.9  # inches: a map is a square, its SEDs are to the right of it
+ROOM = {"left": 0.6, "right": 0.25, "bottom": 0.5, "top": 0.9, "across": 0.7, "down": 0.95}  # inches
 TITLE_WIDTH = 50  # letters in a line
 UNSELECTED = "0.93"
 FIGURES_A_LINE = 3  # of quality
@@ -32,7 +37,7 @@ FIGURES_A_LINE = 3  # of quality
 def comparison(result):
     """Draw the comparison page.
 
-    Above are the galaxy and, of more than one run, what they have in common; below is a map for each run, with its
+    Above are the galaxy and, of more than one run, what they have in common; below is a map for each run, beside its
     composite SEDs. A colour is the same region on every map.
 
     Parameters
@@ -48,35 +53,35 @@ def comparison(result):
     cutout, panels = result.cutout, result.panels
     if not panels:
         return None
-    n_head = COLUMNS if len(panels) > 1 else 1
-    n_rows = -(-(n_head + len(panels)) // COLUMNS)
-    heights = [MAP + BETWEEN + SEDS] * n_rows
-    if len(panels) > 1:
-        heights[0] = MAP
-    widths = [MAP] * min(COLUMNS, n_head + len(panels))
-    figure, grid = figure_with_grid(widths, heights, f"{galaxy_name(cutout)}: all runs", **ROOM)
-    head = [figure.add_subplot(grid[cell], facecolor=UNSELECTED, anchor="N", **NO_TICKS) for cell in range(n_head)]
+    are_many = len(panels) > 1
+    widths = [MAP, SEDS] * COLUMNS if are_many else [MAP, MAP, SEDS]
+    n_rows = 1 + -(-len(panels) // COLUMNS) if are_many else 1
+    figure, grid = figure_with_grid(widths, [MAP] * n_rows, f"{galaxy_name(cutout)}: all runs", **ROOM)
+    top = grid[0, :].subgridspec(1, HEAD) if are_many else grid
+    head = [
+        figure.add_subplot(top[0, cell], facecolor=UNSELECTED, **NO_TICKS) for cell in range(HEAD if are_many else 1)
+    ]
     draw_galaxy(head[0], cutout, panels[0].labels)
-    if len(panels) > 1:
+    if are_many:
         draw_map(head[1], result.agreement.region)
         head[1].set_title("most frequent region", **TITLE)
         draw_share(head[2], result.agreement)
         draw_agreement(head[3], result.agreement.rand_index)
 
     microns, wavelength_label = in_rest_frame(result.wavelengths, cutout.redshift)
-    for cell, panel in enumerate(panels, start=n_head):
-        inner = grid[cell].subgridspec(2, 1, height_ratios=[MAP, SEDS], hspace=2 * BETWEEN / (MAP + SEDS))
-        ax = figure.add_subplot(inner[0], facecolor=UNSELECTED, **NO_TICKS)
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, COLUMNS)
+        place = (row + 1, 2 * column) if are_many else (0, 1)
+        ax = figure.add_subplot(grid[place], facecolor=UNSELECTED, **NO_TICKS)
         draw_map(ax, panel.labels, panel.regions)
-        title = f"{cell - n_head + 1}: {panel.title}".replace(" cluster", "\u00a0cluster")  # stays with its number
+        title = f"{number + 1}: {panel.title}".replace(" cluster", "\u00a0cluster")  # stays with its number
         ax.set_title(fill(title, TITLE_WIDTH), **TITLE | ({"pad": 21} if panel.judged else {}))
         where = {"transform": ax.transAxes, "ha": "center", "va": "bottom", "linespacing": 1.1}
         ax.text(0.5, 1.01, in_lines(panel.judged), **where, size=6.5, color="0.3")
-        ax = figure.add_subplot(inner[1])
+        ax = figure.add_subplot(grid[place[0], place[1] + 1])
         draw_composites(ax, microns, result.edges, panel)
-        ax.set_xlabel(wavelength_label, size=7)
-        if cell % COLUMNS == 0 or cell == n_head:
-            ax.set_ylabel("flux / mean", size=7)
+        ax.set_xlabel(wavelength_label, size=8)
+        ax.set_ylabel("flux / mean", size=8, labelpad=1)
     return figure
 
 
@@ -84,7 +89,9 @@ def draw_galaxy(ax, cutout, labels):
     """Draw the three-colour image around the selected pixels."""
     ax.imshow(colour_image(cutout, labels != 0), origin="lower", interpolation="nearest")
     zoom(ax, labels)
+    arcsec_axes(ax, cutout.wcs, square_around(labels)[0])
     scale_bar(ax, cutout.wcs)
+    compass(ax, cutout.wcs)
     ax.set_title("three-colour image", **TITLE)
 
 
@@ -131,7 +138,6 @@ def draw_composites(ax, microns, edges, panel):
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     wavelength_axis(ax, microns)
     ax.tick_params(labelsize=7)
-    ax.locator_params(axis="y", nbins=5)
     if not len(panel.composites):
         ax.set_ylim(-0.1, 2)
         ax.text(0.5, 0.5, "no cluster", transform=ax.transAxes, ha="center", size=8)
@@ -141,14 +147,12 @@ def draw_composites(ax, microns, edges, panel):
     order = np.argsort(microns)
     overlap = edges[order][:-1, 1] > edges[order][1:, 0]
     for flux, error, colour in zip(fluxes, errors, cluster_colours(panel.regions), strict=True):
-        ax.errorbar(microns, flux, error, ls="none", marker="o", ms=2.2, mew=0, color=colour, elinewidth=0.8)
+        ax.errorbar(microns, flux, error, ls="none", marker="o", ms=3.5, mew=0, color=colour, elinewidth=1)
         points = np.column_stack([microns, flux])[order]
         between = np.stack([points[:-1], points[1:]], axis=1)
-        ax.add_collection(LineCollection(between[~overlap], colors=[colour], linewidths=0.7))
+        ax.add_collection(LineCollection(between[~overlap], colors=[colour], linewidths=1))
         ax.add_collection(LineCollection(between[overlap], colors=[colour], linewidths=0.5, alpha=0.4))
-    low, high = min(np.nanmin(fluxes), 0), np.nanmax(fluxes)
-    margin = 0.08 * (high - low)
-    ax.set_ylim(low - margin, high + margin)
+    flux_axis(ax, fluxes, errors)
 
 
 def in_lines(words):

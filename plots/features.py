@@ -6,6 +6,7 @@ from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
     TITLE,
+    arcsec_axes,
     cluster_colours,
     colour_bar,
     compass,
@@ -13,6 +14,7 @@ from plots.style import (
     label_image,
     outlines,
     scale_bar,
+    square_around,
     zoom,
 )
 
@@ -51,13 +53,14 @@ def features_page(result):
     if not (maps or diagram) or not (result.labels != 0).any():
         return None
     widths = [SIDE] * (1 + len(maps)) + [0.22, SIDE] * diagram  # with room for the numbers of the diagram
-    room = {"left": 0.12, "right": 0.23, "bottom": 0.64, "top": 0.56, "across": 0.18}
+    room = {"left": 0.6, "right": 0.23, "bottom": 0.64, "top": 0.56, "across": 0.18}
     figure, grid = figure_with_grid(widths, [SIDE], result.title, **room)
     colours = cluster_colours(result.regions)
-    clusters = figure.add_subplot(grid[0], **NO_TICKS)
+    clusters = figure.add_subplot(grid[0])
     clusters.imshow(label_image(result.labels, result.regions), origin="lower", interpolation="none")
     clusters.set_title("clusters", **TITLE)
     zoom(clusters, result.labels)
+    arcsec_axes(clusters, result.cutout.wcs, square_around(result.labels)[0])
     scale_bar(clusters, result.cutout.wcs)
     compass(clusters, result.cutout.wcs)
     for number, (name, image) in enumerate(maps.items(), start=1):

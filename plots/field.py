@@ -2,11 +2,13 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from plots.picture import Picture
 from plots.style import PALETTE, figure_with_grid, new_figure, plain_numbers
 
+NAMED = len(PALETTE)  # galaxies up to which each has its name and its own colour
 FEW = 60  # galaxies up to which each is drawn by itself
 ROW = 0.27  # inches, height of a run
 NAMES = 2.0  # inches, width of the names of runs
@@ -28,7 +30,8 @@ def runs_page(field):
     -------
     matplotlib.figure.Figure
     """
-    width, upper, lower = 11, ROW * len(field.runs), 2.6
+    is_named = len(field.ids) <= NAMED
+    width, upper, lower = 11, ROW * len(field.runs), ROW * len(field.ids) if is_named else 2.6
     height = upper + lower + 1.9
     figure = new_figure(width, height)
     top = 1 - 0.6 / height
@@ -37,6 +40,10 @@ def runs_page(field):
     _numbers(numbers, field)
     _outcomes(outcomes, field)
     place = {"top": (0.6 + lower) / height, "bottom": 0.6 / height, "left": 0.65 / width, "right": 1 - 0.75 / width}
+    if is_named:
+        place["left"] = NAMES / width
+        _galaxies(figure.add_gridspec(1, 1 + len(field.trends), **place, wspace=0.12).subplots(sharey=True), field)
+        return _titled(figure, field)
     panels = figure.add_gridspec(1, len(field.trends), **place, wspace=0.12).subplots(sharey=True)
     for ax, trend in zip(panels, field.trends, strict=True):
         image = _trend(ax, trend)
@@ -49,8 +56,39 @@ def runs_page(field):
         bar = figure.add_axes([1 - 0.65 / width, place["bottom"], 0.13 / width, lower / height])
         figure.colorbar(image, cax=bar, label="galaxies").ax.tick_params(labelsize=8)
         plain_numbers(bar.yaxis)
-    figure.suptitle(f"{field.n_galaxies:,} galaxies", size=11, y=1 - 0.1 / height, va="top")
+    return _titled(figure, field)
+
+
+def _titled(figure, field):
+    figure.suptitle(f"{len(field.ids):,} galaxies", size=11, y=1 - 0.1 / figure.get_figheight(), va="top")
     return figure
+
+
+def _galaxies(axes, field):
+    """Draw a row for each galaxy: its number of clusters in one run with its range, and what the number goes with."""
+    rows = np.arange(len(field.ids))
+    every = field.trends[0]  # of what is known of all galaxies of the run
+    at = np.searchsorted(field.ids, every.ids)
+    bars = np.maximum([every.number - every.low, every.high - every.number], 0)
+    axes[0].errorbar(every.number, at, xerr=bars, fmt="o", ms=6, color=PALETTE[0], ecolor="0.5", elinewidth=2)
+    axes[0].set_yticks(rows, [f"id {id_dr3}" for id_dr3 in field.ids])
+    axes[0].set(ylim=(len(rows) - 0.5, -0.5), xlim=(0.5, every.high.max(initial=2) + 0.5))
+    axes[0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes[0].set_xlabel("number of clusters", size=9)
+    words = "; lines: to the lowest and highest number that cannot be told from it" if bars.any() else ""
+    axes[0].set_title(f"{field.trend_run}: number of clusters of each galaxy{words}", size=9, loc="left")
+    axes[0].grid(color="0.92", lw=0.6)
+    for ax, trend in zip(axes[1:], field.trends, strict=True):
+        at = np.searchsorted(field.ids, trend.ids)
+        ax.barh(at, trend.x, 0.6, color=LIGHT)
+        for row, x in zip(at, trend.x, strict=True):
+            ax.text(x, row, f" {x:.3g}" if x < 1000 else f" {x:,.0f}", size=8, va="center")
+        ax.set_xlim(0, 1.4 * trend.x.max(initial=0) or 1)
+        ax.set_xlabel(trend.label, size=9)
+    for ax in axes:
+        ax.set_axisbelow(True)
+        ax.tick_params(labelsize=8)
+        ax.tick_params(axis="y", length=0)
 
 
 def _numbers(ax, field):
@@ -66,7 +104,7 @@ def _numbers(ax, field):
         if number:
             ax.text(col, row, f"{number:,}", ha="center", va="center", size=7)
     names = [str(number) for number in range(field.numbers.shape[1])]
-    names[-1] += " or more" * field.is_last_column_open
+    names[-1] += "+" * field.is_last_column_open
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(field.runs)), field.runs)
     ax.tick_params(length=0, labelsize=8)
@@ -88,7 +126,9 @@ def _outcomes(ax, field):
     ax.tick_params(labelleft=False, length=0, labelsize=8)
     ax.set_xlabel("share of the galaxies", size=9)
     ax.set_title("how the run ended", size=9)
-    ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="in all runs")
+    ax.legend(
+        fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, title="in all runs", title_fontsize=8
+    )
 
 
 def _trend(ax, trend):
@@ -126,25 +166,33 @@ def quality_page(field):
     -------
     matplotlib.figure.Figure
     """
-    columns, panel = 4, ROW * len(field.runs)
+    is_named = len(field.ids) <= NAMED
+    columns, panel = 4, (1.3 if is_named else 1) * ROW * len(field.runs)
     rows = -(-len(field.quality) // columns)
     drawn = "boxes: 25 to 75%, and the median; lines: 5 to 95%" if _many(field) else "each galaxy is a point"
-    words = f"figures of quality of {field.n_galaxies:,} galaxies; {drawn}"
-    room = {"left": NAMES, "right": 0.17, "bottom": 0.3, "top": 0.6, "across": 0.25, "down": 0.55}
+    words = f"figures of quality of {len(field.ids):,} galaxies; {drawn}"
+    room = {"left": NAMES, "right": 0.17, "bottom": 0.3 + 0.3 * is_named, "top": 0.6, "across": 0.25, "down": 0.55}
     figure, grid = figure_with_grid([2.02] * columns, [panel] * rows, words, **room, title_size=10)
     axes = grid.subplots(sharey=True, squeeze=False).ravel()
     for ax, name in zip(axes, field.quality, strict=False):
-        _spread(ax, field.quality[name], field.percentiles[name])
+        _spread(ax, field.quality[name], field.percentiles[name], is_named)
         ax.set_title(name.replace("_", " "), size=9, pad=3)
     for ax in axes[len(field.quality) :]:
         ax.remove()
     axes[0].set_yticks(range(len(field.runs)), field.runs)
     axes[0].set_ylim(len(field.runs) - 0.5, -0.5)
+    if is_named:
+        keys = [_point(PALETTE[n], label=f"id {id_dr3}") for n, id_dr3 in enumerate(field.ids)]
+        figure.legend(handles=keys, loc="lower center", ncols=NAMED, frameon=False, fontsize=8, handletextpad=0.1)
     return figure
 
 
+def _point(colour, **options):
+    return Line2D([], [], ls="none", marker="o", ms=4.5, mew=0, color=colour, **options)
+
+
 def _many(field):
-    return any(len(each) > FEW for values in field.quality.values() for each in values)
+    return any((np.isfinite(values).sum(axis=1) > FEW).any() for values in field.quality.values())
 
 
 def _maybe_logarithmic(ax, values):
@@ -158,12 +206,16 @@ def _maybe_logarithmic(ax, values):
     return wide
 
 
-def _spread(ax, values, percentiles):
-    every = np.concatenate(values)
+def _spread(ax, values, percentiles, is_named):
+    every = values[np.isfinite(values)]
     if len(every) and every.max() > 1:  # the others are shares
         _maybe_logarithmic(ax, every)
     for row, (points, spread) in enumerate(zip(values, percentiles, strict=True)):
-        if len(points) <= FEW:
+        if is_named:  # one below the other, as equal values would hide each other
+            at = row + np.linspace(-0.3, 0.3, len(points)) if len(points) > 1 else [row]
+            ax.scatter(points, at, 20, color=PALETTE[: len(points)], lw=0, clip_on=False)
+            ax.axhline(row + 0.5, color="0.92", lw=0.6)
+        elif np.isfinite(points).sum() <= FEW:
             ax.plot(points, np.full(len(points), row), "o", ms=4, mec="none", alpha=0.7, color=PALETTE[0])
         else:
             low, start, middle, end, high = spread

@@ -8,12 +8,14 @@ from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
     QUANTITY_NAMES,
+    arcsec_axes,
     cluster_colours,
     colour_bar,
     compass,
     figure_with_grid,
     label_image,
     scale_bar,
+    square_around,
     zoom,
 )
 
@@ -43,7 +45,7 @@ def fit_maps(result):
         return None
     n_columns = min(COLUMNS, len(shown) + 1)
     n_rows = -(-(len(shown) + 1) // n_columns)
-    room = {"left": 0.1, "right": 1.02, "bottom": 0.12, "top": 0.68, "across": 0.96, "down": 0.4}
+    room = {"left": 0.6, "right": 1.02, "bottom": 0.45, "top": 0.68, "across": 0.96, "down": 0.7}
     figure, grid = figure_with_grid([SIDE] * n_columns, [SIDE] * n_rows, result.title, **room)
     axes = [figure.add_subplot(grid[number], facecolor=SKY, **NO_TICKS) for number in range(len(shown) + 1)]
     axes[0].imshow(label_image(result.labels, result.regions), origin="lower", interpolation="none")
@@ -57,6 +59,7 @@ def fit_maps(result):
         draw_map(ax, name, result.maps[name])
     for ax in axes:
         zoom(ax, result.labels)
+    arcsec_axes(axes[0], result.wcs, square_around(result.labels)[0])
     scale_bar(axes[0], result.wcs)
     compass(axes[0], result.wcs)
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from plots.picture import Picture
-from plots.style import cluster_colours, figure_with_grid, wavelength_axis
+from plots.style import cluster_colours, figure_with_grid, flux_axis, wavelength_axis
 
 REGIONS_SHOWN = 12  # the largest: nobody reads a page of more
 CORNER = {  # quantity -> how it is called; those called log are drawn as logarithms
@@ -69,20 +69,19 @@ def draw_sed(ax, microns, region, colour):
     """Draw the fluxes of a region over those of the model and its spectrum."""
     flux, error = np.array(region.flux), np.array(region.error)
     shown = np.isfinite(flux)
-    highest = [np.max((flux + error)[shown], initial=0)]
-    lowest = [np.min((flux - error)[shown], initial=0)]
+    others = []
     wavelength_axis(ax, microns)
     if region.fit is not None:
         within = (region.fit.wavelengths > 0.9e4 * microns.min()) & (region.fit.wavelengths < 1.1e4 * microns.max())
-        ax.plot(region.fit.wavelengths[within] / 1e4, region.fit.spectrum[within], color=colour, lw=0.7, alpha=0.7)
+        spectrum = region.fit.spectrum[within]
+        ax.plot(region.fit.wavelengths[within] / 1e4, spectrum, color=colour, lw=0.7, alpha=0.7)
         low, middle, high = region.fit.model
         errors = [middle - low, high - middle]
         ax.errorbar(microns, middle, errors, ls="none", marker="s", ms=6, mfc="none", color=colour, mew=1.2, zorder=3)
-        highest.append(np.nanmax(high))
+        others = [spectrum, low, high]
     ax.errorbar(microns[shown], flux[shown], error[shown], **POINTS)
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
-    top = 1.12 * max(highest)
-    ax.set_ylim(max(min(lowest), -0.3 * top) - 0.04 * top, top if top > 0 else None)
+    flux_axis(ax, flux, error, *others)
     ax.set_xlabel("observed wavelength [µm]", size=8)
     ax.set_ylabel("flux [µJy]", size=8)
     ax.tick_params(labelsize=7)

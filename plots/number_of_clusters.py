@@ -10,10 +10,9 @@ from plots.style import PALETTE, figure_with_grid
 COLUMNS = 3
 STEEP = 50  # a score that falls this many times deeper than it does beside its peak is drawn on a logarithmic scale
 MOST_DECADES = 4  # with a label on a logarithmic scale
-KEY = (
-    "ring: chosen by this criterion; dotted line: adopted; bars: standard error of the difference to the ring; "
-    "grey: numbers that the criterion cannot tell apart from the ring's"
-)
+KEY = "ring: chosen by this criterion; dotted line: adopted"
+BARS_KEY = "; bars: standard error of the difference to the ring"
+RANGE_KEY = "; grey: numbers that the criterion cannot tell apart from the ring's"
 
 
 def number_of_clusters_page(result):
@@ -38,9 +37,9 @@ def number_of_clusters_page(result):
     n_columns = min(COLUMNS, len(scores))
     n_rows = -(-len(scores) // n_columns)
     notes = [fill(note, 45 * n_columns) for note in result.clustering.k_notes]
-    key = fill(KEY, 58 * n_columns)
+    key = fill(key_of(scores.values()), 58 * n_columns)
     title = fill(result.title, 45 * n_columns)
-    words = "\n".join([f"{title}\n{k_choice} chose {in_words(scores[k_choice])}", *notes])
+    words = "\n".join([f"{title}\n{k_choice} chose {scores[k_choice].chosen}", *notes])
     room = {"left": 0.85, "right": 0.15, "across": 0.9, "down": 0.83}
     room |= {"bottom": 0.65 + 0.12 * key.count("\n"), "top": 0.6 + 0.16 * words.count("\n")}
     figure, grid = figure_with_grid([2.35] * n_columns, [2.0] * n_rows, words, **room, title_size=9)
@@ -53,12 +52,15 @@ def number_of_clusters_page(result):
     return figure
 
 
-def in_words(scores):
-    """The chosen number, and those that cannot be told apart from it."""
-    low, high = scores.k_range
-    if low == high:
-        return f"{scores.chosen}"
-    return f"{scores.chosen}; {low} {'and' if high == low + 1 else 'to'} {high} cannot be told apart"
+def key_of(scores):
+    """What the marks mean that are on the page."""
+    bars = BARS_KEY if any(has_bars(each).any() for each in scores) else ""
+    return KEY + bars + (RANGE_KEY if any(low < high for low, high in (each.k_range for each in scores)) else "")
+
+
+def has_bars(scores):
+    """Whether the score of each number of clusters has an error to be drawn, bool, (n_numbers,)."""
+    return np.isfinite(scores.values) & (0 if scores.error is None else scores.error > 0)
 
 
 def draw_scores(ax, scores):
@@ -81,8 +83,8 @@ def draw_scores(ax, scores):
     if low < high:
         ax.axvspan(low - 0.3, high + 0.3, color="0.9", lw=0, zorder=0)
     ax.plot(ks[known], values[known], marker="o", ms=3.5, lw=1, color=PALETTE[0])
-    if scores.error is not None:
-        bars = known & (scores.error > 0)
+    bars = has_bars(scores)
+    if bars.any():
         ax.errorbar(ks[bars], values[bars], scores.error[bars], fmt="none", elinewidth=1, ecolor=PALETTE[0])
     if known.any() and known[chosen - 1]:
         ax.plot(chosen, values[chosen - 1], marker="o", ms=9, mfc="none", mec=PALETTE[1], mew=1.6, ls="none")

@@ -14,12 +14,15 @@ from plots.style import (
     NO_TICKS,
     PALETTE,
     TITLE,
+    arcsec_axes,
     colour_bar,
+    compass,
     figure_with_grid,
     galaxy_name,
     grey_image,
     outline,
     scale_bar,
+    square_around,
 )
 
 COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
@@ -58,7 +61,10 @@ def overview(result):
     segments, snr = (figure.add_subplot(grid[number], **NO_TICKS) for number in (n_panels - 2, n_panels - 1))
     draw_segments(segments, cutout)
     segments.add_collection(outline(mask, colors="black", linewidths=0.7))
+    if mask.any():
+        arcsec_axes(segments, cutout.wcs, square_around(mask)[0], left=False, size=7)
     scale_bar(segments, cutout.wcs)
+    compass(segments, cutout.wcs)
     draw_snr(snr, result)
     snr.add_collection(outline(mask, colors=CONTOUR_COLOUR, linewidths=0.7))
     if cutout.noise is not None:

@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, TextArea, VPacker
 from matplotlib.patches import FancyArrow
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from scipy.optimize import isotonic_regression
 
@@ -37,6 +37,8 @@ QUANTITY_NAMES = {  # of what is fitted to regions
 FLUX_LABEL = "flux [10 nJy / pixel]"
 NO_TICKS = {"xticks": [], "yticks": []}  # of images, when their axes are made
 TITLE = {"size": 8, "pad": 3, "y": 1}  # without y, matplotlib looks for room above all ticks, which takes long
+SURE = 2.0  # sigma, of the fluxes that a logarithmic axis has to hold
+DEEPEST = 1e-3  # of the highest flux: what is fainter is in the linear part of the axis
 BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none"}  # behind what is written on images
 
 
@@ -196,6 +198,32 @@ def zoom(ax, labels):
     ax.set(xlim=(col - half, col + half), ylim=(row - half, row + half))
 
 
+def arcsec_axes(ax, wcs, middle, *, left=True, bottom=True, size=8):
+    """Ticks in arcsec from the middle (row, col), at round numbers; with labels at the left and at the bottom or not.
+
+    The axes of the panel stay pixels, which all that is drawn counts in.
+    """
+    scale = pixel_side(wcs)
+    for axis, limits, centre, is_labelled in (
+        (ax.xaxis, ax.get_xlim(), middle[1], bottom),
+        (ax.yaxis, ax.get_ylim(), middle[0], left),
+    ):
+        low, high = scale * (np.array(limits) - centre)
+        places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+        places = np.round(places[(places >= low) & (places <= high)], 6) + 0.0  # without a minus before zero
+        axis.set_ticks(
+            centre + places / scale, [f"{place:g}".replace("-", "−") if is_labelled else "" for place in places]
+        )
+    ax.tick_params(labelsize=size - 1)
+    ax.set_ylabel("y [arcsec]" if left else "", size=size, labelpad=1)
+    ax.set_xlabel("x [arcsec]" if bottom else "", size=size, labelpad=1)
+
+
+def pixel_side(wcs):
+    """Side of a pixel, arcsec."""
+    return np.mean(proj_plane_pixel_scales(wcs.celestial)) * 3600
+
+
 def in_box(ax, corner, content):
     """Put something white into a corner of a panel, on a dark box: it is read on sky, galaxy and missing data alike."""
     box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4)
@@ -205,7 +233,7 @@ def in_box(ax, corner, content):
 
 def scale_bar(ax, wcs):
     """Draw a bar of a round number of arcsec, about a quarter of the panel wide."""
-    scale = proj_plane_pixel_scales(wcs.celestial)[0] * 3600
+    scale = pixel_side(wcs)
     wide = np.ptp(ax.get_xlim())
     length = min([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], key=lambda size: abs(np.log(size / (wide * scale / 4))))
     style = {"color": "white", "size_vertical": wide / 150, "label_top": True, "fontproperties": FontProperties(size=8)}
@@ -256,9 +284,41 @@ def wavelength_axis(ax, microns):
     plain_numbers(ax.xaxis)
 
 
-def plain_numbers(axis):
-    """Ticks of a logarithmic axis at 1, 2, 3 and 5 times powers of ten, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=[1, 2, 3, 5]))
+def flux_axis(ax, flux, error, *others):
+    """Make the y axis of an SED logarithmic, with room for all that is drawn.
+
+    Where something is not positive, or far below all that is detected, the axis is linear there (symlog).
+
+    Parameters
+    ----------
+    ax : Axes
+    flux, error : ndarray, of one shape
+        Points with error bars; NaN where there is none.
+    others : ndarray
+        What else is drawn, such as the spectrum of a model.
+    """
+    drawn = np.concatenate([np.ravel(each) for each in (flux - error, flux + error, flux, *others)])
+    drawn, sure = drawn[np.isfinite(drawn)], flux[flux > SURE * error]
+    lowest, highest = (drawn.min(), drawn.max()) if drawn.size else (0, 1)
+    if highest <= 0:
+        ax.set_ylim(1.1 * lowest, -0.1 * lowest)
+        return
+    faintest = max(sure.min(initial=highest), DEEPEST * highest)
+    if lowest > 0.1 * faintest:
+        ax.set(yscale="log", ylim=(lowest / 1.2, 1.2 * highest))
+        decades = np.log10(highest / lowest)
+        subs = [1, 2, 3, 5] if decades < 1 else [1, 2, 5] if decades < 2 else [1]
+        plain_numbers(ax.yaxis, subs)
+        return
+    ax.set_yscale("symlog", linthresh=faintest, linscale=0.4)
+    ax.set_ylim(1.2 * lowest - 0.1 * faintest, 1.2 * highest)
+    plain_numbers(ax.yaxis)
+    ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=faintest, subs=[1, 2, 5]))
+
+
+def plain_numbers(axis, subs=(1, 2, 3, 5)):
+    """Ticks of a logarithmic axis at these multiples of powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.set_minor_locator(NullLocator())
 

@@ -41,6 +41,7 @@ from plots.style import (
     colour_image,
     east_and_north,
     figure_with_grid,
+    flux_axis,
     label_image,
     new_figure,
     spread,
@@ -505,7 +506,20 @@ def test_number_of_clusters_page_marks_each_choice_and_what_was_taken():
     assert not steep.patches
     clustering.k_choice = "silhouette"
     other = number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7"))
-    assert "silhouette chose 2; 2 and 3 cannot be told apart" in other.get_suptitle()
+    assert other.get_suptitle() == "id 7\nsilhouette chose 2\nwhat to know"  # notes tell the range
+
+
+def test_the_key_explains_what_is_there():
+    def key(**scores):
+        clustering = SimpleNamespace(scores=scores, k_choice="tic", k_notes=[])
+        return number_of_clusters_page(SimpleNamespace(clustering=clustering, title="id 7")).texts[-1].get_text()
+
+    bare = Scores(np.array([0.1, 0.4, 0.3]), 2)
+    clear = bare._replace(error=np.array([0.01, 0, 0.01]))
+    assert all(word not in key(tic=bare) for word in ("bars", "grey"))
+    assert "bars" in key(tic=bare, bic=clear)
+    assert "grey" not in key(tic=bare, bic=clear)
+    assert "grey" in key(tic=bare, bic=clear._replace(error=np.array([0.01, 0, 0.5])))
 
 
 @pytest.mark.parametrize("deepest", [60, 1e3, 1e6, 1e9])
@@ -659,6 +673,29 @@ def fitted_run(n_regions, unknown=()):
     return SimpleNamespace(**drawn, wavelengths=wavelengths, fitted=regions, maps=maps)
 
 
+def test_the_flux_axis_holds_all_that_is_drawn_and_is_logarithmic_where_it_can_be():
+    """A faint band beside a bright line; zero, or a band that is not detected, needs a linear part."""
+    flux, error, line = np.array([1.0, 2, np.nan, 50]), np.full(4, 0.2), np.array([0.5, 900.0])
+    for extra, scale in (([], "log"), ([0.0], "symlog"), ([-3.0], "symlog"), ([1e-9], "symlog")):
+        ax = new_figure(4, 3).add_subplot()
+        flux_axis(ax, flux, error, line, np.array(extra))
+        low, high = ax.get_ylim()
+        assert (ax.get_yscale(), low < min([0.5, *extra]), high > 900) == (scale, True, True)
+    for dark in (np.full(4, -1.0), np.full(4, np.nan)):
+        flux_axis(new_figure(4, 3).add_subplot(), dark, error)
+
+
+def test_maps_are_in_arcsec_from_the_middle_of_the_selected_pixels():
+    """Of a segment of rows and columns 5 to 14, the middle is 9.5; a pixel is as wide as the WCS says."""
+    cutout = galaxy(3)
+    run = run_of(cutout, 2)
+    ax = panel_with(cluster_map(run), "three-colour image")
+    for axis, name in ((ax.xaxis, "x [arcsec]"), (ax.yaxis, "y [arcsec]")):
+        places = [float(label.get_text().replace("−", "-")) for label in axis.get_ticklabels()]
+        np.testing.assert_allclose((axis.get_ticklocs() - 9.5) * cutout.pixel, places, atol=1e-6)
+        assert (0 in places, len(places) > 2, axis.get_label_text()) == (True, True, name)
+
+
 def texts_of(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
@@ -680,7 +717,7 @@ def test_the_fit_of_all_regions_together_is_drawn_as_no_cluster():
 
 def test_maps_have_their_units_and_sums_are_per_pixel():
     figure = fit_maps(fitted_run(3))
-    labels = {ax.get_ylabel() for ax in figure.findobj(Axes) if ax.get_ylabel()}
+    labels = {ax.get_ylabel() for ax in figure.findobj(Axes)[1:] if ax.get_ylabel()}
     assert labels == {
         "$\\mathrm{M_{\\odot}}$ per pixel",
         "$\\mathrm{mag}$",

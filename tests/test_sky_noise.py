@@ -3,8 +3,9 @@ import pytest
 from conftest import celestial_wcs
 from scipy.ndimage import gaussian_filter
 
+from helper_functions.composite_seds import sum_error
 from helper_functions.noise import error_of_sum
-from helper_functions.pixel_seds import Cutout
+from helper_functions.pixel_seds import Cutout, extract_seds
 from helper_functions.sky_noise import (
     BRIGHT,
     band_list,
@@ -109,6 +110,34 @@ def test_measured_errors_hold_for_sums_over_pixels():
     assert np.mean(sums.std(axis=0) / predicted) == pytest.approx(1, abs=0.17)
     independent_pixels = 0.3 * np.sqrt(len(positions))
     assert np.mean(sums.std(axis=0)) > 3 * independent_pixels
+
+
+def test_errors_of_sums_hold_where_the_sky_has_structure_larger_than_the_psf():
+    """Sums over a source and over half of it, in the middle of the sky that the noise is measured in.
+
+    A fifth of the variance is correlated over tens of pixels. The controls: noise without such structure, and a
+    correlation that ends where that of the fine noise does.
+    """
+    rng, (y, x) = np.random.default_rng(8), np.mgrid[:96, :96] - 48
+
+    def noise_of(sigma):
+        white = rng.standard_normal((48, 144, 144))
+        return gaussian_filter(white, (0, sigma, sigma), mode="wrap")[:, :96, :96] * np.sqrt(4 * np.pi) * sigma
+
+    source = np.hypot(y, x) < 12
+    fine = noise_of(SIGMA)
+    for sci, has_structure in ((fine, False), (fine + 0.5 * noise_of(8.0), True)):
+        cutout = with_sky_noise(a_cutout(sci, np.ones_like(sci), (np.hypot(y, x) < 13).astype(int)))
+        seds = extract_seds(cutout, source)
+        near = np.arange(seds.correlation.shape[1]) <= 4  # pixels: beyond, 6% of the fine noise is correlated
+        for half in (np.ones(source.sum(), dtype=bool), seds.cols > 48):
+            sums = seds.flux[half].sum(axis=0)
+            weights = np.repeat(half[:, None].astype(float), 48, axis=1)
+            # 48 sums give their scatter to 10%, and 8,000 pixels of sky the errors to 10%.
+            assert np.sqrt(np.mean(sums**2 / sum_error(seds, weights) ** 2)) == pytest.approx(1, abs=0.25)
+            short = seds._replace(correlation=seds.correlation * near, background_error=None)
+            too_small = np.sqrt(np.mean(sums**2 / sum_error(short, weights) ** 2)) > 1.25
+            assert too_small == has_structure
 
 
 def test_nothing_is_measured_without_sky():

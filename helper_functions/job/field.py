@@ -38,6 +38,7 @@ class CountTrend(NamedTuple):
     """Number of clusters against another quantity in the galaxies of one run for which both are known."""
 
     label: str  # of the quantity
+    ids: np.ndarray  # (n_galaxies,)
     x: np.ndarray  # (n_galaxies,), the quantity
     number: np.ndarray  # (n_galaxies,), of clusters
     low: np.ndarray  # (n_galaxies,), lowest number that scores like the chosen one
@@ -48,7 +49,7 @@ class CountTrend(NamedTuple):
 class Field(NamedTuple):
     """Statistics of all runs of all galaxies of an output folder, for the pictures."""
 
-    n_galaxies: int
+    ids: np.ndarray  # (n_galaxies,)
     runs: tuple  # of n_runs names
     numbers: np.ndarray  # (n_runs, n_columns), galaxies with 0, 1, ... clusters
     is_last_column_open: bool  # whether the last column also counts galaxies with more clusters
@@ -56,7 +57,7 @@ class Field(NamedTuple):
     expected: tuple  # statuses that are not errors
     trend_run: str  # run that the trends are of
     trends: tuple  # of CountTrend
-    quality: dict  # name -> n_runs arrays of values, without NaN
+    quality: dict  # name -> (n_runs, n_galaxies), NaN where not known
     percentiles: dict  # name -> (n_runs, 5), see PERCENTILES
 
 
@@ -130,9 +131,10 @@ def summarize_field(rows):
     most = max(row["n_clusters"] for row in rows)
     columns = min(most, MOST) + 1
     trend_run = max(runs, key=lambda run: (run == RECOMMENDED and len(good[run]) > 0, len(good[run])))
-    values = {name: [_known(good[run], name) for run in runs] for name in QUALITY}
+    ids = np.unique([row["id_dr3"] for row in rows])
+    quality = {name: np.array([_by_galaxy(good[run], name, ids) for run in runs]) for name in QUALITY}
     return Field(
-        n_galaxies=len({row["id_dr3"] for row in rows}),
+        ids=ids,
         runs=tuple(runs),
         numbers=np.array([_numbers(good[run], columns) for run in runs]),
         is_last_column_open=most > MOST,
@@ -140,8 +142,8 @@ def summarize_field(rows):
         expected=tuple(expected),
         trend_run=trend_run,
         trends=tuple(count_trend(good[trend_run], name, label) for name, label in TREND_COLUMNS.items()),
-        quality=values,
-        percentiles={name: np.array([_percentiles(each) for each in values[name]]) for name in QUALITY},
+        quality=quality,
+        percentiles={name: np.array([_percentiles(each) for each in quality[name]]) for name in QUALITY},
     )
 
 
@@ -151,22 +153,26 @@ def _numbers(rows, columns):
 
 def count_trend(rows, name, label):
     """`CountTrend` of the number of clusters with a column of the summary, in these rows."""
-    columns = [np.array([row[each] for row in rows], dtype=float) for each in (name, "n_clusters", "k_low", "k_high")]
-    x, number, low, high = (each[np.isfinite(columns[0])] for each in columns)
+    names = name, "n_clusters", "k_low", "k_high"
+    known = [row for row in rows if np.isfinite(row[name])]
+    x, number, low, high = (np.array([row[each] for row in known], dtype=float) for each in names)
     chosen = high > 0  # 0: no criterion chose the number
     low, high = np.where(chosen, low, number), np.where(chosen, high, number)
     bins = np.array_split(np.argsort(x, kind="stable"), BINS)
     means = [[each[part].mean() for each in (x, number, low, high)] for part in bins if len(part)]
-    return CountTrend(label, x, number, low, high, np.reshape(means, (-1, 4)))
+    ids = np.array([row["id_dr3"] for row in known], dtype=int)
+    return CountTrend(label, ids, x, number, low, high, np.reshape(means, (-1, 4)))
 
 
-def _known(rows, name):
-    values = np.array([row[name] for row in rows], dtype=float)
-    return values[np.isfinite(values)]
+def _by_galaxy(rows, name, ids):
+    """Values of a column for these galaxies; NaN for those without a row."""
+    found = {row["id_dr3"]: row[name] for row in rows}
+    return [found.get(id_dr3, np.nan) for id_dr3 in ids.tolist()]
 
 
 def _percentiles(values):
-    return np.percentile(values, PERCENTILES) if len(values) else np.full(len(PERCENTILES), np.nan)
+    known = values[np.isfinite(values)]
+    return np.percentile(known, PERCENTILES) if len(known) else np.full(len(PERCENTILES), np.nan)
 
 
 def main(arguments=None):

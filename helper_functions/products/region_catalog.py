@@ -21,6 +21,7 @@ from helper_functions.quality.metrics import QUALITY
 RUN_COLUMNS = {
     "id_dr3": (None, SUMMARY_COLUMNS["id_dr3"][1], "meta.id"),
     "run": (None, SUMMARY_COLUMNS["run"][1], "meta.id"),
+    **{name: (None, SUMMARY_COLUMNS[name][1], "meta.code") for name in ("recommended", "method", "norm", "metric")},
     "redshift": (None, "redshift of the galaxy", "src.redshift"),
     "n_clusters": (None, "number of clusters of the run", "meta.number"),
     "k_low": (None, SUMMARY_COLUMNS["k_low"][1], "meta.number"),
@@ -30,7 +31,7 @@ RUN_COLUMNS = {
     **{name: (None, f"of the run: {figure.meaning}", None) for name, figure in QUALITY.items()},
     "settings": (None, SUMMARY_COLUMNS["settings"][1], "meta.id"),
 }
-FIRST = ("id_dr3", "run", "kind", "cluster", "ra", "dec", "redshift")
+FIRST = ("id_dr3", "run", "recommended", "kind", "cluster", "ra", "dec", "redshift")
 
 # Upper wavelength in Angstrom -> UCD of the range (IVOA Recommendation "The UCD1+ controlled vocabulary").
 RANGES = {
@@ -87,7 +88,7 @@ def update_regions(output, rows):
     if filled:
         order, numbers = np.concatenate([place for _, place in places]), [len(place) for _, place in places]
         columns = {name: values[order] for name, values in _joined(blocks).items()}
-        columns = {name: each for name, each in columns.items() if name in REGION_COLUMNS or np.isfinite(each).any()}
+        columns = {name: each for name, each in columns.items() if name in REGION_COLUMNS or _is_known(each).any()}
         columns |= {name: np.repeat(np.array([row[name] for row, _ in places]), numbers) for name in RUN_COLUMNS}
         save_fits(path, fits.HDUList([fits.PrimaryHDU(), _regions_hdu(columns, described, waves)]))
     else:
@@ -109,15 +110,20 @@ def _size(columns):
 
 
 def _joined(blocks):
-    """Concatenate blocks of columns; NaN for columns that a block lacks."""
+    """Concatenate blocks of columns; those that a block lacks are NaN there, or empty."""
     ends = np.cumsum([_size(block) for block in blocks])
     joined = {name: np.concatenate([block[name] for block in blocks if name in block]) for name in REGION_COLUMNS}
     for block, end in zip(blocks, ends, strict=True):
         for name in block.keys() - REGION_COLUMNS.keys():
             if name not in joined:
-                joined[name] = np.full(ends[-1], np.nan, dtype=np.float32)
+                widest = max((each[name].dtype for each in blocks if name in each), key=lambda dtype: dtype.itemsize)
+                joined[name] = np.full(ends[-1], "" if widest.kind == "U" else np.nan, dtype=widest)
             joined[name][end - _size(block) : end] = block[name]
     return joined
+
+
+def _is_known(values):
+    return values != "" if values.dtype.kind == "U" else np.isfinite(values)
 
 
 # ---- the FITS file ----------------------------------------------------------

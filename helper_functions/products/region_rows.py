@@ -14,6 +14,7 @@ from helper_functions.products.summary import SUMMARY_COLUMNS
 
 KINDS = {name.removesuffix("s"): name for name in TABLES}  # kind of SED -> its table
 REGION_TABLES = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
+TEXT_COLUMNS = {"fits": ("status", "note")}  # table -> its columns of words that are taken over
 FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns besides fluxes and those of other tables: unit, description, UCD (IVOA).
@@ -128,24 +129,28 @@ def _common_words(flags):
 
 
 def _matched(clusters, known, values):
-    """Values for `clusters`, where `values` are those of the clusters `known`; NaN for others."""
-    place = dict(zip(known.tolist(), values.tolist(), strict=True))
-    return np.array([place.get(cluster, np.nan) for cluster in clusters.tolist()], dtype=values.dtype)
+    """Values for `clusters`, where `values` are those of the clusters `known`; NaN or empty for others."""
+    place, missing = dict(zip(known.tolist(), values.tolist(), strict=True)), "" if values.dtype.kind == "U" else np.nan
+    return np.array([place.get(cluster, missing) for cluster in clusters.tolist()], dtype=values.dtype)
 
 
 def _add_table_columns(wide, name, path):
-    """Add numeric columns of a table with a row for each region to each kind; return {name: (unit, description)}.
+    """Add columns of a table with a row for each region to each kind; return {name: (unit, description)}.
+
+    These are the numeric columns, and those in TEXT_COLUMNS, whose names get the name of the table as a prefix.
 
     Without a column `kind`, the table is of populations, or of composites if there are no populations. Columns whose
-    name is already used get the name of the table as a prefix.
+    name is already used get that prefix, too.
     """
     table = read_strings(path)
     kinds = [kind.removesuffix("s") for kind in table.get("kind", ())] or [next(iter(wide))] * len(table["cluster"])
     described = {}
-    for column, meaning in _numeric_columns(path, tuple(table)).items():
-        new = f"{name}_{column}" if column in REGION_COLUMNS or column in SUMMARY_COLUMNS else column
+    words = TEXT_COLUMNS.get(name, ())
+    for column, meaning in _known_columns(path, tuple(table), words).items():
+        used = column in REGION_COLUMNS or column in SUMMARY_COLUMNS or column in words
+        new = f"{name}_{column}" if used else column
         described[new] = meaning
-        values = _numbers(table[column]).astype(np.float32)
+        values = np.array(table[column]) if column in words else _numbers(table[column]).astype(np.float32)
         for kind, columns in wide.items():
             mine = np.array(kinds) == kind
             clusters = _numbers(table["cluster"])[mine].astype(int)
@@ -154,15 +159,16 @@ def _add_table_columns(wide, name, path):
     return described
 
 
-_LAYOUTS = {}  # names of all columns -> cached result of `_numeric_columns`
+_LAYOUTS = {}  # names of all columns -> cached result of `_known_columns`
 
 
-def _numeric_columns(path, names):
-    """Unit and description of numeric columns, {name: (unit or None, str)}; cached for tables with the same columns."""
+def _known_columns(path, names, words):
+    """Unit and description of numeric columns and of `words`, {name: (unit or None, str)}; cached for such tables."""
     if names not in _LAYOUTS:
         table = Table.read(path)
-        found = {name: table[name] for name in names if name != "cluster" and table[name].dtype.kind in "iuf"}
-        _LAYOUTS[names] = {name: (_unit_word(each.unit), each.description or "") for name, each in found.items()}
+        found = [name for name in names if name in words or (name != "cluster" and table[name].dtype.kind in "iuf")]
+        described = {name: table[name].description or name for name in found}
+        _LAYOUTS[names] = {name: (_unit_word(table[name].unit), described[name]) for name in found}
     return _LAYOUTS[names]
 
 

@@ -29,12 +29,14 @@ class Run(NamedTuple):
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
 
 
+ORDER = {method: place for place, method in enumerate(METHODS)}
 RECOMMENDED_RUN = Run(RECOMMENDED, *check_run(RECOMMENDED, None, None))
 
 
 def run_sort_key(run):
-    """Key to sort names of runs: the recommended run first, then in alphabetical order."""
-    return run != RECOMMENDED, run
+    """Key to sort names of runs: the recommended run first, then in the order of METHODS, and by norm and metric."""
+    method = max((name for name in METHODS if f"{run}_".startswith(f"{name}_")), key=len, default="")
+    return run != RECOMMENDED, ORDER.get(method, len(ORDER)), run
 
 
 def plan_runs(methods, norms, metrics):

@@ -7,12 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
 from astropy.table import Table
 
 from data_paths import output_path
 from helper_functions.clustering import UNASSIGNED
 from helper_functions.files.records import GALAXY, Busy, locked, read_record
 from helper_functions.files.saving import checksum, save_json, save_table
+from helper_functions.methods import RECOMMENDED
+from helper_functions.products.runs import run_sort_key
 from helper_functions.quality.cross_checks import CHECKS, HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
@@ -24,9 +27,12 @@ EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # statuses that are
 SUMMARY_COLUMNS = {
     "id_dr3": (0, "id in the catalog and the segmap"),
     "run": ("", "name of the run: method, norm and metric as in folder names"),
+    "recommended": (False, f"whether this is the run to take home, {RECOMMENDED}; the others are for comparison"),
     "method": ("", "clustering method"),
     "norm": ("", "flux normalisation before clustering"),
     "metric": ("", "distance between two SEDs"),
+    "ra": (np.nan, "right ascension of the flux-weighted centroid of the selected pixels"),
+    "dec": (np.nan, "declination of the flux-weighted centroid of the selected pixels"),
     "redshift": (np.nan, "redshift of the galaxy; NaN if it is not known"),
     "n_pixels": (0, "number of selected pixels"),
     "snr_median": (np.nan, "median over the selected pixels of their median SNR over the bands"),
@@ -45,7 +51,7 @@ SUMMARY_COLUMNS = {
     ),
     "misfit": ("", f"bands with residuals far above that, the worst first, if misfit_chi2 is above {BAD_FIT:g}"),
     "misstated": ("", "bands whose stated errors differ by more than a factor of 1.5 from the scatter of the sky"),
-    "registration_max": (np.nan, "largest shift of a band that was corrected, pixels; 0: none; NaN: not measured"),
+    "registration_max": (np.nan, "largest shift of a band that was corrected; 0: none; NaN: not measured"),
     "neighbours": ("", "ids of neighbouring segments included"),
     "pictures": ("", "names of the saved pictures of the run"),
     "errors": ("", "flux errors: measured in the sky around the galaxy, or as stated"),
@@ -58,6 +64,7 @@ SUMMARY_COLUMNS = {
     "status": ("", "ok, or the kind of failure"),
     "message": ("", "notes on a successful run, or the reason of a failure"),
 }
+UNITS = {"ra": u.deg, "dec": u.deg, "registration_max": u.pix, "seconds": u.s}
 EMPTY_ROW = {name: empty for name, (empty, _) in SUMMARY_COLUMNS.items()}
 
 
@@ -67,9 +74,12 @@ def ok_row(result, pictures, seconds):
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
     k_low, k_high = clustering.k_range or (EMPTY_ROW["k_low"], EMPTY_ROW["k_high"])
     fit = misfit(seds, clustering)
+    ra, dec = flux_centroid(seds, cutout.wcs)
     row = _row(
         cutout.id_dr3,
         result.run,
+        ra=ra,
+        dec=dec,
         redshift=float(cutout.redshift),
         n_pixels=len(seds.flux),
         snr_median=float(np.median(snr)),
@@ -91,6 +101,26 @@ def ok_row(result, pictures, seconds):
         status=OK,
     )
     return row | {"message": "; ".join(run_notes(result) + quality_notes(row))}
+
+
+def flux_centroid(seds, wcs):
+    """Right ascension and declination of selected pixels, weighted by their mean flux over the bands with data.
+
+    Parameters
+    ----------
+    seds : PixelSEDs
+    wcs : WCS
+        Celestial WCS of the image in which `seds.rows` and `seds.cols` count.
+
+    Returns
+    -------
+    ra, dec : float
+        Degrees.
+    """
+    weights = np.maximum(np.nanmean(seds.flux, axis=1), 0)
+    weights = weights if weights.any() else None  # without light, the middle of the pixels
+    row, col = np.average([seds.rows, seds.cols], axis=1, weights=weights)
+    return tuple(map(float, wcs.celestial.wcs_pix2world(col, row, 0)))
 
 
 def misstated_bands(cutout):
@@ -151,7 +181,7 @@ def failed_row(id_dr3, run, problem, status=None):
 
 
 def _row(id_dr3, run, **values):
-    named = {"id_dr3": id_dr3, "run": run.name, "method": run.method, "norm": run.norm, "metric": run.metric}
+    named = {"id_dr3": id_dr3, "run": run.name, "recommended": run.name == RECOMMENDED, **run._asdict()}
     return EMPTY_ROW | named | values
 
 
@@ -193,12 +223,12 @@ class Summary:
             warnings.warn(f"{self._path} was changed by others: it is renamed to {aside}, and made again", stacklevel=3)
 
     def rows(self):
-        """All rows, sorted by id and run; only changed records are read again."""
+        """All rows, sorted by id, the recommended run of each galaxy first; only changed records are read again."""
         for entry in os.scandir(self._records):
             if entry.is_dir() and self._known.get(entry.name, (None,))[0] != entry.stat().st_mtime_ns:
                 self._known[entry.name] = entry.stat().st_mtime_ns, _rows_of(entry.path)
         every = [row for _, rows in self._known.values() for row in rows]
-        return sorted(every, key=lambda row: (row["id_dr3"], row["run"]))
+        return sorted(every, key=lambda row: (row["id_dr3"], *run_sort_key(row["run"])))
 
     def write(self):
         """Write the table, unless another process has just written it from all current records."""
@@ -241,9 +271,8 @@ def _rows_of(folder):
 
 
 def summary_table(rows):
-    """The rows as a `Table` with descriptions of its columns."""
+    """The rows as a `Table` with units and descriptions of its columns."""
     table = Table({name: [row[name] for row in rows] for name in SUMMARY_COLUMNS})
     for name, (_, description) in SUMMARY_COLUMNS.items():
-        table[name].description = description
-    table["seconds"].unit = "s"
+        table[name].unit, table[name].description = UNITS.get(name), description
     return table

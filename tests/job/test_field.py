@@ -20,10 +20,10 @@ from helper_functions.products.region_rows import read_strings
 from helper_functions.products.runs import Run
 from helper_functions.products.sed_tables import composite_table, population_table
 from helper_functions.products.summary import OK, Summary, failed_row
-from plots.field import FEW
+from plots.field import FEW, NAMED
 from plots.style import new_figure
 
-KMEANS, BLENDED = Run("kmeans", "L2", "euclidean"), Run("blended_mixture", "none", "noise")
+KMEANS, BLENDED = RUNS = Run("kmeans", "L2", "euclidean"), Run("blended_mixture", "none", "noise")
 SHORT, LONG = ("f606w", "f115w", "f444w"), ("f444w", "f814w")  # not in the order of wavelengths
 WAVES = {"f606w": 5919.0, "f814w": 8060.0, "f115w": 11541.0, "f444w": 44017.0}
 
@@ -97,6 +97,7 @@ def test_columns_say_what_they_are(tmp_path):
     update(tmp_path)
     table, header = regions(tmp_path), fits.getheader(output_path(tmp_path, "regions"), 1)
     assert all(header[f"TCOMM{number}"] for number in range(1, len(table.colnames) + 1))
+    assert {"recommended", "method", "norm", "metric"} < set(table.colnames)
     number = table.colnames.index("err_f444w") + 1
     assert (header[f"TUNIT{number}"], header[f"TUCD{number}"]) == ("uJy", "stat.error;phot.flux.density;em.IR.4-8um")
     assert header[f"TCOMM{number}"].startswith("at 44017 Angstrom")
@@ -112,7 +113,8 @@ def test_features_and_fits_are_joined_where_they_are(tmp_path):
     features["beta"].description, features["ew"] = "UV slope", [np.nan, 5, 6] * u.AA
     path = output_path(tmp_path, "region_features", run=BLENDED.name, id=8)
     features.write(path, format="ascii.ecsv")
-    fitted = Table({"cluster": [1], "mass_p50": [9.5], "redshift": [1.1]})
+    fitted = Table({"cluster": [1, 2], "mass_p50": [9.5, np.nan], "redshift": [1.1, np.nan]})
+    fitted["status"], fitted["note"] = ["ok", "not fitted"], ["", "no data"]
     output_path(tmp_path, "fits", run=BLENDED.name, id=8).parent.mkdir(parents=True)
     fitted.write(output_path(tmp_path, "fits", run=BLENDED.name, id=8), format="ascii.ecsv")
     update(tmp_path)
@@ -126,6 +128,11 @@ def test_features_and_fits_are_joined_where_they_are(tmp_path):
     }
     for name, values in expected.items():
         np.testing.assert_allclose(np.ma.filled(table[name], nan), values, rtol=1e-6)
+    assert np.ma.filled(table["fits_status"], "").tolist() == ["", "", "ok", "not fitted", "", ""]
+    assert np.ma.filled(table["fits_note"], "").tolist() == ["", "", "", "no data", "", ""]
+    plant(tmp_path, 9, LONG)  # what is known of the others is copied, words, too
+    update(tmp_path)
+    assert np.ma.filled(regions(tmp_path)["fits_status"], "").tolist() == ["", "", "ok", "not fitted"] + [""] * 4
     assert "beta_flag" not in table.colnames
     assert table["ew"].unit == u.AA
     path.unlink()
@@ -210,7 +217,7 @@ def many(number):
 def test_what_is_drawn_by_hand():
     rows = [row_of(n, run, n_clusters=n, snr_median=float(n)) for n in (1, 2, 20) for run in (KMEANS, BLENDED)]
     found = summarize_field([*rows, row_of(4, KMEANS, status="no pixels", n_clusters=0), failed_row(5, KMEANS, "why")])
-    assert found.n_galaxies == 5
+    assert found.ids.tolist() == [1, 2, 4, 5, 20]
     assert (found.runs, found.trend_run) == (("blended_mixture", "kmeans_L2"), "blended_mixture")
     assert found.is_last_column_open
     assert found.numbers.sum(axis=1).tolist() == [3, 3]
@@ -221,10 +228,12 @@ def test_what_is_drawn_by_hand():
         "failed": [0, 1],
     }
     trend = found.trends[0]
+    assert trend.ids.tolist() == [1, 2, 20]
+    assert found.quality["stability"].shape == (2, 5)
     assert trend.means.tolist() == [[n] * 4 for n in (1.0, 2.0, 20.0)]  # a bin each; without a range, it is the number
 
 
-@pytest.mark.parametrize("number", [3, FEW + 5])
+@pytest.mark.parametrize("number", [3, NAMED + 5, FEW + 5])
 def test_pictures_have_labels_within_the_page(number):
     for picture in FIELD_PICTURES.values():
         figure = picture.draw(summarize_field(many(number)))
@@ -235,6 +244,21 @@ def test_pictures_have_labels_within_the_page(number):
         assert (np.array([box.x1, box.y1]) <= figure.get_size_inches()).all()
         for ax in figure.axes:
             assert ax.get_xlabel() or ax.get_ylabel() or ax.get_title()
+
+
+def test_of_few_galaxies_each_has_its_name_and_its_colour():
+    """Galaxies 1, 2 and 20 have as many clusters; one below the other, equal figures of quality do not hide."""
+    rows = [
+        row_of(n, run, n_clusters=n, stability=0.5, snr_median=6.0) for n in (1, 2, 20) for run in (KMEANS, BLENDED)
+    ]
+    numbers = FIELD_PICTURES["runs"].draw(summarize_field(rows)).axes[2]
+    assert [label.get_text() for label in numbers.get_yticklabels()] == ["id 1", "id 2", "id 20"]
+    np.testing.assert_array_equal(numbers.lines[0].get_xydata(), [(1, 0), (2, 1), (20, 2)])
+    quality = FIELD_PICTURES["quality"].draw(summarize_field(rows))
+    (panel,) = (ax for ax in quality.axes if ax.get_title() == "stability")
+    assert len(np.unique(np.concatenate([each.get_offsets() for each in panel.collections]), axis=0)) == 6
+    assert [text.get_text() for text in quality.legends[0].get_texts()] == ["id 1", "id 2", "id 20"]
+    assert not FIELD_PICTURES["quality"].draw(summarize_field(many(NAMED + 1))).legends
 
 
 def test_pictures_are_drawn_from_three_galaxies_on_and_only_when_something_changed(tmp_path, monkeypatch):

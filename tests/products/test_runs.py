@@ -2,7 +2,7 @@ import pytest
 
 from helper_functions.job.settings import read_command_line
 from helper_functions.methods import METHODS
-from helper_functions.products.runs import Run, plan_runs
+from helper_functions.products.runs import Run, plan_runs, run_sort_key
 from main_clustering import settings_block
 
 
@@ -14,6 +14,13 @@ def test_run_names_join_what_is_not_default():
         "spectral_cross_cor_L2": Run("spectral_cross_cor", "L2", "crosscor"),
     }
     assert {run.name: run for run in names.values()} == names
+
+
+def test_the_recommended_run_comes_first_and_the_others_as_methods_do():
+    in_order = ["blended_mixture", "agglomerative_contrast", "blended_mixture_L2_euclidean", "spectral_L2"]
+    in_order += ["spectral_sed", "spectral_cross_cor_L2"]  # by name alone, spectral_sed would be last
+    assert sorted(reversed(in_order), key=run_sort_key) == in_order
+    assert sorted(in_order) != in_order
 
 
 def asked(*arguments):
@@ -28,7 +35,7 @@ def test_plan_is_every_combination_less_what_has_no_meaning():
     with pytest.raises(ValueError, match="works with metric crosscor only"):
         plan_runs(*asked("--methods", "spectral_cross_cor", "--metric", "euclidean"))
     twice = [name for name, entry in METHODS.items() if entry.takes_any_norm]
-    assert len(plan_runs(*asked("--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
+    assert len(plan_runs(*asked("--methods", *METHODS, "--norm", "L2", "sed"))[0]) == len(METHODS) + len(twice)
 
 
 def test_titles_name_what_was_chosen_and_not_what_the_method_brings():

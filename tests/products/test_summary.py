@@ -3,12 +3,21 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from astropy.table import Table
+from conftest import celestial_wcs, pixel_seds
 from planted_results import result_of
 
 from data_paths import output_path
 from helper_functions.files.records import GALAXY, save_record
-from helper_functions.products.runs import Run
-from helper_functions.products.summary import SUMMARY_COLUMNS, Summary, failed_row, galaxy_report, ok_row, quality_notes
+from helper_functions.products.runs import RECOMMENDED_RUN, Run
+from helper_functions.products.summary import (
+    SUMMARY_COLUMNS,
+    Summary,
+    failed_row,
+    flux_centroid,
+    galaxy_report,
+    ok_row,
+    quality_notes,
+)
 from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.misfit import BAD_FIT
 
@@ -29,10 +38,15 @@ def test_the_table_is_made_from_the_records(tmp_path):
     record(tmp_path, 7, message="out of\nthe # blue")
     save_record(tmp_path, 7, GALAXY, files={})
     save_record(tmp_path, 9, "unfinished", files={})
+    record(tmp_path, 8, RECOMMENDED_RUN)
     Summary(tmp_path).write()
     rows = table(tmp_path)
-    assert list(zip(rows["id_dr3"], rows["run"], strict=True)) == [(7, "kmeans_L2"), (8, "dbscan_L2"), (8, "kmeans_L2")]
-    assert rows["n_pixels"][1] == 5
+    assert rows["id_dr3"].tolist() == [7, 8, 8, 8]
+    assert rows["run"].tolist() == ["kmeans_L2", "blended_mixture", "dbscan_L2", "kmeans_L2"]
+    assert rows["recommended"].tolist() == [False, True, False, False]
+    assert rows["n_pixels"][2] == 5
+    assert all(rows[name].description for name in rows.colnames)
+    assert {str(rows[name].unit) for name in ("ra", "dec")} == {"deg"}
     assert set(rows.colnames) == set(SUMMARY_COLUMNS)
     assert np.isnan(rows["seconds"]).all()
 
@@ -142,6 +156,19 @@ def test_a_bad_fit_and_bands_that_disagree_are_said_with_their_numbers():
         "bands not registered, a PSF not matched, or more populations",
         "maps of odd and even bands hardly agree (0.20 +- 0.05)",
     ]
+
+
+def test_the_centroid_of_a_galaxy_is_weighted_by_its_light():
+    """By hand: three parts of the light at column 3, one at column 7, so at 4; a pixel that is negative weighs nothing,
+    and a band without data does not count."""
+    flux = np.array([[3.0, 3.0], [1.0, np.nan], [-1.0, -1.0]])
+    seds = pixel_seds(flux, np.ones((3, 2)), np.array([1e4, 2e4]))
+    seds = seds._replace(rows=np.array([5, 5, 0]), cols=np.array([3, 7, 0]))
+    expected = celestial_wcs().wcs_pix2world(4, 5, 0)
+    np.testing.assert_allclose(flux_centroid(seds, celestial_wcs()), expected, rtol=0, atol=1e-9)
+    dark = seds._replace(flux=-np.ones((3, 2)))
+    middle = celestial_wcs().wcs_pix2world(10 / 3, 10 / 3, 0)
+    np.testing.assert_allclose(flux_centroid(dark, celestial_wcs()), middle, rtol=0, atol=1e-9)
 
 
 def test_the_row_of_a_run_names_the_bands_that_do_not_fit(two_shapes):
