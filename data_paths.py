@@ -195,7 +195,7 @@ OUTPUTS = {
         "SED of each population, unmixed from blends, with errors (`blended_mixture`)",
     ),
     "region_features": Output(
-        "composite_seds/{run}/{id}_features.ecsv", "equivalent widths, breaks and colours of these SEDs"
+        "composite_seds/{run}/{id}_features.ecsv", "line widths and fluxes, dust, breaks and colours of these SEDs"
     ),
     "flux_budget": Output(
         "composite_seds/{run}/{id}_flux_budget.ecsv",
@@ -210,7 +210,7 @@ OUTPUTS = {
     "pixels": Output(
         "pixel_seds/{id}_pixels.fits", "fluxes, errors, mask and noise of the cutout: all that clustering needs"
     ),
-    "feature_maps": Output("features/{id}_features.fits", "maps of equivalent widths, breaks and colours"),
+    "feature_maps": Output("features/{id}_features.fits", "maps of lines, dust, breaks and colours"),
     "agreement": Output("comparison/{id}_agreement.ecsv", "adjusted Rand index of each pair of runs"),
     "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs assign each pixel to"),
     "regions": Output("field/regions.fits", "all regions of all galaxies and runs in one table, with fluxes"),

@@ -1,13 +1,18 @@
-"""SED_FEATURES: breaks, slopes, line widths and colours, measured from photometry at a known redshift."""
+"""SED_FEATURES: breaks, slopes, colours, lines and dust, measured from photometry at a known redshift."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from astropy import constants
+from astropy import units as u
 from sedpy.observate import Filter
 
 from helper_functions.filters import load_filter
-from helper_functions.spectrum_model import LINES, Target, infer
+from helper_functions.fitting.bagpipes_setup import cosmology
+from helper_functions.line_ratios import CASE_B, LAWS, LOG_LUMINOSITY_PER_SFR, powers_of_ratio
+from helper_functions.spectrum_model import LINES, Target, infer, line_wavelengths
 
 DETECTION_SNR = 2.0  # SNR above which a flux or an equivalent width counts as detected
 IN_BAND = 0.5  # response at a line, relative to the maximum, above which a band contains it
@@ -18,6 +23,12 @@ UNCOVERED, ONE_SIDE = "not covered", "no band on one side"
 FAINT, WEAK = f"continuum below {DETECTION_SNR:g} sigma", f"below {DETECTION_SNR:g} sigma"
 NEGATIVE = f"negative at more than {DETECTION_SNR:g} sigma: absorption, or a wrong continuum"
 EDGE, MOVED = "line near a band's edge at some redshifts in the range", "error mostly of the redshift"
+UNDETECTED = f"a line below {DETECTION_SNR:g} sigma"
+LINE_CENTRES = dict(zip(LINES, line_wavelengths(), strict=True))  # Angstrom
+# Share of H alpha in H alpha and [NII]. Ratios of lines differ between simulated populations (seeds 500 to 799), hence
+# relative errors of that share, and of the flux of H alpha and [NII], as [SII] is in the same bands.
+HALPHA_SHARE = LINES["halpha_nii"].shares[1] / sum(LINES["halpha_nii"].shares)
+NII_ERROR, SII_ERROR = 0.15, 0.06
 
 
 class Feature(NamedTuple):
@@ -32,6 +43,7 @@ class Feature(NamedTuple):
     spread: float  # half of the 16-84% range among simulated populations: the prior width
     line: str = ""  # name in LINES of a line that some band must contain
     model_error: float = 0.0  # without noise, where `spectrum_model` does not include it (seeds 500 to 799)
+    needs: tuple = ()  # names in SED_FEATURES of lines that must be covered and detected
 
 
 class Photometry(NamedTuple):
@@ -43,6 +55,8 @@ class Photometry(NamedTuple):
     edges: np.ndarray  # (n_bands, 2), Angstrom, rest frame
     mean: dict  # name in TARGETS -> posterior mean, (n,)
     covariance: dict  # pair of names -> posterior covariance, (n,)
+    redshift: float
+    unit: str  # of the fluxes
 
 
 class Measured(NamedTuple):
@@ -112,6 +126,58 @@ def colour(feature, data):
     return -2.5 * np.log10(value), 2.5 / np.log(10) * error / value
 
 
+def line_fluxes(names, data):
+    """Observed fluxes of lines, erg/s/cm2, of shape (n_lines, n), and their covariance, (n_lines, n_lines, n).
+
+    Width times continuum, which the posterior has as f_nu times Angstrom at rest: with f_lambda = c f_nu / lambda^2 and
+    1 + z from the width, it is the integral of the line's f_lambda over observed wavelength. SII_ERROR is in it.
+    """
+    centres = np.array([LINE_CENTRES[name] for name in names])
+    factor = (1 * u.Unit(data.unit) * constants.c / u.AA).to_value(FLUX)
+    scale = factor / (centres**2 * (1 + data.redshift))
+    covariance = np.array([[data.covariance[one, other] for other in names] for one in names])
+    flux = scale[:, None] * np.array([data.mean[name] for name in names])
+    covariance *= (scale[:, None] * scale)[:, :, None]
+    for place, name in enumerate(names):
+        covariance[place, place] += (SII_ERROR * flux[place]) ** 2 * (name == "halpha_nii")
+    return flux, covariance
+
+
+def line_flux(feature, data):
+    """Observed flux of a line, erg/s/cm2, and its error."""
+    flux, covariance = line_fluxes(feature.parts, data)
+    return flux[0], np.sqrt(covariance[0, 0])
+
+
+def log_product(feature, data, powers):
+    """Logarithm of the product of powers of the fluxes of H alpha and a Paschen line, and its error to first order.
+
+    [NII] is taken out of H alpha. NaN unless both lines are detected.
+    """
+    flux, covariance = line_fluxes(feature.parts, data)
+    detected = (flux > DETECTION_SNR * np.sqrt(np.einsum("iin->in", covariance))).all(axis=0)
+    flux = np.where(detected, flux, np.nan)
+    slopes = np.array(powers)[:, None] / flux
+    variance = np.einsum("in,ijn,jn->n", slopes, covariance, slopes) + (powers[0] * NII_ERROR) ** 2
+    return powers @ np.log(flux * [[HALPHA_SHARE], [1]]), np.sqrt(variance)
+
+
+def attenuation(feature, data, law):
+    """A_V from H alpha over a Paschen line; negative where the ratio is above that of Case B."""
+    slope, _ = powers_of_ratio(law, *(LINE_CENTRES[name] for name in feature.parts))
+    value, error = log_product(feature, data, (slope, -slope))
+    return value - slope * np.log(CASE_B[feature.parts[1]]), error
+
+
+def star_formation(feature, data, law):
+    """Star formation rate, solar masses per year, from the luminosity of H alpha, corrected for `attenuation`."""
+    _, power = powers_of_ratio(law, *(LINE_CENTRES[name] for name in feature.parts))
+    value, error = log_product(feature, data, (1 - power, power))
+    area = 4 * np.pi * cosmology().luminosity_distance(data.redshift).to_value(u.cm) ** 2
+    rate = area * np.exp(value) * CASE_B[feature.parts[1]] ** power / 10**LOG_LUMINOSITY_PER_SFR
+    return rate, rate * error
+
+
 # ---- what is measured -------------------------------------------------------
 
 
@@ -148,6 +214,7 @@ TARGETS = {
 for _name in MEASURED_LINES:
     TARGETS |= _line(_name)
 
+FLUX = "erg / (s cm2)"
 EXCESS = "excess flux of the bands that contain the line over the continuum of the other bands; rest frame"
 NEAR_BREAK = ((2900, 3680), (3950, 4900))
 
@@ -210,8 +277,43 @@ SED_FEATURES = {
     ),
 }
 
+LIGHT = "of a region: of all its light; of a pixel: per pixel"
 
-def measure_features(flux, error, bands, redshift, *, only_covered=True):
+
+def _flux(line):
+    width = SED_FEATURES[f"ew_{line}"]
+    meaning = width.meaning.replace("equivalent width", "flux") + f", observed frame; {LIGHT}"
+    source = "equivalent width times continuum, which are inferred together"
+    return width._replace(measure=line_flux, unit=FLUX, meaning=meaning, source=source, parts=(line,), spread=0.0)
+
+
+def _by_dust(measure, unit, meaning, source, line, law, spread):
+    function, law_source = LAWS[law]
+    lines = "halpha_nii", line
+    source = f"{source}; Case B of Osterbrock & Ferland (2006); dust: {law_source}"
+    needs = tuple(f"flux_{each}" for each in lines)
+    meaning = meaning.format(line=line.replace("_", " ").capitalize())
+    return Feature(partial(measure, law=function), unit, meaning, source, lines, (), spread, needs=needs)
+
+
+RATIO = "ratio of line fluxes without [NII]"
+RATE = f"star formation rate from H alpha, corrected for dust by {{line}}, not for magnification; {LIGHT}"
+KENNICUTT = "Kennicutt & Evans (2012), ARA&A 50, 531, Kroupa IMF"
+PAIRS = [(line, law) for line in CASE_B for law in LAWS]
+SED_FEATURES |= {f"flux_{line}": _flux(line) for line in MEASURED_LINES}
+SED_FEATURES |= {
+    f"a_v_{line}_{law}": _by_dust(
+        attenuation, "mag", "attenuation A_V of lines, from H alpha over {line}", RATIO, line, law, spread=0.8
+    )
+    for line, law in PAIRS
+}
+SED_FEATURES |= {
+    f"sfr_{line}_{law}": _by_dust(star_formation, "solMass / yr", RATE, KENNICUTT, line, law, spread=0.0)
+    for line, law in PAIRS
+}
+
+
+def measure_features(flux, error, bands, redshift, *, unit="10 nJy", only_covered=True):
     """Measure all features of SEDs.
 
     Parameters
@@ -221,6 +323,8 @@ def measure_features(flux, error, bands, redshift, *, only_covered=True):
     bands : sequence of n_bands str
         In any order.
     redshift : float
+    unit : str
+        Of the fluxes; line fluxes and star formation rates depend on it.
     only_covered : bool
         Mask features that no band covers; else these have the large errors that follow from their priors.
 
@@ -248,6 +352,8 @@ def measure_features(flux, error, bands, redshift, *, only_covered=True):
         edges,
         dict(zip(names, mean.T, strict=True)),
         {(a, b): covariance[:, i, j] for i, a in enumerate(names) for j, b in enumerate(names)},
+        redshift,
+        unit,
     )
     return {name: _measured(feature, data, only_covered) for name, feature in SED_FEATURES.items()}
 
@@ -259,7 +365,8 @@ def _measured(feature, data, only_covered):
     error = np.hypot(error, feature.model_error)
     known = held & sides & np.isfinite(value) & np.isfinite(error)
     value, error = np.where(known, value, np.nan), np.where(known, error, np.nan)
-    flag = np.select([~held, ~sides, ~known], [UNCOVERED, ONE_SIDE, FAINT], _strength(feature, value, error))
+    unknown = UNDETECTED if feature.needs else FAINT
+    flag = np.select([~held, ~sides, ~known], [UNCOVERED, ONE_SIDE, unknown], _strength(feature, value, error))
     return Measured(value, error, flag)
 
 
@@ -307,6 +414,8 @@ def _with_redshift_error(feature, found, others):
 
 def coverage(feature, data):
     """Whether some band with data contains a feature's line, and whether each window has a band; bool, (n,) each."""
+    if feature.needs:
+        return np.all([coverage(SED_FEATURES[name], data) for name in feature.needs], axis=0)
     known = np.isfinite(data.flux) & np.isfinite(data.error)
     centres = np.array([np.average(w, weights=r) for w, r in data.curves])
     free = np.ones(len(centres), dtype=bool) if feature.parts else bands_within(feature, data)

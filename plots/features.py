@@ -1,6 +1,7 @@
 """Features of a galaxy: where lines and the Balmer break are strong, and the colours of its regions."""
 
 import numpy as np
+from matplotlib.colors import LogNorm, Normalize
 
 from plots.picture import Picture
 from plots.style import (
@@ -13,16 +14,19 @@ from plots.style import (
     figure_with_grid,
     label_image,
     outlines,
+    plain_numbers,
     scale_bar,
     square_around,
     zoom,
 )
 
-MAPS = {  # features that are drawn as maps: title, what the bar says, and its colours
-    "ew_halpha_nii": ("Hα + [NII]", "rest-frame EW [Å]", "inferno"),
-    "ew_oiii_hbeta": ("[OIII] + Hβ", "rest-frame EW [Å]", "inferno"),
-    "balmer_break": ("Balmer break", "$f_ν$(4200 Å) / $f_ν$(3500 Å)", "viridis"),
+MAPS = {  # features that are drawn as maps: title, what the bar says, its colours, unit of the bar, scale
+    "flux_halpha_nii": ("Hα + [NII] flux", "per pixel [$10^{-20}$ erg s$^{-1}$ cm$^{-2}$]", "inferno", 1e-20, LogNorm),
+    "ew_halpha_nii": ("Hα + [NII]", "rest-frame EW [Å]", "inferno", 1, Normalize),
+    "ew_oiii_hbeta": ("[OIII] + Hβ", "rest-frame EW [Å]", "inferno", 1, Normalize),
+    "balmer_break": ("Balmer break", "$f_ν$(4200 Å) / $f_ν$(3500 Å)", "viridis", 1, Normalize),
 }
+ONE_ROW = 5  # panels; more are drawn in two rows
 SHOWN = (2, 98)  # percentiles of the pixels that colours reach from and to
 BACKGROUND = "0.88"
 # The wedge of quiescent galaxies of Williams et al. (2009), ApJ 691, 1879, equation 4, AB: the diagonal is
@@ -35,7 +39,7 @@ SIDE = 2.72  # inches, of a panel
 
 
 def features_page(result):
-    """Draw the clusters, maps of line widths and of the Balmer break, and the UVJ diagram of the clusters' SEDs.
+    """Draw the clusters, maps of lines and of the Balmer break, and the UVJ diagram of the clusters' SEDs.
 
     Parameters
     ----------
@@ -52,9 +56,12 @@ def features_page(result):
     diagram = any(which.any() for which in known.values())
     if not (maps or diagram) or not (result.labels != 0).any():
         return None
-    widths = [SIDE] * (1 + len(maps)) + [0.22, SIDE] * diagram  # with room for the numbers of the diagram
-    room = {"left": 0.6, "right": 0.23, "bottom": 0.64, "top": 0.56, "across": 0.18}
-    figure, grid = figure_with_grid(widths, [SIDE], result.title, **room)
+    panels = 1 + len(maps) + diagram
+    rows = 1 + (panels > ONE_ROW)
+    columns = -(-panels // rows)
+    room = {"left": 0.6, "right": 0.23, "bottom": 0.64, "top": 0.56, "down": 0.95}
+    across = 0.58 if diagram else 0.18  # with room for the numbers of the diagram
+    figure, grid = figure_with_grid([SIDE] * columns, [SIDE] * rows, result.title, across=across, **room)
     colours = cluster_colours(result.regions)
     clusters = figure.add_subplot(grid[0])
     clusters.imshow(label_image(result.labels, result.regions), origin="lower", interpolation="none")
@@ -78,14 +85,18 @@ def has_colours(features):
     return np.isfinite(features["u_v"].value) & np.isfinite(features["v_j"].value)
 
 
-def draw_map(ax, image, title, words, colour_map):
+def draw_map(ax, image, title, words, colour_map, unit, scale):
     """Draw the map of a feature over grey where it is not known, with a bar below it."""
-    low, high = np.percentile(image[np.isfinite(image)], SHOWN)
-    high = max(high, low + 1e-3)
-    drawn = ax.imshow(image, origin="lower", interpolation="none", cmap=colour_map, vmin=low, vmax=high)
+    image = image / unit
+    known = image[np.isfinite(image) & ((image > 0) | (scale is Normalize))]  # others have no logarithm
+    low, high = np.percentile(known, SHOWN) if known.size else (1, 2)
+    norm = scale(low, max(high, low + 1e-3))
+    drawn = ax.imshow(image, origin="lower", interpolation="none", cmap=colour_map, norm=norm)
     ax.set_title(title, **TITLE)
     bar = colour_bar(drawn, (0.05, -0.07, 0.9, 0.035), extend="both")
     bar.set_label(words, size=8)
+    if scale is LogNorm:
+        plain_numbers(bar.ax.xaxis)
 
 
 def draw_diagram(ax, features, known, colours, redshift):
@@ -122,6 +133,6 @@ def draw_wedge(ax, redshift):
 
 RUN_PICTURES = {
     "features": Picture(
-        features_page, "clusters beside maps of line widths and the Balmer break, and their colours in the UVJ diagram"
+        features_page, "clusters beside maps of lines and the Balmer break, and their colours in the UVJ diagram"
     )
 }

@@ -10,7 +10,7 @@ from conftest import celestial_wcs
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba
+from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from sklearn.metrics import adjusted_rand_score
@@ -632,6 +632,22 @@ def test_features_are_drawn_where_they_are_known():
     assert [words for words in texts_of(features_page(run)) if words in names] == names[:2]
     run.maps = None
     assert features_page(run) is None
+
+
+def test_the_map_of_a_flux_is_logarithmic_in_the_unit_of_its_bar_and_six_panels_are_two_rows():
+    run = run_of(galaxy(6, redshift=2.0), 3)
+    image = np.where(run.labels > 0, np.arange(24.0) - 1, np.nan)
+    names = ("flux_halpha_nii", "ew_halpha_nii", "ew_oiii_hbeta", "balmer_break")
+    run.maps = {name: (image * (1e-20 if name.startswith("flux") else 1),) * 2 for name in names}
+    run.features = {"population": features_of([1.0, 1.5, 0.5], [0.5, 0.8, 1.0])}
+    figure = drawn(features_page(run))
+    fluxes, widths = (panel_with(figure, title).images[0] for title in ("Hα + [NII] flux", "[OIII] + Hβ"))
+    np.testing.assert_allclose(np.ma.filled(fluxes.get_array(), np.nan), image)
+    assert isinstance(fluxes.norm, LogNorm)
+    assert fluxes.norm.vmin > 0
+    assert not isinstance(widths.norm, LogNorm)
+    bottoms = {round(ax.get_position().y0, 3) for ax in figure.axes if ax.get_title()}
+    assert len(bottoms) == 2
 
 
 def test_the_wedge_of_quiescent_galaxies_is_that_of_the_paper():

@@ -5,30 +5,38 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
-from helper_functions.composite_seds import SYSTEMATIC
+from helper_functions.composite_seds import SYSTEMATIC, best_fit_amplitude
 from helper_functions.files.code import code_digest
 from helper_functions.files.saving import image_hdu, with_descriptions
 from helper_functions.pixel_seds import fill_image
 from helper_functions.sed_features import SED_FEATURES, measure_features, measure_in_range
 
 # A pixel's value whose error exceeds the spread of the feature among simulated populations is uninformative, unless the
-# value is at least this many errors from 0, as equivalent widths of strong lines can be.
+# value is at least this many errors from 0, as equivalent widths of strong lines can be, and line fluxes must be.
 MIN_SIGNIFICANCE = 3.0
 
 
 def region_features(seds, composites, populations):
     """Features of the SEDs of a run, {kind: {name: Measured}} with an element for each cluster.
 
-    `seds` provides the bands, the redshift and its range; `populations` may be None.
+    `seds` provides the bands, the redshift and its range; `populations` may be None. SEDs are scaled to the total flux
+    of their region, so that fluxes of lines are those of all its light, and equal width times continuum.
     """
     kinds = {"population": populations, "composite": composites}
     return {
-        kind: measure_in_range(
-            each.flux, np.hypot(each.error, each.systematic), seds.bands, seds.redshift, seds.redshift_range
-        )
+        kind: measure_in_range(*scaled_to_total(each), seds.bands, seds.redshift, seds.redshift_range)
         for kind, each in kinds.items()
         if each is not None
     }
+
+
+def scaled_to_total(seds):
+    """SEDs of regions with their errors, each scaled to its total flux; (n_clusters, n_bands), 10 nJy.
+
+    Not the total itself, which is too low in bands that lack data in some pixels.
+    """
+    scale = best_fit_amplitude(seds.total, seds.total_error, seds.flux)[0][:, None]
+    return scale * seds.flux, scale * np.hypot(seds.error, seds.systematic)
 
 
 def pixel_features(seds):
@@ -92,8 +100,12 @@ def feature_table(found, redshift):
         values |= {name: value, f"{name}_err": error}
         columns |= {name: (unit, f"{feature.meaning} ({feature.source})")}
         columns |= {f"{name}_err": (unit, f"error of {name}, including zero points and redshift")}
-        words.append([f"{name}: {word}" if word else "" for word in flag])
+        if not feature.needs:  # else the flags of its lines say it
+            words.append([f"{name}: {word}" if word else "" for word in flag])
     values["flag"] = np.array(["; ".join(filter(None, row)) for row in zip(*words, strict=True)], dtype=str)
-    columns["flag"] = (None, "notes on features, such as why they are NaN; empty if there are none")
+    columns["flag"] = (
+        None,
+        "notes, such as why features are NaN; those on A_V and star formation are with the lines",
+    )
     meta = {"content": "features of SEDs", "redshift": float(redshift), "code": code_digest("results")}
     return with_descriptions(Table(values, meta=meta), columns)

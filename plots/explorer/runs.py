@@ -183,9 +183,18 @@ def transposed(columns):
     return {"quantity": others} | rows
 
 
+def by_sed(features):
+    """The table of features with a column for each SED, as there are more features than SEDs."""
+    if not features:
+        return {}
+    seds = [f"{kind} {cluster}" for kind, cluster in zip(features["kind"], features["cluster"], strict=True)]
+    others = [name for name in features if name not in ("kind", "cluster")]
+    return {"feature": others} | {sed: [features[name][at] for name in others] for at, sed in enumerate(seds)}
+
+
 def results_of(run):
     """Tables of the features and fits of a run as HTML."""
     fits = "Stellar populations fitted, median and 16-84% range"
-    parts = [("Features of the SEDs", run.features), (fits, transposed(run.fits))]
+    parts = [("Features of the SEDs", by_sed(run.features)), (fits, transposed(run.fits))]
     there = [f"<p>{title}</p>{table(columns)}" for title, columns in parts if columns]
     return "".join(there) or "<p>This run has no features and no fits.</p>"

@@ -23,6 +23,7 @@ from helper_functions.quality.compare_runs import region_map
 from helper_functions.quality.cross_checks import CHECKS
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import main
+from plots.explorer.runs import by_sed
 
 RUNS = "blended_mixture", "kmeans_contrast"
 FLAGS = ("--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters", "2", "--pictures", "none")
@@ -174,6 +175,13 @@ def test_numbers_are_written_to_two_digits_of_their_error():
         assert spread(0.2, 0.3, 0.5) == "0.30 +0.20 −0.10"
         assert spread(4.13, 4.13, 4.13) == "4.13"
         assert spread(np.nan, np.nan, np.nan) == "–"
+
+
+def test_features_have_a_column_for_each_sed():
+    features = {"cluster": ["1", "2"], "kind": ["population", "composite"], "beta": ["-2", "-1"], "d4000": ["1", "–"]}
+    found = by_sed(features)
+    assert found == {"feature": ["beta", "d4000"], "population 1": ["-2", "1"], "composite 2": ["-1", "–"]}
+    assert by_sed({}) == {}
 
 
 def test_page_says_what_speaks_against_the_run_shown_first(made):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 from astropy import units as u
 from conftest import pixel_seds
@@ -10,6 +12,7 @@ from helper_functions.products.features import (
     feature_table,
     mask_uninformative,
     region_features,
+    scaled_to_total,
 )
 from helper_functions.sed_features import SED_FEATURES, Measured
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
@@ -34,6 +37,17 @@ def test_maps_have_values_where_the_pixels_are_and_say_their_units(two_shapes):
     assert feature_maps(flat_pixels(np.nan), (12, 10)) == {}
 
 
+def test_fluxes_of_lines_are_those_of_all_light_of_a_region():
+    """Three pixels of flux (1, 2, 4) on average; the last band has data in two, and hardly any weight."""
+    flux, total = np.array([[1.0, 2.0, 4.0]]), np.array([[3.0, 6.0, 8.0]])
+    composites = SimpleNamespace(
+        flux=flux, error=0.3 * flux, systematic=0.4 * flux, total=total, total_error=np.array([[0.01, 0.01, 10]])
+    )
+    scaled, error = scaled_to_total(composites)
+    np.testing.assert_allclose(scaled, 3 * flux, rtol=1e-4)
+    np.testing.assert_allclose(error, 1.5 * flux, rtol=1e-4)
+
+
 def test_pixels_whose_error_says_nothing_are_masked():
     found = Measured(np.array([1.0, 1.0, 20.0]), np.array([0.5, 2.0, 5.0]), np.array(["", "", ""]))
     value, error, _ = mask_uninformative(found, spread=1.0)
@@ -53,7 +67,8 @@ def test_the_table_has_a_row_for_each_kind_and_cluster(two_shapes):
         for name in SED_FEATURES:
             missing = np.isnan(table[name])
             assert (missing == np.isnan(table[f"{name}_err"])).all()
-            assert all(f"{name}: " in word for word in table["flag"][missing])
+            noted = SED_FEATURES[name].needs or (name,)  # what is made of lines has their flags
+            assert all(any(f"{each}: " in word for each in noted) for word in table["flag"][missing])
 
 
 def test_without_clusters_or_redshift_there_is_nothing_to_know(two_shapes):
