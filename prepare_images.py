@@ -190,8 +190,8 @@ def cut_out(
     everything = read_window(survey.segmap, both)
     moves = np.zeros((len(survey.bands), 2)) if registration is None else -registration.correction
     images = [read_band(survey, band, both, moves[band]) for band in range(len(survey.bands))]
-    planes = [np.array(each) for each in zip(*images, strict=True)]
-    segmap, sci, err = (each[crop_index(window, both)] for each in (everything, *planes))
+    *planes, unmeasured = (np.array(each) for each in zip(*images, strict=True))
+    segmap, sci, err, unmeasured = (each[crop_index(window, both)] for each in (everything, *planes, unmeasured))
 
     redshifts = survey.redshifts
     if redshift is not None:
@@ -223,6 +223,7 @@ def cut_out(
     nearest = [each[crop_index(sky_window, both)] for each in (*planes, everything)]
     noise = measure_sky(*nearest, pixel, id_dr3)
     noise, notes = fill_missing_noise(noise, survey, cutout, moves)
+    notes = (*unmeasured_notes(unmeasured, survey.bands), *notes)
     if registration is not None:
         notes = (*registration_notes(registration, survey.bands), *notes)
     if away:
@@ -245,13 +246,30 @@ def crop_index(window, larger):
 
 
 def read_band(survey, band, window, move=(0, 0)):
-    """Flux and error of a band in a window, see `mask_missing`, shifted by `move` = (rows, columns) pixels."""
+    """Flux and error of a band in a window, see `mask_missing`, shifted by `move` = (rows, columns) pixels.
+
+    Also the mask of the pixels that have a flux and a weight, but no measurement.
+    """
     reach = kernel_reach(move) if np.any(move) else 0
     wide = grow_window(window, reach, survey.segmap.shape)
-    flux, error = mask_missing(*read_pixels(survey.sci[band], survey.wht[band], wide), survey.error_map)
+    pixels, weight = read_pixels(survey.sci[band], survey.wht[band], wide)
+    flux, error = mask_missing(pixels, weight, survey.error_map)
+    unmeasured = np.isfinite(pixels) & (weight > 0) & np.isnan(flux)
     if reach:
         flux, error = shift_image(flux, error, move)
-    return flux[crop_index(window, wide)], error[crop_index(window, wide)]
+    return tuple(each[crop_index(window, wide)] for each in (flux, error, unmeasured))
+
+
+def unmeasured_notes(unmeasured, bands):
+    """A sentence on pixels with weights but without a measurement, (n_bands, ny, nx); none where there are none."""
+    n_pixels = unmeasured.sum(axis=(1, 2))
+    if not n_pixels.any():
+        return ()
+    names = band_list(bands, n_pixels > 0, np.ones(len(bands), dtype=bool))
+    some = f"up to {n_pixels.max()} of {unmeasured[0].size} pixels of the cutout"
+    return (
+        f"no measurement in spite of weights above 0 (one value in many pixels, or tiny weights) in {names}: {some}",
+    )
 
 
 def fill_missing_noise(noise, survey, cutout, moves):
@@ -268,7 +286,7 @@ def fill_missing_noise(noise, survey, cutout, moves):
         wide = grow_window(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
         segmap = read_window(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
-            sci, err = read_band(survey, band, wide, moves[band])
+            sci, err, _ = read_band(survey, band, wide, moves[band])
             measured = measure_sky(sci[None], err[None], segmap, cutout.pixel, cutout.id_dr3)
             noise = noise.with_bands_from(measured, [band])
         still = np.isnan(noise.background[without])

@@ -59,8 +59,8 @@ def open_mosaic(path, cache_folder, extension=None):
     Raises
     ------
     OSError
-        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images none
-        of which has the name.
+        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images of which
+        none, or more than one, has the name.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
     check_not_truncated(unpacked, path)
@@ -68,7 +68,13 @@ def open_mosaic(path, cache_folder, extension=None):
         images = [number for number, hdu in enumerate(hdus) if hdu.is_image and _is_plane(hdu.shape)]
         if not images:
             raise OSError(f"{path} holds no two-dimensional image")
-        number = next((number for number in images if extension and hdus[number].name == extension), images[0])
+        named = [number for number in images if extension and hdus[number].name == extension]
+        if len(named) > 1:
+            raise OSError(
+                f"{path} has {len(named)} images named {extension}, in the HDUs {', '.join(map(str, named))}: delete or "
+                "rename those that are not meant, or name another extension in data_paths.py"
+            )
+        number = (named or images)[0]
         hdu = hdus[number]
         if extension and hdu.name != extension and number != 0 and len(images) > 1:
             names = ", ".join(hdus[number].name or f"number {number}" for number in images)

@@ -123,8 +123,7 @@ def test_a_copy_of_an_image_is_not_its_weight(survey_folder):
         survey = open_survey(survey_folder, IDS)
         with pytest.raises(ValueError, match=r"f115w_bcgs_wht.* has the same pixels as .*f115w_bcgs_sci"):
             cut_out(survey, 7, margin=5)
-    for path in (sci, wht):
-        edit(path, np.ones_like)
+    fits.PrimaryHDU(np.ones_like(pixels), header).writeto(wht, overwrite=True)
     assert (cut_out(open_survey(survey_folder, IDS), 7, margin=5).err[2] == 100).all()  # 1 uJy
 
 
@@ -176,6 +175,11 @@ def test_an_extension_that_is_not_there_is_named(tmp_path, survey_folder):
     with pytest.raises(OSError, match=r"both\.fits has no extension SCI: it has ERR, SCI_BKSUB; name the one"):
         open_mosaic(tmp_path / "both.fits", None, "SCI")
     assert open_mosaic(tmp_path / "both.fits", None, "SCI_BKSUB").hdu == 2
+    hdus[1].name = "ERR"
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "twice.fits")
+    with pytest.raises(OSError, match=r"twice\.fits has 2 images named ERR, in the HDUs 1, 2: delete or rename"):
+        open_mosaic(tmp_path / "twice.fits", None, "ERR")
+    hdus[1].name = "SCI_BKSUB"
     # The only image of a file, and one in its first HDU, need no name.
     assert open_mosaic(image_path(survey_folder, "f115w"), None, "SCI").hdu == 0
     fits.HDUList([fits.PrimaryHDU(pixels, header), hdus[0]]).writeto(tmp_path / "first.fits")
