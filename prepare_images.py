@@ -24,7 +24,7 @@ from helper_functions.survey.images import (
     open_band,
     read_pixels,
 )
-from helper_functions.survey.mosaics import Mosaic, find_segments, open_mosaic, read_window
+from helper_functions.survey.mosaics import Mosaic, find_segments, open_mosaic, read_segmap, read_window
 from helper_functions.survey.psf_image import find_psf, read_psf
 
 SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment: sky is measured in the first with enough sky pixels
@@ -187,7 +187,7 @@ def cut_out(
         grow_window(box, each, shape) for each in (margin, round(arcsec_to_pixels(SKY_MARGINS[0], pixel)))
     )
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
-    everything = read_window(survey.segmap, both)
+    everything = read_segmap(survey.segmap, both)
     moves = np.zeros((len(survey.bands), 2)) if registration is None else -registration.correction
     images = [read_band(survey, band, both, moves[band]) for band in range(len(survey.bands))]
     *planes, unmeasured = (np.array(each) for each in zip(*images, strict=True))
@@ -284,7 +284,7 @@ def fill_missing_noise(noise, survey, cutout, moves):
         if not without.size:
             break
         wide = grow_window(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
-        segmap = read_window(survey.segmap, wide)
+        segmap = read_segmap(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
             sci, err, _ = read_band(survey, band, wide, moves[band])
             measured = measure_sky(sci[None], err[None], segmap, cutout.pixel, cutout.id_dr3)

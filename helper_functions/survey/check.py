@@ -21,7 +21,7 @@ from helper_functions.survey.images import (
     open_band,
     read_pixels,
 )
-from helper_functions.survey.mosaics import open_mosaic, read_window
+from helper_functions.survey.mosaics import open_mosaic, read_segmap
 from helper_functions.survey.psf_image import find_psf, read_psf
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
@@ -156,7 +156,7 @@ def sky_windows(segmap):
     sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), N_WINDOWS).astype(int)) for size in segmap.shape]
     windows = [(slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in sides[0] for col in sides[1]]
     windows = [tuple(slice(s.start, min(s.stop, n)) for s, n in zip(w, segmap.shape, strict=True)) for w in windows]
-    known = [(window, sky_mask(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
+    known = [(window, sky_mask(read_segmap(segmap, window), pixel_of(segmap.wcs))) for window in windows]
     return sorted(known, key=lambda each: -each[1].sum())
 
 

@@ -248,8 +248,8 @@ def read_pixels(sci, error, window):
     negative = other[data & (other < 0)]  # a fill value, such as -1, may stand for no weight
     if negative.size > NEGATIVE * data.sum() and np.ptp(negative) > 0 and not (image[data] < 0).any():
         raise ValueError(
-            f"{error.source} and {sci.source} seem to be swapped: {negative.size / data.sum():.0%} of the pixels of the "
-            "weight image are negative, and none of the image; swap the two files, or correct the names of the "
+            f"{error.source} and {sci.source} seem to be swapped: {negative.size / data.sum():.0%} of the pixels of "
+            "the weight image are negative, and none of the image; swap the two files, or correct the names of the "
             "extensions in data_paths.py"
         )
     return pixels

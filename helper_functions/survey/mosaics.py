@@ -59,8 +59,8 @@ def open_mosaic(path, cache_folder, extension=None):
     Raises
     ------
     OSError
-        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images of which
-        none, or more than one, has the name.
+        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images of
+        which none, or more than one, has the name.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
     check_not_truncated(unpacked, path)
@@ -71,8 +71,8 @@ def open_mosaic(path, cache_folder, extension=None):
         named = [number for number in images if extension and hdus[number].name == extension]
         if len(named) > 1:
             raise OSError(
-                f"{path} has {len(named)} images named {extension}, in the HDUs {', '.join(map(str, named))}: delete or "
-                "rename those that are not meant, or name another extension in data_paths.py"
+                f"{path} has {len(named)} images named {extension}, in the HDUs {', '.join(map(str, named))}: delete "
+                "or rename those that are not meant, or name another extension in data_paths.py"
             )
         number = (named or images)[0]
         hdu = hdus[number]
@@ -177,6 +177,16 @@ def read_window(mosaic, window):
     return pixels.astype(pixels.dtype.newbyteorder("="))
 
 
+def read_segmap(segmap, window):
+    """Ids of the sources in a window of the segmentation map, int ndarray of shape (ny, nx).
+
+    What is not above 0 belongs to no source, whatever it is: NaN, or a negative code.
+    """
+    ids = read_window(segmap, window)
+    ids = np.where(ids > 0, ids, 0)
+    return ids if ids.dtype.kind in "iu" else ids.astype(np.int64)
+
+
 def _stored_section(mosaic, window):
     """Pixels of a window of a mosaic that is not compressed or scaled, read row by row.
 
@@ -256,6 +266,11 @@ def find_segments(segmap, ids):
     -------
     segments : dict
         id -> Segment, without ids that have no pixel.
+
+    Raises
+    ------
+    ValueError
+        Where the map holds floats too large for each whole number to be one of them: ids near each other are the same.
     """
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     if not len(wanted):
@@ -268,6 +283,12 @@ def find_segments(segmap, ids):
         for top in range(0, ny, height):
             stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
             found, rows, starts, ends = row_runs(stripe)
+            exact = 2 ** (np.finfo(found.dtype).nmant + 1) if found.dtype.kind == "f" else np.inf
+            if found.size and found.max() > exact:
+                raise ValueError(
+                    f"{segmap.source} holds {8 * found.itemsize}-bit floats, which tell whole numbers apart only up to "
+                    f"{exact}, and ids up to {found.max():.0f}: several galaxies may have become one; want integers"
+                )
             number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             mine = wanted[number] == found
             number, rows, starts, ends = number[mine], rows[mine] + top, starts[mine], ends[mine]
@@ -284,7 +305,7 @@ def find_segments(segmap, ids):
 
 
 def row_runs(image):
-    """Run-length encoding of the rows of an image, without runs of 0.
+    """Run-length encoding of the rows of an image, without runs of what is not above 0.
 
     Parameters
     ----------
@@ -301,6 +322,6 @@ def row_runs(image):
     np.not_equal(image[:, 1:], image[:, :-1], out=begins[:, 1:])
     first = np.flatnonzero(begins)
     values, ends = image.ravel()[first], np.append(first[1:], ny * nx)
-    source = values != 0
+    source = values > 0
     rows, starts = np.divmod(first[source], nx)
     return values[source], rows, starts, ends[source] - rows * nx

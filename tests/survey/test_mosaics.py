@@ -250,3 +250,30 @@ def test_runs_are_those_of_each_row_and_hold_every_pixel_of_a_source():
         again[row, start:end] = value
     assert (again == image).all()
     assert [len(each) for each in row_runs(np.zeros((2, 3)))] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("code", [np.nan, -1.0])
+def test_a_segmap_of_floats_is_one_of_integers(survey_folder, code):
+    """With another code than 0 for the sky, all over it."""
+    plain = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    edit(survey_folder / data_paths.SEGMAP, lambda ids: np.where(ids > 0, ids, code))
+    survey = open_survey(survey_folder, IDS)
+    cutout = cut_out(survey, 7, margin=5)
+    np.testing.assert_array_equal(cutout.segmap, plain.segmap)
+    assert cutout.segmap.dtype.kind == "i"
+    np.testing.assert_array_equal(cutout.noise.n_sky, plain.noise.n_sky)
+    assert sorted(survey.segments) == IDS
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.float32, 2**24), (np.float64, 2**53)])
+def test_ids_that_floats_cannot_tell_apart_are_refused(survey_folder, dtype, largest):
+    path = survey_folder / data_paths.SEGMAP
+    for largest_id in (largest, largest + 2):
+        edit(path, lambda ids, new=largest_id: np.where(ids >= 7, dtype(new), 0).astype(dtype))
+        segmap = open_mosaic(path, None)
+        if largest_id == largest:
+            assert list(find_segments(segmap, [largest])) == [largest]
+    with pytest.raises(
+        ValueError, match=rf"SEGMAP.fits holds .*-bit floats.* up to {largest}, and ids up to {largest + 2}:"
+    ):
+        find_segments(segmap, [largest])
