@@ -193,6 +193,6 @@ def wait_until(true, patience=30):
 
 def is_running(pid):
     try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2]
     except OSError:
         return False
