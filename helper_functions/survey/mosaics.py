@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_area
@@ -79,9 +80,21 @@ def open_mosaic(path, cache_folder, extension=None):
         if extension and hdu.name != extension and number != 0 and len(images) > 1:
             names = ", ".join(hdus[number].name or f"number {number}" for number in images)
             raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
-        cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in COMMENTS}
+        cards = _cards(hdus[0].header) | _cards(hdu.header)
         wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
         return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards, _stored(hdu))
+
+
+def _cards(header):
+    """Keywords and values of a header; where a value is none by the standard, such as `nan` without quotes, its text."""
+    cards = {}
+    for card in header.cards:
+        if card.keyword not in COMMENTS:
+            try:
+                cards[card.keyword] = card.value
+            except VerifyError:
+                cards[card.keyword] = card.image.partition("=")[2].partition(" /")[0].strip()
+    return cards
 
 
 def _stored(hdu):
@@ -144,8 +157,12 @@ def open_fits(path, source=None, **options):
             hdus = fits.open(path, **{"memmap": False, **options})
         except (OSError, EOFError, zlib.error) as problem:
             raise OSError(f"{source or path} cannot be read as FITS: {problem}") from problem
-        with hdus:
-            yield hdus
+        try:
+            with hdus:
+                yield hdus
+        except VerifyError as problem:
+            reason = " ".join(str(problem).split())
+            raise OSError(f"{source or path} has a header that cannot be read: {reason}") from problem
 
 
 def read_window(mosaic, window):

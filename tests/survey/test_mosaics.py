@@ -277,3 +277,30 @@ def test_ids_that_floats_cannot_tell_apart_are_refused(survey_folder, dtype, lar
         ValueError, match=rf"SEGMAP.fits holds .*-bit floats.* up to {largest}, and ids up to {largest + 2}:"
     ):
         find_segments(segmap, [largest])
+
+
+def with_cards(path, texts):
+    """Add header cards {keyword: text} to the file, whose values are these texts, whether they are any or not."""
+    for number, keyword in enumerate(texts):
+        fits.setval(path, keyword, value=number)
+    raw = path.read_bytes()
+    for number, (keyword, text) in enumerate(texts.items()):
+        card = f"{keyword:8}= {number:>20}".encode()
+        assert raw.count(card) == 1
+        raw = raw.replace(card, f"{keyword:8}= {text:>20}".encode())
+    path.write_bytes(raw)
+
+
+def test_header_cards_against_the_standard_are_read_as_text(survey_folder):
+    path = image_path(survey_folder, "f444w")
+    with_cards(path, {"EXPTIME": "nan", "BUNIT": "nJy /x"})
+    header = open_mosaic(path, None).header
+    assert (header["EXPTIME"], header["BUNIT"], header["NAXIS1"]) == ("nan", "nJy", SHAPE[1])
+    assert cut_out(open_survey(survey_folder, IDS), 7, margin=5).sci.shape[0] == 6
+
+
+def test_a_catalog_with_a_header_against_the_standard_is_named(survey_folder):
+    path = survey_folder / data_paths.SUPER_CATALOG
+    path.write_bytes(path.read_bytes().replace(b"TFORM1  = 'K       '", b"TFORM1  = K         ", 1))
+    with pytest.raises(OSError, match=r"SUPER_CATALOG\.fits (has a header that|cannot be read as)"):
+        open_survey(survey_folder, IDS)
