@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
+from helper_functions.cutout_notes import edges_touched, segment_notes, unmeasured_notes
 from helper_functions.files.code import digest
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
@@ -223,7 +224,8 @@ def cut_out(
     nearest = [each[crop_index(sky_window, both)] for each in (*planes, everything)]
     noise = measure_sky(*nearest, pixel, id_dr3)
     noise, notes = fill_missing_noise(noise, survey, cutout, moves)
-    notes = (*unmeasured_notes(unmeasured, survey.bands), *notes)
+    about = segment_notes(segmap == id_dr3, sci, survey.bands, edges_touched(box, shape))
+    notes = (*unmeasured_notes(unmeasured, survey.bands), *about, *notes)
     if registration is not None:
         notes = (*registration_notes(registration, survey.bands), *notes)
     if away:
@@ -258,18 +260,6 @@ def read_band(survey, band, window, move=(0, 0)):
     if reach:
         flux, error = shift_image(flux, error, move)
     return tuple(each[crop_index(window, wide)] for each in (flux, error, unmeasured))
-
-
-def unmeasured_notes(unmeasured, bands):
-    """A sentence on pixels with weights but without a measurement, (n_bands, ny, nx); none where there are none."""
-    n_pixels = unmeasured.sum(axis=(1, 2))
-    if not n_pixels.any():
-        return ()
-    names = band_list(bands, n_pixels > 0, np.ones(len(bands), dtype=bool))
-    some = f"up to {n_pixels.max()} of {unmeasured[0].size} pixels of the cutout"
-    return (
-        f"no measurement in spite of weights above 0 (one value in many pixels, or tiny weights) in {names}: {some}",
-    )
 
 
 def fill_missing_noise(noise, survey, cutout, moves):

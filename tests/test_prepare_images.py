@@ -471,3 +471,37 @@ def test_catalog_without_a_column_is_named(survey_folder):
     Table({"id": [7], "z": [1.0]}).write(survey_folder / data_paths.SPS_CATALOG, overwrite=True)
     with pytest.raises(ValueError, match="has no column z_16, z_50, z_84: it has id, z"):
         open_survey(survey_folder, IDS)
+
+
+def test_what_is_odd_about_a_segment_is_said(survey_folder, no_photons):
+    """Galaxy 11 touches the edge of the mosaic; 7 gets more pieces, and a core without three bands; 8 nothing."""
+
+    def break_off(segmap):
+        segmap[53, 53] = segmap[58, 26:29] = 7  # the first touches nothing, either
+        return segmap
+
+    def bore(weight):
+        weight[39:42, 39:42] = 0
+        return weight
+
+    edit(survey_folder / data_paths.SEGMAP, break_off)
+    for band in ("f200w", "f277w", "f444w"):
+        edit(image_path(survey_folder, band, "wht"), bore)
+    survey = open_survey(survey_folder, IDS)
+    notes = {id_dr3: cut_out(survey, id_dr3, margin=5).notes for id_dr3 in (7, 8, 11)}
+    assert notes[7][:2] == (
+        "the segment is in 3 pieces, of 441, 3, 1 pixels",
+        "no data in f200w, f277w, f444w in up to 9 of 445 pixels of the segment",
+    )
+    assert notes[11][0] == "the segment is cut by the edge of the mosaic"
+    assert not any("segment" in note for note in notes[8])
+
+
+def test_no_pixels_come_with_the_notes_that_tell_why(survey_folder):
+    """Weights that are standard deviations: stated errors of 7 instead of 0.02."""
+    for band in BANDS:
+        edit(image_path(survey_folder, band, "wht"), lambda weight: weight**-0.5)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    told = str(no_pixels(cutout, median_snr(cutout), 3.0))
+    assert told.startswith("0 of 441 pixels exceed a median SNR of 3: the highest has")
+    assert "stated errors are off by more than a factor of 30, as by a mistake of units, in all bands" in told

@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Figures are drawn into files only. In a notebook, the environment names a backend for it, whose package this Python may
-# lack, and then matplotlib cannot be imported.
+# Figures are drawn into files only. A notebook's environment names a backend whose package this Python may lack; then
+# matplotlib cannot be imported.
 os.environ["MPLBACKEND"] = "Agg"
 
 try:

@@ -86,7 +86,7 @@ def open_mosaic(path, cache_folder, extension=None):
 
 
 def _cards(header):
-    """Keywords and values of a header; where a value is none by the standard, such as `nan` without quotes, its text."""
+    """Keywords and values of a header; its text where the value, such as nan, is none by the standard."""
     cards = {}
     for card in header.cards:
         if card.keyword not in COMMENTS:
