@@ -135,7 +135,7 @@ def check_registration(shifts, rows):
 
 
 def check_band(folder, survey, name, segmap, windows):
-    """Row of the report on a band: {column: text}, with those of CHECK_COLUMNS that are known, and the image as "opened"."""
+    """Row of the report on a band: {column: text} of the CHECK_COLUMNS that are known, and its image as "opened"."""
     paths = find_images(folder, survey, name)
     if paths is None:
         return {"image": "none", "what will be used": "no: left out"}
