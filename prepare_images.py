@@ -93,7 +93,9 @@ def open_survey(folder, ids, survey=None):
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     images, without = find_all_images(folder, survey, column_names(super_catalog))
     if without:
-        warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}", stacklevel=2)
+        near = [name for band in without for name in data_paths.near_images(folder, band, survey)]
+        hint = f"; files that may be meant: {', '.join(near[: data_paths.MOST_NAMES])}" if near else ""
+        warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}{hint}", stacklevel=2)
 
     catalog_ids = read_ids(super_catalog, files.id_column)
     redshifts = read_redshifts(sps_catalog, ids, files.id_column, files.z_columns) if files.z_columns else {}

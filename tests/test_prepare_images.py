@@ -430,7 +430,7 @@ def test_missing_folder_and_files_name_the_setting(survey_folder, tmp_path):
     for name, setting in ((data_paths.SEGMAP, "SEGMAP"), (data_paths.SPS_CATALOG, "SPS_CATALOG")):
         shift_image = (survey_folder / name).rename(tmp_path / name)
         with pytest.raises(
-            FileNotFoundError, match=rf"want one file {name}.* found 0 \(none\).* change {setting} in data_paths"
+            FileNotFoundError, match=rf"want one file {name}.* found 0 \(none.* change {setting} in data_paths"
         ):
             open_survey(survey_folder, IDS)
         shift_image.rename(survey_folder / name)

@@ -138,7 +138,8 @@ def check_band(folder, survey, name, segmap, windows):
     """Row of the report on a band: {column: text} of the CHECK_COLUMNS that are known, and its image as "opened"."""
     paths = find_images(folder, survey, name)
     if paths is None:
-        return {"image": "none", "what will be used": "no: left out"}
+        near = data_paths.near_images(folder, name, survey)
+        return {"image": f"none; meant: {', '.join(near)}?" if near else "none", "what will be used": "no: left out"}
     files = data_paths.SURVEYS[survey]
     sci, error = open_band(*paths, survey, data_paths.cache_folder(), segmap)
     unit = sci.bunit or (f"{files.unit} (no BUNIT: by data_paths.py)" if files.unit else "count")

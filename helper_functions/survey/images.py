@@ -1,5 +1,6 @@
 """The images of a survey, by its description in data_paths.py: bands, files, pixels and errors."""
 
+import re
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -86,7 +87,7 @@ def _bands_of_images(folder, survey, known):
     patterns = {band: pattern.replace("{band}", band).lower() for band in known}
     found = set()
     for name in names:
-        fits = [band for band, one in patterns.items() if fnmatchcase(name.lower().removesuffix(".gz"), one)]
+        fits = [band for band, one in patterns.items() if fnmatchcase(re.sub(r"\.[gf]z$", "", name.lower()), one)]
         found.update([max(fits, key=len)] if fits else [])
     return found
 

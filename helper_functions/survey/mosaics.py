@@ -251,7 +251,9 @@ def check_aligned(mosaic, reference):
     apart = np.linalg.norm(_directions(mosaic.wcs, pixels) - _directions(reference.wcs, pixels), axis=1).max()
     offset = np.degrees(apart) / np.sqrt(proj_plane_pixel_area(reference.wcs))
     if not offset < WCS_TOLERANCE:
-        raise ValueError(f"{files} differ in WCS: by {offset:.3g} pixels")
+        distorted = [str(each.source) for each in (mosaic, reference) if each.wcs.has_distortion]
+        why = f"; {distorted[0]} has distortions (SIP or others), the other has none" if len(distorted) == 1 else ""
+        raise ValueError(f"{files} differ in WCS: by {offset:.3g} pixels{why}")
 
 
 def _directions(wcs, pixels):

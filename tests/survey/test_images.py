@@ -8,7 +8,7 @@ import data_paths
 from data_paths import SurveyFiles
 from helper_functions.sky_noise import smoothed_light, with_sky_noise
 from helper_functions.survey.images import find_bands, mask_missing
-from helper_functions.survey.mosaics import open_mosaic
+from helper_functions.survey.mosaics import open_mosaic, read_window
 from prepare_images import cut_out, open_survey
 
 IDS = [7, 8]
@@ -209,3 +209,37 @@ def test_every_description_is_complete():
         assert isinstance(survey, SurveyFiles)
         assert "{band}" in survey.image_pattern
         assert len(survey.z_columns) <= 3
+
+
+def test_files_of_the_archive_and_packed_by_fpack_are_found(survey_folder):
+    plain = open_survey(survey_folder, IDS)
+    for name, other in (
+        (data_paths.SUPER_CATALOG, "UNCOVER_DR3_LW_SUPER_catalog.fits"),
+        (data_paths.SPS_CATALOG, "UNCOVER_DR3_SPS_catalog.fits"),
+        (data_paths.SEGMAP, "UNCOVER_DR3_LW_SEGMAP.fits"),
+    ):
+        (survey_folder / name).rename(survey_folder / other)
+    path = image_path(survey_folder, "f444w")
+    pixels, header = fits.getdata(path, header=True)
+    packed = fits.CompImageHDU(pixels, header, compression_type="GZIP_1", quantize_level=0)
+    packed.writeto(path.with_name(f"{path.name}.fz"))
+    path.unlink()
+    survey = open_survey(survey_folder, IDS)
+    for name in ("bands", "catalog_ids", "segments", "redshifts"):
+        assert getattr(survey, name) == getattr(plain, name)
+    np.testing.assert_array_equal(read_window(survey.sci[-1], np.s_[30:50, 20:60]), pixels[30:50, 20:60])
+
+
+def test_names_that_may_be_meant_are_shown_and_no_more_than_three(survey_folder):
+    path = image_path(survey_folder, "f444w")
+    path.rename(path.with_name("uncover_v6_f444w_sci.fits"))
+    with pytest.warns(UserWarning, match=r"left out: f444w; files that may be meant: uncover_v6_f444w_sci\.fits$"):
+        open_survey(survey_folder, IDS)
+    (survey_folder / data_paths.SEGMAP).rename(survey_folder / "UNCOVER_v5.1.0_SEGMAP.fits")
+    with pytest.raises(FileNotFoundError, match=r"found 0 \(none; similar: UNCOVER_v5\.1\.0_SEGMAP\.fits"):
+        open_survey(survey_folder, IDS)
+    for number in range(40):
+        (survey_folder / f"UNCOVER_{number:02}_SEGMAP.fits").touch()
+    with pytest.raises(FileNotFoundError, match=r"found 41 .*, \.\.\.") as told:
+        data_paths.find_survey_file(survey_folder, "UNCOVER_*_SEGMAP.fits", "SEGMAP")
+    assert len(str(told.value)) < 300 + len(str(survey_folder))
