@@ -143,7 +143,7 @@ def check_band(folder, survey, name, segmap, windows):
     files = data_paths.SURVEYS[survey]
     sci, error = open_band(*paths, survey, data_paths.cache_folder(), segmap)
     unit = sci.bunit or (f"{files.unit} (no BUNIT: by data_paths.py)" if files.unit else "count")
-    scale = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
+    scale, n_sky = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
     return {
         "image": _file_text(sci),
         "weight": f"{files.error_map}: {_file_text(error, sci)}",
@@ -151,7 +151,7 @@ def check_band(folder, survey, name, segmap, windows):
         "pixel": pixel_text(segmap),
         "WCS": "as segmap",
         "noise scale": "no sky" if np.isnan(scale) else f"{scale:.2f}",
-        "what will be used": usable_text(scale),
+        "what will be used": usable_text(scale) if n_sky else "yes; but nothing was measured in the sky looked at",
         "opened": sci,
     }
 
@@ -188,7 +188,7 @@ def sky_windows(segmap):
 
 
 def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
-    """Scatter of the sky over its stated errors; NaN where there is too little sky.
+    """Scatter of the sky over its stated errors, NaN where there is too little sky, and the number of its pixels.
 
     Parameters
     ----------
@@ -202,7 +202,8 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
 
     Returns
     -------
-    float
+    scale : float
+    n_pixels : int
     """
     found, enough = np.empty(0), min_sky_pixels(pixel)
     for window, sky in windows:
@@ -212,7 +213,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
         data = sky & np.isfinite(flux)
         if data.any():
             found = np.append(found, (flux[data] - np.median(flux[data])) / err[data])
-    return median_and_mad_std(found)[1] if found.size >= enough else np.nan
+    return median_and_mad_std(found)[1] if found.size >= enough else np.nan, found.size
 
 
 # ---- texts ------------------------------------------------------------------

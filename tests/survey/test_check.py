@@ -119,4 +119,11 @@ def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, ca
     assert not (tmp_path / "out").exists()
     assert main(["--check", "--catalogs", str(tmp_path / "nowhere")]) == 1
     assert "nowhere does not exist: set CATALOGS_FOLDER" in capsys.readouterr().out
-    assert np.isnan(checked.noise_scale(None, None, "wht", []))
+    np.testing.assert_array_equal(checked.noise_scale(None, None, "wht", []), (np.nan, 0))
+
+
+def test_a_band_without_a_measurement_is_told(check, survey_folder):
+    edit(image_path(survey_folder, "f200w"), np.zeros_like)
+    _, bands, _ = check()
+    assert bands["f200w"].endswith("yes; but nothing was measured in the sky looked at")
+    assert "nothing was measured" not in bands["f277w"]
