@@ -15,7 +15,10 @@ from helper_functions.survey.mosaics import check_aligned, is_same_image, open_m
 
 # Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
 ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
-FILL_PIXELS = 20  # connected pixels of exactly one value: noise repeats a value in a few, at the coarsest rounding
+FILL_PIXELS = 20, 200  # connected pixels of exactly one value that are no noise, in floats and in rounded images
+ROUNDED = (
+    0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
+)
 NO_WEIGHT = 1e-6  # of the median weight of a window: no exposure time is that short, but rounding of 0 is
 NEGATIVE = 0.1  # fraction of the pixels; in half of those of a sky, and in none of a weight map
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
@@ -297,16 +300,19 @@ def constant_patches(image):
     Returns
     -------
     bool ndarray of shape (ny, nx)
-        True in patches of at least FILL_PIXELS pixels that touch along their sides.
+        True in patches of at least FILL_PIXELS pixels that touch along their sides. In images that were rounded, as
+        integers are, to up to half of their noise, correlated noise makes patches of less than the second number.
     """
     number, pairs = np.arange(image.size).reshape(image.shape), []
     for axis in range(image.ndim):
-        one, other = (np.delete(number, end, axis) for end in (-1, 0))
-        same = image.flat[one] == image.flat[other]
-        pairs.append((one[same], other[same]))
+        along, numbers = (np.moveaxis(each, axis, 0) for each in (image, number))
+        same = along[1:] == along[:-1]
+        pairs.append((numbers[:-1][same], numbers[1:][same]))
     ones, others = (np.concatenate(each) for each in zip(*pairs, strict=True))
-    if len(ones) < FILL_PIXELS - 1:
+    if len(ones) < FILL_PIXELS[0] - 1:
         return np.zeros(image.shape, dtype=bool)
     links = coo_array((np.ones(len(ones), dtype=bool), (ones, others)), shape=(image.size, image.size))
     _, patch = connected_components(links, directed=False)
-    return (np.bincount(patch) >= FILL_PIXELS)[patch].reshape(image.shape)
+    n_pixels = np.bincount(patch)[patch].reshape(image.shape)
+    is_rounded = np.mean((n_pixels > 1) & (n_pixels < FILL_PIXELS[0])) > ROUNDED
+    return n_pixels >= FILL_PIXELS[int(is_rounded)]
