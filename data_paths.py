@@ -5,8 +5,9 @@ The environment variable named beside a folder overrides it.
 
 import os
 import re
+from difflib import get_close_matches
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 
@@ -44,6 +45,12 @@ SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
 SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
 IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
 SIMULATED_TRUTH = "simulated_truth.fits"  # in simulated fields only
+
+ARCHIVE_NAMES = {  # of the same files at Zenodo, by which they are found, too
+    SUPER_CATALOG: "UNCOVER_DR3_LW_SUPER_catalog.fits",
+    SPS_CATALOG: "UNCOVER_DR3_*SPS*catalog*.fits",
+    SEGMAP: "UNCOVER_DR3_*SEGMAP.fits",
+}
 
 SURVEY = "uncover"  # the entry of SURVEYS that describes the files; or --survey
 SURVEYS = {
@@ -95,6 +102,10 @@ def cache_folder():
 # ---- survey files -----------------------------------------------------------
 
 
+PACKED = ".gz", ".fz"  # endings of compressed files
+MOST_NAMES = 3  # of files in a message
+
+
 def check_catalogs_folder(folder):
     """Raise FileNotFoundError with the setting to edit unless `folder` exists."""
     if not Path(folder).is_dir():
@@ -110,7 +121,7 @@ def setting_name(survey, field):
 
 
 def find_survey_file(folder, pattern, setting, band=""):
-    """Path of the one file in `folder` that matches `pattern`, compressed (.gz) or not.
+    """Path of the one file in `folder` that matches `pattern`, compressed (.gz, .fz) or not.
 
     Parameters
     ----------
@@ -129,7 +140,10 @@ def find_survey_file(folder, pattern, setting, band=""):
     """
     found = matching_files(folder, pattern, band)
     if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+        names = ", ".join(path.name for path in found[:MOST_NAMES]) + (", ..." if len(found) > MOST_NAMES else "")
+        if not found:
+            near = similar_names(folder, pattern.replace("{band}", band))
+            names = f"none; similar: {', '.join(near)}" if near else "none"
         raise FileNotFoundError(
             f"want one file {pattern.replace('{band}', band)}[.gz] in {folder}, found {len(found)} ({names}): "
             f"put it there, or change {setting} in data_paths.py"
@@ -138,12 +152,33 @@ def find_survey_file(folder, pattern, setting, band=""):
 
 
 def matching_files(folder, pattern, band=""):
-    """Paths of all files that match the pattern of `find_survey_file`."""
+    """Paths of all files that match the pattern of `find_survey_file`, or else their name in the archive."""
+    found = _matching_files(folder, pattern, band)
+    return found or (_matching_files(folder, ARCHIVE_NAMES[pattern], band) if pattern in ARCHIVE_NAMES else [])
+
+
+def _matching_files(folder, pattern, band):
     any_case = re.sub("[a-zA-Z]", lambda letter: f"[{letter[0].lower()}{letter[0].upper()}]", band)
     pattern = pattern.replace("{band}", any_case)
     unpacked = sorted(Path(folder).glob(pattern))
-    packed = [path for path in sorted(Path(folder).glob(pattern + ".gz")) if path.with_suffix("") not in unpacked]
-    return unpacked + packed
+    packed = [path for ending in PACKED for path in sorted(Path(folder).glob(pattern + ending))]
+    return unpacked + [path for path in packed if path.with_suffix("") not in unpacked]
+
+
+def similar_names(folder, pattern):
+    """Names of a few files whose names are similar to a pattern, in the folder where it is looked for."""
+    names = {path.name.lower(): path.name for path in Path(folder).glob(str(PurePath(pattern).parent / "*"))}
+    return [names[name] for name in get_close_matches(PurePath(pattern).name.lower(), names, MOST_NAMES)]
+
+
+def near_images(folder, band, survey):
+    """Names of a few files that may be meant as the image of a band that has none: its name is in theirs."""
+    files = SURVEYS[survey]
+    patterns = [files.image_pattern.replace("{kind}", kind) for kind in ("sci", files.error_map)]
+    of_any_band = {path for pattern in patterns for path in matching_files(folder, pattern, "*")}
+    others = set(Path(folder).glob(str(PurePath(patterns[0]).parent / "*"))) - of_any_band
+    is_of_band = re.compile(rf"(^|[^a-z0-9]){re.escape(band.lower())}([^a-z0-9]|$)").search
+    return sorted(path.name for path in others if is_of_band(path.name.lower()))[:MOST_NAMES]
 
 
 def find_image(folder, band, kind, survey="uncover"):

@@ -4,6 +4,7 @@ import sys
 from functools import partial
 
 import data_paths
+import helper_functions.job.start  # noqa: F401 (before other imports, which it keeps from failing)
 from data_paths import output_path
 from distances import Options
 from helper_functions.clustering import cluster_pixels, recluster_with, recommended_scores
@@ -14,7 +15,7 @@ from helper_functions.job.all_galaxies import cluster_galaxies
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
-from helper_functions.job.settings import collect_block, read_command_line, settings_record
+from helper_functions.job.settings import check_bands, collect_block, read_command_line, settings_record
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
 from helper_functions.products.registration import register_survey, sample_survey_shifts
@@ -79,6 +80,7 @@ def main(arguments=None):
         ids = chosen_ids(targets.id_dr3_list, targets.select, targets.catalogs, targets.survey)
         settings = settings.changed(id_dr3_list=ids)
         survey = open_survey(targets.catalogs, ids, targets.survey)
+        check_bands(settings.pixels, survey.bands)
         if settings.job.dry_run:
             report("\n".join(dry_run(survey, runs, refused, settings)))
             return 0

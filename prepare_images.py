@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
+from helper_functions.cutout_notes import edges_touched, segment_notes, unmeasured_notes
 from helper_functions.files.code import digest
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
@@ -24,7 +25,7 @@ from helper_functions.survey.images import (
     open_band,
     read_pixels,
 )
-from helper_functions.survey.mosaics import Mosaic, find_segments, open_mosaic, read_window
+from helper_functions.survey.mosaics import Mosaic, find_segments, open_mosaic, read_segmap, read_window
 from helper_functions.survey.psf_image import find_psf, read_psf
 
 SKY_MARGINS = (1.2, 2.4, 4.8, 9.6)  # arcsec around the segment: sky is measured in the first with enough sky pixels
@@ -92,7 +93,9 @@ def open_survey(folder, ids, survey=None):
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     images, without = find_all_images(folder, survey, column_names(super_catalog))
     if without:
-        warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}", stacklevel=2)
+        near = [name for band in without for name in data_paths.near_images(folder, band, survey)]
+        hint = f"; files that may be meant: {', '.join(near[: data_paths.MOST_NAMES])}" if near else ""
+        warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}{hint}", stacklevel=2)
 
     catalog_ids = read_ids(super_catalog, files.id_column)
     redshifts = read_redshifts(sps_catalog, ids, files.id_column, files.z_columns) if files.z_columns else {}
@@ -187,11 +190,11 @@ def cut_out(
         grow_window(box, each, shape) for each in (margin, round(arcsec_to_pixels(SKY_MARGINS[0], pixel)))
     )
     both = max(window, sky_window, key=lambda sides: [side.stop - side.start for side in sides])
-    everything = read_window(survey.segmap, both)
+    everything = read_segmap(survey.segmap, both)
     moves = np.zeros((len(survey.bands), 2)) if registration is None else -registration.correction
     images = [read_band(survey, band, both, moves[band]) for band in range(len(survey.bands))]
-    planes = [np.array(each) for each in zip(*images, strict=True)]
-    segmap, sci, err = (each[crop_index(window, both)] for each in (everything, *planes))
+    *planes, unmeasured = (np.array(each) for each in zip(*images, strict=True))
+    segmap, sci, err, unmeasured = (each[crop_index(window, both)] for each in (everything, *planes, unmeasured))
 
     redshifts = survey.redshifts
     if redshift is not None:
@@ -223,6 +226,8 @@ def cut_out(
     nearest = [each[crop_index(sky_window, both)] for each in (*planes, everything)]
     noise = measure_sky(*nearest, pixel, id_dr3)
     noise, notes = fill_missing_noise(noise, survey, cutout, moves)
+    about = segment_notes(segmap == id_dr3, sci, survey.bands, edges_touched(box, shape))
+    notes = (*unmeasured_notes(unmeasured, survey.bands), *about, *notes)
     if registration is not None:
         notes = (*registration_notes(registration, survey.bands), *notes)
     if away:
@@ -245,13 +250,18 @@ def crop_index(window, larger):
 
 
 def read_band(survey, band, window, move=(0, 0)):
-    """Flux and error of a band in a window, see `mask_missing`, shifted by `move` = (rows, columns) pixels."""
+    """Flux and error of a band in a window, see `mask_missing`, shifted by `move` = (rows, columns) pixels.
+
+    Also the mask of the pixels that have a flux and a weight, but no measurement.
+    """
     reach = kernel_reach(move) if np.any(move) else 0
     wide = grow_window(window, reach, survey.segmap.shape)
-    flux, error = mask_missing(*read_pixels(survey.sci[band], survey.wht[band], wide), survey.error_map)
+    pixels, weight = read_pixels(survey.sci[band], survey.wht[band], wide)
+    flux, error = mask_missing(pixels, weight, survey.error_map)
+    unmeasured = np.isfinite(pixels) & (weight > 0) & np.isnan(flux)
     if reach:
         flux, error = shift_image(flux, error, move)
-    return flux[crop_index(window, wide)], error[crop_index(window, wide)]
+    return tuple(each[crop_index(window, wide)] for each in (flux, error, unmeasured))
 
 
 def fill_missing_noise(noise, survey, cutout, moves):
@@ -266,9 +276,9 @@ def fill_missing_noise(noise, survey, cutout, moves):
         if not without.size:
             break
         wide = grow_window(survey.segments[cutout.id_dr3][:2], margin, survey.segmap.shape)
-        segmap = read_window(survey.segmap, wide)
+        segmap = read_segmap(survey.segmap, wide)
         for band in without:  # one at a time: as many images of this size may not fit into memory
-            sci, err = read_band(survey, band, wide, moves[band])
+            sci, err, _ = read_band(survey, band, wide, moves[band])
             measured = measure_sky(sci[None], err[None], segmap, cutout.pixel, cutout.id_dr3)
             noise = noise.with_bands_from(measured, [band])
         still = np.isnan(noise.background[without])

@@ -166,7 +166,8 @@ def no_pixels(cutout, snr, snr_thresh, snr_bands=None):
     known = snr[segments & np.isfinite(snr)]
     highest = f"the highest has {known.max():.2f}" if known.size else "none of them has data"
     besides = "".join(f" and {least:g} in {band}" for band, least in (snr_bands or {}).items())
-    return NoPixels(f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}{besides}: {highest}")
+    found = f"0 of {segments.sum()} pixels exceed a median SNR of {snr_thresh:g}{besides}: {highest}"
+    return NoPixels("; ".join([found, *cutout.notes]))  # notes on the errors may tell why
 
 
 def extract_seds(cutout, mask):

@@ -104,9 +104,10 @@ def measure_sky(sci, err, segmap, pixel=PIXEL, source=None):
 
 def sky_mask(segmap, pixel=PIXEL):
     """Mask of the sky pixels of a segmap, far from all sources; `pixel` is the pixel scale in arcsec."""
-    if not segmap.any():
+    is_source = segmap > 0  # neither NaN nor a negative code is one
+    if not is_source.any():
         return np.ones(segmap.shape, dtype=bool)
-    return distance_transform_edt(segmap == 0) > arcsec_to_pixels(SOURCE_DISTANCE, pixel)
+    return distance_transform_edt(~is_source) > arcsec_to_pixels(SOURCE_DISTANCE, pixel)
 
 
 def min_sky_pixels(pixel=PIXEL):

@@ -439,3 +439,17 @@ def test_links_of_predictable_names_are_not_followed(job, tmp_path):
 def test_every_method_is_still_there():
     """The tests above name methods: they are for nothing if these are gone."""
     assert {"kmeans", "dbscan", "agglomerative", "blended_mixture", "spectral"} <= set(METHODS)
+
+
+def test_a_call_starts_with_the_backend_of_a_notebook_and_tells_a_deleted_folder(tmp_path):
+    """In processes of their own, as both matter while modules are imported."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    line = f'cd {folder} && rmdir {folder} && exec "$0" {ROOT}/main_clustering.py --ids 7'
+    gone = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True)
+    assert gone.returncode == 2
+    assert gone.stderr == "error: the working directory was deleted: change to one that exists, and call again\n"
+    environment = os.environ | {"MPLBACKEND": "inline"}
+    line = [sys.executable, "main_clustering.py", "--ids", "7", "--catalogs", "/nowhere"]
+    started = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert started.stderr.startswith("error: the survey folder /nowhere does not exist")

@@ -437,7 +437,7 @@ def test_weights_are_those_of_the_bands_clustered_with(job, survey_folder, monke
     monkeypatch.setitem(RUN_PICTURES, "feature_weights", picture._replace(draw=look))
     flags = ["--methods", "kmeans", "--metric", "features", "--n-clusters", 2, "--pictures", "all"]
     _, output = job("--ids", 7, *flags)
-    assert summary_of(output)["message"][0] == "too little data to cluster with in f200w"
+    assert summary_of(output)["message"][0].endswith("; too little data to cluster with in f200w")
     assert shown == ["f606w", "f814w", "f115w", "f277w", "f444w"]
 
 
@@ -460,3 +460,10 @@ def test_the_summary_says_what_the_memory_limit_changed(job, monkeypatch):
     _, output = job("--ids", 7, "--methods", "agglomerative", "kmeans", "--n-clusters", 2)
     messages = list(summary_of(output)["message"].filled(""))
     assert messages == ["many pixels: Ward on 2000 k-means clusters", ""]
+
+
+def test_a_threshold_in_a_band_that_the_survey_does_not_have_is_refused_at_the_start(job, capsys):
+    status, output = job("--ids", 7, "--snr-bands", "f999w=5")
+    assert status == 2
+    assert "error: unknown band in snr_bands 'f999w': choose from f606w, f814w" in capsys.readouterr().err
+    assert not output.exists()

@@ -82,8 +82,11 @@ def test_no_pixels_says_how_far_from_the_threshold_they_are(survey_folder):
     snr = median_snr(cutout)
     problem = no_pixels(cutout, snr, 1e6)
     assert isinstance(problem, NoPixels)
-    assert str(problem) == f"0 of 441 pixels exceed a median SNR of 1e+06: the highest has {snr[snr > 0].max():.2f}"
-    assert str(no_pixels(cutout, np.full(snr.shape, np.nan), 3)).endswith(": none of them has data")
+    said = f"0 of 441 pixels exceed a median SNR of 1e+06: the highest has {snr[snr > 0].max():.2f}"
+    assert str(problem) == "; ".join([said, *cutout.notes])
+    assert str(no_pixels(cutout, np.full(snr.shape, np.nan), 3)).startswith(
+        "0 of 441 pixels exceed a median SNR of 3: none of them has data"
+    )
 
 
 def test_images_are_filled_where_the_pixels_are():

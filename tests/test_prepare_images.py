@@ -72,10 +72,59 @@ def test_what_does_not_fit_into_32_bits_is_missing():
     """Errors do not overflow because weights do: of the weights only 1e90, whose error is 1e-45, and 1e-90 do."""
     sci = np.array([1e39, 1.0, 1.0, 1.0, 1.0])
     weight = np.array([1.0, 1e62, 1e-62, 1e100, 1e-90])
-    flux, error = mask_missing(sci, weight)
+    alone = [mask_missing(*each) for each in zip(sci[:, None], weight[:, None], strict=True)]
+    flux, error = np.concatenate(alone, axis=1)
     assert flux.dtype == error.dtype == np.float32
     np.testing.assert_allclose(error, np.array([np.nan, 1e-31, 1e31, np.nan, np.nan]), rtol=1e-6)
     np.testing.assert_array_equal(np.isnan(flux), np.isnan(error))
+
+
+@pytest.mark.parametrize("fill", [0.0, -0.013])
+def test_a_value_in_many_connected_pixels_is_no_measurement(survey_folder, fill):
+    """A core of 5 x 5 pixels that was filled; the control, 3 x 3 pixels and single ones of the same value, is kept."""
+
+    def damage(flux):
+        flux[38:43, 38:43] = flux[30:33, 41:44] = flux[50, ::2] = fill
+        return flux
+
+    whole = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    assert not whole.notes or "no measurement" not in whole.notes[0]
+    edit(image_path(survey_folder, "f200w"), damage)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    missing = np.zeros(cutout.sci.shape, dtype=bool)
+    missing[BANDS.index("f200w"), 15:20, 15:20] = True  # the cutout begins at 23
+    np.testing.assert_array_equal(np.isnan(cutout.sci), missing)
+    np.testing.assert_array_equal(np.isnan(cutout.err), missing)
+    assert "(one value in many pixels, or tiny weights) in f200w: up to 25 of 1225 pixels of" in cutout.notes[0]
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_constant_image_is_no_image(survey_folder, value):
+    edit(image_path(survey_folder, "f200w"), lambda flux: np.full_like(flux, value))
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    np.testing.assert_array_equal(np.isnan(cutout.sci).all(axis=(1, 2)), [band == "f200w" for band in BANDS])
+    assert "in f200w: up to 1225 of 1225 pixels of the cutout" in cutout.notes[0]
+
+
+@pytest.mark.parametrize(("kind", "power"), [("wht", -2), ("err", 1), ("var", 2)])
+def test_a_weight_next_to_none_is_none(kind, power):
+    """An error of 999 times the typical one is kept, of 1001 times and of 1e22 times is not."""
+    error = 0.02 * np.array([1, 1, 1, 1, 999, 1001, 1e22])
+    flux, found = mask_missing(np.arange(7.0), error**power, kind)
+    np.testing.assert_allclose(found, [*error[:5], np.nan, np.nan], rtol=1e-6)
+    np.testing.assert_array_equal(np.isnan(flux), np.isnan(found))
+
+
+def test_images_and_weights_that_are_swapped_are_refused(survey_folder):
+    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", "wht")
+    edit(wht, lambda weight: np.where(np.arange(weight.shape[1]) > 50, weight, -1))  # one fill value is no noise
+    cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    sci.rename(sci.with_name("kept"))
+    wht.rename(sci)
+    sci.with_name("kept").rename(wht)
+    edit(sci, np.abs)
+    with pytest.raises(ValueError, match=r"f115w_bcgs_wht.* and .*f115w_bcgs_sci.* seem to be swapped: .*; swap the"):
+        cut_out(open_survey(survey_folder, IDS), 7, margin=5)
 
 
 def test_neighbours_by_redshift():
@@ -381,7 +430,7 @@ def test_missing_folder_and_files_name_the_setting(survey_folder, tmp_path):
     for name, setting in ((data_paths.SEGMAP, "SEGMAP"), (data_paths.SPS_CATALOG, "SPS_CATALOG")):
         shift_image = (survey_folder / name).rename(tmp_path / name)
         with pytest.raises(
-            FileNotFoundError, match=rf"want one file {name}.* found 0 \(none\).* change {setting} in data_paths"
+            FileNotFoundError, match=rf"want one file {name}.* found 0 \(none.* change {setting} in data_paths"
         ):
             open_survey(survey_folder, IDS)
         shift_image.rename(survey_folder / name)
@@ -422,3 +471,37 @@ def test_catalog_without_a_column_is_named(survey_folder):
     Table({"id": [7], "z": [1.0]}).write(survey_folder / data_paths.SPS_CATALOG, overwrite=True)
     with pytest.raises(ValueError, match="has no column z_16, z_50, z_84: it has id, z"):
         open_survey(survey_folder, IDS)
+
+
+def test_what_is_odd_about_a_segment_is_said(survey_folder, no_photons):
+    """Galaxy 11 touches the edge of the mosaic; 7 gets more pieces, and a core without three bands; 8 nothing."""
+
+    def break_off(segmap):
+        segmap[53, 53] = segmap[58, 26:29] = 7  # the first touches nothing, either
+        return segmap
+
+    def bore(weight):
+        weight[39:42, 39:42] = 0
+        return weight
+
+    edit(survey_folder / data_paths.SEGMAP, break_off)
+    for band in ("f200w", "f277w", "f444w"):
+        edit(image_path(survey_folder, band, "wht"), bore)
+    survey = open_survey(survey_folder, IDS)
+    notes = {id_dr3: cut_out(survey, id_dr3, margin=5).notes for id_dr3 in (7, 8, 11)}
+    assert notes[7][:2] == (
+        "the segment is in 3 pieces, of 441, 3, 1 pixels",
+        "no data in f200w, f277w, f444w in up to 9 of 445 pixels of the segment",
+    )
+    assert notes[11][0] == "the segment is cut by the edge of the mosaic"
+    assert not any("segment" in note for note in notes[8])
+
+
+def test_no_pixels_come_with_the_notes_that_tell_why(survey_folder):
+    """Weights that are standard deviations: stated errors of 7 instead of 0.02."""
+    for band in BANDS:
+        edit(image_path(survey_folder, band, "wht"), lambda weight: weight**-0.5)
+    cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    told = str(no_pixels(cutout, median_snr(cutout), 3.0))
+    assert told.startswith("0 of 441 pixels exceed a median SNR of 3: the highest has")
+    assert "stated errors are off by more than a factor of 30, as by a mistake of units, in all bands" in told

@@ -74,7 +74,7 @@ class Parsed(Exception):
 def test_every_command_line_is_one_that_the_code_understands(page, name, arguments, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for file in ("my.csv", "my_ids.txt"):
-        Path(file).write_text("id\n36\n" if file.endswith("csv") else "36 778\n")
+        Path(file).write_text("id\n36\n" if file.endswith("csv") else "36 778\n", encoding="utf-8")
     if name == "main_clustering.py":
         monkeypatch.setitem(METRICS, "colours", METRICS["euclidean"])  # a page adds it first
         read_command_line(settings_block(), list(arguments))

@@ -420,3 +420,14 @@ def test_what_is_enough_sky_is_an_area_on_the_sky():
     noise = smoothed(1)[:, :50, :50]
     for pixel, known in ((0.04, True), (0.02, False)):
         assert measure_sky(noise, np.ones_like(noise), NO_SOURCES[:50, :50], pixel).known[0] == known
+
+
+@pytest.mark.parametrize("code", [np.nan, -1.0])
+def test_what_is_not_above_zero_in_the_segmap_is_sky(code):
+    segmap = np.zeros((40, 40))
+    segmap[20, 20] = 7
+    expected = sky_mask(segmap)
+    assert 0 < expected.sum() < expected.size
+    segmap[:, :5] = code
+    np.testing.assert_array_equal(sky_mask(segmap), expected)
+    assert sky_mask(np.full((4, 4), code)).all()

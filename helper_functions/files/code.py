@@ -55,5 +55,5 @@ def _content(path):
     """Checksum of a file; of the entry script, the syntax trees of its functions, without comments."""
     if path.name != ENTRY_SCRIPT:
         return checksum(path)
-    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
     return [ast.dump(function) for function in functions]

@@ -8,6 +8,7 @@ import tempfile
 import time
 import zlib
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def check_writable(folder):
     """Make `folder` if it is missing; raise OSError if it cannot be written to."""
     try:
         with atomic_path(Path(folder) / ".writable") as partial:
-            partial.write_text("")
+            partial.write_text("", encoding="utf-8")
         (Path(folder) / ".writable").unlink(missing_ok=True)
     except OSError as problem:
         raise OSError(
@@ -136,8 +137,9 @@ def image_hdu(name, data, header):
 
 def save_table(path, table):
     """Write an astropy `Table` as ECSV."""
-    with atomic_path(path) as partial:
-        table.write(partial, format="ascii.ecsv", overwrite=True)
+    text = StringIO()  # astropy would write a file in the encoding of the locale
+    table.write(text, format="ascii.ecsv")
+    save_text(path, text.getvalue())
 
 
 def save_json(path, content):
@@ -148,7 +150,7 @@ def save_json(path, content):
 def save_text(path, text):
     """Write a text file."""
     with atomic_path(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def save_figure(path, figure, dpi):

@@ -12,6 +12,7 @@ from helper_functions.files.records import locked
 from helper_functions.files.saving import save_fits
 from helper_functions.fits.files import INTEGRATED, read_fit, region_hdus
 from helper_functions.fitting.bagpipes_fit import PRIORS
+from helper_functions.fitting.bagpipes_setup import import_bagpipes
 from helper_functions.products.photometry import read_photometry
 from helper_functions.survey.catalogs import read_magnifications
 from helper_functions.survey.images import find_catalogs
@@ -56,12 +57,13 @@ class FitTask(NamedTuple):
 def load_fit_inputs(survey, targets, fits, seed):
     """`FitInputs` of the galaxies asked for, from the survey and the groups Targets and Fits of the settings.
 
-    Raises OSError or ValueError if bagpipes is not installed, or the catalog lacks the column of magnifications.
+    Raises OSError or ValueError if bagpipes cannot be imported, or the catalog lacks the column of magnifications.
     """
     try:
         engine = version("bagpipes")
     except PackageNotFoundError as problem:
         raise ValueError("--fit needs bagpipes: pip install bagpipes") from problem
+    import_bagpipes()  # here, as each fit would fail without it
     found, others = {}, fits.magnification
     if isinstance(fits.magnification, str):
         _, path, _ = find_catalogs(targets.catalogs, targets.survey)

@@ -24,13 +24,16 @@ def import_bagpipes():
     Raises
     ------
     ValueError
-        Where it is not installed.
+        Where it is not installed, or its import fails.
     """
     try:
         with contextlib.redirect_stdout(io.StringIO()), matplotlib.rc_context():
             import bagpipes
-    except ImportError as problem:
+    except ModuleNotFoundError as problem:
         raise ValueError(f"stellar populations need bagpipes: pip install bagpipes ({problem})") from problem
+    except Exception as problem:  # of any kind, where versions of its dependencies do not match
+        reason = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise ValueError(f"bagpipes is installed, but cannot be imported ({reason}): install it anew") from problem
     return bagpipes
 
 

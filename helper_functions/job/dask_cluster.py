@@ -124,7 +124,11 @@ def connect(scheduler):
         raise ValueError("--scheduler needs dask.distributed: pip install distributed") from problem
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # problems are reported here, without traceback
     try:
-        address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
+        address = (
+            json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"]
+            if Path(scheduler).is_file()
+            else scheduler
+        )
         client = Client(address, timeout=f"{CONNECT_TIMEOUT}s")
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ValueError(

@@ -13,6 +13,7 @@ from multiprocessing import connection, resource_tracker
 
 from threadpoolctl import ThreadpoolController
 
+from helper_functions.files.log import set_up_streams
 from helper_functions.files.records import Busy
 from helper_functions.job.dask_cluster import run_on_dask
 from helper_functions.job.workers import WorkerDied
@@ -188,6 +189,7 @@ def _died(worker):
 def _worker_loop(pipe):
     """Main loop of a worker process, until the pipe is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    set_up_streams()  # warnings are one line each here, too
     try:
         work = pipe.recv()
         while True:

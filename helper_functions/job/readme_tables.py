@@ -114,4 +114,4 @@ def with_tables(text):
 
 if __name__ == "__main__":
     for page in PAGES:
-        page.write_text(with_tables(page.read_text()))
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

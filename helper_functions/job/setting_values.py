@@ -8,6 +8,7 @@ import csv
 import math
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,17 +61,32 @@ def optional(read):
     """Reader of a setting that may be None."""
 
     def read_optional(name, value):
-        return None if value in (None, UNSET, [UNSET]) else read(name, value)
+        return None if value is None or _is_unset(value) else read(name, value)
 
+    read_optional.is_optional = True
     read_optional.options = getattr(read, "options", ())
     return read_optional
+
+
+def _is_unset(value):
+    return isinstance(value, str | list | tuple) and value in (UNSET, [UNSET], (UNSET,))
+
+
+def as_list(values):
+    """A list of what a setting holds: one value, or any collection of values, such as an array or a range."""
+    if isinstance(values, str | Path) or not isinstance(values, Iterable):
+        return [values]
+    if isinstance(values, np.ndarray):
+        values = values.ravel().tolist()  # a single number, too
+    return sorted(values) if isinstance(values, set | frozenset) else list(values)
 
 
 def list_of(read, if_empty=""):
     """Reader of a list without duplicates, or of a single value; an empty list raises the error `if_empty`, if any."""
 
     def read_all(name, values):
-        values = values if isinstance(values, list | tuple) else [values]
+        # None is a value where one may be None, and else an empty list.
+        values = [] if values is None and not getattr(read, "is_optional", False) else as_list(values)
         result = list(dict.fromkeys(read(name, value) for value in values))
         if if_empty and not result:
             raise ValueError(if_empty)
@@ -82,9 +98,9 @@ def list_of(read, if_empty=""):
 
 def boolean(name, value):
     """Read True or False."""
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, found {value!r}")
-    return value
+    return bool(value)
 
 
 def folder(name, value):
@@ -96,6 +112,11 @@ def folder(name, value):
     return str(Path(value).expanduser().absolute())
 
 
+def band(_, value):
+    """Read the name of a band, in lower case."""
+    return str(value).strip().lower()
+
+
 def text(name, value):
     """Read a text; None stays None."""
     return None if value is None else str(value)
@@ -105,7 +126,9 @@ def parse_pairs(name, values, want):
     """Dictionary from a dictionary or from texts "key=value"; `want` describes the expected form in the error."""
     if isinstance(values, dict):
         return values
-    pairs = [str(each).partition("=") for each in (values if isinstance(values, list | tuple) else [values])]
+    if values is None or _is_unset(values):
+        return {}
+    pairs = [str(each).partition("=") for each in as_list(values)]
     if not all(equals for _, equals, _ in pairs):
         raise ValueError(f"{name} must be {want}, found {values!r}")
     return {key: value for key, _, value in pairs}
@@ -115,7 +138,7 @@ def mapping_of(read_name, read):
     """Reader of a dictionary whose keys are read by `read_name` and whose values by `read`."""
 
     def read_all(name, values):
-        pairs = parse_pairs(name, {} if values in (UNSET, [UNSET]) else values, "given as NAME=VALUE")
+        pairs = parse_pairs(name, values, "given as NAME=VALUE")
         return {read_name(name, key): read(name, value) for key, value in pairs.items()}
 
     return read_all
@@ -222,8 +245,8 @@ def galaxies(read_id):
     """
 
     def read(_, values):
-        values = values if isinstance(values, list | tuple) else [values]
-        if ALL in values:
+        values = [] if values is None else as_list(values)
+        if any(isinstance(value, str) and value == ALL for value in values):
             return ALL
         ids = [id_dr3 for value in values for id_dr3 in _ids_of(value, read_id)]
         if not ids:
@@ -243,14 +266,16 @@ def _ids_of(value, read_id):
         return [read_id("id_dr3", value)]
     path = Path(value).expanduser()
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as problem:
         raise ValueError(
             f"id_dr3 must be a whole number of at least 1, {ALL}, or a file of ids: found {str(value)!r}, "
             "and there is no such file"
         ) from problem
     except UnicodeDecodeError as problem:
-        raise ValueError(f"{path} is not a file of ids: it is not a text file") from problem
+        raise ValueError(f"{path} is not a file of ids: it is not a text file in UTF-8") from problem
+    except OSError as problem:
+        raise ValueError(f"{path} is not a file of ids: it cannot be read ({problem.strerror})") from problem
     ids = []
     for number, line in enumerate(lines, start=1):
         for word in line.partition("#")[0].replace(",", " ").split():

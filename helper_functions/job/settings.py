@@ -13,6 +13,7 @@ from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.priors import PRIORS, check_priors
 from helper_functions.job.setting_values import (
     UNSET,
+    band,
     boolean,
     folder,
     galaxies,
@@ -34,12 +35,15 @@ from helper_functions.products.exports import EXPORTS
 from helper_functions.products.pictures import FIGURE_FORMATS, PICTURE_LEVELS
 from helper_functions.quality.variants import COMPARISONS
 from helper_functions.registration.shifts import REGISTRATIONS
+from helper_functions.registry import choose
 from helper_functions.sky_noise import BACKGROUNDS, ERRORS
 from helper_functions.survey.mosaics import LARGEST_ID
 from helper_functions.survey.selection import ALL
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 FIT_REDSHIFTS = ("fixed", "catalog")
+LARGEST_SEED = 2**32 - 1  # that scikit-learn takes
+DPI = 10, 1200  # below, lettering has no pixels; above, pictures have more than 10,000 a side
 
 
 class Setting(NamedTuple):
@@ -147,7 +151,7 @@ PIXELS = {
     ),
     "snr_bands": Setting(
         {},
-        mapping_of(text, number(float)),
+        mapping_of(band, number(float)),
         "SNR that a pixel must also exceed in single bands, such as f444w=5",
         metavar="BAND=SNR",
         nargs="+",
@@ -184,7 +188,7 @@ CLUSTERING = {
         number(float, lowest=0, highest=1),
         "membership probability that a pixel must exceed to be a confident member of its cluster",
     ),
-    "seed": Setting(0, number(int, lowest=0), "random seed"),
+    "seed": Setting(0, number(int, lowest=0, highest=LARGEST_SEED), "random seed"),
     "memory_limit": Setting(
         2.0,
         number(float, lowest=0),
@@ -266,7 +270,7 @@ OUTPUT = {
     "pixel_cubes": Setting(
         True, boolean, "keep the fluxes of each galaxy's cutout and its feature maps: half of the disk space"
     ),
-    "dpi": Setting(130, number(int, lowest=1), "resolution of the pictures, dots per inch"),
+    "dpi": Setting(130, number(int, lowest=DPI[0], highest=DPI[1]), "resolution of the pictures, dots per inch"),
 }
 
 # How the work is done.
@@ -386,8 +390,24 @@ def command_line_flag(name):
 
 
 def check_settings(settings):
-    """Return settings converted to their types; raise ValueError with the name of the first invalid one."""
-    return _grouped({name: SETTINGS[name].read(name, value) for name, value in settings.as_dict().items()})
+    """Return settings converted to their types; raise ValueError that names all invalid ones."""
+    found, wrong = {}, []
+    for name, value in settings.as_dict().items():
+        try:
+            found[name] = SETTINGS[name].read(name, value)
+        except ValueError as problem:
+            wrong.append(str(problem))
+        except TypeError:  # of a value that is nothing like those that are meant, such as a list of lists
+            wrong.append(f"{name} cannot be {value!r}: {SETTINGS[name].meaning}")
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    return _grouped(found)
+
+
+def check_bands(pixels, bands):
+    """Raise ValueError where SNR_BANDS names other bands than these, those of the survey."""
+    for name in pixels.snr_bands:
+        choose(dict.fromkeys(bands), name, "band in snr_bands")
 
 
 def settings_record(settings):

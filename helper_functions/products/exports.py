@@ -75,7 +75,7 @@ def write_exports(output, run, id_dr3, codes, floor=None):
             export = EXPORTS[code]
             for name, text in export.shared(photometry.bands).items():
                 path = output_path(output, "export_filters", code=code, name=name)
-                if not path.is_file() or path.read_text() != text:
+                if not path.is_file() or path.read_text(encoding="utf-8") != text:
                     save_text(path, text)
             for quantity in QUANTITIES:
                 for ending, text_of in export.files.items():

@@ -200,9 +200,9 @@ def fit_galaxy(seed, output, alone=False):
 
 def read_fits(output):
     """Read the table of all finished fits, and that of the complete galaxies."""
-    fits = [json.loads(path.read_text()) for path in sorted(output.glob("*_*.json"))]
+    fits = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(output.glob("*_*.json"))]
     galaxies = [
-        {"seed": int(path.stem)} | json.loads(path.read_text())
+        {"seed": int(path.stem)} | json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(output.glob("*.json"))
         if path.stem.isdigit()
     ]

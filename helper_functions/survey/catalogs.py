@@ -34,6 +34,8 @@ def read_columns(path, names):
     Returns
     -------
     columns : list of ndarray of shape (n_rows,)
+        Numbers, or bool. Rows in which the first is masked (TNULL), which is that of the ids, are left out; where
+        another is masked, it holds floats with NaN.
 
     Raises
     ------
@@ -47,10 +49,22 @@ def read_columns(path, names):
         table = table_with(path, tables, names)
         known = [name.lower() for name in table.columns.names]
         columns = [np.array(table.data.field(known.index(name))) for name in wanted]
+        masked = [_is_masked(table, known.index(name)) for name in wanted]
     for name, column in zip(names, columns, strict=True):
-        if column.ndim != 1 or column.dtype.kind not in "iuf":
+        if column.ndim != 1 or column.dtype.kind not in "iufb":
             raise ValueError(f"column {name} of {path} holds {column.dtype} of shape {column.shape}: want numbers")
+    columns = [np.where(gaps, np.nan, each) if gaps.any() else each for each, gaps in zip(columns, masked, strict=True)]
+    if masked[0].any():
+        columns = [each[~masked[0]] for each in columns]
     return columns
+
+
+def _is_masked(table, number):
+    """Which rows of a column of a FITS table are masked: by TNULL, or in a logical column by what is not T or F."""
+    column, stored = table.columns[number], np.asarray(table.data)[table.columns.names[number]]
+    if column.format.endswith("L"):
+        return ~np.isin(stored, (ord("T"), ord("F")))
+    return np.zeros(len(stored), dtype=bool) if column.null in (None, "") else table.data.field(number) == column.null
 
 
 def check_columns(path, names):

@@ -1,5 +1,7 @@
 """Report on a survey's files from their headers and a few pixels: `main_clustering.py --check`."""
 
+from pathlib import Path
+
 import numpy as np
 from astropy.table import Table
 from astropy.wcs.utils import proj_plane_pixel_area
@@ -17,11 +19,12 @@ from helper_functions.survey.images import (
     find_bands,
     find_catalogs,
     find_images,
+    known_electrons,
     mask_missing,
     open_band,
     read_pixels,
 )
-from helper_functions.survey.mosaics import open_mosaic, read_window
+from helper_functions.survey.mosaics import open_mosaic, read_segmap
 from helper_functions.survey.psf_image import find_psf, read_psf
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
@@ -72,6 +75,12 @@ def check_survey(folder, survey, measure_shifts):
             refused.append(f"{name}: {problem}")
         rows.append({"band": name, "filter curve": curve_text(band)} | row)
     used = sum(row["what will be used"].startswith("yes") for row in rows)
+    images = {bands[row["band"]]: row.pop("opened") for row in rows if "opened" in row}
+    try:
+        n_dark = np.isnan(known_electrons(survey, tuple(images), tuple(images.values()))).sum()
+    except ValueError as problem:
+        n_dark = 0
+        refused.append(str(problem))
     if used and not refused:
         shifts = measure_shifts(folder, survey, N_SOURCES)
         refused += check_registration(shifts, {bands[row["band"]]: row for row in rows})
@@ -80,6 +89,11 @@ def check_survey(folder, survey, measure_shifts):
         report(line.rstrip())
     for problem in refused:
         report(f"refused: {problem}")
+    if n_dark and not (Path(folder) / data_paths.SIMULATED_TRUTH).is_file():  # simulated images have none
+        report(
+            f"photon noise of sources is not added to the errors of {n_dark} of {len(rows)} bands: set electrons of "
+            "the survey in data_paths.py, or 0 there if weights hold it"
+        )
     report(f"{used} of {len(rows)} bands can be used" + ("" if used else ": nothing can be clustered"))
     return 1 if refused or not used else 0
 
@@ -99,7 +113,8 @@ def check_catalogs(folder, survey):
     report(f"redshifts: {redshifts or 'not known'}")
     segmap = open_mosaic(segmap_path, data_paths.cache_folder())
     size = " x ".join(map(str, segmap.shape))
-    report(f"segments: {segmap_path.name}, {size} pixels of {pixel_text(segmap)}")
+    cut = f", sources cut by its edge: {n_cut}" if (n_cut := sources_at_edge(segmap)) else ""
+    report(f"segments: {segmap_path.name}, {size} pixels of {pixel_text(segmap)}{cut}")
     if psf_path := find_psf(folder, survey):
         pixel = pixel_of(segmap.wcs)
         fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
@@ -120,21 +135,24 @@ def check_registration(shifts, rows):
 
 
 def check_band(folder, survey, name, segmap, windows):
-    """Row of the report on one band, {column: text}, with those of CHECK_COLUMNS that are known."""
+    """Row of the report on a band: {column: text} of the CHECK_COLUMNS that are known, and its image as "opened"."""
     paths = find_images(folder, survey, name)
     if paths is None:
-        return {"image": "none", "what will be used": "no: left out"}
+        near = data_paths.near_images(folder, name, survey)
+        return {"image": f"none; meant: {', '.join(near)}?" if near else "none", "what will be used": "no: left out"}
     files = data_paths.SURVEYS[survey]
     sci, error = open_band(*paths, survey, data_paths.cache_folder(), segmap)
-    scale = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
+    unit = sci.bunit or (f"{files.unit} (no BUNIT: by data_paths.py)" if files.unit else "count")
+    scale, n_sky = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
     return {
         "image": _file_text(sci),
         "weight": f"{files.error_map}: {_file_text(error, sci)}",
-        "unit": f"{sci.bunit or files.unit or 'count'} = {sci.unit_factor:.4g} x {FLUX_UNIT}",
+        "unit": f"{unit} = {sci.unit_factor:.4g} x {FLUX_UNIT}",
         "pixel": pixel_text(segmap),
         "WCS": "as segmap",
         "noise scale": "no sky" if np.isnan(scale) else f"{scale:.2f}",
-        "what will be used": usable_text(scale),
+        "what will be used": usable_text(scale) if n_sky else "yes; but nothing was measured in the sky looked at",
+        "opened": sci,
     }
 
 
@@ -151,17 +169,26 @@ def usable_text(scale):
 # ---- pixels -----------------------------------------------------------------
 
 
+def sources_at_edge(segmap):
+    """Number of sources that touch the edge of the segmentation map."""
+    ny, nx = segmap.shape
+    rows, cols = slice(0, ny), slice(0, nx)
+    edges = ((slice(0, 1), cols), (slice(ny - 1, ny), cols), (rows, slice(0, 1)), (rows, slice(nx - 1, nx)))
+    found = np.concatenate([np.unique(read_segmap(segmap, edge)) for edge in edges])
+    return len(np.unique(found[found > 0]))
+
+
 def sky_windows(segmap):
     """Windows all over the mosaic, each with a mask of its sky pixels, those with most sky first."""
     sides = [np.unique(np.linspace(0, max(size - WINDOW, 0), N_WINDOWS).astype(int)) for size in segmap.shape]
     windows = [(slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in sides[0] for col in sides[1]]
     windows = [tuple(slice(s.start, min(s.stop, n)) for s, n in zip(w, segmap.shape, strict=True)) for w in windows]
-    known = [(window, sky_mask(read_window(segmap, window), pixel_of(segmap.wcs))) for window in windows]
+    known = [(window, sky_mask(read_segmap(segmap, window), pixel_of(segmap.wcs))) for window in windows]
     return sorted(known, key=lambda each: -each[1].sum())
 
 
 def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
-    """Scatter of the sky over its stated errors; NaN where there is too little sky.
+    """Scatter of the sky over its stated errors, NaN where there is too little sky, and the number of its pixels.
 
     Parameters
     ----------
@@ -175,7 +202,8 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
 
     Returns
     -------
-    float
+    scale : float
+    n_pixels : int
     """
     found, enough = np.empty(0), min_sky_pixels(pixel)
     for window, sky in windows:
@@ -185,7 +213,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
         data = sky & np.isfinite(flux)
         if data.any():
             found = np.append(found, (flux[data] - np.median(flux[data])) / err[data])
-    return median_and_mad_std(found)[1] if found.size >= enough else np.nan
+    return median_and_mad_std(found)[1] if found.size >= enough else np.nan, found.size
 
 
 # ---- texts ------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """The images of a survey, by its description in data_paths.py: bands, files, pixels and errors."""
 
+import re
 from fnmatch import fnmatchcase
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 import data_paths
 from helper_functions.filters import known_bands, pivot_wavelength, sedpy_name
@@ -12,6 +15,12 @@ from helper_functions.survey.mosaics import check_aligned, is_same_image, open_m
 
 # Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
 ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
+FILL_PIXELS = 20, 200  # connected pixels of exactly one value that are no noise, in floats and in rounded images
+ROUNDED = (
+    0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
+)
+NO_WEIGHT = 1e-6  # of the median weight of a window: no exposure time is that short, but rounding of 0 is
+NEGATIVE = 0.1  # fraction of the pixels; in half of those of a sky, and in none of a weight map
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
 
 
@@ -81,7 +90,7 @@ def _bands_of_images(folder, survey, known):
     patterns = {band: pattern.replace("{band}", band).lower() for band in known}
     found = set()
     for name in names:
-        fits = [band for band, one in patterns.items() if fnmatchcase(name.lower().removesuffix(".gz"), one)]
+        fits = [band for band, one in patterns.items() if fnmatchcase(re.sub(r"\.[gf]z$", "", name.lower()), one)]
         found.update([max(fits, key=len)] if fits else [])
     return found
 
@@ -228,7 +237,7 @@ def read_pixels(sci, error, window):
     Raises
     ------
     ValueError
-        Where both have the same pixels, as when one was copied in place of the other.
+        Where both have the same pixels, as when one was copied in place of the other, or seem to be swapped.
     """
     pixels = [read_window(mosaic, window) for mosaic in (sci, error)]
     # In the units of the files, as a conversion would hide that they are the same.
@@ -239,6 +248,13 @@ def read_pixels(sci, error, window):
         raise ValueError(
             f"{error.source} has the same pixels as {sci.source}, which would be its own weight image: put the weight "
             "image there"
+        )
+    negative = other[data & (other < 0)]  # a fill value, such as -1, may stand for no weight
+    if negative.size > NEGATIVE * data.sum() and np.ptp(negative) > 0 and not (image[data] < 0).any():
+        raise ValueError(
+            f"{error.source} and {sci.source} seem to be swapped: {negative.size / data.sum():.0%} of the pixels of "
+            "the weight image are negative, and none of the image; swap the two files, or correct the names of the "
+            "extensions in data_paths.py"
         )
     return pixels
 
@@ -256,14 +272,47 @@ def mask_missing(sci, error_map, kind="wht"):
     Returns
     -------
     flux, error : ndarray of float32
-        New arrays; both NaN where the weight is not a positive number, the flux is not finite, or one of them is too
-        large or too small for 32 bits.
+        New arrays; both NaN where the weight is not a positive number, or next to none, the flux is not finite, or one
+        of them is too large or too small for 32 bits; and in patches of a constant flux, see `constant_patches`.
     """
-    to_error, _ = choose(ERROR_MAPS, kind, "error_map")
-    measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0)
+    to_error, power = choose(ERROR_MAPS, kind, "error_map")
+    measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0) & ~constant_patches(sci)
+    if measured.any():
+        typical = np.median(error_map[measured])
+        # A weight has the power -2 of the unit: that many times the typical weight, in any kind of error map.
+        limit = typical * NO_WEIGHT ** (-power / 2)
+        measured &= error_map > limit if power < 0 else error_map < limit
     with np.errstate(over="ignore"):
         flux = np.where(measured, sci, np.nan).astype(np.float32)
         # The weight itself may be too large or too small for 32 bits where the error is not.
         error = to_error(np.where(measured, error_map, np.nan)).astype(np.float32)
     measured = np.isfinite(flux) & np.isfinite(error) & (error > 0)
     return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)
+
+
+def constant_patches(image):
+    """Pixels in connected patches of exactly one value, as of a fill value; the noise of a measurement varies.
+
+    Parameters
+    ----------
+    image : ndarray of shape (ny, nx)
+
+    Returns
+    -------
+    bool ndarray of shape (ny, nx)
+        True in patches of at least FILL_PIXELS pixels that touch along their sides. In images that were rounded, as
+        integers are, to up to half of their noise, correlated noise makes patches of less than the second number.
+    """
+    number, pairs = np.arange(image.size).reshape(image.shape), []
+    for axis in range(image.ndim):
+        along, numbers = (np.moveaxis(each, axis, 0) for each in (image, number))
+        same = along[1:] == along[:-1]
+        pairs.append((numbers[:-1][same], numbers[1:][same]))
+    ones, others = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    if len(ones) < FILL_PIXELS[0] - 1:
+        return np.zeros(image.shape, dtype=bool)
+    links = coo_array((np.ones(len(ones), dtype=bool), (ones, others)), shape=(image.size, image.size))
+    _, patch = connected_components(links, directed=False)
+    n_pixels = np.bincount(patch)[patch].reshape(image.shape)
+    is_rounded = np.mean((n_pixels > 1) & (n_pixels < FILL_PIXELS[0])) > ROUNDED
+    return n_pixels >= FILL_PIXELS[int(is_rounded)]

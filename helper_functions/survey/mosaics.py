@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_area
@@ -59,8 +60,8 @@ def open_mosaic(path, cache_folder, extension=None):
     Raises
     ------
     OSError
-        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images none
-        of which has the name.
+        Where the file is no FITS file, is truncated, holds no image with a celestial WCS, or holds several images of
+        which none, or more than one, has the name.
     """
     unpacked = unpack(path, cache_folder) if path.suffix == ".gz" else path
     check_not_truncated(unpacked, path)
@@ -68,14 +69,32 @@ def open_mosaic(path, cache_folder, extension=None):
         images = [number for number, hdu in enumerate(hdus) if hdu.is_image and _is_plane(hdu.shape)]
         if not images:
             raise OSError(f"{path} holds no two-dimensional image")
-        number = next((number for number in images if extension and hdus[number].name == extension), images[0])
+        named = [number for number in images if extension and hdus[number].name == extension]
+        if len(named) > 1:
+            raise OSError(
+                f"{path} has {len(named)} images named {extension}, in the HDUs {', '.join(map(str, named))}: delete "
+                "or rename those that are not meant, or name another extension in data_paths.py"
+            )
+        number = (named or images)[0]
         hdu = hdus[number]
         if extension and hdu.name != extension and number != 0 and len(images) > 1:
             names = ", ".join(hdus[number].name or f"number {number}" for number in images)
             raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
-        cards = {name: value for each in (hdus[0], hdu) for name, value in each.header.items() if name not in COMMENTS}
+        cards = _cards(hdus[0].header) | _cards(hdu.header)
         wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
         return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards, _stored(hdu))
+
+
+def _cards(header):
+    """Keywords and values of a header; its text where the value, such as nan, is none by the standard."""
+    cards = {}
+    for card in header.cards:
+        if card.keyword not in COMMENTS:
+            try:
+                cards[card.keyword] = card.value
+            except VerifyError:
+                cards[card.keyword] = card.image.partition("=")[2].partition(" /")[0].strip()
+    return cards
 
 
 def _stored(hdu):
@@ -138,8 +157,12 @@ def open_fits(path, source=None, **options):
             hdus = fits.open(path, **{"memmap": False, **options})
         except (OSError, EOFError, zlib.error) as problem:
             raise OSError(f"{source or path} cannot be read as FITS: {problem}") from problem
-        with hdus:
-            yield hdus
+        try:
+            with hdus:
+                yield hdus
+        except VerifyError as problem:
+            reason = " ".join(str(problem).split())
+            raise OSError(f"{source or path} has a header that cannot be read: {reason}") from problem
 
 
 def read_window(mosaic, window):
@@ -169,6 +192,16 @@ def read_window(mosaic, window):
     if mosaic.unit_factor != 1:
         return pixels.astype(float) * mosaic.unit_factor
     return pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def read_segmap(segmap, window):
+    """Ids of the sources in a window of the segmentation map, int ndarray of shape (ny, nx).
+
+    What is not above 0 belongs to no source, whatever it is: NaN, or a negative code.
+    """
+    ids = read_window(segmap, window)
+    ids = np.where(ids > 0, ids, 0)
+    return ids if ids.dtype.kind in "iu" else ids.astype(np.int64)
 
 
 def _stored_section(mosaic, window):
@@ -218,7 +251,9 @@ def check_aligned(mosaic, reference):
     apart = np.linalg.norm(_directions(mosaic.wcs, pixels) - _directions(reference.wcs, pixels), axis=1).max()
     offset = np.degrees(apart) / np.sqrt(proj_plane_pixel_area(reference.wcs))
     if not offset < WCS_TOLERANCE:
-        raise ValueError(f"{files} differ in WCS: by {offset:.3g} pixels")
+        distorted = [str(each.source) for each in (mosaic, reference) if each.wcs.has_distortion]
+        why = f"; {distorted[0]} has distortions (SIP or others), the other has none" if len(distorted) == 1 else ""
+        raise ValueError(f"{files} differ in WCS: by {offset:.3g} pixels{why}")
 
 
 def _directions(wcs, pixels):
@@ -250,6 +285,11 @@ def find_segments(segmap, ids):
     -------
     segments : dict
         id -> Segment, without ids that have no pixel.
+
+    Raises
+    ------
+    ValueError
+        Where the map holds floats too large for each whole number to be one of them: ids near each other are the same.
     """
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     if not len(wanted):
@@ -262,6 +302,12 @@ def find_segments(segmap, ids):
         for top in range(0, ny, height):
             stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
             found, rows, starts, ends = row_runs(stripe)
+            exact = 2 ** (np.finfo(found.dtype).nmant + 1) if found.dtype.kind == "f" else np.inf
+            if found.size and found.max() > exact:
+                raise ValueError(
+                    f"{segmap.source} holds {8 * found.itemsize}-bit floats, which tell whole numbers apart only up to "
+                    f"{exact}, and ids up to {found.max():.0f}: several galaxies may have become one; want integers"
+                )
             number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             mine = wanted[number] == found
             number, rows, starts, ends = number[mine], rows[mine] + top, starts[mine], ends[mine]
@@ -278,7 +324,7 @@ def find_segments(segmap, ids):
 
 
 def row_runs(image):
-    """Run-length encoding of the rows of an image, without runs of 0.
+    """Run-length encoding of the rows of an image, without runs of what is not above 0.
 
     Parameters
     ----------
@@ -295,6 +341,6 @@ def row_runs(image):
     np.not_equal(image[:, 1:], image[:, :-1], out=begins[:, 1:])
     first = np.flatnonzero(begins)
     values, ends = image.ravel()[first], np.append(first[1:], ny * nx)
-    source = values != 0
+    source = values > 0
     rows, starts = np.divmod(first[source], nx)
     return values[source], rows, starts, ends[source] - rows * nx

@@ -77,10 +77,9 @@ def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_colum
         other_ids, *values = read_columns(sps_catalog, [id_column, *from_redshifts])
         row_of = {id_dr3: row for row, id_dr3 in enumerate(other_ids.tolist())}
         rows = np.array([row_of.get(id_dr3, -1) for id_dr3 in ids.tolist()], dtype=int)
-        columns |= {
-            name: np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
-            for name, column in zip(from_redshifts, values, strict=True)
-        }
+        for name, column in zip(from_redshifts, values, strict=True):
+            joined = np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
+            columns[name] = joined.astype(bool) if column.dtype == bool and (rows >= 0).all() else joined
     if SEGMENT_SIZE in names:
         segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), known)
         sizes = {id_dr3: segment.n_pixels for id_dr3, segment in segments.items()}

@@ -144,5 +144,5 @@ def chart(x_label, y_label, **options):
 
 def callback(script, args):
     """`CustomJS` with the code of callbacks/<script>.js after common.js; `args`, {name: model}, are its variables."""
-    code = "\n".join((CALLBACKS / f"{name}.js").read_text() for name in ("common", script))
+    code = "\n".join((CALLBACKS / f"{name}.js").read_text(encoding="utf-8") for name in ("common", script))
     return CustomJS(args=args, code=code)

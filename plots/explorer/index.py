@@ -102,7 +102,7 @@ def index_page(listed):
     known = {"galaxies": galaxies, "search": search, "outcome": outcome, "flag": flag, "ranges": ranges, "page": page}
     known |= {"titles": titles, "count": count, "list": table, "length": LENGTH, "nothing": NOTHING}
     known |= {"head": _head(listed), "folder": f"<span>in {escape(listed.folder)}</span>"}
-    update = CustomJS(args=known, code=(CALLBACKS / "index.js").read_text())
+    update = CustomJS(args=known, code=(CALLBACKS / "index.js").read_text(encoding="utf-8"))
     search.js_on_change("value_input", update)
     galaxies.js_on_change("tags", update)
     for model in (outcome, flag, page, *ranges):

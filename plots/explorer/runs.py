@@ -58,7 +58,7 @@ def runs_below(view, parts):
     curves = [column(number, curves_panel(shown, rings, most))] if most else []
     return [
         *beside_each_other(view, parts["ranges"]),
-        row(*beside, *curves, spacing=24),
+        *([row(*beside, *curves, spacing=24)] if beside or curves else []),  # of an empty row, Bokeh warns
         heading("Quality of the runs"),
         words(table(quality_of(view.runs)), name="quality", width=1230),
         heading("Features and fits of the run shown"),

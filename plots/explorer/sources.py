@@ -43,7 +43,7 @@ def sources(view):
     for number, run in enumerate(view.runs):
         runs.append(add_run(on_map, seds, run, number))
     known = {
-        "id": int(view.id_dr3),
+        "id": str(view.id_dr3),  # as text: numbers of JavaScript end at 2^53
         "redshift": float(view.redshift),
         "ny": int(view.shape[0]),
         "nx": int(view.shape[1]),

@@ -48,7 +48,7 @@ def call(catalogs, output, *flags):
     """Run the main job in a process of its own; return its `Cost`."""
     line = [sys.executable, "main_clustering.py", "--catalogs", catalogs, "--output", output, *CALL, *flags]
     start, highest = time.monotonic(), {}
-    with tempfile.TemporaryFile("w+") as told:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
         process = subprocess.Popen(
             list(map(str, line)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=told, start_new_session=True
         )
@@ -66,7 +66,7 @@ def call(catalogs, output, *flags):
 def peak_memory(pid):
     """Most memory that a process has had so far, MB; 0 where it is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0)

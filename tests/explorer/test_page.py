@@ -317,3 +317,16 @@ def test_beyond_some_size_pixels_are_thinned_and_the_page_says_so():
     place = np.flatnonzero((large.rows == pixels["row"][500]) & (large.cols == pixels["col"][500]))[0]
     assert pixels["flux1"][500] == large.flux[place, 1]
     assert [thinning(number) for number in (0, 1, MAX_SEDS, MAX_SEDS + 1)] == [1, 1, 1, 2]
+
+
+def test_an_id_is_text_in_a_page_as_numbers_there_end_at_2_to_the_53():
+    view = galaxy_view(celestial_wcs(), (20, 20), 5, bands=("f606w", "f444w"), n_runs=1)
+    assert sources(view._replace(id_dr3=2**53 + 1))[0]["id"] == "9007199254740993"
+
+
+def test_a_page_with_little_on_it_has_no_empty_layout(caplog):
+    one = galaxy_view(celestial_wcs(), (20, 20), 5, bands=("f606w", "f444w"), n_runs=1)
+    runs = tuple(run._replace(criteria={}) for run in one.runs)
+    with caplog.at_level("WARNING", logger="bokeh"):
+        explorer_page(one._replace(runs=runs, agreement=None))
+    assert caplog.text == ""

@@ -1,6 +1,10 @@
 """Digests of the code: what decides a result is in its digest, and nothing else is."""
 
+import ast
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +97,30 @@ def test_pictures_of_galaxies_do_not_rest_on_those_of_simulations():
 def test_digest_tells_values_apart():
     assert digest([1, None, "a"]) == digest([1, None, "a"])
     assert len({digest(1), digest("1"), digest([1]), digest(None)}) == 4
+
+
+def test_text_is_utf8_whatever_the_locale():
+    """Wherever a file of text is opened, its encoding is said."""
+    silent = []
+    for path in [*ROOT.glob("*.py"), *(ROOT / "helper_functions").rglob("*.py"), *(ROOT / "plots").rglob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+            is_text = name.endswith((".read_text", ".write_text")) or name == "open"
+            if is_text and not any("encoding" in word or "'rb'" in word or "'wb'" in word for word in words_of(call)):
+                silent.append(f"{path.relative_to(ROOT)}:{call.lineno}")
+    assert silent == []
+
+
+def words_of(call):
+    """Arguments of a call in the source code."""
+    return [ast.unparse(each) for each in call.args] + [
+        f"{each.arg}={ast.unparse(each.value)}" for each in call.keywords
+    ]
+
+
+def test_a_page_is_made_in_the_plainest_locale(tmp_path):
+    """In a process of its own, as Python takes the locale when it starts."""
+    code = "import sys; from helper_functions.explorer.index import update_index; update_index(sys.argv[1], list)"
+    plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=plain, check=True)
+    assert (tmp_path / "explorer" / "index.html").is_file()

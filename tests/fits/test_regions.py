@@ -1,6 +1,7 @@
 """The fits of regions on the planted field, by a fit whose answer is known."""
 
 import shutil
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -586,3 +587,13 @@ def test_what_is_no_table_is_told(fit, capsys):
     path.write_bytes(np.random.default_rng(0).bytes(3000))
     assert maps_from_table.main([str(fit.output), RUN.name, "7", str(path)]) == 2
     assert "noise.bin cannot be read as a table" in capsys.readouterr().err
+
+
+def test_a_broken_bagpipes_is_told_at_the_start(tmp_path, monkeypatch, survey_folder, capsys):
+    (tmp_path / "bagpipes.py").write_text("from numpy import in1dim_of_old", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bagpipes", raising=False)
+    flags = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out"), "--ids", "7", "--fit"]
+    assert main(flags) == 2
+    assert "error: bagpipes is installed, but cannot be imported (ImportError: cannot" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,15 @@ def test_one_failure_leaves_the_others(jobs):
     results = dict(run_galaxies(square, [2, 3, 4], jobs=jobs))
     assert (results[2], results[4]) == (4, 16)
     assert isinstance(results[3], ArithmeticError)
+
+
+def warn_of(number):
+    warnings.warn(f"{number} is odd", stacklevel=1)
+
+
+def test_a_warning_of_a_worker_is_one_line(capfd):
+    list(run_galaxies(warn_of, [3], jobs=2))
+    assert capfd.readouterr().err == "warning: 3 is odd\n"
 
 
 def threads_of_this_process(_):
@@ -193,6 +203,6 @@ def wait_until(true, patience=30):
 
 def is_running(pid):
     try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2]
     except OSError:
         return False

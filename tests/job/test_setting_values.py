@@ -19,6 +19,11 @@ def test_ids_asked_for_twice_are_done_once_and_named(tmp_path):
         assert read("", str(tmp_path / "ids")) == list(range(1, 13))
 
 
+def test_a_file_of_ids_may_have_a_byte_order_mark_and_any_letters(tmp_path):
+    (tmp_path / "ids").write_bytes("\ufeff7 # 0.5 µJy\n8\n".encode())
+    assert read("", str(tmp_path / "ids")) == [7, 8]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,6 +1,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from helper_functions.job.setting_values import GalaxySettings
@@ -51,6 +52,12 @@ def test_without_a_command_line_the_block_holds():
         (["--snr-bands", "f444w=far"], "snr_bands must be a number, found 'far'"),
         (["--galaxies", "nowhere.csv"], "galaxies nowhere.csv cannot be read \\(No such file"),
         (["--magnification", "0"], "magnification must be above 0, found '0'"),
+        (
+            ["--seed", "4294967296"],
+            "seed must be a whole number of at least 0 and at most 4294967295, found '4294967296'",
+        ),
+        (["--dpi", "1"], "dpi must be a whole number of at least 10"),
+        (["--ids", "tests"], "tests is not a file of ids: it cannot be read .Is a directory"),
         (["--jobs", "0"], "jobs must be a whole number of at least 1, found '0'"),
     ],
 )
@@ -72,11 +79,38 @@ def test_values_that_cannot_be_name_the_setting(arguments, message):
         ({"criteria_shown": ["evidence"]}, "unknown criterion 'evidence': choose from tic, bic"),
         ({"compare": "metrics"}, "unknown comparison 'metrics': choose from number, norms"),
         ({"output": " "}, "output must be a folder, found ' '"),
+        ({"methods_to_run": None}, "no method asked for"),
+        ({"id_dr3_list": None}, "no galaxy asked for"),
+        ({"methods_to_run": [["kmeans"]]}, r"methods_to_run cannot be \[\['kmeans'\]\]: clustering methods"),
     ],
 )
 def test_the_block_is_checked_too(block, message):
     with pytest.raises(ValueError, match=message):
         settings(**block)
+
+
+@pytest.mark.parametrize(
+    "ids", [np.array([5, 6]), {6, 5}, range(5, 7), (5, 6), np.array([5.0, 6.0]), iter([5, 6]), [np.int64(5), "6"]]
+)
+def test_ids_of_the_block_may_be_in_any_collection(ids):
+    found = settings(id_dr3_list=ids).id_dr3_list
+    assert found == [5, 6]
+    assert {type(id_dr3) for id_dr3 in found} == {int}
+
+
+def test_none_stands_for_an_empty_list_or_dictionary():
+    empty = settings(snr_bands=None, export=None, compare=None, criteria_shown=None, features=np.array(["halpha"]))
+    assert (empty.snr_bands, empty.export, empty.compare, empty.criteria_shown) == ({}, [], [], [])
+    assert empty.features == ["halpha"]
+    assert settings(fit_priors=None).fit_priors == settings(fit_priors={}).fit_priors
+    assert settings(norm=None).norm == [None]
+
+
+def test_all_wrong_settings_are_named_at_once():
+    with pytest.raises(
+        ValueError, match=r"(?s)^no method asked for.*\nmargin must be .* found -1\nseed must.* found 'x'$"
+    ):
+        settings("--seed", "x", margin=-1, methods_to_run=[])
 
 
 def test_a_selection_on_the_command_line_is_of_all_unless_ids_are_named():
@@ -110,7 +144,7 @@ def test_every_setting_of_the_block_has_a_flag(capsys):
         (["--magnification", "mu"], "magnification", "mu"),
         (["--magnification", "1.5"], "magnification", 1.5),
         (["--galaxies", "default"], "galaxies", None),
-        (["--snr-bands", "f444w=5"], "snr_bands", {"f444w": 5.0}),
+        (["--snr-bands", "F444W=5"], "snr_bands", {"f444w": 5.0}),
         (["--pictures", "few"], "pictures", "few"),
         (["--no-pixel-cubes"], "pixel_cubes", False),
         (["--features", "halpha", "oii"], "features", ["halpha", "oii"]),

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from helper_functions.survey.catalogs import check_columns, column_names, read_columns, read_ids, read_redshifts
 
@@ -123,3 +123,25 @@ def test_an_impossible_error_leaves_the_redshift(tmp_path):
     with pytest.warns(UserWarning, match="id 7 dz -1"):
         found = read_redshifts(tmp_path / "catalog.fits", [7], z_columns=("z", "dz"))
     np.testing.assert_array_equal(found[7], (np.nan, 2.0, np.nan))
+
+
+def test_what_is_masked_is_missing(tmp_path):
+    """Rows without an id are left out; the value of TNULL is none, in a column of whole numbers or of T and F."""
+    masked = {"mask": [False, True, False, False], "fill_value": 999999}
+    columns = {
+        "id": MaskedColumn([7, 8, 9, 10], **masked),
+        "n": MaskedColumn([1, 1, 2, 3], mask=[False, False, True, False]),
+    }
+    path = tmp_path / "catalog.fits"
+    Table(columns | {"good": [True, True, False, True], "flag": [True, True, True, False]}).write(path)
+    raw = path.read_bytes()
+    with fits.open(path, mode="update") as hdus:
+        assert hdus[1].columns["id"].null == 999999
+        np.asarray(hdus[1].data)["flag"][0] = 0  # neither T nor F
+    ids, number, good, flag = read_columns(path, ["id", "n", "good", "flag"])
+    assert ids.tolist() == [7, 9, 10]
+    np.testing.assert_array_equal(number, [1, np.nan, 3])
+    assert (good.dtype, good.tolist()) == (bool, [True, False, True])
+    assert path.read_bytes() != raw
+    np.testing.assert_array_equal(flag, [np.nan, 1, 0])
+    assert read_ids(path) == {7, 9, 10}

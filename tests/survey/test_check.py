@@ -6,6 +6,7 @@ from conftest import BANDS, blur_and_move, edit, image_path
 import data_paths
 from helper_functions.products.registration import sample_survey_shifts
 from helper_functions.survey import check as checked
+from helper_functions.survey import mosaics
 from helper_functions.survey.check import check_survey
 from main_clustering import main
 
@@ -27,9 +28,12 @@ def test_a_line_for_each_band(check):
     assert status == 0
     assert tuple(bands) == BANDS
     said = bands["f444w"]
-    for word in ("f444w_bcgs_sci", "wht: ...wht_f444w", "10 nJy = 1 x 10 nJy", "40 mas", "jwst_f444w, 4.402 um"):
+    for word in ("f444w_bcgs_sci", "wht: ...wht_f444w", " 1 x 10 nJy", "40 mas", "jwst_f444w, 4.402 um"):
         assert word in said
+    assert "10 nJy (no BUNIT: by data_paths.py) = 1 x 10 nJy" in said
     assert lines[-1] == "6 of 6 bands can be used"
+    assert lines[-2].startswith("photon noise of sources is not added to the errors of 6 of 6 bands: set electrons of")
+    assert lines[3].endswith("SEGMAP.fits, 90 x 120 pixels of 40 mas, sources cut by its edge: 1")
     assert lines[1].startswith("galaxies: 7 rows of UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits: id")
     assert lines[2].endswith("id, z_16, z_50, z_84")
 
@@ -73,16 +77,25 @@ def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
     monkeypatch.setattr(checked, "min_sky_pixels", lambda pixel: 125)
     sizes = []
 
-    def spy(mosaic, window, read=checked.read_window):
+    def spy(mosaic, window, read=mosaics.read_window):
         pixels = read(mosaic, window)
         sizes.append(pixels.size)
         return pixels
 
-    for module in ("check", "images"):
+    for module in ("mosaics", "images"):
         monkeypatch.setattr(f"helper_functions.survey.{module}.read_window", spy)
     assert check_survey(survey_folder, "uncover", sample_survey_shifts) == 0
     assert max(sizes) == 400
-    assert 25 + 12 <= len(sizes) <= 25 + 12 * 2  # of the segmap; two windows with sky of each image and weight
+    assert (
+        29 + 12 <= len(sizes) <= 29 + 12 * 2
+    )  # of the segmap, and its four edges; two windows with sky of each image and weight
+
+
+def test_a_unit_and_electrons_that_the_survey_states_are_not_assumed(check, survey_folder, no_photons):
+    fits.setval(image_path(survey_folder, "f444w"), "BUNIT", value="10 nJy")
+    _, bands, lines = check()
+    assert " 10 nJy = 1 x 10 nJy" in bands["f444w"]
+    assert not any("photon noise" in line for line in lines)
 
 
 def test_bands_that_lie_off_are_told(check, survey_folder):
@@ -106,4 +119,11 @@ def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, ca
     assert not (tmp_path / "out").exists()
     assert main(["--check", "--catalogs", str(tmp_path / "nowhere")]) == 1
     assert "nowhere does not exist: set CATALOGS_FOLDER" in capsys.readouterr().out
-    assert np.isnan(checked.noise_scale(None, None, "wht", []))
+    np.testing.assert_array_equal(checked.noise_scale(None, None, "wht", []), (np.nan, 0))
+
+
+def test_a_band_without_a_measurement_is_told(check, survey_folder):
+    edit(image_path(survey_folder, "f200w"), np.zeros_like)
+    _, bands, _ = check()
+    assert bands["f200w"].endswith("yes; but nothing was measured in the sky looked at")
+    assert "nothing was measured" not in bands["f277w"]

@@ -3,12 +3,13 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from conftest import BANDS, NOISE, edit, image_path
+from scipy.ndimage import gaussian_filter
 
 import data_paths
 from data_paths import SurveyFiles
 from helper_functions.sky_noise import smoothed_light, with_sky_noise
-from helper_functions.survey.images import find_bands, mask_missing
-from helper_functions.survey.mosaics import open_mosaic
+from helper_functions.survey.images import constant_patches, find_bands, mask_missing
+from helper_functions.survey.mosaics import open_mosaic, read_window
 from prepare_images import cut_out, open_survey
 
 IDS = [7, 8]
@@ -123,8 +124,7 @@ def test_a_copy_of_an_image_is_not_its_weight(survey_folder):
         survey = open_survey(survey_folder, IDS)
         with pytest.raises(ValueError, match=r"f115w_bcgs_wht.* has the same pixels as .*f115w_bcgs_sci"):
             cut_out(survey, 7, margin=5)
-    for path in (sci, wht):
-        edit(path, np.ones_like)
+    fits.PrimaryHDU(np.ones_like(pixels), header).writeto(wht, overwrite=True)
     assert (cut_out(open_survey(survey_folder, IDS), 7, margin=5).err[2] == 100).all()  # 1 uJy
 
 
@@ -176,6 +176,11 @@ def test_an_extension_that_is_not_there_is_named(tmp_path, survey_folder):
     with pytest.raises(OSError, match=r"both\.fits has no extension SCI: it has ERR, SCI_BKSUB; name the one"):
         open_mosaic(tmp_path / "both.fits", None, "SCI")
     assert open_mosaic(tmp_path / "both.fits", None, "SCI_BKSUB").hdu == 2
+    hdus[1].name = "ERR"
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "twice.fits")
+    with pytest.raises(OSError, match=r"twice\.fits has 2 images named ERR, in the HDUs 1, 2: delete or rename"):
+        open_mosaic(tmp_path / "twice.fits", None, "ERR")
+    hdus[1].name = "SCI_BKSUB"
     # The only image of a file, and one in its first HDU, need no name.
     assert open_mosaic(image_path(survey_folder, "f115w"), None, "SCI").hdu == 0
     fits.HDUList([fits.PrimaryHDU(pixels, header), hdus[0]]).writeto(tmp_path / "first.fits")
@@ -205,3 +210,50 @@ def test_every_description_is_complete():
         assert isinstance(survey, SurveyFiles)
         assert "{band}" in survey.image_pattern
         assert len(survey.z_columns) <= 3
+
+
+def test_files_of_the_archive_and_packed_by_fpack_are_found(survey_folder):
+    plain = open_survey(survey_folder, IDS)
+    for name, other in (
+        (data_paths.SUPER_CATALOG, "UNCOVER_DR3_LW_SUPER_catalog.fits"),
+        (data_paths.SPS_CATALOG, "UNCOVER_DR3_SPS_catalog.fits"),
+        (data_paths.SEGMAP, "UNCOVER_DR3_LW_SEGMAP.fits"),
+    ):
+        (survey_folder / name).rename(survey_folder / other)
+    path = image_path(survey_folder, "f444w")
+    pixels, header = fits.getdata(path, header=True)
+    packed = fits.CompImageHDU(pixels, header, compression_type="GZIP_1", quantize_level=0)
+    packed.writeto(path.with_name(f"{path.name}.fz"))
+    path.unlink()
+    survey = open_survey(survey_folder, IDS)
+    for name in ("bands", "catalog_ids", "segments", "redshifts"):
+        assert getattr(survey, name) == getattr(plain, name)
+    np.testing.assert_array_equal(read_window(survey.sci[-1], np.s_[30:50, 20:60]), pixels[30:50, 20:60])
+
+
+def test_names_that_may_be_meant_are_shown_and_no_more_than_three(survey_folder):
+    path = image_path(survey_folder, "f444w")
+    path.rename(path.with_name("uncover_v6_f444w_sci.fits"))
+    with pytest.warns(UserWarning, match=r"left out: f444w; files that may be meant: uncover_v6_f444w_sci\.fits$"):
+        open_survey(survey_folder, IDS)
+    (survey_folder / data_paths.SEGMAP).rename(survey_folder / "UNCOVER_v5.1.0_SEGMAP.fits")
+    with pytest.raises(FileNotFoundError, match=r"found 0 \(none; similar: UNCOVER_v5\.1\.0_SEGMAP\.fits"):
+        open_survey(survey_folder, IDS)
+    for number in range(40):
+        (survey_folder / f"UNCOVER_{number:02}_SEGMAP.fits").touch()
+    with pytest.raises(FileNotFoundError, match=r"found 41 .*, \.\.\.") as told:
+        data_paths.find_survey_file(survey_folder, "UNCOVER_*_SEGMAP.fits", "SEGMAP")
+    assert len(str(told.value)) < 300 + len(str(survey_folder))
+
+
+@pytest.mark.parametrize(("step", "least"), [(0.0, 20), (0.25, 200), (0.5, 200)])
+def test_patches_of_a_fill_value_are_told_from_rounded_noise(step, least):
+    """Noise smoothed as by PSF matching, in units of its standard deviation, with a bar of just enough zeros."""
+    noise = gaussian_filter(np.random.default_rng(1).normal(size=(200, 200)), 1.5)
+    noise /= noise.std()
+    noise = np.round(noise / step) if step else noise
+    assert not constant_patches(noise).any()
+    for n_pixels in (least, least - 1):
+        filled = noise.copy()
+        filled[50, :n_pixels] = 99
+        np.testing.assert_array_equal(constant_patches(filled), (filled == 99) & (n_pixels == least))

@@ -223,7 +223,8 @@ def test_a_distortion_in_one_image_only_is_no_alignment(survey_folder):
     open_survey(survey_folder, IDS)
     with_wcs(path, distorted(2.0))
     with pytest.raises(
-        ValueError, match=r"f115w_bcgs_sci.* and .*SEGMAP\.fits differ in WCS: by (1\.9|2|2\.0)\d* pixels"
+        ValueError,
+        match=r"f115w_bcgs_sci.* and .*SEGMAP\.fits differ in WCS: by (1\.9|2|2\.0)\d* pixels; .*sci.* has distortions",
     ):
         open_survey(survey_folder, IDS)
 
@@ -250,3 +251,57 @@ def test_runs_are_those_of_each_row_and_hold_every_pixel_of_a_source():
         again[row, start:end] = value
     assert (again == image).all()
     assert [len(each) for each in row_runs(np.zeros((2, 3)))] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("code", [np.nan, -1.0])
+def test_a_segmap_of_floats_is_one_of_integers(survey_folder, code):
+    """With another code than 0 for the sky, all over it."""
+    plain = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    edit(survey_folder / data_paths.SEGMAP, lambda ids: np.where(ids > 0, ids, code))
+    survey = open_survey(survey_folder, IDS)
+    cutout = cut_out(survey, 7, margin=5)
+    np.testing.assert_array_equal(cutout.segmap, plain.segmap)
+    assert cutout.segmap.dtype.kind == "i"
+    np.testing.assert_array_equal(cutout.noise.n_sky, plain.noise.n_sky)
+    assert sorted(survey.segments) == IDS
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.float32, 2**24), (np.float64, 2**53)])
+def test_ids_that_floats_cannot_tell_apart_are_refused(survey_folder, dtype, largest):
+    path = survey_folder / data_paths.SEGMAP
+    for largest_id in (largest, largest + 2):
+        edit(path, lambda ids, new=largest_id: np.where(ids >= 7, dtype(new), 0).astype(dtype))
+        segmap = open_mosaic(path, None)
+        if largest_id == largest:
+            assert list(find_segments(segmap, [largest])) == [largest]
+    with pytest.raises(
+        ValueError, match=rf"SEGMAP.fits holds .*-bit floats.* up to {largest}, and ids up to {largest + 2}:"
+    ):
+        find_segments(segmap, [largest])
+
+
+def with_cards(path, texts):
+    """Add header cards {keyword: text} to the file, whose values are these texts, whether they are any or not."""
+    for number, keyword in enumerate(texts):
+        fits.setval(path, keyword, value=number)
+    raw = path.read_bytes()
+    for number, (keyword, text) in enumerate(texts.items()):
+        card = f"{keyword:8}= {number:>20}".encode()
+        assert raw.count(card) == 1
+        raw = raw.replace(card, f"{keyword:8}= {text:>20}".encode())
+    path.write_bytes(raw)
+
+
+def test_header_cards_against_the_standard_are_read_as_text(survey_folder):
+    path = image_path(survey_folder, "f444w")
+    with_cards(path, {"EXPTIME": "nan", "BUNIT": "nJy /x"})
+    header = open_mosaic(path, None).header
+    assert (header["EXPTIME"], header["BUNIT"], header["NAXIS1"]) == ("nan", "nJy", SHAPE[1])
+    assert cut_out(open_survey(survey_folder, IDS), 7, margin=5).sci.shape[0] == 6
+
+
+def test_a_catalog_with_a_header_against_the_standard_is_named(survey_folder):
+    path = survey_folder / data_paths.SUPER_CATALOG
+    path.write_bytes(path.read_bytes().replace(b"TFORM1  = 'K       '", b"TFORM1  = K         ", 1))
+    with pytest.raises(OSError, match=r"SUPER_CATALOG\.fits (has a header that|cannot be read as)"):
+        open_survey(survey_folder, IDS)

@@ -1,5 +1,5 @@
 import pytest
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 from conftest import plant
 
 from helper_functions.survey.selection import chosen_ids
@@ -39,3 +39,17 @@ def test_a_selection_for_nothing_and_an_unknown_column_say_so(survey_folder):
         choose(survey_folder, select="z_50 > 19")
     with pytest.raises(ValueError, match=r"names 'z_5', which is no column of .*: there is .*z_50"):
         choose(survey_folder, select="z_5 > 1")
+
+
+@pytest.mark.parametrize(
+    "name", ["UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits", "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"]
+)
+def test_masked_values_are_not_selected_and_truth_values_are(name, survey_folder):
+    """Ids 7 to 13: number 99, masked for id 8; good for ids below 10."""
+    table = Table.read(survey_folder / name)
+    table["number"] = MaskedColumn([99] * 7, mask=table["id"] == 8)
+    table["good"] = table["id"] < 10
+    table.write(survey_folder / name, overwrite=True)
+    assert choose(survey_folder, select="number > 0") == [7, 9, 10, 11, 12, 13]
+    assert choose(survey_folder, select="good and number > 0") == [7, 9]
+    assert choose(survey_folder, select="not good") == choose(survey_folder, select="good == 0") == [10, 11, 12, 13]
