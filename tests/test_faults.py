@@ -300,9 +300,15 @@ def test_a_single_band_and_bands_apart_are_told(job, survey_folder, tmp_path):
     assert "clustered in one band only, which has no shape" in message
 
 
+def one_shape(pixels):
+    """Pixels of one shape, whose brightness differs between neighbours by exact factors: they are no constant image."""
+    rows, cols = np.indices(pixels.shape)
+    return (2.0 ** (rows % 2 + 2 * (cols % 2))).astype(pixels.dtype)
+
+
 def test_identical_pixels_are_fewer_clusters_and_it_is_told(job, survey_folder, tmp_path):
     for path in survey_folder.glob("psf_matched/*_sci_*"):
-        edit(path, lambda pixels: np.ones_like(pixels))
+        edit(path, one_shape)
     job(tmp_path / "out", "--ids", 7, "--methods", "kmeans", "--n-clusters", 3, "--background", "none")
     assert "1 of the 3 clusters asked for: the pixels are too alike" in summary_of(tmp_path / "out")["message"][0]
 
