@@ -85,7 +85,7 @@ def maps(view):
     )
     layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=190)
     cluster = Select(name="cluster", title="highlight", options=[("", "all clusters")], value="", width=118)
-    opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=0.75, width=90)
+    opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=1, width=90)
     outlines = Toggle(name="outlines", label="outlines", active=True, width=84, align="end")
     legend = words("", name="legend", width=400)
     args |= menus | {"mapper": mapper, "bar": bar, "layer_menu": layer, "cluster_menu": cluster, "opacity": opacity}
