@@ -118,10 +118,15 @@ def labelled(populations, n_clusters, seds):
     """The first `n_clusters` of the populations, which have a label, with all the light; `seds` are their pixels."""
     if len(populations.seds) == n_clusters:
         return populations
-    spectra, inverse = populations.seds[:n_clusters], 1 / seds.error
-    rest = zip(seds.flux - populations.shared, inverse, strict=True)
-    light = np.array([nnls((spectra * each).T, flux * each)[0] for flux, each in rest])
+    spectra = populations.seds[:n_clusters]
+    rest = zip(seds.flux - populations.shared, 1 / seds.error, strict=True)
+    light = np.array([light_of_pixel(spectra, *each) for each in rest])
     return populations._replace(seds=spectra, light=light)
+
+
+def light_of_pixel(spectra, flux, inverse):
+    """Light of SEDs, (n_populations, n_bands), that fits fluxes with these inverse errors best and is not negative."""
+    return nnls((spectra * inverse).T, flux * inverse)[0]
 
 
 def extend_to_all_data(seds, complete, used, found):
@@ -153,8 +158,7 @@ def extend_to_all_data(seds, complete, used, found):
     for pixel in np.flatnonzero(~complete):
         has = np.isfinite(seds.flux[pixel]) & used
         if has.any():
-            weighted = (spectra[:, has] * inverse[pixel, has]).T
-            light[pixel] = nnls(weighted, seds.flux[pixel, has] * inverse[pixel, has])[0]
+            light[pixel] = light_of_pixel(spectra[:, has], seds.flux[pixel, has], inverse[pixel, has])
     for band in np.flatnonzero(~used):
         has = np.isfinite(seds.flux[:, band])
         if has.sum() > len(found.seds):

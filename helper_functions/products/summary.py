@@ -147,11 +147,11 @@ def run_notes(result):
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
     if result.populations is not None and result.populations.psf_width < 1:
-        notes.append(in_words(result.populations.psf_width))
+        notes.append(deconvolution_note(result.populations.psf_width))
     return notes + clustering.k_notes
 
 
-def in_words(psf_width):
+def deconvolution_note(psf_width):
     """What was done instead of a deconvolution with the assumed PSF; `psf_width` of `PopulationSEDs`."""
     if psf_width:
         return f"images are sharper than the PSF: SEDs of populations are deconvolved with {psf_width:g} of its width"
