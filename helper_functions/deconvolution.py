@@ -258,3 +258,32 @@ def light_alone(found, smoothing):
     light = np.array([gaussian_filter(each, smoothing) for each in found.light * size])
     is_alone = light > ALONE * light.sum(axis=0)
     return np.sum(light * is_alone, axis=(1, 2)) / np.maximum(light.sum(axis=(1, 2)), TINY)
+
+
+def distinctness(found):
+    """How far each pixel holds light of one population only, before the PSF; and the populations that mix most.
+
+    Distinct regions give 1 at best, as light at borders and noise mix; populations whose fractions take all values
+    from 0 to 1 with equal frequency give 0.5.
+
+    Parameters
+    ----------
+    found : Deconvolution
+
+    Returns
+    -------
+    distinct : float
+        Difference of the largest and the second largest fraction of the light of a pixel, mean over all light; NaN
+        for a single population.
+    pair : tuple of int
+        Indices of the two populations that share the most light as the first and second in a pixel; empty for one.
+    """
+    light = (found.light * np.maximum(found.seds.mean(axis=1), 0)[:, None, None]).reshape(len(found.seds), -1)
+    if len(light) < 2:
+        return np.nan, ()
+    order = np.argsort(light, axis=0)[-2:]
+    second, first = np.take_along_axis(light, order, axis=0)
+    shared = np.zeros((len(light), len(light)))
+    np.add.at(shared, tuple(np.sort(order, axis=0)), second)
+    pair = np.unravel_index(shared.argmax(), shared.shape)
+    return float(np.sum(first - second) / max(light.sum(), TINY)), tuple(int(each) for each in pair)

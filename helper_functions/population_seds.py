@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_factor, shared_error
-from helper_functions.deconvolution import REFIT_STEPS, deconvolve, least_purity, light_alone
+from helper_functions.deconvolution import REFIT_STEPS, deconvolve, distinctness, least_purity, light_alone
 from helper_functions.methods.fit_blends import CALIBRATION, TINY
 from helper_functions.noise import draw_noise
 from helper_functions.psf import contamination_matrix
@@ -34,6 +34,8 @@ class PopulationSEDs(NamedTuple):
     purity_low: np.ndarray  # (n_clusters,), least fraction of the SED that is its own, see `deconvolution`
     alone: np.ndarray  # (n_clusters,), fraction of its light in pixels with hardly any other light, before the PSF
     psf_width: float  # of the PSF that light was deconvolved with, in units of that assumed; 0: not deconvolved
+    distinct: float  # 1 if each pixel holds light of one population, see `deconvolution.distinctness`; NaN for one
+    most_mixed: tuple  # numbers of the two populations that share the most light; empty for one
 
 
 def population_seds(seds, clustering, seed=0):
@@ -96,6 +98,7 @@ def population_seds(seds, clustering, seed=0):
     brightness = light * np.maximum(found.seds.mean(axis=1), 0)
     all_light = np.maximum(brightness.sum(axis=1, keepdims=True), TINY)
     area = np.sum(brightness / all_light, axis=0)  # pixels, shared among the populations in them
+    distinct, pair = distinctness(found)
     background = 0 if seds.background_error is None else seds.background_error
     return PopulationSEDs(
         flux=flux,
@@ -111,6 +114,8 @@ def population_seds(seds, clustering, seed=0):
         purity_low=least_purity(found.seds),
         alone=light_alone(found, deconvolver.smoothing),
         psf_width=width,
+        distinct=distinct,
+        most_mixed=tuple(k + 1 for k in pair),
     )
 
 

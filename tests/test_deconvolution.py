@@ -4,9 +4,17 @@ from conftest import pixel_seds
 from scipy.optimize import nnls
 
 from helper_functions.clustering import cluster_pixels
-from helper_functions.deconvolution import Deconvolution, Deconvolver, deconvolve, least_purity, light_alone
+from helper_functions.deconvolution import (
+    Deconvolution,
+    Deconvolver,
+    deconvolve,
+    distinctness,
+    least_purity,
+    light_alone,
+)
 from helper_functions.methods.method import Populations
 from helper_functions.population_seds import population_seds
+from helper_functions.products.summary import SMOOTH
 from helper_functions.psf import convolve_same, make_psf
 
 RED, BLUE = np.array([0.4, 0.7, 1.0, 1.4, 1.7, 1.9]), np.array([1.6, 1.4, 1.1, 0.8, 0.6, -0.02])
@@ -124,6 +132,30 @@ def test_where_light_is_alone():
     light[0, :, :10], light[1, :, 20:], light[2, :, 20:] = 1, 1, 0.5
     found = Deconvolution(np.ones((3, 2)), np.zeros((1, 2)), light, np.zeros((0, 3)))
     np.testing.assert_allclose(light_alone(found, 0.5), [1, 0, 0], atol=0.05)
+
+
+def test_distinctness_by_hand():
+    """Light 3 and 1 of populations 1 and 3 in one pixel, 4 of population 2 in another: (2 + 4) / 8."""
+    found = Deconvolution(np.ones((3, 2)), None, np.array([[[3.0, 0.0]], [[0.0, 4.0]], [[1.0, 0.0]]]), None)
+    assert distinctness(found) == (0.75, (0, 2))
+    # The same light with another split between SED and light map.
+    other = found._replace(seds=found.seds * [[2], [4], [8]], light=found.light / np.array([2, 4, 8])[:, None, None])
+    assert distinctness(other) == distinctness(found)
+    assert np.isnan(distinctness(found._replace(seds=found.seds[:1], light=found.light[:1]))[0])
+
+
+@pytest.mark.parametrize("is_smooth", [True, False])
+def test_a_gradient_is_told_from_two_halves_that_the_psf_blurs(is_smooth):
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    share = np.clip(0.5 + x / 32, 0, 1) if is_smooth else (x > 0).astype(float)
+    disc = np.exp(-np.hypot(y, x) / 8)
+    seds, _ = observed([disc * (1 - share), disc * share], [RED, BLUE], make_psf())
+    found = population_seds(seds, cluster_pixels(seds, method="blended_mixture", n_clusters=2))
+    truth = np.average(np.abs(1 - 2 * share), weights=disc)  # 0.42, and 1
+    # Deconvolved light is noisy, and the purest SEDs of a gradient are those of its ends, which hardly have any light.
+    assert found.distinct == pytest.approx(truth, abs=0.2)
+    assert (found.distinct < SMOOTH) == is_smooth
+    assert found.most_mixed == (1, 2)
 
 
 @pytest.mark.parametrize("n_pixels", [5, 60])

@@ -129,7 +129,8 @@ def population_table(populations, seds, psf_area):
     values |= {name: getattr(populations, name)[:, None] for name in ("purity_low", "alone")}
     mixed = [("nowhere alone", (populations.alone < MIXED)[:, None])]
     table = _table(values, n_pixels, seds, psf_area, "unmixed SEDs of populations", mixed)
-    table.meta["psf_width"] = populations.psf_width  # of the deconvolution, in units of the assumed PSF; 0: none
+    table.meta |= {"psf_width": populations.psf_width, "distinct": populations.distinct}
+    table.meta["most_mixed"] = list(populations.most_mixed)
     return table
 
 
@@ -150,7 +151,9 @@ def read_populations(path, light, deconvolved, band):
     fields = {field: column(name) for name, field in SPECTRA.items()}
     unit = fields["flux"][:, bands.index(band)]
     fields |= {name: column(name)[:, 0] for name in ("purity_low", "alone")}
-    fields |= {"light": light / unit, "before_psf": deconvolved / unit, "psf_width": table.meta["psf_width"]}
+    fields |= {"light": light / unit, "before_psf": deconvolved / unit}
+    fields |= {name: table.meta[name] for name in ("psf_width", "distinct")}
+    fields["most_mixed"] = tuple(table.meta["most_mixed"])
     return PopulationSEDs(**fields, n_pixels=column("n_pixels")[:, 0].astype(int))
 
 

@@ -41,7 +41,7 @@ def tables_of(bands):
     found = composite_seds(seds, np.repeat([1, 2], 40))
     fields = {name: getattr(found, name, None) for name in PopulationSEDs._fields}
     fields |= {"total": 3 * found.total, "n_pixels": np.array([40, 40])}
-    fields |= {"purity_low": np.ones(2), "alone": np.ones(2), "psf_width": 1.0}
+    fields |= {"purity_low": np.ones(2), "alone": np.ones(2), "psf_width": 1.0, "distinct": 0.8, "most_mixed": (1, 2)}
     return composite_table(found, seds, celestial_wcs(), 9.6), population_table(PopulationSEDs(**fields), seds, 9.6)
 
 
