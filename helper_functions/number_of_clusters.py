@@ -26,8 +26,8 @@ REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares 
 # and 44000 to 44023 of realistic ones); and below 0.6, too many clusters are found.
 PENALTY_FACTOR = 0.7
 PIXELS_PER_SED = 100  # with fewer pixels per cluster, composites overfit and residuals underestimate the noise
-# Mean probability of labels: in two noise realisations of simulated gradients they agree with an ARI of about 0.8.
-SEPARABLE = 0.93
+# Mean probability of the labels of light: in two noise realisations of simulated gradients, the ARI is 0.76 then.
+SEPARABLE = 0.94
 # Number of PSF areas that a cluster should cover. A round cluster of 5 has a diameter of 2.2 FWHM: two thirds of its
 # pixels are within half a FWHM of its edge, and contaminated by light of its neighbours.
 PSFS_PER_CLUSTER = 5
@@ -284,15 +284,17 @@ def prediction(candidates):
 
 
 def separable(candidates):
-    """Mean probability of the labels: the highest number is chosen for which it is at least SEPARABLE.
+    """Mean probability of the labels of light: the highest number is chosen for which it is at least SEPARABLE.
 
+    Pixels count by their brightness, as the many faint ones may not decide on how many classes the bright ones show.
     Raises ValueError for a method that gives no probabilities.
     """
-    found = candidates.by_number
-    each = {k: result.probability.max(axis=1) for k, result in found.items() if result.probability is not None}
+    found, brightness = candidates.by_number, np.maximum(candidates.seds.flux.mean(axis=1), 0)
+    weight = brightness / brightness.mean() if brightness.any() else np.ones(len(brightness))
+    each = {k: result.probability.max(axis=1) * weight for k, result in found.items() if result.probability is not None}
     if not each and candidates.most > 1:
         raise ValueError("criterion separable needs probabilities of the labels, which this method does not give")
-    each[1] = np.ones(len(candidates.seds.flux))
+    each[1] = weight
     mean = {k: float(np.mean(values)) for k, values in each.items()}
     scores = Scores(candidates.table(mean), max(k for k, value in mean.items() if value >= SEPARABLE))
     return candidates.with_error(scores, each, candidates.independent_pixels)
@@ -344,7 +346,7 @@ CRITERIA = {
     ),
     "separable": Criterion(
         separable,
-        f"the highest number for which pixels have their label with a mean probability of {SEPARABLE:g} or more",
+        f"the highest number for which light has its label with a mean probability of {SEPARABLE:g} or more",
         "mean probability of labels",
     ),
     "prediction": Criterion(

@@ -346,12 +346,7 @@ def assign(data, systematics, mixture, links):
     true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
     model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
     residual = (true.flux - model) * np.sqrt(true.weight)
-    for _ in range(MEAN_FIELD_ITERATIONS):
-        around = links @ blends.composition(probability)
-        log_factor = np.column_stack([COUPLING * blends.overlap_with(around), np.zeros(len(around))])
-        before, (probability, _) = probability, responsibilities(blends, mixture.prior, log_factor)
-        if np.abs(probability - before).max() < MEAN_FIELD_TOLERANCE:
-            break
+    probability = mean_field(blends, mixture.prior, probability, links)
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.templates)] = -1
@@ -364,6 +359,26 @@ def assign(data, systematics, mixture, links):
         residual=residual,
         populations=unmixed(systematics, mixture, blends),
     )
+
+
+def mean_field(blends, prior, probability, links):
+    """Probability of each blend in each pixel with the Markov random field, (n_pixels, n_blends + 1).
+
+    After the first iteration, only pixels are treated that changed, or have a neighbour that did.
+    """
+    probability, expected = probability.copy(), blends.composition(probability)
+    active = np.arange(len(probability))
+    for _ in range(MEAN_FIELD_ITERATIONS):
+        some = blends.only(active)
+        log_factor = np.column_stack([COUPLING * some.overlap_with(links[active] @ expected), np.zeros(len(active))])
+        new, _ = responsibilities(some, prior, log_factor)
+        has_changed = np.zeros(len(probability))
+        has_changed[active] = np.abs(new - probability[active]).max(axis=1) >= MEAN_FIELD_TOLERANCE
+        probability[active], expected[active] = new, some.composition(new)
+        active = np.flatnonzero(has_changed + links @ has_changed)
+        if not len(active):
+            break
+    return probability
 
 
 def unmixed(systematics, mixture, blends):

@@ -20,6 +20,10 @@ class Blends(NamedTuple):
     members: np.ndarray  # (n_pixels, 3), populations of the triple
     shares: np.ndarray  # (n_pixels, 3), their fractions
 
+    def only(self, pixels):
+        """The same for these pixels, indices or mask."""
+        return Blends(self.n_populations, *(values[pixels] for values in self[1:]))
+
     @property
     def pairs(self):
         """First and second population of each pair, in the order of the columns."""

@@ -21,8 +21,8 @@ from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 
 OK, FAILED = "ok", "failed"
-# Below this value of `distinct`, SEDs change smoothly. Simulated galaxies with a gradient have 0.47 to 0.63, a bulge in a
-# disc 0.59 to 0.68, clumps with soft edges 0.57 to 0.84, and sharp regions 0.74 to 0.95 (seeds 95000 to 96111).
+# Below this value of `distinct`, SEDs change smoothly: simulated gradients have 0.47 to 0.63, a bulge in a disc 0.59 to
+# 0.69, clumps with soft edges 0.57 to 0.84, and sharp regions 0.68 to 0.95 (seeds 95000 to 97011).
 SMOOTH = 0.65
 EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # statuses that are not errors, but due to the galaxy
 
@@ -49,7 +49,7 @@ SUMMARY_COLUMNS = {
     **{name: (np.nan, figure.meaning) for name, figure in (QUALITY | CHECKS).items()},
     "distinct": (
         np.nan,
-        "difference of the two largest light fractions in a pixel, before the PSF, mean over the light of the galaxy: 1 "
+        "difference of the two largest light fractions in a pixel, before the PSF, mean over the light of a galaxy: 1 "
         "for distinct regions, 0.5 where SEDs change smoothly; NaN without populations",
     ),
     "misfit_chi2": (

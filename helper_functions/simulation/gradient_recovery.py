@@ -85,6 +85,15 @@ def exponential_disc(distance, step, population):
 GRADIENTS = {"age": age_gradient, "age, clumps": age_gradient_with_clumps, "dust": dust_across}
 
 
+def gradient_light(kind, seed):
+    """Light before the PSF in each pixel and band, (ny, nx, n_bands), of a galaxy of a kind in GRADIENTS."""
+    rng = np.random.default_rng([seed, 5])
+    y, x = pixel_grid(2 * RADIUS)
+    angle, axis_ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
+    along, across = x * np.cos(angle) + y * np.sin(angle), (y * np.cos(angle) - x * np.sin(angle)) / axis_ratio
+    return choose(GRADIENTS, kind, "gradient")(across, along, rng)
+
+
 def gradient_galaxy(kind, seed, noise_seed):
     """Observe a galaxy of a kind in GRADIENTS.
 
@@ -95,17 +104,15 @@ def gradient_galaxy(kind, seed, noise_seed):
         Without noise, with the PSF, 10 nJy.
     mask : bool ndarray of shape (ny, nx)
     """
-    rng = np.random.default_rng([seed, 5])
-    y, x = pixel_grid(2 * RADIUS)
-    angle, axis_ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 0.9)
-    along, across = x * np.cos(angle) + y * np.sin(angle), (y * np.cos(angle) - x * np.sin(angle)) / axis_ratio
-    light = choose(GRADIENTS, kind, "gradient")(across, along, rng)
+    light = gradient_light(kind, seed)
     clean = np.array([convolve_with_psf(each, make_psf()) for each in light.transpose(2, 0, 1)])
     sigma = pixel_noise(SURVEY_BANDS)
     clean *= PEAK_SNR / np.median(clean.max(axis=(1, 2)) / sigma)
     galaxy = SimulatedGalaxy._make([None] * len(SimulatedGalaxy._fields))
-    galaxy = galaxy._replace(bands=SURVEY_BANDS, redshift=REDSHIFT, flux=clean, region=np.ones(y.shape, dtype=int))
-    noise = simulate_noise(SURVEY_BANDS, y.shape, np.random.default_rng([seed, noise_seed]))
+    galaxy = galaxy._replace(
+        bands=SURVEY_BANDS, redshift=REDSHIFT, flux=clean, region=np.ones(light.shape[:2], dtype=int)
+    )
+    noise = simulate_noise(SURVEY_BANDS, light.shape[:2], np.random.default_rng([seed, noise_seed]))
     seds, mask = selected_seds(make_cutout(galaxy, clean + noise, sigma))
     return seds, clean[:, mask].T, mask
 
