@@ -6,13 +6,13 @@ from helper_functions.simulation.distinctness_recovery import GALAXIES, main
 
 
 def test_the_light_before_the_psf_is_that_of_the_pixels():
-    """Sharp regions: each pixel has one of the SEDs before the PSF; those of a gradient all differ."""
+    """Sharp regions: each pixel has one of the SEDs before the PSF; a gradient has many."""
     seds, light = GALAXIES["sharp regions"](0, 5)
     assert light.shape == seds.flux.shape
     shapes = np.unique(np.round(light / light.mean(axis=1, keepdims=True), 6), axis=0)
     assert len(shapes) == 3
     _, light = GALAXIES["gradients of age or dust"](0, 5)
-    assert len(np.unique(np.round(light / light.mean(axis=1, keepdims=True), 6), axis=0)) > 0.9 * len(light)
+    assert len(np.unique(np.round(light / light.mean(axis=1, keepdims=True), 6), axis=0)) > 300
 
 
 def test_the_table_and_wrong_numbers(monkeypatch, capsys):
