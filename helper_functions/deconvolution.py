@@ -42,10 +42,12 @@ REFIT_STEPS = 4  # of a fit to another noise realisation: errors are those of a 
 # Right PSFs give at most 0.98, some of those that are 1.5 times too wide 1.0 to 1.2 (seeds 86000 to 88019).
 WIDTHS = 1.0, 0.8, 0.6
 MISFIT = 1.1
-# Least fraction of a population's light in pixels where it is alone. SEDs that hold too little light of others fit as
-# well, but are seen nowhere. All of 44 simulated galaxies have 0.12 or more (seeds 86000 to 88019); a galaxy of the
-# JADES Origins Field, in which light is mixed everywhere, has 0.02, and its SEDs became purer without end.
+# Least fraction of a population's light in pixels where it is alone; below it, an SED is held as unmixed. SEDs that hold
+# too little light of others fit as well, but are seen nowhere. All of 44 simulated galaxies have 0.12 or more (seeds
+# 86000 to 88019); a galaxy of the JADES Origins Field, in which light is mixed everywhere, has 0.02, and its SEDs
+# became purer without end.
 LEAST_SEEN = 0.05
+HOLD, FREE = 1e6, 1e-9  # strength of a prior that holds an SED, relative to the data; of one that hardly does
 FASTEST, SLOWEST = 0.99, 0.01  # limits of the acceleration, and of the decrease of light by it
 ALONE = 0.9  # fraction of the light of a pixel above which a population is alone in it
 SMOOTHING = 0.06  # arcsec, standard deviation: deconvolved light is noisy on smaller scales
@@ -74,11 +76,12 @@ class Deconvolver:
         Without missing data.
     used : bool ndarray of shape (n_pixels,)
         Pixels that are fitted; the others, such as outliers, have no weight.
+    n_populations : int
     width : float
         Width of the PSF in units of that of `seds`; 0 for none.
     """
 
-    def __init__(self, seds, used, width=1.0):
+    def __init__(self, seds, used, n_populations, width=1.0):
         around = round(arcsec_to_pixels(AROUND, seds.pixel))
         self.rows, self.cols = seds.rows - seds.rows.min() + around, seds.cols - seds.cols.min() + around
         self.shape = self.rows.max() + around + 1, self.cols.max() + around + 1
@@ -95,6 +98,7 @@ class Deconvolver:
         self._transfer = rfft2(image)
         self.weight = weighted_fluxes(seds.flux, seds.error).weight * used[:, None]
         self.patterns, self.precision = systematics_of(seds)
+        self.held = np.zeros(n_populations, dtype=bool)  # whether an SED is kept as it is
         self._of_patterns = np.einsum("ps,pb,pt->bst", self.patterns, self.weight, self.patterns, optimize=True)
 
     def convolve(self, light):
@@ -168,9 +172,9 @@ class Deconvolver:
         matrix[:, :n] = (products.T @ weight).T.reshape(n_bands, n, -1)
         matrix[:, n:, :n] = matrix[:, :n, n:].transpose(0, 2, 1)
         matrix[:, n:, n:] = self._of_patterns
-        # A population without light keeps its SED; amplitudes are regularised by their prior.
-        held = 1e-9 * np.einsum("bii->b", matrix[:, :n, :n]) + TINY
-        hold = np.concatenate([np.tile(held, (n, 1)), self.precision])
+        # A population without light keeps its SED, too; amplitudes are regularised by their prior.
+        held = np.where(self.held, HOLD, FREE)[:, None] * np.einsum("bii->b", matrix[:, :n, :n]) + TINY
+        hold = np.concatenate([held, self.precision])
         right = parts.T @ (weight * flux)
         right[:n] += held * found.seds
         solved = np.linalg.solve(matrix + hold.T[:, :, None] * np.eye(len(hold)), right.T[..., None])[..., 0].T
@@ -196,20 +200,27 @@ def deconvolve(seds, populations, used):
     deconvolver : Deconvolver
         That fits other fluxes of these pixels.
     width : float
-        Of the PSF that was used, in units of that of `seds`; 0 where all of WIDTHS are too wide for the images, or
-        give SEDs that are seen nowhere: the SEDs are the unmixed ones then.
+        Of the PSF that was used, in units of that of `seds`; 0 where all of WIDTHS are too wide for the images, or all
+        SEDs are seen nowhere: they are the unmixed ones then.
     """
     unmixed = populations.seds, populations.light, populations.amplitudes
-    none = Deconvolver(seds, used, width=0)
+    n_populations = len(populations.seds)
+    none = Deconvolver(seds, used, n_populations, width=0)
     before = none.fit(seds.flux, none.start(*unmixed), LIGHT_STEPS, joint_steps=0)
     n_free = seds.flux.shape[1] - np.mean(np.sum(populations.light > 0, axis=1))
     allowed = MISFIT * none.chi2(seds.flux, before) * seds.flux.shape[1] / max(n_free, 1)
     for width in WIDTHS:
-        deconvolver = Deconvolver(seds, used, width)
+        deconvolver = Deconvolver(seds, used, n_populations, width)
         found = deconvolver.converge(seds.flux, deconvolver.start(*unmixed))
-        fits, seen = deconvolver.chi2(seds.flux, found) <= allowed, light_alone(found, deconvolver.smoothing)
-        if fits and seen.min() >= LEAST_SEEN:
-            return found.scaled(_size(found.seds) / _size(populations.seds)), deconvolver, width
+        if deconvolver.chi2(seds.flux, found) > allowed:
+            continue
+        while not (seen := deconvolver.held | (light_alone(found, deconvolver.smoothing) >= LEAST_SEEN)).all():
+            deconvolver.held |= ~seen
+            if deconvolver.held.all():
+                return before, none, 0.0
+            found = deconvolver.converge(seds.flux, deconvolver.start(*unmixed))
+        deconvolver.held[:] = False  # errors of all SEDs are known only if all are fitted to other fluxes
+        return found.scaled(_size(found.seds) / _size(populations.seds)), deconvolver, width
     return before, none, 0.0
 
 

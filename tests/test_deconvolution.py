@@ -3,6 +3,7 @@ import pytest
 from conftest import pixel_seds
 from scipy.optimize import nnls
 
+from helper_functions import deconvolution
 from helper_functions.clustering import cluster_pixels
 from helper_functions.deconvolution import (
     Deconvolution,
@@ -61,7 +62,7 @@ def everywhere(seds):
 
 def test_correlation_is_the_transpose_of_the_convolution(spot):
     seds, _ = observed(*spot, make_psf())
-    fits, rng = Deconvolver(seds, everywhere(seds)), np.random.default_rng(1)
+    fits, rng = Deconvolver(seds, everywhere(seds), 2), np.random.default_rng(1)
     light, values = rng.random((2, *fits.shape)), rng.random((len(seds.flux), 2))
     for k in range(2):
         left, right = np.sum(fits.convolve(light)[:, k] * values[:, k]), np.sum(light[k] * fits.correlate(values)[k])
@@ -84,7 +85,7 @@ def test_an_impure_sed_becomes_pure(spot):
     assert fraction_of(found.seds[1], BLUE, RED) > 0.92
     assert found.seds[1, 5] / found.seds[1].mean() == pytest.approx(BLUE[5] / BLUE.mean(), abs=0.1)  # 0.36 at the start
     assert (found.light >= 0).all()
-    none = Deconvolver(seds, everywhere(seds), width=0)
+    none = Deconvolver(seds, everywhere(seds), 2, width=0)
     first = none.start(*unmixed(seds, start)[:2], np.zeros((1, 6)))
     alone = none.fit(seds.flux, first, 30, 40)
     assert fraction_of(alone.seds[1], BLUE, RED) < 0.9
@@ -104,6 +105,22 @@ def test_a_psf_that_is_too_wide_is_not_used(spot):
     np.testing.assert_allclose(found.seds, start.seds)
     seds, _ = observed(light, spectra, make_psf(0.3), sigma=0.02)
     assert 0 < deconvolve(seds, unmixed(seds, start.seds), everywhere(seds))[2] < 1
+
+
+def test_an_sed_that_is_seen_nowhere_is_kept(monkeypatch):
+    """Blue light only where there is as much red light: its SED stays as unmixed, unless any SED may change."""
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    disc, inside = np.exp(-np.hypot(y, x) / 8), np.hypot(y - 4, x) < 5
+    seds, _ = observed([disc, disc * inside], [RED, BLUE], make_psf())
+    start = unmixed(seds, [RED, 0.8 * BLUE + 0.2 * RED])
+    found, fits, width = deconvolve(seds, start, everywhere(seds))
+    shape = start.seds / start.seds.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.seds[1] / found.seds[1].mean(), shape[1], atol=1e-4)
+    assert width == 1
+    assert not fits.held.any()  # for fits to other fluxes
+    monkeypatch.setattr(deconvolution, "LEAST_SEEN", 0)
+    free = deconvolve(seds, start, everywhere(seds))[0].seds[1]
+    assert np.abs(free / free.mean() - shape[1]).max() > 5e-3  # 50 times the tolerance above
 
 
 def test_pixels_without_weight_have_no_effect(spot):

@@ -170,7 +170,7 @@ def deconvolution_note(psf_width):
     """What was done instead of a deconvolution with the assumed PSF; `psf_width` of `PopulationSEDs`."""
     if psf_width:
         return f"images are sharper than the PSF: SEDs of populations are deconvolved with {psf_width:g} of its width"
-    return "SEDs of populations are not deconvolved: with no PSF do they fit, and are seen alone somewhere"
+    return "SEDs of populations are not deconvolved: the PSF does not fit, or no SED is seen alone anywhere"
 
 
 def quality_notes(row):
