@@ -42,7 +42,7 @@ REFIT_STEPS = 4  # of a fit to another noise realisation: errors are those of a 
 # Right PSFs give at most 0.98, some of those that are 1.5 times too wide 1.0 to 1.2 (seeds 86000 to 88019).
 WIDTHS = 1.0, 0.8, 0.6
 MISFIT = 1.1
-# Least fraction of a population's light in pixels where it is alone; below it, an SED is held as unmixed. SEDs that hold
+# Least fraction of a population's light in pixels where it is alone; below it, an SED is kept as unmixed. SEDs with
 # too little light of others fit as well, but are seen nowhere. All of 44 simulated galaxies have 0.12 or more (seeds
 # 86000 to 88019); a galaxy of the JADES Origins Field, in which light is mixed everywhere, has 0.02, and its SEDs
 # became purer without end.
