@@ -13,8 +13,11 @@ from helper_functions.normalize import NORMS, normalize
 from helper_functions.number_of_clusters import (
     AS_RECOMMENDED,
     CRITERIA,
+    MAX_CLUSTERS,
+    NEAR_THE_MOST,
     CandidateClusterings,
     cluster_number_notes,
+    most_clusters,
     score,
 )
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
@@ -227,6 +230,10 @@ class Clusterer(NamedTuple):
         back = np.argsort(order)
         return {k: each.only(back) for k, each in found.items()}
 
+    def refined(self, seds, found):
+        """A result of `candidates` for the same pixels, as improved by methods that do so for the final number."""
+        return found if self.method.refine is None else self.method.refine(self.distances(seds), found)
+
     def scale(self, seds):
         """Root mean square of the normalised SEDs, the unit of those in `distances`."""
         return np.sqrt(np.mean(normalize(seds.flux, seds.error, self.norm)[0] ** 2)) or 1.0
@@ -292,15 +299,21 @@ def choose_clustering(seds, clusterer, n_clusters, names, recommended):
                 known = recommended()
             except Exception as problem:  # whatever ended that method, this one goes on
                 failure, names = problem, [method.criterion if name == AS_RECOMMENDED else name for name in names]
-        candidates = CandidateClusterings(seds, clusterer, clusterer.seed, known)
-        scores, k_choice = score(dict.fromkeys(names), candidates), names[0]
+        k_choice, most, allowed = names[0], MAX_CLUSTERS, most_clusters(seds) if method.models_fluxes else 0
+        while True:
+            candidates = CandidateClusterings(seds, clusterer, clusterer.seed, known, most)
+            scores = score(dict.fromkeys(names), candidates)
+            most, before = min(2 * most, allowed), most
+            if most <= before or scores[k_choice].chosen < NEAR_THE_MOST * before:
+                break
         if k_choice != AS_RECOMMENDED:
-            return candidates.by_number[scores[k_choice].chosen], k_choice, scores, failure
+            found = candidates.by_number[scores[k_choice].chosen]
+            return clusterer.refined(seds, found), k_choice, scores, failure
         asked = scores[k_choice].chosen  # only this number is clustered, unless other criteria need them all
     else:
         scores, k_choice = {}, DENSITY if method.finds_number else "given"
     found = clusterer.candidates(seds, [asked])
-    return found[max(found)], k_choice, scores, failure
+    return clusterer.refined(seds, found[max(found)]), k_choice, scores, failure
 
 
 def label_incomplete(seds, complete, labels):

@@ -14,10 +14,14 @@ import numpy as np
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
 from helper_functions.methods import RECOMMENDED
 from helper_functions.noise import draw_noise, residual_correlation_area
+from helper_functions.psf import psf_area_pixels
 from helper_functions.quality.metrics import REDRAWS, band_errors, reclustering_stability
 
 AS_RECOMMENDED = "recommended"  # the criterion that takes over the number of the recommended method
 MAX_CLUSTERS = 10
+# Where a model of the fluxes needs at least NEAR_THE_MOST of the clusters that are tried, twice as many are tried, at
+# most MOST_CLUSTERS.
+NEAR_THE_MOST, MOST_CLUSTERS = 0.8, 20
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
 RECLUSTER_PIXELS = 500  # random subset of the pixels for criteria that cluster several times
 REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares to
@@ -50,6 +54,11 @@ class Scores(NamedTuple):
         return int(min([self.chosen, *alike])), int(max([self.chosen, *alike]))
 
 
+def most_clusters(seds):
+    """Highest number of clusters that these pixels may have, as far as each covers PSFS_PER_CLUSTER PSF areas."""
+    return int(min(len(seds.flux) / psf_area_pixels(seds.pixel, seds.psf_fwhm) / PSFS_PER_CLUSTER, MOST_CLUSTERS))
+
+
 class CandidateClusterings:
     """The pixels of a galaxy with their clusterings into 1, 2, 3, ... clusters, computed when first needed.
 
@@ -63,11 +72,13 @@ class CandidateClusterings:
     seed : int
     recommended : Scores or None
         By which the recommended method chose the number for the same pixels.
+    most : int
+        Highest number of clusters.
     """
 
-    def __init__(self, seds, clusterer, seed, recommended=None):
+    def __init__(self, seds, clusterer, seed, recommended, most):
         self.seds, self.clusterer, self.seed, self.recommended = seds, clusterer, seed, recommended
-        self.most = max(1, min(MAX_CLUSTERS, len(seds.flux) - 1))
+        self.most = max(1, min(most, len(seds.flux) - 1))
 
     @cached_property
     def by_number(self):

@@ -114,9 +114,8 @@ def candidates_with(log_likelihood, noise_area):
             }
 
     correlation = np.column_stack([np.ones(4), (noise_area - 1) / 8])  # with the eight pixels around each
-    return CandidateClusterings(
-        pixel_seds(np.ones((50, 4)), np.ones((50, 4)), correlation=correlation), Known(), seed=0
-    )
+    seds = pixel_seds(np.ones((50, 4)), np.ones((50, 4)), correlation=correlation)
+    return CandidateClusterings(seds, Known(), seed=0, recommended=None, most=MAX_CLUSTERS)
 
 
 def test_tic_by_hand():

@@ -326,8 +326,8 @@ def eliminate_populations(data, systematics, links, templates, band_weight, want
 # ---- labels -----------------------------------------------------------------
 
 
-def assign(data, systematics, mixture, links):
-    """Assign labels and composition to the pixels, given their fluxes and their neighbours.
+def assign(data, systematics, mixture, links, use_neighbours):
+    """Assign labels and composition to the pixels, given their fluxes, and their neighbours if these are to be used.
 
     Parameters
     ----------
@@ -336,6 +336,7 @@ def assign(data, systematics, mixture, links):
     mixture : Mixture
     links : sparse array of shape (n_pixels, n_pixels)
         Adjacency of neighbouring pixels.
+    use_neighbours : bool
 
     Returns
     -------
@@ -346,7 +347,8 @@ def assign(data, systematics, mixture, links):
     true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
     model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
     residual = (true.flux - model) * np.sqrt(true.weight)
-    probability = mean_field(blends, mixture.prior, probability, links)
+    if use_neighbours:
+        probability = mean_field(blends, mixture.prior, probability, links)
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
     labels = np.argmax(each, axis=1)
     labels[labels == len(mixture.templates)] = -1
@@ -358,6 +360,7 @@ def assign(data, systematics, mixture, links):
         log_likelihood=log_likelihood - 0.5 * true.chi2_of_zero + log_prior / len(labels),
         residual=residual,
         populations=unmixed(systematics, mixture, blends),
+        model=mixture,
     )
 
 
@@ -407,11 +410,19 @@ def band_weights(seds):
 def blended_mixture(distances, n_clusters, seed):
     """Cluster into `n_clusters` populations, or fewer where there are fewer distinct SEDs."""
     found = populations(distances, [n_clusters], seed)
-    return found[max(found)]
+    return with_neighbours(distances, found[max(found)])
+
+
+def with_neighbours(distances, found):
+    """Labels from fluxes and neighbours, for a result of `populations` from the same `distances`."""
+    seds = distances.seds
+    return assign(
+        weighted_fluxes(seds.flux, seds.error), systematics_of(seds), found.model, neighbour_links(seds), True
+    )
 
 
 def populations(distances, ks, seed):
-    """Cluster into each of these numbers of populations.
+    """Cluster into each of these numbers of populations, pixel by pixel.
 
     Parameters
     ----------
@@ -449,7 +460,8 @@ def populations(distances, ks, seed):
     mixtures = eliminate_populations(
         some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, wanted=ks
     )
-    return {k: assign(data, systematics, mixtures[k], links) for k in sorted({min(k, max(mixtures)) for k in ks})}
+    numbers = sorted({min(k, max(mixtures)) for k in ks})
+    return {k: assign(data, systematics, mixtures[k], links, use_neighbours=False) for k in numbers}
 
 
 METHODS = {
@@ -462,6 +474,7 @@ METHODS = {
         takes_any_metric=False,
         criterion="tic",
         label_several=populations,
+        refine=with_neighbours,
         models_fluxes=True,
     )
 }

@@ -40,11 +40,12 @@ class MethodResult(NamedTuple):
     log_likelihood: np.ndarray | None = None  # (n_pixels,), of the fluxes, where the method has a model of them
     residual: np.ndarray | None = None  # (n_pixels, n_bands), flux less model in units of the errors, likewise
     populations: Populations | None = None  # likewise
+    model: tuple | None = None  # parameters that `Method.refine` needs
 
     def only(self, pixels):
         """The same for some of the pixels, or for all in another order."""
-        arrays = MethodResult(*(None if values is None else values[pixels] for values in self[:-1]))
-        return arrays._replace(populations=self.populations and self.populations.only(pixels))
+        arrays = MethodResult(*(None if values is None else values[pixels] for values in self[:4]))
+        return arrays._replace(populations=self.populations and self.populations.only(pixels), model=self.model)
 
 
 class Method(NamedTuple):
@@ -66,6 +67,8 @@ class Method(NamedTuple):
     when_large: str = ""  # approximation where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
     label_several: Callable | None = None
+    # `refine(distances, result)` improves the result of `label_several` for the number that is chosen in the end.
+    refine: Callable | None = None
     models_fluxes: bool = False  # it is a model of the fluxes, which is fitted for one cluster, too
 
     @property

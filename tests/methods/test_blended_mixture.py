@@ -6,6 +6,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, confusion_matrix
 
 from distances import to_unit_length
+from helper_functions import clustering
 from helper_functions.clustering import UNASSIGNED, cluster_pixels
 from helper_functions.filters import pivot_wavelength
 from helper_functions.methods.blended_mixture import NEIGHBOUR_REACH, NoSignal, fitted_pixels, initial_seds
@@ -52,6 +53,20 @@ def test_blurred_regions_are_found(spots):
     # The control: k-means, which knows nothing of blends, makes clusters of the rims though it is told the number.
     plain = cluster_pixels(seds, method="kmeans", n_clusters=3)
     assert adjusted_rand_score(truth, plain.labels) < found - 0.05
+
+
+def test_more_numbers_are_tried_where_the_most_is_needed(spots, monkeypatch):
+    """Of three populations, two are found where two are the most; then up to four are tried."""
+    seds, _ = field(spots, [RED, BLUE, GREEN], snr=60)
+    monkeypatch.setattr(clustering, "MAX_CLUSTERS", 2)
+    result = cluster_pixels(seds, method="blended_mixture")
+    assert result.n_clusters == 3
+    assert len(result.scores["tic"].values) == 4
+    # Labels of the number that a criterion chose are those of the number given.
+    given = cluster_pixels(seds, method="blended_mixture", n_clusters=3)
+    np.testing.assert_array_equal(result.labels, given.labels)
+    monkeypatch.setattr(clustering, "NEAR_THE_MOST", 2)  # the control: more are never tried
+    assert cluster_pixels(seds, method="blended_mixture").n_clusters == 2
 
 
 def test_populations_of_a_simulated_galaxy_are_counted():

@@ -4,7 +4,7 @@ from astropy.table import Table
 from scipy.stats import spearmanr
 
 from distances import METRICS
-from helper_functions import number_of_clusters
+from helper_functions import clustering, number_of_clusters
 from helper_functions.clustering import cluster_pixels, criterion_of
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
@@ -118,7 +118,7 @@ def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recovery, "all_runs", default_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("recommended", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
-    monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 3)
+    monkeypatch.setattr(clustering, "MAX_CLUSTERS", 3)
     monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)
     monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 50)
     assert main(["--output", str(tmp_path / "out"), "--n", "2", "--seed", "5"]) == 0
@@ -160,7 +160,7 @@ def test_realistic_table_picture_and_means(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(suites, "RADII", (6.0,))
     # One galaxy of one population and one of two, enough to ask what becomes of the scores.
     monkeypatch.setattr(suites, "REALISTIC_KINDS", (suites.REALISTIC_KINDS[2], suites.REALISTIC_KINDS[4]))
-    monkeypatch.setattr(number_of_clusters, "MAX_CLUSTERS", 3)
+    monkeypatch.setattr(clustering, "MAX_CLUSTERS", 3)
     options = ["--realistic", "--methods", "kmeans", "dbscan", "--n", "2", "--seed", "5"]
     assert main(["--output", str(tmp_path / "out"), *options]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
