@@ -116,7 +116,7 @@ def save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output)
     id_dr3, run, *_ = tasks[0]
     place = partial(output_path, output.output, run=run, id=id_dr3)
     where = region_light(output.output, run, id_dr3)
-    table = fits_table(tasks, fit_by_task, reasons, magnification, where.regions, notes)
+    table = fits_table(tasks, fit_by_task, reasons, magnification, where.regions, notes, where.names)
     saved = [place("fits")]
     save_table(saved[0], table)
     if not any(task.cluster for task in fit_by_task):

@@ -14,6 +14,7 @@ from helper_functions.fits.files import INTEGRATED, read_fit, region_hdus
 from helper_functions.fitting.bagpipes_fit import PRIORS
 from helper_functions.fitting.bagpipes_setup import import_bagpipes
 from helper_functions.products.photometry import read_photometry
+from helper_functions.products.runs import OWN_RUN
 from helper_functions.survey.catalogs import read_magnifications
 from helper_functions.survey.images import find_catalogs
 
@@ -95,12 +96,17 @@ def galaxy_notes(id_dr3, redshift, inputs):
     return notes
 
 
+def fitted_seds(run):
+    """Kind of the SEDs of a run that are fitted: unmixed populations, or composites of a user's own regions."""
+    return "composites" if run == OWN_RUN.name else "populations"
+
+
 def region_tasks(id_dr3, run, folder, inputs):
-    """`FitTask` of each region of a run: its SED from the table of populations, scaled to its total flux.
+    """`FitTask` of each region of a run: its SED from the table of `fitted_seds`, scaled to its total flux.
 
     The last task is that of the sum of these SEDs, if there are two or more.
     """
-    photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
+    photometry = read_photometry(folder, run, id_dr3, fitted_seds(run), inputs.error_floor)
     redshift_error = redshift_uncertainty(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
     how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
     tasks = []

@@ -5,7 +5,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 
-from data_paths import output_path
+from data_paths import cache_folder, output_path
 from helper_functions.composite_seds import composite_seds
 from helper_functions.explorer.index import save_thumbnail
 from helper_functions.explorer.pages import renew_page
@@ -22,6 +22,7 @@ from helper_functions.files.saving import save_fits, save_table, save_text
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
+from helper_functions.own_regions import NoRegions
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
 from helper_functions.products.features import feature_hdus, feature_maps
@@ -48,6 +49,7 @@ from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
 from helper_functions.quality.variants import COMPARISONS, cluster_variants, named
+from helper_functions.survey.region_files import read_regions
 from plots.style import cluster_colours
 
 
@@ -115,6 +117,13 @@ class Galaxy(GalaxyRecords):
     def runs_to_do(self):
         """Runs whose results are missing or out of date; the recommended one first, as others take its number."""
         return sorted((run for run in self.runs if run not in self.rows), key=lambda run: run != RECOMMENDED_RUN)
+
+    def own_regions(self):
+        """The user's own regions as masks, and notes on their file, see `read_regions`."""
+        cutout, path = self.result.cutout, self.region_file
+        if not path.is_file():
+            raise NoRegions(f"there is no file {path}")
+        return read_regions(path, cutout.wcs, cutout.segmap.shape, cache_folder())
 
     def recommended_scores(self, compute):
         """Function that gives the `Scores` by which the recommended run chose its number of clusters.
@@ -220,6 +229,7 @@ class Galaxy(GalaxyRecords):
             regions = [region_map(each.labels, each.regions) for each in panels]
             found = agreement([run.name for run, _ in runs], regions)
             self.result = self.result._replace(panels=tuple(panels), agreement=found)
+            self._record_agreement(dict(runs), found)
         self._save_galaxy()
 
     # ---- failures -----------------------------------------------------------
@@ -259,6 +269,18 @@ class Galaxy(GalaxyRecords):
             return self._computed[run]
         labels, regions = self._read_labels(run)
         return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=self.settings.clustering.seed)
+
+    def _record_agreement(self, rows, found):
+        """Add to the row of each run, {Run: row}, how it agrees with the recommended run."""
+        if RECOMMENDED_RUN.name not in found.runs:
+            return
+        column = found.rand_index[:, found.runs.index(RECOMMENDED_RUN.name)]
+        for (run, row), rand_index in zip(rows.items(), column.tolist(), strict=True):
+            if row.get("rand_index") != rand_index:
+                row = row | {"rand_index": rand_index}
+                save_record(self.output, self.id_dr3, run.name, **(self.record(run.name) | {"row": row}))
+                if run in self.rows:
+                    self.rows[run] = row
 
     def _redraw(self, run, seds):
         """Draw the pictures of a run from its saved results."""

@@ -17,6 +17,7 @@ import numpy as np
 from helper_functions.registry import choose
 from helper_functions.survey.catalogs import MAX_REDSHIFT
 from helper_functions.survey.expressions import names_in, select
+from helper_functions.survey.region_files import ID
 from helper_functions.survey.selection import ALL
 
 UNSET = "default"  # stands on the command line for None in the settings block
@@ -110,6 +111,14 @@ def folder(name, value):
     if not str(value).strip():
         raise ValueError(f"{name} must be a folder, found {value!r}")
     return str(Path(value).expanduser().absolute())
+
+
+def region_files(name, value):
+    """Read the name of a file of regions, or a pattern for the files of all galaxies, as an absolute path."""
+    path = Path(str(value)).expanduser().absolute()
+    if not any(each.is_file() for each in path.parent.glob(path.name.replace(ID, "*"))):
+        raise ValueError(f"{name} must be a file of regions, or with {ID} in its name one for each galaxy: no {path}")
+    return str(path)
 
 
 def band(_, value):

@@ -25,6 +25,7 @@ from helper_functions.job.setting_values import (
     one_of,
     optional,
     priors,
+    region_files,
     selection,
     text,
 )
@@ -108,6 +109,13 @@ TARGETS = {
         list_of(optional(_metric), "no metric asked for: METRIC = None stands for each method's own"),
         "distance between two SEDs; if not set, each method's own",
         nargs="+",
+    ),
+    "regions": Setting(
+        None,
+        optional(region_files),
+        "own regions as one more run, own_regions: a DS9 file in sky coordinates, or a FITS label image with WCS; "
+        "{id} in its name stands for the id of the galaxy",
+        metavar="FILE",
     ),
     "survey": Setting(
         data_paths.SURVEY,

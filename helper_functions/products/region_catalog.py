@@ -31,7 +31,7 @@ RUN_COLUMNS = {
     **{name: (None, f"of the run: {figure.meaning}", None) for name, figure in QUALITY.items()},
     "settings": (None, SUMMARY_COLUMNS["settings"][1], "meta.id"),
 }
-FIRST = ("id_dr3", "run", "recommended", "kind", "cluster", "ra", "dec", "redshift")
+FIRST = ("id_dr3", "run", "recommended", "kind", "cluster", "name", "ra", "dec", "redshift")
 
 # Upper wavelength in Angstrom -> UCD of the range (IVOA Recommendation "The UCD1+ controlled vocabulary").
 RANGES = {

@@ -56,6 +56,8 @@ def read_run_rows(output, run, id_dr3):
             waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
             if table["cluster"]:  # dbscan may find none
                 wide[kind] = pivot_bands(table, kind)
+            if "name" in table:
+                described["name"] = None, sed_tables.SED_COLUMNS["name"][1]
     for columns in wide.values():
         for name in ("ra", "dec"):  # populations have the coordinates of their cluster
             columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
@@ -110,6 +112,7 @@ def pivot_bands(table, kind):
         "kind": np.full(len(most), kind),
         "cluster": of["cluster"][:, 0].astype(np.int32),
         **{name: _numbers(table[name]).reshape(shape)[:, 0] for name in ("ra", "dec") if name in table},
+        **({"name": np.array(table["name"]).reshape(shape)[:, 0]} if "name" in table else {}),
         "n_pixels": np.take_along_axis(of["n_pixels"], most, 1)[:, 0].astype(np.int32),
         "area": np.take_along_axis(of["area"], most, 1)[:, 0].astype(np.float32),
         "flag": np.array([_common_words(flags) for flags in np.reshape(table["flag"], shape)], dtype=str),

@@ -20,6 +20,7 @@ MIXED = 0.1  # fraction of a population's light where it is alone, below which i
 # Columns of the tables of SEDs: unit, description.
 SED_COLUMNS = {
     "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
+    "name": (None, "name that a user gave the region: tag, text or number in the file of own regions"),
     "band": (None, "name of the filter"),
     "filter": (None, "name of the filter curve in sedpy; empty if sedpy has none"),
     "wave_obs": (u.AA, "pivot wavelength, observed frame"),
@@ -80,16 +81,16 @@ def sed_tables(result):
     area = psf_area_pixels(seds.pixel, seds.psf_fwhm)
     budget = flux_budget(seds, result.clustering, populations)
     tables = {
-        "composites": composite_table(result.composites, seds, result.cutout.wcs, area),
+        "composites": composite_table(result.composites, seds, result.cutout.wcs, area, result.clustering.names),
         "flux_budget": budget_table(budget, result.cutout, seds),
-        "region_features": feature_table(result.features, seds.redshift),
+        "region_features": feature_table(result.features, seds.redshift, result.clustering.names),
     }
     if populations is not None:
         tables["populations"] = population_table(populations, seds, area)
     return {name: to_single_precision(table, exclude=("ra", "dec")) for name, table in tables.items()}
 
 
-def composite_table(composites, seds, wcs, psf_area):
+def composite_table(composites, seds, wcs, psf_area, names=()):
     """Table of the composite SEDs of clusters, with a row for each cluster and band.
 
     Parameters
@@ -101,6 +102,8 @@ def composite_table(composites, seds, wcs, psf_area):
         Of the cutout.
     psf_area : float
         Pixels.
+    names : sequence of str
+        Of the clusters, if a user gave them.
 
     Returns
     -------
@@ -119,6 +122,8 @@ def composite_table(composites, seds, wcs, psf_area):
     place = composites.centroid[:, ::-1]
     ra, dec = wcs.wcs_pix2world(*place.T, 0) if len(place) else (place[:, 0], place[:, 1])
     values |= {"ra": np.asarray(ra)[:, None], "dec": np.asarray(dec)[:, None]}
+    if names:
+        values["name"] = np.array(names)[:, None]
     return _table(values, composites.n_pixels, seds, psf_area, "composites of the members of clusters")
 
 

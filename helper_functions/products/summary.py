@@ -21,7 +21,13 @@ from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 
 OK, FAILED = "ok", "failed"
-EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # statuses that are not errors, but due to the galaxy
+EXPECTED = (
+    OK,
+    "no pixels",
+    "too few pixels",
+    "no signal",
+    "no regions",
+)  # statuses that are not errors, but due to the galaxy
 
 # Columns of summary.ecsv: value of empty cells, description.
 SUMMARY_COLUMNS = {
@@ -44,6 +50,7 @@ SUMMARY_COLUMNS = {
     "n_unassigned": (0, "number of selected pixels in no cluster"),
     "n_incomplete": (0, "number of pixels without data in a used band, which get the label of the nearest composite"),
     **{name: (np.nan, figure.meaning) for name, figure in (QUALITY | CHECKS).items()},
+    "rand_index": (np.nan, "adjusted Rand index with the recommended run: 1 identical, about 0 by chance"),
     "misfit_chi2": (
         np.nan,
         "chi2 per degree of freedom of the pixels about the SEDs of the run, with errors from noise, calibration, "
