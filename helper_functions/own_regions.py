@@ -37,20 +37,23 @@ def clustering_of_regions(seds, regions, notes=()):
     NoRegions
         If there are no regions, or no selected pixel is in one.
     """
-    if not regions:
-        raise NoRegions("; ".join(["there is no region at the galaxy", *notes]))
-    names, masks = list(regions), np.array(list(regions.values()))
+    here = {name: mask for name, mask in regions.items() if mask.any()}
+    if not here:
+        raise NoRegions("; ".join(["no region is near the galaxy", *notes]))
+    names, masks = list(here), np.array(list(here.values()))
     labels = np.where(masks.any(axis=0), masks.argmax(axis=0), -1)[seds.rows, seds.cols]
     if (labels < 0).all():
         raise NoRegions("; ".join([f"none of {len(seds.rows)} selected pixels is in a region", *notes]))
     inside = masks[:, seds.rows, seds.cols]
     left, shared = masks.any(axis=0).sum() - inside.any(axis=0).sum(), inside.sum(axis=0) > 1
     found = [*notes]
+    if len(here) < len(regions):
+        found.append(f"{len(regions) - len(here)} of {len(regions)} regions are elsewhere")
     if left:
         found.append(f"{left} pixels inside the regions are not selected, and left out")
     if shared.any():
         losers = [names[number] for number, mask in enumerate(inside) if (labels[mask] != number).any()]
-        found.append(f"{shared.sum()} pixels are in several regions, and go to the first: {_listed(losers)} lose them")
+        found.append(f"{shared.sum()} pixels of {_listed(losers)} are in an earlier region, too, which keeps them")
     order = labels_by_size(labels)
     if empty := [name for number, name in enumerate(names) if number not in order]:
         found.append(f"no selected pixel is left for {_listed(empty)}")

@@ -78,7 +78,8 @@ def run_of(cutout, n_clusters, confidence=None, labels=None):
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
     drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None, "small": np.zeros(n_clusters, dtype=bool)}
-    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
+    clustering = SimpleNamespace(names=())
+    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None, clustering=clustering)
 
 
 def overview_of(cutout, mask):

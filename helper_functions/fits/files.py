@@ -27,7 +27,7 @@ RATIOS = {
 INTEGRATED = 0  # in place of a cluster's label: all regions together
 FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of each quantity: unit, description
     "cluster": (None, "label in the label image; 0: all regions together, from the sum of their SEDs"),
-    "name": (None, "name that a user gave the region; empty for all together"),
+    "name": (None, "name that a user gave the region; all: all together"),
     "region": (None, "number of the region, the same for corresponding regions of other runs; 0 likewise"),
     "redshift": (None, "redshift of the fit; its centre if it is free"),
     "magnification": (None, "lensing magnification that masses and star formation rates were divided by"),
@@ -151,7 +151,7 @@ def fits_table(tasks, fit_by_task, problems, magnification, regions, notes, name
         row_notes = [*notes, fit.note if fit else problems[task]]
         row = {
             "cluster": task.cluster,
-            **({"name": "" if task.cluster == INTEGRATED else names[task.cluster - 1]} if names else {}),
+            **({"name": "all" if task.cluster == INTEGRATED else names[task.cluster - 1]} if names else {}),
             "region": 0 if task.cluster == INTEGRATED else int(regions[task.cluster - 1]),
             "redshift": task.redshift,
             "magnification": magnification,

@@ -134,6 +134,7 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
         scores=read_scores(number),
         k_range=(row["k_low"], row["k_high"]),
         k_notes=number["notes"],
+        names=found.names,
     )
     composites = composite_seds(seds, labels, is_confident, clustering_settings.seed)
     light = [None if each is None else each[:, *where].T for each in (found.light, found.deconvolved)]

@@ -17,6 +17,12 @@ WITHOUT_AREA = "Point", "Line", "Text"  # kinds of DS9 regions
 FARTHEST = 10.0  # degrees from a galaxy: a projection of regions beyond may fail, or mirror them
 
 
+class UnusableRegions(ValueError):
+    """A file whose regions cannot be told."""
+
+    status = "refused"
+
+
 def region_file(pattern, id_dr3):
     """Path of the regions of a galaxy."""
     return Path(pattern.replace(ID, str(id_dr3)))
@@ -49,8 +55,8 @@ def read_regions(path, wcs, shape, cache_folder):
     ------
     OSError
         If the file cannot be read.
-    ValueError
-        If it holds regions in pixels of an image, or numbers that are not whole.
+    UnusableRegions
+        If it is no such file, or holds regions in pixels of an image, or numbers that are not whole.
     """
     with open(path, "rb") as file:
         is_image = file.read(6).startswith(FITS_STARTS)
@@ -71,7 +77,7 @@ def read_label_image(image, wcs, shape):
     window = slice(top, rows[here].max() + 1), slice(left, cols[here].max() + 1)
     values[here] = np.nan_to_num(read_window(image, window))[rows[here] - top, cols[here] - left]
     if (values != np.rint(values)).any():
-        raise ValueError(f"{image.source} holds fractions: want a label image, of whole numbers")
+        raise UnusableRegions(f"{image.source} holds fractions: want a label image, of whole numbers")
     return {f"{number:.0f}": values == number for number in np.unique(values[values > 0])}
 
 
@@ -91,13 +97,13 @@ def read_ds9(path, wcs, shape):
 
     found, notes = _parse(path, path.stat().st_mtime_ns)
     if in_pixels := sum(isinstance(each, PixelRegion) for each in found):
-        raise ValueError(
-            f"{path} has {in_pixels} regions in image coordinates, and does not say of which image: save it from DS9 "
-            "in fk5 or icrs"
+        raise UnusableRegions(
+            f"{path} has regions in image coordinates ({in_pixels} of {len(found)}), and does not say of which image: "
+            "save it from DS9 in fk5 or icrs"
         )
     solid = [each for each in found if not type(each).__name__.startswith(WITHOUT_AREA)]
     if len(solid) < len(found):
-        notes = [*notes, f"{len(found) - len(solid)} points, lines or texts in {path.name} have no pixels"]
+        notes = [*notes, f"points, lines and texts in {path.name} have no pixels: {len(found) - len(solid)} left out"]
     y, x = np.indices(shape)
     centres, middle = PixCoord(x, y), wcs.pixel_to_world(shape[1] / 2, shape[0] / 2)
     masks = {}
@@ -128,10 +134,10 @@ def _parse(path, _):
         try:
             found = list(Regions.parse(path.read_text(encoding="utf-8-sig"), format="ds9"))
         except (ValueError, TypeError, IndexError, AttributeError) as problem:
-            raise ValueError(f"{path} cannot be read as DS9 regions: {problem}") from problem
-    unread = [" ".join(str(each.message).split()) for each in caught if issubclass(each.category, AstropyWarning)]
+            raise UnusableRegions(f"{path} cannot be read as DS9 regions: {problem}") from problem
+    unread = [" ".join(str(each.message).split()).rstrip(".") for each in caught]
     if unread and not found:
-        raise ValueError(f"{path} has no DS9 regions that can be read: {unread[0]}")
+        raise UnusableRegions(f"{path} has no DS9 regions that can be read: {unread[0]}")
     return found, [f"not read of {path.name}: {each}" for each in unread[:1]]
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,9 +26,10 @@ from helper_functions.job.all_fits import fit_galaxies
 from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
+from helper_functions.products.labels import read_labels
 from helper_functions.products.photometry import read_photometry
 from helper_functions.products.region_rows import read_run_rows
-from helper_functions.products.runs import Run
+from helper_functions.products.runs import OWN_RUN, Run
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import main, settings_block
 
@@ -476,9 +478,46 @@ def test_the_main_job_fits_and_draws_what_it_clustered(clustered, tmp_path, monk
     assert not (tmp_path / "out/fits" / OTHER).exists()  # no population, no fit
 
 
+def test_our_own_file_as_regions_of_a_user_gives_the_same_seds_and_is_fitted(clustered, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("helper_functions.fitting.bagpipes_fit.fit_sed", PlantedFit())
+    monkeypatch.setattr("helper_functions.products.pictures.FIT_PICTURES", {})
+    bare(monkeypatch)
+    shutil.copytree(clustered / "out", tmp_path / "out")
+    path, (ours, theirs) = partial(output_path, tmp_path / "out"), (OTHER, OWN_RUN.name)
+    regions = shutil.copy(path("labels", run=ours, id=7), tmp_path)
+    flags = ["--catalogs", clustered / "survey", "--output", tmp_path / "out", "--ids", 7, 12, "--regions", regions]
+    flags += ["--methods", "blended_mixture", "kmeans", "--n-clusters", 2, "--pictures", "none", "--no-pixel-cubes"]
+    assert main([*map(str, flags), "--fit", "--export", "eazy"]) == 0
+    assert "own_regions: no regions (no region is near the galaxy" in capsys.readouterr().out  # of 12, which goes on
+    labels = [read_labels(path("labels", run=run, id=7)) for run in (ours, theirs)]
+    np.testing.assert_array_equal(labels[0].labels, labels[1].labels)
+    assert labels[1].names == (names := ("1", "2"))
+    one, other = (Table.read(path("composites", run=run, id=7)) for run in (ours, theirs))
+    assert list(dict.fromkeys(other["name"])) == list(names)
+    for column in one.colnames:
+        assert (one[column] == other[column]).all() or np.isnan(one[column]).all(), column
+    table = Table.read(path("fits", run=theirs, id=7))
+    assert list(table["name"]) == [*names, "all"]
+    assert table["mass_p50"][2] == pytest.approx(table["mass_p50"][:2].sum(), rel=1e-3)  # light is mass here
+    with fits.open(path("fit_maps", run=theirs, id=7)) as hdus:
+        for number in (1, 2):
+            mass = np.nansum(hdus["MASS"].data[labels[0].labels == number])
+            assert mass == pytest.approx(table["mass_p50"][number - 1], rel=1e-4)  # single precision
+    exported = path("export", code="eazy", run=theirs, id=7, content="composites_total.cat")
+    assert exported.is_file()
+    summary = Table.read(path("summary"))
+    agree = dict(zip(summary["run"][summary["id_dr3"] == 7], summary["rand_index"], strict=False))
+    assert agree[RUN.name] == 1
+    assert agree[theirs] == agree[ours] > 0.9  # the planted halves, which both methods find
+    catalog = Table.read(path("regions"))
+    assert list(catalog["name"][catalog["run"] == theirs]) == list(names)
+    assert not any(catalog["name"][catalog["run"] != theirs].filled(""))
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--regions", "no.reg"], "regions must be a file of regions, or with {id} in its name one for each galaxy"),
         (["--fit-priors", "dust=0,1"], "unknown prior 'dust': choose from age"),
         (["--fit-priors", "a_v=0"], "fit_priors must be NAME=LOW,HIGH with two numbers, found a_v=['0']"),
         (["--fit-priors", "a_v"], "fit_priors must be NAME=LOW,HIGH with two numbers, found ['a_v']"),

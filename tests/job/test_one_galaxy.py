@@ -13,7 +13,7 @@ from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import CLUSTERING, PIXELS
 from helper_functions.number_of_clusters import Scores
 from helper_functions.products.exports import write_exports
-from helper_functions.products.runs import RECOMMENDED_RUN, Run
+from helper_functions.products.runs import OWN_RUN, RECOMMENDED_RUN, Run
 from main_clustering import settings_block
 
 RUN, OTHER = Run("kmeans", "L2", "euclidean"), Run("gaussian_mixture", "L2", "euclidean")
@@ -50,6 +50,17 @@ def test_settings_of_one_galaxy_change_no_other_and_its_magnification_changes_no
     for own in (GalaxySettings(redshift=2.0), GalaxySettings(neighbours_added=(8,))):
         assert first.of_galaxy(own).pixels != first.pixels
         assert first.of_galaxy(own).runs != first.runs
+
+
+def test_another_file_of_own_regions_changes_the_run_of_these_and_no_other(tmp_path):
+    first, path = fingerprints(settings_block(), [RUN, OWN_RUN]), tmp_path / "my.reg"
+    assert first.of_galaxy(GalaxySettings(), path) == first  # there is no such file
+    path.write_text("icrs\n")
+    one = first.of_galaxy(GalaxySettings(), path)
+    path.write_text("fk5\n")
+    other = first.of_galaxy(GalaxySettings(), path)
+    assert len({each.runs[OWN_RUN] for each in (first, one, other)}) == 3
+    assert {each.runs[RUN] for each in (one, other)} == {first.runs[RUN]}
 
 
 def test_other_files_or_another_run_are_another_fingerprint():
