@@ -11,6 +11,7 @@ from helper_functions.clustering import cluster_pixels, recluster_with, recommen
 from helper_functions.composite_seds import composite_seds
 from helper_functions.files.log import log_file, report, set_up_streams
 from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
+from helper_functions.fits.lens import open_lens
 from helper_functions.job.all_galaxies import cluster_galaxies
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
@@ -82,6 +83,8 @@ def main(arguments=None):
         settings = settings.changed(id_dr3_list=ids)
         survey = open_survey(targets.catalogs, ids, targets.survey)
         check_bands(settings.pixels, survey.bands)
+        if settings.fits.magnification_map:
+            open_lens(tuple(settings.fits.magnification_map), settings.fits.lens_redshift, data_paths.cache_folder())
         if settings.job.dry_run:
             report("\n".join(dry_run(survey, runs, refused, settings)))
             return 0

@@ -127,7 +127,7 @@ def _fit_in(hdus):
 # ---- all regions of a run ---------------------------------------------------
 
 
-def fits_table(tasks, fit_by_task, problems, magnification, regions, notes, names=()):
+def fits_table(tasks, fit_by_task, problems, magnifications, regions, notes, names=()):
     """Table of the fitted properties, with a row for each region.
 
     Parameters
@@ -137,7 +137,8 @@ def fits_table(tasks, fit_by_task, problems, magnification, regions, notes, name
         FitTask -> Fit, demagnified.
     problems : dict
         FitTask -> str, reason why it has no fit.
-    magnification : float
+    magnifications : dict
+        Cluster -> (magnification, flag).
     regions : sequence of int
         Region number of each cluster.
     notes : list of str
@@ -148,7 +149,8 @@ def fits_table(tasks, fit_by_task, problems, magnification, regions, notes, name
     rows, ratios = [], outshining(tasks, fit_by_task)
     for task in tasks:
         fit = fit_by_task.get(task)
-        row_notes = [*notes, fit.note if fit else problems[task]]
+        magnification, lens_flag = magnifications[task.cluster]
+        row_notes = [*notes, lens_flag, fit.note if fit else problems[task]]
         row = {
             "cluster": task.cluster,
             **({"name": "all" if task.cluster == INTEGRATED else names[task.cluster - 1]} if names else {}),

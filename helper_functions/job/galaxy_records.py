@@ -173,13 +173,13 @@ def comparison_name(kind, method):
 def all_possible_files(output, id_dr3, name):
     """Paths of all files that a run, with its fits, or the galaxy may have written with any settings."""
     if name == GALAXY:
-        kinds = ("pixels", "agreement", "consensus", "feature_maps", "page", "thumbnail")
+        kinds = ("pixels", "agreement", "consensus", "feature_maps", "lensing_map", "page", "thumbnail")
         files = [output_path(output, kind, id=id_dr3) for kind in kinds]
         for picture in GALAXY_PICTURES:
             files += output_paths(output, "galaxy_picture", picture=picture, id=id_dr3, format=FIGURE_FORMATS)
         return files
     place = {"run": name, "id": id_dr3}
-    files = [output_path(output, kind, **place) for kind in ("labels", "ds9_regions", *TABLES)]
+    files = [output_path(output, kind, **place) for kind in ("labels", "ds9_regions", "lensing", *TABLES)]
     files += output_paths(output, "run_picture", **place, picture=RUN_PICTURES, format=FIGURE_FORMATS)
     files += output_paths(output, "export", **place, code=EXPORTS, content=export_contents())
     return files + fit_paths(output, name, id_dr3)

@@ -19,6 +19,8 @@ from helper_functions.files.records import (
     save_record,
 )
 from helper_functions.files.saving import save_fits, save_table, save_text
+from helper_functions.fits.lens import open_lens
+from helper_functions.fits.magnification import remove_lensing, save_lensing
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
@@ -92,6 +94,8 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
                 renew_page(output.output, id_dr3)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
+            if settings.fits.magnification_map:
+                galaxy.save_lensing()
         except Exception as problem:  # recorded, so that other galaxies continue
             galaxy.save_failures(galaxy.runs_to_do() or runs, problem)
         return [galaxy.rows[run] for run in (*runs, *refused)], not (is_complete and has_page)
@@ -231,6 +235,22 @@ class Galaxy(GalaxyRecords):
             self.result = self.result._replace(panels=tuple(panels), agreement=found)
             self._record_agreement(dict(runs), found)
         self._save_galaxy()
+
+    def save_lensing(self):
+        """Save the magnification of the regions of all runs by a map, unless the galaxy has a number of its own.
+
+        The rows of this call say so where the map does not give it.
+        """
+        fits, done = self.settings.fits, [run for run in self.runs if self.rows[run]["status"] == OK]
+        names = [run.name for run in done]
+        if self.own.magnification or not done:
+            return remove_lensing(self.output, self.id_dr3, names)
+        lens = open_lens(tuple(fits.magnification_map), fits.lens_redshift, cache_folder())
+        if problem := save_lensing(self.output, self.id_dr3, names, lens, self.rows[done[0]]["redshift"]):
+            for run in done:
+                said = filter(None, [self.rows[run]["message"], f"no magnification by the map: {problem}"])
+                self.rows[run] = self.rows[run] | {"message": "; ".join(said)}
+        return None
 
     # ---- failures -----------------------------------------------------------
 

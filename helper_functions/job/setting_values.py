@@ -180,6 +180,16 @@ def magnification(name, value):
     return positive(name, value)
 
 
+def map_files(name, values):
+    """Read the names of one or two files, as absolute paths."""
+    paths = [Path(str(value)).expanduser().absolute() for value in as_list(values)]
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise ValueError(f"{name} must be FITS files: there is no {', '.join(missing)}")
+    if len(paths) not in (1, 2):
+        raise ValueError(f"{name} must be one file (magnification) or two (convergence, shear), found {len(paths)}")
+    return list(map(str, paths))
+
+
 def positive(name, value):
     """Read a number above 0."""
     result = number(float, lowest=0)(name, value)

@@ -20,6 +20,7 @@ from helper_functions.job.setting_values import (
     galaxy_table,
     list_of,
     magnification,
+    map_files,
     mapping_of,
     number,
     one_of,
@@ -228,6 +229,20 @@ FITS = {
         "lensing magnification that masses and SFRs of the fits are divided by: a number, or a column of the SPS "
         "catalog; the table of single galaxies takes precedence",
         metavar="NUMBER|COLUMN",
+    ),
+    "magnification_map": Setting(
+        None,
+        optional(map_files),
+        "FITS maps with WCS that give each region its own magnification: one of the magnification, or two of "
+        "convergence and shear; goes before MAGNIFICATION, which is for galaxies that the maps do not cover",
+        metavar="FILE",
+        nargs="+",
+    ),
+    "lens_redshift": Setting(
+        None,
+        optional(number(float, lowest=0)),
+        "redshift of the lens, by which convergence and shear for D_ls/D_s = 1 are scaled to each galaxy; if not set, "
+        "they are taken as they are",
     ),
     "error_floor": Setting(
         None,

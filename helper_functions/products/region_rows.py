@@ -13,8 +13,12 @@ from helper_functions.products.photometry import TABLES, UNIT
 from helper_functions.products.summary import SUMMARY_COLUMNS
 
 KINDS = {name.removesuffix("s"): name for name in TABLES}  # kind of SED -> its table
-REGION_TABLES = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
-TEXT_COLUMNS = {"fits": ("status", "note")}  # table -> its columns of words that are taken over
+REGION_TABLES = {
+    "features": "region_features",
+    "lensing": "lensing",
+    "fits": "fits",
+}  # tables with a row for each region
+TEXT_COLUMNS = {"lensing": ("flag",), "fits": ("status", "note")}  # table -> its columns of words that are taken over
 FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns besides fluxes and those of other tables: unit, description, UCD (IVOA).

@@ -11,7 +11,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from conftest import write_survey
+from conftest import celestial_wcs, write_survey
 
 import data_paths
 import main_clustering
@@ -19,6 +19,8 @@ from data_paths import output_path
 from helper_functions.files.records import GALAXY, load_record
 from helper_functions.fits import maps_from_table
 from helper_functions.fits.files import PERCENTILE_NAMES, fit_paths, outshining
+from helper_functions.fits.lens import open_lens
+from helper_functions.fits.magnification import read_lensing, read_lensing_map, save_lensing
 from helper_functions.fits.property_maps import LIGHT, PIXELS, property_maps, region_light
 from helper_functions.fits.tasks import FitTask, galaxy_magnification, galaxy_notes, load_fit_inputs, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
@@ -284,6 +286,82 @@ def test_a_galaxy_without_magnification_is_said_to_have_none(fit):
     assert table_of(fit)["note"][0] == "the magnification is not known: 1 is taken; planted"
 
 
+def map_of(path, values):
+    """`Lens` of an image that covers the planted field with pixels of 0.4 arcsec."""
+    wcs = celestial_wcs()
+    wcs.wcs.cdelt, wcs.wcs.crpix = 10 * wcs.wcs.cdelt, (10, 10)
+    fits.PrimaryHDU(values, wcs.to_header()).writeto(path, overwrite=True)
+    open_lens.cache_clear()
+    return open_lens((str(path),), None, path.parent)
+
+
+def test_a_constant_map_is_that_number_and_a_region_that_is_magnified_more_has_less_mass(fit, tmp_path):
+    fit(PlantedFit(), magnification=2.1)
+    number = table_of(fit)
+    with maps_of(fit) as maps:
+        mass = maps["MASS"].data.copy()
+    path = str(tmp_path / "mu.fits")
+    lens = map_of(tmp_path / "mu.fits", np.full((20, 20), -2.1))
+    assert save_lensing(fit.output, 7, [RUN.name], lens, 2.0) == ""
+    fit(planted := PlantedFit(), magnification_map=[path])
+    assert planted.asked == []  # nothing is fitted again
+    table = table_of(fit)
+    for name in number.colnames:
+        if number[name].dtype.kind == "f":
+            np.testing.assert_allclose(table[name], number[name], rtol=1e-6)
+    assert [note.split("; ")[0] for note in table["note"]] == ["negative parity"] * 2 + ["planted"]
+    with maps_of(fit) as maps:
+        np.testing.assert_allclose(maps["MASS"].data, mass, rtol=1e-5)
+
+    values = np.full((20, 20), 2.1) * np.linspace(0.5, 4, 20)  # grows to the west, where the blue half is
+    assert save_lensing(fit.output, 7, [RUN.name], map_of(tmp_path / "mu.fits", values), 2.0) == ""
+    fit(PlantedFit(), magnification_map=[path])
+    table, factors = table_of(fit), read_lensing(fit.output, RUN.name, 7)
+    mu = [factors[cluster][0] for cluster in (1, 2)]
+    assert abs(mu[0] - mu[1]) > 0.2
+    assert list(table["magnification"][:2]) == mu
+    np.testing.assert_allclose(table["mass_p50"][:2] * mu, number["mass_p50"][:2] * 2.1, rtol=1e-5)
+    assert min(mu) < table["magnification"][2] < max(mu)
+    # Light is mass here, so that what is seen together is what is seen apart, in the source plane, too.
+    assert table["mass_p50"][2] == pytest.approx(table["mass_p50"][:2].sum(), rel=1e-6)
+    with maps_of(fit) as maps:
+        assert np.nansum(maps["MASS"].data) == pytest.approx(table["mass_p50"][:2].sum(), rel=1e-4)
+        there = 1 / np.abs(read_lensing_map(fit.output, 7))
+        lit = np.isfinite(mass)
+        np.testing.assert_allclose(maps["MASS"].data[lit], 2.1 * mass[lit] * there[lit], rtol=1e-3)
+
+
+def test_where_a_map_ends_the_number_is_taken_and_the_note_says_so(fit, tmp_path):
+    half = np.where(np.arange(20) < 9, 3.0, np.nan) * np.ones((20, 1))
+    problem = save_lensing(fit.output, 7, [RUN.name], map_of(tmp_path / "mu.fits", half), 2.0)
+    for number, taken in ((None, 1), (4.0, 4)):
+        fit(PlantedFit(), magnification_map=["mu.fits"], magnification=number)
+        assert set(table_of(fit)["magnification"]) == {taken}
+        said = f"the map does not give the magnification ({problem}): {taken} is taken"
+        assert table_of(fit)["note"][0] == f"{said}; planted"
+
+
+def test_the_main_job_takes_a_map_and_a_number_of_the_galaxy_goes_before(clustered, tmp_path, capsys):
+    shutil.copytree(clustered / "out", tmp_path / "out")
+    map_of(tmp_path / "mu.fits", np.full((20, 20), 3.0))
+    flags = ["--catalogs", clustered / "survey", "--output", tmp_path / "out", "--ids", 7, "--methods"]
+    flags += ["blended_mixture", "--n-clusters", 2, "--pictures", "none", "--magnification-map", tmp_path / "mu.fits"]
+    with pytest.MonkeyPatch.context() as patch:
+        bare(patch)
+        assert main([*map(str, flags)]) == 0
+        rows = Table.read(output_path(tmp_path / "out", "regions"))
+        rows = rows[rows["run"] == RUN.name]
+        assert [row["mu"] for row in rows if row["kind"] == "population"] == pytest.approx([3, 3])
+        areas = [row["area"] / row["area_source"] for row in rows if row["kind"] == "population"]
+        assert areas == pytest.approx([3, 3], rel=1e-5)
+        (tmp_path / "own.csv").write_text("id,magnification\n7,2.5\n")
+        assert main([*map(str, flags), "--galaxies", str(tmp_path / "own.csv")]) == 0
+        assert not output_path(tmp_path / "out", "lensing", run=RUN.name, id=7).exists()
+        map_of(tmp_path / "mu.fits", np.full((20, 20), np.nan))
+        assert main([*map(str, flags)]) == 0
+    assert "no magnification by the map: the maps have no value in 441 of 441" in capsys.readouterr().out
+
+
 def test_a_column_of_the_catalog_gives_magnifications(clustered):
     survey = clustered / "other"
     shutil.copytree(clustered / "survey", survey)
@@ -525,6 +603,9 @@ def test_our_own_file_as_regions_of_a_user_gives_the_same_seds_and_is_fitted(clu
         (["--magnification", "36=2"], "magnification must be a number of at least 0, found '36=2'"),
         (["--magnification", "-2"], "magnification must be a number of at least 0"),
         (["--magnification", "mu", "--fit"], "has no column mu"),
+        (["--magnification-map", "mu.fits"], "magnification_map must be FITS files: there is no "),
+        (["--magnification-map", __file__], "cannot be read as FITS"),
+        (["--magnification-map", *[__file__] * 3], "one file (magnification) or two (convergence, shear), found 3"),
         (["--fit-redshift", "free"], "unknown fit_redshift 'free': choose from fixed, catalog"),
         (["--fit-sfh", "burst"], "unknown fit_sfh 'burst': choose from delayed, nonparametric"),
     ],
