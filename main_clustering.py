@@ -17,6 +17,7 @@ from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
 from helper_functions.job.settings import check_bands, collect_block, read_command_line, settings_record
+from helper_functions.outskirts import import_powerbin
 from helper_functions.own_regions import clustering_of_regions
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
@@ -83,6 +84,8 @@ def main(arguments=None):
         settings = settings.changed(id_dr3_list=ids)
         survey = open_survey(targets.catalogs, ids, targets.survey)
         check_bands(settings.pixels, survey.bands)
+        if settings.pixels.bin_snr:
+            import_powerbin()
         if settings.fits.magnification_map:
             open_lens(tuple(settings.fits.magnification_map), settings.fits.lens_redshift, data_paths.cache_folder())
         if settings.job.dry_run:

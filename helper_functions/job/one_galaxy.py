@@ -24,6 +24,7 @@ from helper_functions.fits.magnification import remove_lensing, save_lensing
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
+from helper_functions.outskirts import bin_outskirts, join_outskirts
 from helper_functions.own_regions import NoRegions
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
@@ -46,7 +47,7 @@ from helper_functions.products.results import (
     run_result,
     variants_result,
 )
-from helper_functions.products.runs import RECOMMENDED_RUN
+from helper_functions.products.runs import OWN_RUN, RECOMMENDED_RUN
 from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
@@ -108,6 +109,7 @@ class Galaxy(GalaxyRecords):
         super().__init__(*records)
         self.survey = survey
         self.rows = {run: row for run in self.runs if (row := self.done_row(run))}  # of the summary
+        self._binned = None  # pixels that are not selected, once they are binned
         self._computed = {}  # Run -> label image, regions and composites, for runs computed in this call
 
     # ---- interface for `cluster_galaxy` -------------------------------------
@@ -181,7 +183,7 @@ class Galaxy(GalaxyRecords):
         found = seds, clustering, composites, populations, quality
         result = run_result(run, self.result.cutout, *found, settings.clustering.features)
         regions = match_regions(result.labels, self._region_maps)
-        result = result._replace(regions=regions, maps=self._feature_maps(seds))
+        result = result._replace(regions=regions, maps=self._feature_maps(seds), outskirts=self._outskirts(result))
         self._clear(run.name)
         path = partial(output_path, self.output, run=run.name, id=self.id_dr3)
         labels, outlines = path("labels"), path("ds9_regions")
@@ -278,6 +280,19 @@ class Galaxy(GalaxyRecords):
         if self.result.maps is None and (output.pixel_cubes or output.pictures == "all"):
             self.result = self.result._replace(maps=feature_maps(seds, self.result.mask.shape))
         return self.result.maps
+
+    def _outskirts(self, result):
+        """Bins of the pixels that are not selected, joined to the regions of a run; None where they are left out.
+
+        Pixels that a user did not take into own regions are left out, too.
+        """
+        if self.settings.pixels.bin_snr is None or result.run == OWN_RUN:
+            return None
+        if self._binned is None:
+            mask, target = self.result.mask, self.settings.pixels.bin_snr
+            self._binned = bin_outskirts(self.result.cutout, mask, result.seds.bands, target)
+        spectra = result.composites if result.populations is None else result.populations
+        return self._binned and join_outskirts(self._binned, result.labels, spectra.flux)
 
     def _read_labels(self, run):
         found = read_labels(output_path(self.output, "labels", run=run.name, id=self.id_dr3))

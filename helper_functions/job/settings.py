@@ -25,6 +25,7 @@ from helper_functions.job.setting_values import (
     number,
     one_of,
     optional,
+    positive,
     priors,
     region_files,
     selection,
@@ -164,6 +165,12 @@ PIXELS = {
         "SNR that a pixel must also exceed in single bands, such as f444w=5",
         metavar="BAND=SNR",
         nargs="+",
+    ),
+    "bin_snr": Setting(
+        None,
+        optional(positive),
+        "bin the pixels of the segment that are not selected to this median SNR, and join each bin to the region that "
+        "it lies beside, so that totals are those of the whole segment (needs powerbin)",
     ),
     "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are included in the cutout"),
 }

@@ -68,6 +68,12 @@ def label_hdus(result, pixels, seed, fingerprint):
         hdus += light_hdus(result, header, stepped)
     else:
         hdus.append(image_hdu("AMPLITUDE", result.image(result.composites.amplitude), header))
+    if result.outskirts is not None:
+        bins = result.outskirts
+        hdus.append(image_hdu("BINS", to_smallest_int(bins.bins), header))
+        numbers, n_pixels = np.arange(1, len(bins.cluster) + 1), np.bincount(bins.bins[bins.bins > 0])[1:]
+        columns = {"bin": numbers, "cluster": bins.cluster, "n_pixels": n_pixels, "snr": bins.snr}
+        hdus.append(table_hdu("BIN_TABLE", columns))
     if clustering.scores:
         most = max(len(scores.values) for scores in clustering.scores.values())
         columns = {name: scores.values for name, scores in clustering.scores.items()}

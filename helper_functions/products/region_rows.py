@@ -108,7 +108,8 @@ def pivot_bands(table, kind):
     shape = -1, len(bands)
     if table["band"] != bands * (len(table["band"]) // len(bands)):
         raise ValueError("a table of SEDs does not have the same bands for all clusters")
-    names = ("cluster", "flux", "flux_err", "flux_total", "flux_total_err", "n_pixels", "area")
+    whole = "flux_whole" if "flux_whole" in table else "flux_total"
+    names = ("cluster", "flux", "flux_err", whole, f"{whole}_err", "n_pixels", "area")
     of = {name: _numbers(table[name]).reshape(shape) for name in names}
     most = of["n_pixels"].argmax(axis=1)[:, None]  # the band in which most members have data
     known = np.isfinite(of["flux"])
@@ -123,7 +124,7 @@ def pivot_bands(table, kind):
         "n_bands": known.sum(axis=1).astype(np.int16),
         "n_faint": (known & (of["flux"] < sed_tables.FAINTEST * of["flux_err"])).sum(axis=1).astype(np.int16),
     }
-    totals = FACTOR * of["flux_total"].T, FACTOR * of["flux_total_err"].T
+    totals = FACTOR * of[whole].T, FACTOR * of[f"{whole}_err"].T
     for band, flux, error in zip(bands, *totals, strict=True):
         columns |= {f"flux_{band}": flux.astype(np.float32), f"err_{band}": error.astype(np.float32)}
     return columns

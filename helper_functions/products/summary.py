@@ -151,11 +151,21 @@ def run_notes(result):
         notes.append("clustered in one band only, which has no shape")
     elif used.sum() < len(used) / 2:
         notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
+    if result.outskirts is not None:
+        notes.append(outskirts_note(result))
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
     if result.populations is not None and result.populations.psf_width < 1:
         notes.append(deconvolution_note(result.populations.psf_width))
     return notes + clustering.k_notes
+
+
+def outskirts_note(result):
+    """What the bins of pixels below the threshold hold, and how many bins are fainter than asked for."""
+    bins, seds = result.outskirts, result.seds
+    light, selected = bins.flux.sum(axis=0), np.nansum(seds.flux, axis=0)
+    share = np.median(light / (light + selected))
+    return f"{len(bins.snr)} bins of {(bins.bins > 0).sum()} pixels below the threshold hold {share:.0%} of the light"
 
 
 def deconvolution_note(psf_width):

@@ -19,7 +19,7 @@ from main_clustering import settings_block
 RUN, OTHER = Run("kmeans", "L2", "euclidean"), Run("gaussian_mixture", "L2", "euclidean")
 ELSE = {  # another value for each setting that decides pixels or labels
     **{"errors": "stated", "background": "none", "registration": "measured", "snr_thresh": 4.0, "snr_errors": "stated"},
-    **{"include_neighbours": True, "redshift_tolerance": 0.1, "snr_bands": {"f444w": 5.0}, "margin": 3},
+    **{"include_neighbours": True, "redshift_tolerance": 0.1, "snr_bands": {"f444w": 5.0}, "margin": 3, "bin_snr": 5.0},
     **{"features": ["oii"], "polynomial_degree": 2, "n_clusters": 3, "criterion": "bic", "confidence": 0.5, "seed": 1},
     **{"memory_limit": 1.0},
 }
