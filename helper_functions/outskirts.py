@@ -1,15 +1,21 @@
 """Bins of the pixels of a segment that are not selected, each joined to a region, so that no light of it is lost."""
 
 import warnings
+from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from helper_functions.composite_seds import SYSTEMATIC, best_fit_amplitude, summed_flux
+from helper_functions.noise import error_of_sum, noise_correlation
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, in_segments
 
 LEAST = 1e-3  # of the target: SNR that a bin without signal is taken to have, as PowerBin wants positive capacities
+
+
+SIZES = 12  # of discs, from one pixel to all
 
 
 class Outskirts(NamedTuple):
@@ -70,25 +76,47 @@ def bin_outskirts(cutout, mask, bands, target):
 
 
 def power_bins(seds, target):
-    """Bins of pixels by PowerBin, (n_pixels,), any numbers.
-
-    Noise counts as if each pixel shared it with all within its correlation area: bins of a few pixels are better.
-    """
+    """Bins of pixels by PowerBin, (n_pixels,), any numbers; the noise of a bin is as correlated as that of a disc."""
     has_data = np.isfinite(seds.flux)
-    area = 1.0 if seds.noise_area is None else np.nan_to_num(seds.noise_area, nan=1)
-    flux, variance = np.where(has_data, seds.flux, 0), np.where(has_data, seds.error**2 * area, 0)
+    flux, variance = np.where(has_data, seds.flux, 0), np.where(has_data, seds.error**2, 0)
+    sizes, correlated = variance_of_discs(seds)
 
     def capacity(pixels):
-        signal, noise = flux[pixels].sum(axis=0), np.sqrt(variance[pixels].sum(axis=0))
+        factor = correlated[np.searchsorted(sizes, len(pixels))]
+        signal, noise = flux[pixels].sum(axis=0), np.sqrt(factor * variance[pixels].sum(axis=0))
         snr = np.median(signal[noise > 0] / noise[noise > 0]) if noise.any() else 0.0
         return float(max(snr, LEAST * target) ** 2)
 
-    every = np.arange(len(flux))
-    if len(every) < 3 or capacity(every) <= target**2:
-        return np.zeros(len(flux), dtype=int)
+    one_bin = np.zeros(len(flux), dtype=int)
+    if len(flux) < 3 or capacity(np.arange(len(flux))) <= target**2:
+        return one_bin
+    power_bin = partial(import_powerbin(), seds.positions, capacity, float(target) ** 2, pixelsize=1.0, verbose=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # about the scatter of a single bin
-        return import_powerbin()(seds.positions, capacity, float(target) ** 2, pixelsize=1.0, verbose=0).bin_num
+        for is_regular in (True, False):
+            # It fails where no bin has that SNR, or where one loses all of its pixels while bins are evened out.
+            with suppress(IndexError, ValueError):
+                return power_bin(regul=is_regular).bin_num
+    return one_bin
+
+
+def variance_of_discs(seds):
+    """Variance of the summed noise of a disc of pixels in units of that without correlation.
+
+    Returns
+    -------
+    sizes : int ndarray of shape (n_sizes,)
+        Pixels, up to the number of those in `seds` at least.
+    factor : ndarray of shape (n_sizes, n_bands)
+    """
+    sizes = np.unique(np.geomspace(1, len(seds.flux), SIZES).round().astype(int))
+    reach = int(np.sqrt(sizes[-1])) + 1
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
+    disc = np.column_stack([y, x])[np.argsort(y**2 + x**2, kind="stable")]
+    correlation = noise_correlation(seds)
+    alike = np.ones((sizes[-1], len(correlation)))
+    factor = [error_of_sum(alike[:n], np.ones(n), disc[:n], correlation) ** 2 / n for n in sizes]
+    return sizes, np.array(factor)
 
 
 def snr_of_sum(seds):

@@ -18,7 +18,8 @@ def label_hdus(result, pixels, seed, fingerprint):
     method computes probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in
     the order of labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number,
     and the standard errors of the differences to the score of the chosen number. If the method unmixes blends, there
-    are FRACTION, LIGHT and DECONVOLVED, see `light_hdus`.
+    are FRACTION, LIGHT and DECONVOLVED, see `light_hdus`. If pixels that are not selected were binned, BINS has the
+    number of the bin of each, and BIN_TABLE the cluster that it is joined to.
 
     Parameters
     ----------

@@ -161,11 +161,12 @@ def run_notes(result):
 
 
 def outskirts_note(result):
-    """What the bins of pixels below the threshold hold, and how many bins are fainter than asked for."""
-    bins, seds = result.outskirts, result.seds
-    light, selected = bins.flux.sum(axis=0), np.nansum(seds.flux, axis=0)
-    share = np.median(light / (light + selected))
-    return f"{len(bins.snr)} bins of {(bins.bins > 0).sum()} pixels below the threshold hold {share:.0%} of the light"
+    """What the bins of the pixels that are not selected hold: their share of the light is the median over bands."""
+    bins, light = result.outskirts, result.outskirts.flux.sum(axis=0)
+    share = np.nanmedian(light / (light + np.nansum(result.seds.flux, axis=0)))
+    low, high = (f"{each:.1f}" for each in (np.nanmin(bins.snr), np.nanmax(bins.snr)))
+    what = f"a bin of SNR {low}" if len(bins.snr) == 1 else f"{len(bins.snr)} bins of SNR {low} to {high}"
+    return f"{(bins.bins > 0).sum()} pixels that are not selected, in {what}, hold {share:.0%} of the light"
 
 
 def deconvolution_note(psf_width):
