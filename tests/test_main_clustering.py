@@ -165,7 +165,7 @@ def test_other_methods_take_the_number_of_the_recommended_run(job, monkeypatch, 
     job(*flags[:-1], "blended_mixture", "--seed", 1)  # another recommended run
     assert labels.stat().st_mtime_ns > first
     assert len(asked) == 1  # the one of the first call
-    written = {path.stem: path.stat().st_mtime_ns for path in (output / "records/7").glob("*_*.json")}
+    written = {path.parent.name: path.stat().st_mtime_ns for path in (output / "clusters").glob("*/7_clusters.fits")}
     assert sorted(written, key=written.get) == ["agglomerative_contrast", "blended_mixture", "kmeans_contrast"]
 
 

@@ -5,7 +5,9 @@ values. Readers of names have an attribute `options` with these names, for the h
 """
 
 import csv
+import glob
 import math
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -116,7 +118,7 @@ def folder(name, value):
 def region_files(name, value):
     """Read the name of a file of regions, or a pattern for the files of all galaxies, as an absolute path."""
     path = Path(str(value)).expanduser().absolute()
-    if not any(each.is_file() for each in path.parent.glob(path.name.replace(ID, "*"))):
+    if not any(map(os.path.isfile, glob.glob("*".join(map(glob.escape, str(path).split(ID)))))):
         raise ValueError(f"{name} must be a file of regions, or with {ID} in its name one for each galaxy: no {path}")
     return str(path)
 
