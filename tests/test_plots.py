@@ -604,6 +604,9 @@ def test_composites_say_which_clusters_are_below_the_psf():
     run.small = np.array([False, True, False])
     labels = [words for words in texts_of(composites_page(run)) if words.startswith("cluster")]
     assert ["below the PSF" in label for label in labels] == [False, True, False]
+    run.clustering.names = ("north arm", "core", "a tail that nobody has a short name for")
+    labels = [words.split("\n")[0] for words in texts_of(composites_page(run)) if words.startswith("cluster")]
+    assert labels == ["cluster 1, north arm", "cluster 2, core", "cluster 3, a tail that nobod"]
 
 
 def features_of(u_v, v_j):

@@ -58,7 +58,7 @@ def lensing_table(light, labels, inverse, pixel):
     """
     rows, size = [], np.abs(inverse)
     for number, own in enumerate(np.nan_to_num(light), start=1):
-        here = labels == number if (labels == number).any() else own > 0  # a population may have no pixel of its own
+        here = next(each for each in (labels == number, own > 0, labels != 0) if each.any())  # it may have no pixel
         source = np.sum(own * np.nan_to_num(size))
         with np.errstate(divide="ignore"):
             mu = 1 / size[here]

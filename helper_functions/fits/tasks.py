@@ -125,7 +125,8 @@ def region_magnifications(tasks, folder, inputs):
             notes = ["the magnification is not known: 1 is taken"]
         return {task.cluster: (taken, "") for task in tasks}, notes, False
     light = [(np.nansum(task.flux), found[task.cluster][0]) for task in tasks if task.cluster != INTEGRATED]
-    whole = sum(flux for flux, _ in light) / sum(flux / mu for flux, mu in light)
+    source = sum(flux / mu for flux, mu in light)
+    whole = sum(flux for flux, _ in light) / source if source > 0 else np.nan
     return found | {INTEGRATED: (whole, "")}, notes, True
 
 

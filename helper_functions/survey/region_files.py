@@ -119,7 +119,7 @@ def read_ds9(path, wcs, shape):
             for cut in masks.keys() & {name} if name else masks:
                 masks[cut] = masks[cut] & ~inside
         else:
-            name = name or str(number)
+            name = name or f"region {number}"
             masks[name] = masks.get(name, False) | inside
     return masks, notes
 

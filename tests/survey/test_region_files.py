@@ -85,10 +85,10 @@ def test_a_region_is_what_has_one_tag_or_one_text_and_minus_cuts_out(read):
     text += circle(2.2, "text={a  disc}") + circle(1.2, "tag={ring}") + circle(5.2, "color=red")
     distance = np.hypot(X - 9, Y - 14)
     found, _ = read(text)
-    assert list(found) == ["ring", "a disc", "5"]
+    assert list(found) == ["ring", "a disc", "region 5"]
     np.testing.assert_array_equal(found["ring"], ((distance > 3.2) & (distance < 7.2)) | (distance < 1.2))
     np.testing.assert_array_equal(found["a disc"], distance < 2.2)
-    np.testing.assert_array_equal(found["5"], distance < 5.2)
+    np.testing.assert_array_equal(found["region 5"], distance < 5.2)
     found, _ = read(text + circle(2.2, "", "-"), name="of all")
     assert [mask[14, 9] for mask in found.values()] == [False] * 3
 
