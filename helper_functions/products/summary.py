@@ -21,13 +21,8 @@ from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 
 OK, FAILED = "ok", "failed"
-EXPECTED = (
-    OK,
-    "no pixels",
-    "too few pixels",
-    "no signal",
-    "no regions",
-)  # statuses that are not errors, but due to the galaxy
+# Statuses that are not errors, but due to the galaxy, or to a file of regions that has none there.
+EXPECTED = (OK, "no pixels", "too few pixels", "no signal", "no regions")
 
 # Columns of summary.ecsv: value of empty cells, description.
 SUMMARY_COLUMNS = {
