@@ -250,6 +250,11 @@ OUTPUTS = {
     "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs assign each pixel to"),
     "regions": Output("field/regions.fits", "all regions of all galaxies and runs in one table, with fluxes"),
     "field_picture": Output("field/{picture}.{format}", "pictures of all galaxies together"),
+    "lensing": Output(
+        "lensing/{run}/{id}_lensing.ecsv",
+        "with --magnification-map: magnification of each region, and its area in the source plane",
+    ),
+    "lensing_map": Output("lensing/{id}_magnification.fits", "magnification of each pixel, negative with its parity"),
     "fits": Output(
         "fits/{run}/{id}_fits.ecsv",
         "with --fit: mass, SFR, age, A_V and metallicity of regions and of their sum",

@@ -11,15 +11,18 @@ from helper_functions.clustering import cluster_pixels, recluster_with, recommen
 from helper_functions.composite_seds import composite_seds
 from helper_functions.files.log import log_file, report, set_up_streams
 from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
+from helper_functions.fits.lens import open_lens
 from helper_functions.job.all_galaxies import cluster_galaxies
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
 from helper_functions.job.settings import check_bands, collect_block, read_command_line, settings_record
+from helper_functions.outskirts import import_powerbin
+from helper_functions.own_regions import clustering_of_regions
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
 from helper_functions.products.registration import register_survey, sample_survey_shifts
-from helper_functions.products.runs import plan_runs
+from helper_functions.products.runs import OWN_RUN, plan_runs
 from helper_functions.products.summary import Summary
 from helper_functions.quality.metrics import ClusteringSample, quality_metrics
 from helper_functions.quality.variants import planned_comparisons
@@ -73,7 +76,7 @@ def main(arguments=None):
         if settings.targets.catalogs is None:
             settings = settings.changed(catalogs=demo_catalogs(), survey="uncover")
         targets = settings.targets
-        runs, refused = plan_runs(targets.methods_to_run, targets.norm, targets.metric)
+        runs, refused = plan_runs(targets.methods_to_run, targets.norm, targets.metric, targets.regions)
         planned_comparisons(settings.output.compare, settings.output.compare_method)
         if settings.job.check:
             return check_survey(targets.catalogs, targets.survey, sample_survey_shifts)
@@ -81,6 +84,10 @@ def main(arguments=None):
         settings = settings.changed(id_dr3_list=ids)
         survey = open_survey(targets.catalogs, ids, targets.survey)
         check_bands(settings.pixels, survey.bands)
+        if settings.pixels.bin_snr:
+            import_powerbin()
+        if settings.fits.magnification_map:
+            open_lens(tuple(settings.fits.magnification_map), settings.fits.lens_redshift, data_paths.cache_folder())
         if settings.job.dry_run:
             report("\n".join(dry_run(survey, runs, refused, settings)))
             return 0
@@ -174,11 +181,14 @@ def cluster_galaxy(galaxy, settings):
 
     for run in galaxy.runs_to_do():
         with galaxy.recording(run):  # an exception in one run is recorded, and the others continue
-            cluster = partial(cluster_with, method=run.method, norm=run.norm, metric=run.metric)
-            found = cluster(seds, n_clusters=how.n_clusters, criteria=galaxy.criteria(run), seed=how.seed)
+            if run == OWN_RUN:
+                found, recluster = clustering_of_regions(seds, *galaxy.own_regions()), None
+            else:
+                cluster = partial(cluster_with, method=run.method, norm=run.norm, metric=run.metric)
+                found = cluster(seds, n_clusters=how.n_clusters, criteria=galaxy.criteria(run), seed=how.seed)
+                recluster = recluster_with(cluster, found.n_clusters, how.seed)
             composites = composite_seds(seds, found.labels, found.is_confident(how.confidence), how.seed)
             populations = population_seds(seds, found, how.seed)
-            recluster = recluster_with(cluster, found.n_clusters, how.seed)
             sample = ClusteringSample(seds, found.labels, composites, recluster, found.confidence, how.seed)
             quality = quality_metrics(sample, galaxy.is_first(run))
             galaxy.save_run(run, seds, found, composites, populations, quality)

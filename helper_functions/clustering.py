@@ -47,6 +47,7 @@ class Clustering(NamedTuple):
     k_notes: list  # caveats on the number of clusters, sentences without a full stop
     populations: Populations | None = None  # of `complete` pixels in the bands used, in the order of labels
     complete: np.ndarray | None = None  # bool, (n_pixels,), with data in every band used
+    names: tuple = ()  # n_clusters names that a user gave the regions; empty: clusters of a method
     is_final: bool = True  # False: the recommended method crashed, and may choose the number another time
 
     @property

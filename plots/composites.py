@@ -38,6 +38,7 @@ CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
 SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with that opacity
 WIDTHS, TALL = (1.7, 4.9, 1.86), 1.82  # inches: of pixels, SEDs and similarities, and the height of all
 DOWN = 0.18  # inches between rows
+MOST_LETTERS = 28  # of the name of a region, which fit beside its picture
 HIGHEST = 1.45  # inches of the highest bar of a histogram, below what is written there
 HEADER, FOOTER = 0.9, 0.52  # inches, for names of features and of bands
 BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
@@ -148,7 +149,8 @@ def draw_pixels(ax, result, n_clusters):
         size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
         size += ", below the PSF" if result.small[k] else ""
         style = {"rotation": 90, "ha": "right", "va": "center", "ma": "center"}
-        ax.text(-0.05, low + TALL / 2, f"cluster {k + 1}\n{size}", size=9, **style)
+        name = ", ".join([f"cluster {k + 1}", *result.clustering.names[k : k + 1]])
+        ax.text(-0.05, low + TALL / 2, f"{name[:MOST_LETTERS]}\n{size}", size=9, **style)
     ax.set(**NO_TICKS)
     in_rows(ax, (0, WIDTHS[0]), n_clusters)
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,8 +22,10 @@ from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import AS_RECOMMENDED
 from helper_functions.number_of_clusters import CRITERIA as REGISTERED
 from helper_functions.pixel_seds import extract_seds
+from helper_functions.products.photometry import read_photometry
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.products.pixels import read_cutout
+from helper_functions.quality.metrics import QUALITY
 from main_clustering import main
 
 CRITERIA = [name for name in REGISTERED if name != AS_RECOMMENDED]
@@ -53,6 +57,45 @@ def files_of(output):
     """Names of the files that users look at: all but the records."""
     names = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
     return {name for name in names if not name.startswith("records/")}
+
+
+def test_with_bins_of_the_faint_pixels_totals_are_those_of_the_whole_segment(job, monkeypatch, capsys):
+    """Bins are planted, as the code that finds them is free for non-commercial use only: an upper and a lower half."""
+
+    def two_halves(positions, capacity, target, **options):
+        return SimpleNamespace(bin_num=(positions[:, 0] > np.median(positions[:, 0])).astype(int))
+
+    flags = ["--ids", 7, "--methods", "blended_mixture", "kmeans", "--n-clusters", 2, "--snr-thresh", 25]
+    monkeypatch.setitem(sys.modules, "powerbin", None)
+    assert job(*flags, "--bin-snr", 8)[0] == 2  # nothing is started without it
+    assert "BIN_SNR needs powerbin" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "powerbin", SimpleNamespace(PowerBin=two_halves))
+    monkeypatch.setattr(main_clustering, "quality_metrics", lambda sample, is_first: dict.fromkeys(QUALITY, np.nan))
+    status, output = job(*flags, "--bin-snr", 8)
+    assert status == 0
+    cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
+    segment = cutout.sci[:, cutout.segmap == 7].sum(axis=1)
+    catalog = Table.read(output / "field/regions.fits")
+    for run, kind in (("blended_mixture", "population"), ("kmeans_contrast", "composite")):
+        place = output / "composite_seds" / run
+        budget, table = (Table.read(place / f"7_{name}.ecsv") for name in ("flux_budget", f"{kind}_seds"))
+        np.testing.assert_allclose(budget["segment"], segment, rtol=1e-5)
+        np.testing.assert_allclose(budget["selected"] + budget["bins"], segment, rtol=1e-5)
+        whole = np.reshape(table["flux_whole"], (2, -1))
+        lost = np.array(budget["unassigned"] + budget["residual"])
+        np.testing.assert_allclose(whole.sum(axis=0) + lost, segment, rtol=1e-5)
+        assert (table["flux_whole_err"] > table["flux_total_err"]).any()
+        rows = catalog[(catalog["run"] == run) & (catalog["kind"] == kind)]
+        np.testing.assert_allclose(rows["flux_f444w"], 1e-2 * whole[:, -1], rtol=1e-5)  # 10 nJy in microjansky
+        photometry = read_photometry(output, run, 7, f"{kind}s")
+        np.testing.assert_allclose(photometry.total, 1e-2 * whole, rtol=1e-5)
+        with fits.open(output / "clusters" / run / "7_clusters.fits") as hdus:
+            bins, known = hdus["BINS"].data, hdus["BIN_TABLE"].data
+            assert ((bins > 0) == ((cutout.segmap == 7) & ~mask)).all()
+            assert known["n_pixels"].tolist() == [(bins == number).sum() for number in known["bin"]]
+            assert set(known["cluster"]) <= {1, 2}
+    row = summary_of(output)[0]
+    assert "pixels that are not selected, in 2 bins of SNR " in row["message"]
 
 
 def test_all_methods_leave_their_files(job, capsys):
@@ -122,7 +165,7 @@ def test_other_methods_take_the_number_of_the_recommended_run(job, monkeypatch, 
     job(*flags[:-1], "blended_mixture", "--seed", 1)  # another recommended run
     assert labels.stat().st_mtime_ns > first
     assert len(asked) == 1  # the one of the first call
-    written = {path.stem: path.stat().st_mtime_ns for path in (output / "records/7").glob("*_*.json")}
+    written = {path.parent.name: path.stat().st_mtime_ns for path in (output / "clusters").glob("*/7_clusters.fits")}
     assert sorted(written, key=written.get) == ["agglomerative_contrast", "blended_mixture", "kmeans_contrast"]
 
 

@@ -78,7 +78,8 @@ def run_of(cutout, n_clusters, confidence=None, labels=None):
     composites = composite_seds(seds, labels[seds.rows, seds.cols])
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
     drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None, "small": np.zeros(n_clusters, dtype=bool)}
-    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None)
+    clustering = SimpleNamespace(names=())
+    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None, clustering=clustering)
 
 
 def overview_of(cutout, mask):
@@ -603,6 +604,9 @@ def test_composites_say_which_clusters_are_below_the_psf():
     run.small = np.array([False, True, False])
     labels = [words for words in texts_of(composites_page(run)) if words.startswith("cluster")]
     assert ["below the PSF" in label for label in labels] == [False, True, False]
+    run.clustering.names = ("north arm", "core", "a tail that nobody has a short name for")
+    labels = [words.split("\n")[0] for words in texts_of(composites_page(run)) if words.startswith("cluster")]
+    assert labels == ["cluster 1, north arm", "cluster 2, core", "cluster 3, a tail that nobod"]
 
 
 def features_of(u_v, v_j):

@@ -73,7 +73,8 @@ class Parsed(Exception):
 @pytest.mark.parametrize(("page", "name", "arguments"), COMMANDS)
 def test_every_command_line_is_one_that_the_code_understands(page, name, arguments, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for file in ("my.csv", "my_ids.txt"):
+    files = "my.csv", "my_ids.txt", "my.reg", "my_36.reg", "magnification.fits", "kappa.fits", "gamma.fits"
+    for file in files:
         Path(file).write_text("id\n36\n" if file.endswith("csv") else "36 778\n", encoding="utf-8")
     if name == "main_clustering.py":
         monkeypatch.setitem(METRICS, "colours", METRICS["euclidean"])  # a page adds it first

@@ -27,6 +27,7 @@ RATIOS = {
 INTEGRATED = 0  # in place of a cluster's label: all regions together
 FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of each quantity: unit, description
     "cluster": (None, "label in the label image; 0: all regions together, from the sum of their SEDs"),
+    "name": (None, "name that a user gave the region; all: all together"),
     "region": (None, "number of the region, the same for corresponding regions of other runs; 0 likewise"),
     "redshift": (None, "redshift of the fit; its centre if it is free"),
     "magnification": (None, "lensing magnification that masses and star formation rates were divided by"),
@@ -126,7 +127,7 @@ def _fit_in(hdus):
 # ---- all regions of a run ---------------------------------------------------
 
 
-def fits_table(tasks, fit_by_task, problems, magnification, regions, notes):
+def fits_table(tasks, fit_by_task, problems, magnifications, regions, notes, names=()):
     """Table of the fitted properties, with a row for each region.
 
     Parameters
@@ -136,18 +137,23 @@ def fits_table(tasks, fit_by_task, problems, magnification, regions, notes):
         FitTask -> Fit, demagnified.
     problems : dict
         FitTask -> str, reason why it has no fit.
-    magnification : float
+    magnifications : dict
+        Cluster -> (magnification, flag).
     regions : sequence of int
         Region number of each cluster.
     notes : list of str
         Notes on all fits of the galaxy.
+    names : sequence of str
+        Of the clusters, if a user gave them.
     """
     rows, ratios = [], outshining(tasks, fit_by_task)
     for task in tasks:
         fit = fit_by_task.get(task)
-        row_notes = [*notes, fit.note if fit else problems[task]]
+        magnification, lens_flag = magnifications[task.cluster]
+        row_notes = [*notes, lens_flag, fit.note if fit else problems[task]]
         row = {
             "cluster": task.cluster,
+            **({"name": "all" if task.cluster == INTEGRATED else names[task.cluster - 1]} if names else {}),
             "region": 0 if task.cluster == INTEGRATED else int(regions[task.cluster - 1]),
             "redshift": task.redshift,
             "magnification": magnification,

@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn
 
 from data_paths import output_path
-from helper_functions.composite_seds import best_fit_amplitude
 from helper_functions.files.code import code_digest
 from helper_functions.files.saving import image_hdu
 from helper_functions.fitting.maps import paint
@@ -27,6 +26,7 @@ class RegionLight(NamedTuple):
     source: str  # LIGHT, or PIXELS for methods that do not unmix blends
     labels: np.ndarray  # (ny, nx)
     regions: np.ndarray  # (n_regions,), region numbers, which set the colours
+    names: tuple  # n_regions names that a user gave; empty: clusters of a method
     header: fits.Header  # with the celestial WCS
 
 
@@ -57,21 +57,9 @@ def region_light(output, run, id_dr3):
     found = read_labels(path)
     labels, light, source = found.labels, found.light, LIGHT
     if light is None:
-        light, source = composite_amplitudes(output, run, id_dr3, labels), PIXELS
-    return RegionLight(light.astype(float), source, labels, found.regions, found.header)
-
-
-def composite_amplitudes(output, run, id_dr3, labels):
-    """Best-fit amplitude of each cluster's composite in its pixels, float ndarray of shape (n_clusters, ny, nx)."""
-    table = Table.read(output_path(output, "composites", run=run, id=id_dr3))
-    with fits.open(output_path(output, "pixels", id=id_dr3), memmap=False) as hdus:
-        flux, error = (dict(zip(hdus["BANDS"].data["band"], hdus[name].data, strict=True)) for name in ("SCI", "ERR"))
-    light = np.zeros((labels.max(initial=0), *labels.shape))
-    for number, image in enumerate(light, start=1):
-        composite, members = table[table["cluster"] == number], labels == number
-        own = [np.array([cube[band][members] for band in composite["band"]], dtype=float).T for cube in (flux, error)]
-        image[members] = best_fit_amplitude(*own, np.array(composite["flux"]))[0]
-    return light
+        numbers = np.arange(1, len(found.regions) + 1)[:, None, None]
+        light, source = np.where(labels == numbers, found.amplitude, 0), PIXELS
+    return RegionLight(light.astype(float), source, labels, found.regions, found.names, found.header)
 
 
 def property_maps(where, table, sums=None):

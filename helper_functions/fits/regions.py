@@ -23,12 +23,13 @@ from helper_functions.fits.files import (
     outshining,
     posterior_hdus,
 )
+from helper_functions.fits.magnification import read_lensing_map
 from helper_functions.fits.property_maps import map_hdus, property_maps, region_light
 from helper_functions.fits.tasks import (
-    galaxy_magnification,
     galaxy_notes,
     load_region_fit,
     region_fit_path,
+    region_magnifications,
     region_tasks,
 )
 from helper_functions.fitting.bagpipes_fit import Fit
@@ -72,16 +73,16 @@ def finish_run(id_dr3, run, inputs, output, problems):
         fit_by_task = {task: fit for task in tasks if (fit := load_region_fit(task, folder))}
         left = [task for task in tasks if task not in fit_by_task]
         reasons = {task: problems.get(task.fingerprint, CHANGED) for task in left}
-        notes = galaxy_notes(id_dr3, tasks[0].redshift, inputs)
-        magnification = float(np.nan_to_num(galaxy_magnification(id_dr3, inputs), nan=1))
-        content = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, magnification
+        magnifications, lens_notes, is_map = region_magnifications(tasks, folder, inputs)
+        notes = [*galaxy_notes(id_dr3, tasks[0].redshift, inputs), *lens_notes]
+        content = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, is_map, magnifications
         asked = digest(code_digest("fits", "pictures"), *content, output.figure_format, output.pictures)
         old = load_record(folder, id_dr3, record)
         if old.get("asked") != asked or output.overwrite or not files_unchanged(folder, old["files"]):
             save_record(folder, id_dr3, record)  # marks it as unfinished
             remove_old_fits(tasks, folder)
-            fit_by_task = {task: demagnified(fit, magnification) for task, fit in fit_by_task.items()}
-            saved = save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output)
+            fit_by_task = {task: demagnified(fit, magnifications[task.cluster][0]) for task, fit in fit_by_task.items()}
+            saved = save_fit_products(tasks, fit_by_task, reasons, magnifications, notes, is_map, output)
             save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:
                 renew_page(folder, id_dr3)
@@ -111,12 +112,17 @@ def remove_old_fits(tasks, folder):
         path.unlink(missing_ok=True)
 
 
-def save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output):
-    """Save table, posteriors, maps and pictures of a run; return their paths."""
+def save_fit_products(tasks, fit_by_task, reasons, magnifications, notes, is_map, output):
+    """Save table, posteriors, maps and pictures of a run; return their paths.
+
+    `is_map` says whether each pixel has its own magnification, by which its share in the light of the source differs.
+    """
     id_dr3, run, *_ = tasks[0]
     place = partial(output_path, output.output, run=run, id=id_dr3)
     where = region_light(output.output, run, id_dr3)
-    table = fits_table(tasks, fit_by_task, reasons, magnification, where.regions, notes)
+    if is_map:
+        where = where._replace(light=where.light / np.abs(read_lensing_map(output.output, id_dr3)))
+    table = fits_table(tasks, fit_by_task, reasons, magnifications, where.regions, notes, where.names)
     saved = [place("fits")]
     save_table(saved[0], table)
     if not any(task.cluster for task in fit_by_task):
@@ -133,7 +139,10 @@ def save_fit_products(tasks, fit_by_task, reasons, magnification, notes, output)
         FittedRegion(task.cluster, task.flux, task.error_bars, fit_by_task.get(task), reasons.get(task))
         for task in tasks
     ]
-    lensed = "" if magnification == 1 else f", magnification {magnification:g}"
+    low, high = (pick(mu for mu, _ in magnifications.values()) for pick in (min, max))
+    lensed = (
+        f", magnification {low:.3g} to {high:.3g}" if low < high else f", magnification {low:g}" if low != 1 else ""
+    )
     title = f"id {id_dr3}, z = {tasks[0].redshift:.3f}{lensed}: {run}"
     wavelengths = np.array([pivot_wavelength(band) for band in tasks[0].bands])
     result = FittedRun(id_dr3, run, title, WCS(where.header), where.labels, where.regions, wavelengths, regions, maps)

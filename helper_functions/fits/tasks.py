@@ -8,12 +8,14 @@ import numpy as np
 import data_paths
 from data_paths import output_path
 from helper_functions.files.code import code_digest, digest
-from helper_functions.files.records import locked
+from helper_functions.files.records import load_record, locked
 from helper_functions.files.saving import save_fits
 from helper_functions.fits.files import INTEGRATED, read_fit, region_hdus
+from helper_functions.fits.magnification import RECORD, read_lensing
 from helper_functions.fitting.bagpipes_fit import PRIORS
 from helper_functions.fitting.bagpipes_setup import import_bagpipes
 from helper_functions.products.photometry import read_photometry
+from helper_functions.products.runs import OWN_RUN
 from helper_functions.survey.catalogs import read_magnifications
 from helper_functions.survey.images import find_catalogs
 
@@ -32,6 +34,7 @@ class FitInputs(NamedTuple):
     priors: dict  # name -> (lowest, highest)
     redshift: str  # "fixed", or "catalog": with the catalog's error
     error_floor: float | None  # see `read_photometry`
+    has_map: bool = False  # whether maps give the magnification, and numbers only where they do not
 
 
 class FitTask(NamedTuple):
@@ -73,7 +76,7 @@ def load_fit_inputs(survey, targets, fits, seed):
     own = {id_dr3: row.magnification for id_dr3, row in (targets.galaxies or {}).items() if row.magnification}
     if others is None:
         others = np.nan if own else 1.0
-    how = fits.fit_sfh, PRIORS | fits.fit_priors, fits.fit_redshift, fits.error_floor
+    how = fits.fit_sfh, PRIORS | fits.fit_priors, fits.fit_redshift, fits.error_floor, bool(fits.magnification_map)
     return FitInputs(survey.redshifts, found | own, others, engine, seed, *how)
 
 
@@ -83,24 +86,61 @@ def galaxy_magnification(id_dr3, inputs):
 
 
 def galaxy_notes(id_dr3, redshift, inputs):
-    """Notes on redshift and magnification of the fits of a galaxy, a list of str."""
+    """Notes on the redshift of the fits of a galaxy, a list of str."""
     notes, error = [], redshift_uncertainty(id_dr3, inputs)
     taken = {"fixed": "taken as known", "catalog": "a Gaussian of that width is taken"}[inputs.redshift]
     if error > UNCERTAIN_REDSHIFT * (1 + redshift):
         notes.append(f"the redshift is uncertain by {error:.2g}: {taken}")
     elif inputs.redshift == "catalog" and np.isfinite(redshift) and not np.isfinite(error):
         notes.append("the uncertainty of the redshift is not known: it is taken as known")
-    if not np.isfinite(galaxy_magnification(id_dr3, inputs)):
-        notes.append("the magnification is not known: 1 is taken")
     return notes
 
 
+def region_magnifications(tasks, folder, inputs):
+    """Magnification of each region of a run, from the map if there is one, and else the number of the galaxy.
+
+    Parameters
+    ----------
+    tasks : list of FitTask
+        Of one run.
+    folder : path
+        Output folder.
+    inputs : FitInputs
+
+    Returns
+    -------
+    magnifications : dict
+        Cluster -> (magnification, flag); that of all together is the harmonic mean weighted by light.
+    notes : list of str
+    is_map : bool
+    """
+    id_dr3, run, *_ = tasks[0]
+    found, number = None, galaxy_magnification(id_dr3, inputs)
+    taken, notes = float(np.nan_to_num(number, nan=1)), []
+    if inputs.has_map:
+        found, problem = read_lensing(folder, run, id_dr3), load_record(folder, id_dr3, RECORD).get("problem")
+        notes = [f"the map does not give the magnification ({problem}): {taken:g} is taken"] if problem else []
+    if found is None:
+        if not np.isfinite(number) and not notes:
+            notes = ["the magnification is not known: 1 is taken"]
+        return {task.cluster: (taken, "") for task in tasks}, notes, False
+    light = [(np.nansum(task.flux), found[task.cluster][0]) for task in tasks if task.cluster != INTEGRATED]
+    source = sum(flux / mu for flux, mu in light)
+    whole = sum(flux for flux, _ in light) / source if source > 0 else np.nan
+    return found | {INTEGRATED: (whole, "")}, notes, True
+
+
+def fitted_seds(run):
+    """Kind of the SEDs of a run that are fitted: unmixed populations, or composites of a user's own regions."""
+    return "composites" if run == OWN_RUN.name else "populations"
+
+
 def region_tasks(id_dr3, run, folder, inputs):
-    """`FitTask` of each region of a run: its SED from the table of populations, scaled to its total flux.
+    """`FitTask` of each region of a run: its SED from the table of `fitted_seds`, scaled to its total flux.
 
     The last task is that of the sum of these SEDs, if there are two or more.
     """
-    photometry = read_photometry(folder, run, id_dr3, floor=inputs.error_floor)
+    photometry = read_photometry(folder, run, id_dr3, fitted_seds(run), inputs.error_floor)
     redshift_error = redshift_uncertainty(id_dr3, inputs) if inputs.redshift == "catalog" else 0.0
     how = [inputs.sfh, inputs.priors, inputs.seed, inputs.engine, code_digest("fit of a region")]
     tasks = []

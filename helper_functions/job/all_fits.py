@@ -7,13 +7,15 @@ from functools import partial
 from data_paths import output_path
 from helper_functions.files.log import progress_bar, report
 from helper_functions.fits.regions import finish_run
-from helper_functions.fits.tasks import fit_region, load_region_fit, region_tasks
+from helper_functions.fits.tasks import fit_region, fitted_seds, load_region_fit, region_tasks
 from helper_functions.job.processes import run_galaxies
 from helper_functions.job.workers import WorkerDied
 
 
 def fit_galaxies(ids, runs, inputs, output, job, fit):
-    """Fit the regions of all runs with unmixed populations, then save a table, maps and pictures of each run.
+    """Fit the regions of all runs that have SEDs to fit, then save a table, maps and pictures of each run.
+
+    See `fitted_seds`.
 
     Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed.
 
@@ -34,7 +36,7 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
     """
     folder = output.output
     names = [(id_dr3, run.name) for id_dr3 in ids for run in runs]
-    names = [name for name in names if output_path(folder, "populations", id=name[0], run=name[1]).is_file()]
+    names = [name for name in names if output_path(folder, fitted_seds(name[1]), id=name[0], run=name[1]).is_file()]
     if not names:
         report("nothing to fit: no run asked for has SEDs of populations (run blended_mixture, and see its status)")
     problems, statuses = {}, [0]

@@ -2,7 +2,7 @@
 
 from data_paths import output_path
 from helper_functions.job.galaxy_records import GalaxyRecords, run_fingerprints
-from helper_functions.methods import METHODS
+from helper_functions.products.runs import OWN_RUN
 from helper_functions.products.summary import OK, read_rows
 
 
@@ -55,7 +55,7 @@ def regions_to_fit(galaxies, runs, folder):
     """
     n_fits = n_unknown = 0
     for galaxy in galaxies:
-        for run in [run for run in runs if METHODS[run.method].models_fluxes]:
+        for run in [run for run in runs if run.entry.models_fluxes or run == OWN_RUN]:
             n_clusters = galaxy.n_clusters(run)
             if n_clusters is None:
                 n_unknown += 1

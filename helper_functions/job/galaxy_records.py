@@ -7,13 +7,13 @@ from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import GALAXY, files_unchanged, load_record, recorded_runs
 from helper_functions.fits.files import fit_paths
 from helper_functions.job.setting_values import GalaxySettings
-from helper_functions.methods import METHODS
 from helper_functions.products.exports import EXPORTS, export_contents
 from helper_functions.products.pictures import FIGURE_FORMATS, GALAXY_PICTURES, RUN_PICTURES, are_drawn
-from helper_functions.products.runs import RECOMMENDED_RUN, Run
+from helper_functions.products.runs import OWN_RUN, RECOMMENDED_RUN, Run
 from helper_functions.products.sed_tables import TABLES
 from helper_functions.products.summary import OK
 from helper_functions.quality.variants import planned_comparisons
+from helper_functions.survey.region_files import region_file
 
 
 class Fingerprints(NamedTuple):
@@ -22,12 +22,18 @@ class Fingerprints(NamedTuple):
     pixels: str  # for the selection of pixels
     runs: dict  # Run -> digest for its result
 
-    def of_galaxy(self, own):
-        """Fingerprints for a galaxy with its own `GalaxySettings`, without the magnification, which only fits use."""
-        own = own._replace(magnification=None)
-        if own == GalaxySettings():
-            return self
-        return Fingerprints(digest(self.pixels, own), {run: digest(each, own) for run, each in self.runs.items()})
+    def of_galaxy(self, own, regions=None):
+        """Fingerprints for a galaxy with its own `GalaxySettings`, without the magnification, which only fits use.
+
+        `regions` is the path of its own regions.
+        """
+        own, pixels, runs = own._replace(magnification=None), self.pixels, self.runs
+        if own != GalaxySettings():
+            pixels, runs = digest(pixels, own), {run: digest(each, own) for run, each in runs.items()}
+        if OWN_RUN in runs and regions and regions.is_file():
+            stat = regions.stat()
+            runs = runs | {OWN_RUN: digest(runs[OWN_RUN], str(regions), stat.st_size, stat.st_mtime_ns)}
+        return Fingerprints(pixels, runs)
 
 
 def run_fingerprints(survey_digest, pixels, clustering, runs):
@@ -56,7 +62,9 @@ class GalaxyRecords:
         self.id_dr3, self.settings, self.runs = id_dr3, settings, runs
         self.output = settings.output.output
         self.own = (settings.targets.galaxies or {}).get(id_dr3, GalaxySettings())
-        self.fingerprints = fingerprints.of_galaxy(self.own)
+        pattern = settings.targets.regions
+        self.region_file = region_file(pattern, id_dr3) if pattern else None
+        self.fingerprints = fingerprints.of_galaxy(self.own, self.region_file)
         self.comparisons = planned_comparisons(settings.output.compare, settings.output.compare_method)
 
     def is_first(self, run):
@@ -66,7 +74,7 @@ class GalaxyRecords:
     def criteria(self, run):
         """Criteria to be plotted for a run besides the one that chooses the number of clusters."""
         drawn = self.settings.output.pictures == "all"
-        chooses = self.settings.clustering.n_clusters == "auto" and not METHODS[run.method].finds_number
+        chooses = self.settings.clustering.n_clusters == "auto" and not run.entry.finds_number
         return self.settings.output.criteria_shown if drawn and chooses and self.is_first(run) else []
 
     def done_row(self, run):
@@ -165,13 +173,13 @@ def comparison_name(kind, method):
 def all_possible_files(output, id_dr3, name):
     """Paths of all files that a run, with its fits, or the galaxy may have written with any settings."""
     if name == GALAXY:
-        kinds = ("pixels", "agreement", "consensus", "feature_maps", "page", "thumbnail")
+        kinds = ("pixels", "agreement", "consensus", "feature_maps", "lensing_map", "page", "thumbnail")
         files = [output_path(output, kind, id=id_dr3) for kind in kinds]
         for picture in GALAXY_PICTURES:
             files += output_paths(output, "galaxy_picture", picture=picture, id=id_dr3, format=FIGURE_FORMATS)
         return files
     place = {"run": name, "id": id_dr3}
-    files = [output_path(output, kind, **place) for kind in ("labels", "ds9_regions", *TABLES)]
+    files = [output_path(output, kind, **place) for kind in ("labels", "ds9_regions", "lensing", *TABLES)]
     files += output_paths(output, "run_picture", **place, picture=RUN_PICTURES, format=FIGURE_FORMATS)
     files += output_paths(output, "export", **place, code=EXPORTS, content=export_contents())
     return files + fit_paths(output, name, id_dr3)

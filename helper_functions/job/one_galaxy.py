@@ -5,7 +5,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 
-from data_paths import output_path
+from data_paths import cache_folder, output_path
 from helper_functions.composite_seds import composite_seds
 from helper_functions.explorer.index import save_thumbnail
 from helper_functions.explorer.pages import renew_page
@@ -19,9 +19,13 @@ from helper_functions.files.records import (
     save_record,
 )
 from helper_functions.files.saving import save_fits, save_table, save_text
+from helper_functions.fits.lens import open_lens
+from helper_functions.fits.magnification import remove_lensing, save_lensing
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
+from helper_functions.outskirts import bin_outskirts, join_outskirts
+from helper_functions.own_regions import NoRegions
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
 from helper_functions.products.features import feature_hdus, feature_maps
@@ -43,11 +47,12 @@ from helper_functions.products.results import (
     run_result,
     variants_result,
 )
-from helper_functions.products.runs import RECOMMENDED_RUN
+from helper_functions.products.runs import OWN_RUN, RECOMMENDED_RUN
 from helper_functions.products.sed_tables import sed_tables
 from helper_functions.products.summary import FAILED, OK, failed_row, ok_row, settings_columns
 from helper_functions.quality.compare_runs import agreement, agreement_table, match_regions, region_map
 from helper_functions.quality.variants import COMPARISONS, cluster_variants, named
+from helper_functions.survey.region_files import read_regions
 from plots.style import cluster_colours
 
 
@@ -90,6 +95,8 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
                 renew_page(output.output, id_dr3)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
+            if settings.fits.magnification_map:
+                galaxy.save_lensing()
         except Exception as problem:  # recorded, so that other galaxies continue
             galaxy.save_failures(galaxy.runs_to_do() or runs, problem)
         return [galaxy.rows[run] for run in (*runs, *refused)], not (is_complete and has_page)
@@ -102,6 +109,7 @@ class Galaxy(GalaxyRecords):
         super().__init__(*records)
         self.survey = survey
         self.rows = {run: row for run in self.runs if (row := self.done_row(run))}  # of the summary
+        self._binned = None  # pixels that are not selected, once they are binned
         self._computed = {}  # Run -> label image, regions and composites, for runs computed in this call
 
     # ---- interface for `cluster_galaxy` -------------------------------------
@@ -115,6 +123,13 @@ class Galaxy(GalaxyRecords):
     def runs_to_do(self):
         """Runs whose results are missing or out of date; the recommended one first, as others take its number."""
         return sorted((run for run in self.runs if run not in self.rows), key=lambda run: run != RECOMMENDED_RUN)
+
+    def own_regions(self):
+        """The user's own regions as masks, and notes on their file, see `read_regions`."""
+        cutout, path = self.result.cutout, self.region_file
+        if not path.is_file():
+            raise NoRegions(f"there is no file {path}")
+        return read_regions(path, cutout.wcs, cutout.segmap.shape, cache_folder())
 
     def recommended_scores(self, compute):
         """Function that gives the `Scores` by which the recommended run chose its number of clusters.
@@ -168,7 +183,7 @@ class Galaxy(GalaxyRecords):
         found = seds, clustering, composites, populations, quality
         result = run_result(run, self.result.cutout, *found, settings.clustering.features)
         regions = match_regions(result.labels, self._region_maps)
-        result = result._replace(regions=regions, maps=self._feature_maps(seds))
+        result = result._replace(regions=regions, maps=self._feature_maps(seds), outskirts=self._outskirts(result))
         self._clear(run.name)
         path = partial(output_path, self.output, run=run.name, id=self.id_dr3)
         labels, outlines = path("labels"), path("ds9_regions")
@@ -220,7 +235,24 @@ class Galaxy(GalaxyRecords):
             regions = [region_map(each.labels, each.regions) for each in panels]
             found = agreement([run.name for run, _ in runs], regions)
             self.result = self.result._replace(panels=tuple(panels), agreement=found)
+            self._record_agreement(dict(runs), found)
         self._save_galaxy()
+
+    def save_lensing(self):
+        """Save the magnification of the regions of all runs by a map, unless the galaxy has a number of its own.
+
+        The rows of this call say so where the map does not give it.
+        """
+        fits, done = self.settings.fits, [run for run in self.runs if self.rows[run]["status"] == OK]
+        names = [run.name for run in done]
+        if self.own.magnification or not done:
+            return remove_lensing(self.output, self.id_dr3, names)
+        lens = open_lens(tuple(fits.magnification_map), fits.lens_redshift, cache_folder())
+        if problem := save_lensing(self.output, self.id_dr3, names, lens, self.rows[done[0]]["redshift"]):
+            for run in done:
+                said = filter(None, [self.rows[run]["message"], f"no magnification by the map: {problem}"])
+                self.rows[run] = self.rows[run] | {"message": "; ".join(said)}
+        return None
 
     # ---- failures -----------------------------------------------------------
 
@@ -249,6 +281,19 @@ class Galaxy(GalaxyRecords):
             self.result = self.result._replace(maps=feature_maps(seds, self.result.mask.shape))
         return self.result.maps
 
+    def _outskirts(self, result):
+        """Bins of the pixels that are not selected, joined to the regions of a run; None where they are left out.
+
+        Pixels that a user did not take into own regions are left out, too.
+        """
+        if self.settings.pixels.bin_snr is None or result.run == OWN_RUN:
+            return None
+        if self._binned is None:
+            mask, target = self.result.mask, self.settings.pixels.bin_snr
+            self._binned = bin_outskirts(self.result.cutout, mask, result.seds.bands, target)
+        spectra = result.composites if result.populations is None else result.populations
+        return self._binned and join_outskirts(self._binned, result.labels, spectra.flux)
+
     def _read_labels(self, run):
         found = read_labels(output_path(self.output, "labels", run=run.name, id=self.id_dr3))
         return found.labels, found.regions
@@ -259,6 +304,18 @@ class Galaxy(GalaxyRecords):
             return self._computed[run]
         labels, regions = self._read_labels(run)
         return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=self.settings.clustering.seed)
+
+    def _record_agreement(self, rows, found):
+        """Add to the row of each run, {Run: row}, how it agrees with the recommended run."""
+        if RECOMMENDED_RUN.name not in found.runs:
+            return
+        column = found.rand_index[:, found.runs.index(RECOMMENDED_RUN.name)]
+        for (run, row), rand_index in zip(rows.items(), column.tolist(), strict=True):
+            if row.get("rand_index") != rand_index:
+                row = row | {"rand_index": rand_index}
+                save_record(self.output, self.id_dr3, run.name, **(self.record(run.name) | {"row": row}))
+                if run in self.rows:
+                    self.rows[run] = row
 
     def _redraw(self, run, seds):
         """Draw the pictures of a run from its saved results."""

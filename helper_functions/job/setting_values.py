@@ -5,7 +5,9 @@ values. Readers of names have an attribute `options` with these names, for the h
 """
 
 import csv
+import glob
 import math
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +19,7 @@ import numpy as np
 from helper_functions.registry import choose
 from helper_functions.survey.catalogs import MAX_REDSHIFT
 from helper_functions.survey.expressions import names_in, select
+from helper_functions.survey.region_files import ID
 from helper_functions.survey.selection import ALL
 
 UNSET = "default"  # stands on the command line for None in the settings block
@@ -112,6 +115,14 @@ def folder(name, value):
     return str(Path(value).expanduser().absolute())
 
 
+def region_files(name, value):
+    """Read the name of a file of regions, or a pattern for the files of all galaxies, as an absolute path."""
+    path = Path(str(value)).expanduser().absolute()
+    if not any(map(os.path.isfile, glob.glob("*".join(map(glob.escape, str(path).split(ID)))))):
+        raise ValueError(f"{name} must be a file of regions, or with {ID} in its name one for each galaxy: no {path}")
+    return str(path)
+
+
 def band(_, value):
     """Read the name of a band, in lower case."""
     return str(value).strip().lower()
@@ -169,6 +180,16 @@ def magnification(name, value):
     if isinstance(value, str) and value.isidentifier() and value not in ("nan", "inf"):
         return value
     return positive(name, value)
+
+
+def map_files(name, values):
+    """Read the names of one or two files, as absolute paths."""
+    paths = [Path(str(value)).expanduser().absolute() for value in as_list(values)]
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise ValueError(f"{name} must be FITS files: there is no {', '.join(missing)}")
+    if len(paths) not in (1, 2):
+        raise ValueError(f"{name} must be one file (magnification) or two (convergence, shear), found {len(paths)}")
+    return list(map(str, paths))
 
 
 def positive(name, value):

@@ -20,11 +20,14 @@ from helper_functions.job.setting_values import (
     galaxy_table,
     list_of,
     magnification,
+    map_files,
     mapping_of,
     number,
     one_of,
     optional,
+    positive,
     priors,
+    region_files,
     selection,
     text,
 )
@@ -109,6 +112,13 @@ TARGETS = {
         "distance between two SEDs; if not set, each method's own",
         nargs="+",
     ),
+    "regions": Setting(
+        None,
+        optional(region_files),
+        "own regions as one more run, own_regions: a DS9 file in sky coordinates, or a FITS label image with WCS; "
+        "{id} in its name stands for the id of the galaxy",
+        metavar="FILE",
+    ),
     "survey": Setting(
         data_paths.SURVEY,
         one_of(data_paths.SURVEYS, "survey"),
@@ -155,6 +165,12 @@ PIXELS = {
         "SNR that a pixel must also exceed in single bands, such as f444w=5",
         metavar="BAND=SNR",
         nargs="+",
+    ),
+    "bin_snr": Setting(
+        None,
+        optional(positive),
+        "bin the pixels of the segment that are not selected to this median SNR, and join each bin to the region that "
+        "it lies beside, so that totals are those of the whole segment (needs powerbin)",
     ),
     "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are included in the cutout"),
 }
@@ -220,6 +236,20 @@ FITS = {
         "lensing magnification that masses and SFRs of the fits are divided by: a number, or a column of the SPS "
         "catalog; the table of single galaxies takes precedence",
         metavar="NUMBER|COLUMN",
+    ),
+    "magnification_map": Setting(
+        None,
+        optional(map_files),
+        "FITS maps with WCS that give each region its own magnification: one of the magnification, or two of "
+        "convergence and shear; goes before MAGNIFICATION, which is for galaxies that the maps do not cover",
+        metavar="FILE",
+        nargs="+",
+    ),
+    "lens_redshift": Setting(
+        None,
+        optional(number(float, lowest=0)),
+        "redshift of the lens, by which convergence and shear for D_ls/D_s = 1 are scaled to each galaxy; if not set, "
+        "they are taken as they are",
     ),
     "error_floor": Setting(
         None,

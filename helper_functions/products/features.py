@@ -81,16 +81,22 @@ def feature_hdus(maps, cutout):
     return fits.HDUList(hdus)
 
 
-def feature_table(found, redshift):
-    """Table of `region_features` with a row for each kind and cluster; all are NaN if the redshift is NaN."""
+def feature_table(found, redshift, names=()):
+    """Table of `region_features` with a row for each kind and cluster; all are NaN if the redshift is NaN.
+
+    `names` are those that a user gave the clusters, if any.
+    """
     columns = {
         "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
+        "name": (None, "name that a user gave the region"),
         "kind": (None, "population: unmixed SED; composite: mean SED of the members"),
     }
     values = {
         "cluster": [n for of_kind in found.values() for n in range(1, len(of_kind["beta"].value) + 1)],
         "kind": np.array([kind for kind, of_kind in found.items() for _ in of_kind["beta"].value], dtype=str),
     }
+    if names:
+        values["name"] = np.array([names[number - 1] for number in values["cluster"]])
     words = []
     for name, feature in SED_FEATURES.items():
         value, error, flag = (

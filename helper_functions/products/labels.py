@@ -12,12 +12,14 @@ from helper_functions.files.saving import STEP, image_hdu, quantize, table_hdu, 
 def label_hdus(result, pixels, seed, fingerprint):
     """Label image of a run, with further extensions, as an `HDUList`.
 
-    SIMILARITY is that of each pixel to its composite. The table REGIONS has the region number of each cluster:
-    clusters of different runs with the same number cover the same part of the galaxy. If the method computes
-    probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the order of
-    labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number, and the
-    standard errors of the differences to the score of the chosen number. If the method unmixes blends, there are
-    FRACTION, LIGHT and DECONVOLVED, see `light_hdus`.
+    SIMILARITY is that of each pixel to its composite. The table REGIONS has the region number of each cluster: clusters
+    of different runs with the same number cover the same part of the galaxy; and the names of regions that a user
+    brought. AMPLITUDE is the brightness of each pixel in units of its composite, if blends are not unmixed. If the
+    method computes probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in
+    the order of labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number,
+    and the standard errors of the differences to the score of the chosen number. If the method unmixes blends, there
+    are FRACTION, LIGHT and DECONVOLVED, see `light_hdus`. If pixels that are not selected were binned, BINS has the
+    number of the bin of each, and BIN_TABLE the cluster that it is joined to.
 
     Parameters
     ----------
@@ -57,13 +59,22 @@ def label_hdus(result, pixels, seed, fingerprint):
     hdus.append(image_hdu("SIMILARITY", quantize(result.image(result.composites.similarity)), stepped))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
-    hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels}))
+    names = {"name": np.array(clustering.names)} if clustering.names else {}
+    hdus.append(table_hdu("REGIONS", {"cluster": numbers, "region": result.regions, "n_pixels": n_pixels, **names}))
     if clustering.probability is not None:
         cube = np.array([result.image(values) for values in clustering.probability.T])
         hdus.append(image_hdu("CONFIDENCE", quantize(result.confidence), stepped))
         hdus.append(image_hdu("PROBABILITY", quantize(cube.reshape(-1, *result.labels.shape)), stepped))
     if result.populations is not None:
         hdus += light_hdus(result, header, stepped)
+    else:
+        hdus.append(image_hdu("AMPLITUDE", result.image(result.composites.amplitude), header))
+    if result.outskirts is not None:
+        bins = result.outskirts
+        hdus.append(image_hdu("BINS", to_smallest_int(bins.bins), header))
+        numbers, n_pixels = np.arange(1, len(bins.cluster) + 1), np.bincount(bins.bins[bins.bins > 0])[1:]
+        columns = {"bin": numbers, "cluster": bins.cluster, "n_pixels": n_pixels, "snr": bins.snr}
+        hdus.append(table_hdu("BIN_TABLE", columns))
     if clustering.scores:
         most = max(len(scores.values) for scores in clustering.scores.values())
         columns = {name: scores.values for name, scores in clustering.scores.items()}
@@ -100,7 +111,9 @@ class LabelFile(NamedTuple):
     labels: np.ndarray  # int, (ny, nx), 0 not selected, 1..n_clusters, -1 in no cluster
     regions: np.ndarray  # int, (n_clusters,), see `compare_runs`
     header: fits.Header  # with the celestial WCS
+    names: tuple  # n_clusters names that a user gave the regions; empty: clusters of a method
     similarity: np.ndarray  # (ny, nx), of each pixel to its composite; here and below NaN in pixels not selected
+    amplitude: np.ndarray | None  # (ny, nx), brightness in units of the composite; None with `light`
     confidence: np.ndarray | None  # (ny, nx), probability of the label
     fraction: np.ndarray | None  # (n_clusters, ny, nx), fraction of each population in the light of each pixel
     light: np.ndarray | None  # (n_clusters, ny, nx), flux of each population in `band`, 10 nJy
@@ -119,7 +132,9 @@ def read_labels(path):
             labels=hdus[0].data.astype(int),
             regions=hdus["REGIONS"].data["region"].astype(int),
             header=hdus[0].header,
+            names=tuple(hdus["REGIONS"].data["name"].tolist()) if "name" in hdus["REGIONS"].columns.names else (),
             similarity=images["SIMILARITY"],
+            amplitude=images.get("AMPLITUDE"),
             confidence=images.get("CONFIDENCE"),
             fraction=images.get("FRACTION"),
             light=images.get("LIGHT"),

@@ -26,7 +26,7 @@ class RegionPhotometry(NamedTuple):
     flux: np.ndarray  # (n_regions, n_bands), microjansky per pixel, of a pixel of mean brightness
     error: np.ndarray  # (n_regions, n_bands), including the zero-point error or the floor
     shared: np.ndarray  # (n_regions, n_bands), the part of `error` that is fully correlated between bands
-    total: np.ndarray  # (n_regions, n_bands), microjansky, of the whole region
+    total: np.ndarray  # (n_regions, n_bands), microjansky, of the whole region, with its bins if there are any
     total_error: np.ndarray  # (n_regions, n_bands), including the zero-point error or the floor
     floor: float | None = None  # fraction of the flux in the errors; None: the zero-point error of the table
     zero_point: np.ndarray | float = 0.0  # that fraction, (n_regions, n_bands)
@@ -118,7 +118,8 @@ def photometry_of(table, id_dr3, run, kind="populations", floor=None):
     def column(name):
         return table[name].quantity.astype(float).to_value(UNIT).reshape(len(clusters), len(bands))
 
-    flux, total = column("flux"), column("flux_total")
+    whole = "flux_whole" if "flux_whole" in table.colnames else "flux_total"
+    flux, total = column("flux"), column(whole)
     relative = np.divide(column("flux_sys"), np.abs(flux), out=np.full(flux.shape, np.nan), where=flux != 0)
     relative = relative if floor is None else floor
     return RegionPhotometry(
@@ -132,7 +133,7 @@ def photometry_of(table, id_dr3, run, kind="populations", floor=None):
         error=np.hypot(column("flux_err"), relative * np.abs(flux)),
         shared=column("flux_shared"),
         total=total,
-        total_error=np.hypot(column("flux_total_err"), relative * np.abs(total)),
+        total_error=np.hypot(column(f"{whole}_err"), relative * np.abs(total)),
         floor=floor,
         zero_point=np.broadcast_to(relative, flux.shape),
     )

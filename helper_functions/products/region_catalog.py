@@ -31,7 +31,7 @@ RUN_COLUMNS = {
     **{name: (None, f"of the run: {figure.meaning}", None) for name, figure in QUALITY.items()},
     "settings": (None, SUMMARY_COLUMNS["settings"][1], "meta.id"),
 }
-FIRST = ("id_dr3", "run", "recommended", "kind", "cluster", "ra", "dec", "redshift")
+FIRST = ("id_dr3", "run", "recommended", "kind", "cluster", "name", "ra", "dec", "redshift")
 
 # Upper wavelength in Angstrom -> UCD of the range (IVOA Recommendation "The UCD1+ controlled vocabulary").
 RANGES = {
@@ -142,7 +142,7 @@ def _regions_hdu(columns, described, waves):
     entries = RUN_COLUMNS | REGION_COLUMNS | {name: (*described[name], None) for name in described}
     for band in bands:
         at, ucd = f"at {waves[band]:.0f} Angstrom", f"phot.flux.density;{_range(waves[band])}"
-        total = f"{at}: total flux of all pixels of the cluster, or of all light of the population"
+        total = f"{at}: total flux of all pixels of the cluster, or light of the population, with its bins, if any"
         error = f"{at}: error of the total flux from correlated noise and background; zero points: see SYSERR"
         entries |= {f"flux_{band}": (UNIT, total, ucd), f"err_{band}": (UNIT, error, f"stat.error;{ucd}")}
     middle = [name for name in REGION_COLUMNS if name not in FIRST]

@@ -13,8 +13,12 @@ from helper_functions.products.photometry import TABLES, UNIT
 from helper_functions.products.summary import SUMMARY_COLUMNS
 
 KINDS = {name.removesuffix("s"): name for name in TABLES}  # kind of SED -> its table
-REGION_TABLES = {"features": "region_features", "fits": "fits"}  # tables with a row for each region
-TEXT_COLUMNS = {"fits": ("status", "note")}  # table -> its columns of words that are taken over
+REGION_TABLES = {
+    "features": "region_features",
+    "lensing": "lensing",
+    "fits": "fits",
+}  # tables with a row for each region
+TEXT_COLUMNS = {"lensing": ("flag",), "fits": ("status", "note")}  # table -> its columns of words that are taken over
 FACTOR = sed_tables.SED_COLUMNS["flux_total"][0].to(UNIT)
 
 # Columns besides fluxes and those of other tables: unit, description, UCD (IVOA).
@@ -56,6 +60,8 @@ def read_run_rows(output, run, id_dr3):
             waves |= dict(zip(table["band"], map(float, table["wave_obs"]), strict=True))
             if table["cluster"]:  # dbscan may find none
                 wide[kind] = pivot_bands(table, kind)
+            if "name" in table:
+                described["name"] = None, sed_tables.SED_COLUMNS["name"][1]
     for columns in wide.values():
         for name in ("ra", "dec"):  # populations have the coordinates of their cluster
             columns[name] = _matched(columns["cluster"], wide["composite"]["cluster"], wide["composite"][name])
@@ -102,7 +108,8 @@ def pivot_bands(table, kind):
     shape = -1, len(bands)
     if table["band"] != bands * (len(table["band"]) // len(bands)):
         raise ValueError("a table of SEDs does not have the same bands for all clusters")
-    names = ("cluster", "flux", "flux_err", "flux_total", "flux_total_err", "n_pixels", "area")
+    whole = "flux_whole" if "flux_whole" in table else "flux_total"
+    names = ("cluster", "flux", "flux_err", whole, f"{whole}_err", "n_pixels", "area")
     of = {name: _numbers(table[name]).reshape(shape) for name in names}
     most = of["n_pixels"].argmax(axis=1)[:, None]  # the band in which most members have data
     known = np.isfinite(of["flux"])
@@ -110,13 +117,14 @@ def pivot_bands(table, kind):
         "kind": np.full(len(most), kind),
         "cluster": of["cluster"][:, 0].astype(np.int32),
         **{name: _numbers(table[name]).reshape(shape)[:, 0] for name in ("ra", "dec") if name in table},
+        **({"name": np.array(table["name"]).reshape(shape)[:, 0]} if "name" in table else {}),
         "n_pixels": np.take_along_axis(of["n_pixels"], most, 1)[:, 0].astype(np.int32),
         "area": np.take_along_axis(of["area"], most, 1)[:, 0].astype(np.float32),
         "flag": np.array([_common_words(flags) for flags in np.reshape(table["flag"], shape)], dtype=str),
         "n_bands": known.sum(axis=1).astype(np.int16),
         "n_faint": (known & (of["flux"] < sed_tables.FAINTEST * of["flux_err"])).sum(axis=1).astype(np.int16),
     }
-    totals = FACTOR * of["flux_total"].T, FACTOR * of["flux_total_err"].T
+    totals = FACTOR * of[whole].T, FACTOR * of[f"{whole}_err"].T
     for band, flux, error in zip(bands, *totals, strict=True):
         columns |= {f"flux_{band}": flux.astype(np.float32), f"err_{band}": error.astype(np.float32)}
     return columns

@@ -9,6 +9,7 @@ from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
 from helper_functions.composite_seds import CompositeSEDs, composite_seds
 from helper_functions.number_of_clusters import Scores
+from helper_functions.outskirts import Outskirts
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image, select_complete
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.products.features import region_features
@@ -48,6 +49,7 @@ class RunResult(NamedTuple):
     band_weights: BandWeights | None  # of metric features
     features: dict  # of its SEDs: "population" or "composite" -> name in SED_FEATURES -> Measured, (n_clusters,)
     maps: dict | None = None  # of the galaxy's pixels: name in SED_FEATURES -> value and error, (ny, nx)
+    outskirts: Outskirts | None = None  # bins of the pixels that are not selected; None: they are left out
 
     @property
     def small(self):
@@ -134,6 +136,7 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
         scores=read_scores(number),
         k_range=(row["k_low"], row["k_high"]),
         k_notes=number["notes"],
+        names=found.names,
     )
     composites = composite_seds(seds, labels, is_confident, clustering_settings.seed)
     light = [None if each is None else each[:, *where].T for each in (found.light, found.deconvolved)]

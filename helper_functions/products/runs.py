@@ -5,6 +5,14 @@ from typing import NamedTuple
 
 from helper_functions.clustering import IncompatibleMetric, check_run
 from helper_functions.methods import METHODS, RECOMMENDED
+from helper_functions.methods.method import Method
+
+OWN_REGIONS = "own_regions"  # in place of a method: regions that a user brings
+ENTRIES = METHODS | {
+    OWN_REGIONS: Method(
+        None, "regions of a file", norm="none", takes_any_norm=False, takes_any_metric=False, criterion="given"
+    )
+}
 
 
 class Run(NamedTuple):
@@ -15,22 +23,27 @@ class Run(NamedTuple):
     metric: str
 
     @property
+    def entry(self):
+        """The `Method` that it is of."""
+        return ENTRIES[self.method]
+
+    @property
     def name(self):
         """Name of the run's folders: the method, and norm and metric unless they are the default."""
         norm = () if self.norm == "none" else (self.norm,)
-        metric = () if self.metric == METHODS[self.method].metric else (self.metric,)
+        metric = () if self.metric == self.entry.metric else (self.metric,)
         return "_".join((self.method, *norm, *metric))
 
     def title(self, n_clusters):
         """The run and its number of clusters, for a picture; norm and metric are omitted if the method sets them."""
-        entry = METHODS[self.method]
-        norm = (f"norm {self.norm}",) if entry.takes_any_norm else ()
-        metric = (self.metric,) if self.metric != entry.metric else ()
+        norm = (f"norm {self.norm}",) if self.entry.takes_any_norm else ()
+        metric = (self.metric,) if self.metric != self.entry.metric else ()
         return f"{', '.join((self.method, *norm, *metric))} ({n_clusters} cluster{'s' * (n_clusters != 1)})"
 
 
 ORDER = {method: place for place, method in enumerate(METHODS)}
 RECOMMENDED_RUN = Run(RECOMMENDED, *check_run(RECOMMENDED, None, None))
+OWN_RUN = Run(OWN_REGIONS, ENTRIES[OWN_REGIONS].norm, ENTRIES[OWN_REGIONS].metric)
 
 
 def run_sort_key(run):
@@ -39,7 +52,7 @@ def run_sort_key(run):
     return run != RECOMMENDED, ORDER.get(method, len(ORDER)), run
 
 
-def plan_runs(methods, norms, metrics):
+def plan_runs(methods, norms, metrics, regions=None):
     """Combine methods, norms and metrics into runs.
 
     Parameters
@@ -47,6 +60,8 @@ def plan_runs(methods, norms, metrics):
     methods : sequence of str
     norms, metrics : sequence of str or None
         None stands for each method's own.
+    regions : str or None
+        File of a user's own regions, which are one more run.
 
     Returns
     -------
@@ -62,7 +77,7 @@ def plan_runs(methods, norms, metrics):
     runs, refused = combine(methods, norms, metrics)
     if not runs:
         raise ValueError("; ".join(refused.values()))
-    return runs, refused
+    return [*runs, OWN_RUN] if regions else runs, refused
 
 
 def combine(methods, norms, metrics):

@@ -20,6 +20,7 @@ MIXED = 0.1  # fraction of a population's light where it is alone, below which i
 # Columns of the tables of SEDs: unit, description.
 SED_COLUMNS = {
     "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
+    "name": (None, "name that a user gave the region: tag, text or number in the file of own regions"),
     "band": (None, "name of the filter"),
     "filter": (None, "name of the filter curve in sedpy; empty if sedpy has none"),
     "wave_obs": (u.AA, "pivot wavelength, observed frame"),
@@ -38,6 +39,8 @@ SED_COLUMNS = {
         "total flux (a sum, not a mean) of all pixels of the cluster, or light of the population",
     ),
     "flux_total_err": (FLUX_UNIT, "error of flux_total: correlated noise and background"),
+    "flux_whole": (FLUX_UNIT, "flux_total and the light of the bins of pixels below the SNR threshold joined to it"),
+    "flux_whole_err": (FLUX_UNIT, "error of flux_whole"),
     "surface_brightness": (FLUX_UNIT / u.arcsec**2, "flux_total divided by area"),
     "n_pixels": (None, "number of members with data in the band"),
     "n_confident": (None, "number of confident members, which flux_confident is measured from"),
@@ -69,6 +72,7 @@ BUDGET_COLUMNS = {  # columns of the flux budget
     "clusters": (FLUX_UNIT, "part of selected in clusters: total flux of all populations, or of all members"),
     "unassigned": (FLUX_UNIT, "part of selected in pixels of no cluster"),
     "residual": (FLUX_UNIT, "remaining part: selected = clusters + unassigned + residual"),
+    "bins": (FLUX_UNIT, "total flux of the bins of pixels that are not selected, which are joined to regions"),
     "segment": (FLUX_UNIT, "total flux of the segment, and of included neighbouring segments"),
     "selected_share": (None, "selected divided by segment; NaN if the segment has no flux"),
 }
@@ -77,19 +81,19 @@ BUDGET_COLUMNS = {  # columns of the flux budget
 def sed_tables(result):
     """All tables of a `RunResult`, {name in TABLES: Table}."""
     seds, populations = result.seds, result.populations
-    area = psf_area_pixels(seds.pixel, seds.psf_fwhm)
+    area, bins = psf_area_pixels(seds.pixel, seds.psf_fwhm), result.outskirts
     budget = flux_budget(seds, result.clustering, populations)
     tables = {
-        "composites": composite_table(result.composites, seds, result.cutout.wcs, area),
-        "flux_budget": budget_table(budget, result.cutout, seds),
-        "region_features": feature_table(result.features, seds.redshift),
+        "composites": composite_table(result.composites, seds, result.cutout.wcs, area, result.clustering.names, bins),
+        "flux_budget": budget_table(budget, result.cutout, seds, bins),
+        "region_features": feature_table(result.features, seds.redshift, result.clustering.names),
     }
     if populations is not None:
-        tables["populations"] = population_table(populations, seds, area)
+        tables["populations"] = population_table(populations, seds, area, bins)
     return {name: to_single_precision(table, exclude=("ra", "dec")) for name, table in tables.items()}
 
 
-def composite_table(composites, seds, wcs, psf_area):
+def composite_table(composites, seds, wcs, psf_area, names=(), outskirts=None):
     """Table of the composite SEDs of clusters, with a row for each cluster and band.
 
     Parameters
@@ -101,12 +105,15 @@ def composite_table(composites, seds, wcs, psf_area):
         Of the cutout.
     psf_area : float
         Pixels.
+    names : sequence of str
+        Of the clusters, if a user gave them.
+    outskirts : Outskirts or None
 
     Returns
     -------
     astropy.table.Table
     """
-    values = _common_columns(composites, seds) | {
+    values = _common_columns(composites, seds, outskirts) | {
         "flux_p16": composites.low,
         "flux_p84": composites.high,
         "flux_median": composites.median,
@@ -119,13 +126,15 @@ def composite_table(composites, seds, wcs, psf_area):
     place = composites.centroid[:, ::-1]
     ra, dec = wcs.wcs_pix2world(*place.T, 0) if len(place) else (place[:, 0], place[:, 1])
     values |= {"ra": np.asarray(ra)[:, None], "dec": np.asarray(dec)[:, None]}
+    if names:
+        values["name"] = np.array(names)[:, None]
     return _table(values, composites.n_pixels, seds, psf_area, "composites of the members of clusters")
 
 
-def population_table(populations, seds, psf_area):
+def population_table(populations, seds, psf_area, outskirts=None):
     """Table of the unmixed SEDs of populations; see `composite_table`."""
     n_pixels = np.repeat(populations.n_pixels[:, None], len(seds.bands), axis=1)
-    values = _common_columns(populations, seds) | {"n_pixels": n_pixels}
+    values = _common_columns(populations, seds, outskirts) | {"n_pixels": n_pixels}
     values |= {name: getattr(populations, name)[:, None] for name in ("purity_low", "alone")}
     mixed = [("nowhere alone", (populations.alone < MIXED)[:, None])]
     table = _table(values, n_pixels, seds, psf_area, "unmixed SEDs of populations", mixed)
@@ -157,8 +166,12 @@ def read_populations(path, light, deconvolved, band):
     return PopulationSEDs(**fields, n_pixels=column("n_pixels")[:, 0].astype(int))
 
 
-def _common_columns(spectra, seds):
-    return {
+def _common_columns(spectra, seds, outskirts):
+    whole = {}
+    if outskirts is not None:
+        whole["flux_whole"] = spectra.total + outskirts.flux
+        whole["flux_whole_err"] = np.hypot(spectra.total_error, outskirts.error)
+    return whole | {
         "cluster": np.arange(1, len(spectra.flux) + 1)[:, None],
         "band": np.array(seds.bands, dtype=str),
         "filter": np.array([sedpy_name(band) or "" for band in seds.bands], dtype=str),
@@ -201,12 +214,14 @@ def flags(flux, error, n_pixels, psf_area, more=()):
     return words.astype(str)
 
 
-def budget_table(budget, cutout, seds):
+def budget_table(budget, cutout, seds, outskirts=None):
     """Table of the `flux_budget` of a run, with a row for each band."""
     present = np.isin(cutout.bands, seds.bands)
     segment = np.nansum(cutout.sci[present][:, in_segments(cutout)].astype(float), axis=1)
     share = np.divide(budget["selected"], segment, out=np.full(len(segment), np.nan), where=segment != 0)
     table = Table({"band": list(seds.bands), "wave_obs": seds.wavelengths, **budget})
+    if outskirts is not None:
+        table["bins"] = outskirts.flux.sum(axis=0)
     table["segment"], table["selected_share"] = segment, share
     table.meta |= {"content": "flux budget of the selected pixels", "code": code_digest("results")}
     return with_descriptions(table, BUDGET_COLUMNS)

@@ -24,7 +24,8 @@ OK, FAILED = "ok", "failed"
 # Below this value of `distinct`, SEDs change smoothly: simulated gradients have 0.47 to 0.63, a bulge in a disc 0.59 to
 # 0.69, clumps with soft edges 0.57 to 0.84, and sharp regions 0.68 to 0.95 (seeds 95000 to 97011).
 SMOOTH = 0.65
-EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # statuses that are not errors, but due to the galaxy
+# Statuses that are not errors, but due to the galaxy, or to a file of regions that has none there.
+EXPECTED = (OK, "no pixels", "too few pixels", "no signal", "no regions")
 
 # Columns of summary.ecsv: value of empty cells, description.
 SUMMARY_COLUMNS = {
@@ -52,6 +53,7 @@ SUMMARY_COLUMNS = {
         "difference of the two largest light fractions in a pixel, before the PSF, mean over the light of a galaxy: 1 "
         "for distinct regions, 0.5 where SEDs change smoothly; NaN without populations",
     ),
+    "rand_index": (np.nan, "adjusted Rand index with the recommended run: 1 identical, about 0 by chance"),
     "misfit_chi2": (
         np.nan,
         "chi2 per degree of freedom of the pixels about the SEDs of the run, with errors from noise, calibration, "
@@ -153,6 +155,8 @@ def run_notes(result):
         notes.append("clustered in one band only, which has no shape")
     elif used.sum() < len(used) / 2:
         notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
+    if result.outskirts is not None:
+        notes.append(outskirts_note(result))
     if clustering.when_large:
         notes.append(f"many pixels: {clustering.when_large}")
     if result.populations is not None and result.populations.psf_width < 1:
@@ -164,6 +168,15 @@ def run_notes(result):
             "blended_slices"
         )
     return notes + clustering.k_notes
+
+
+def outskirts_note(result):
+    """What the bins of the pixels that are not selected hold: their share of the light is the median over bands."""
+    bins, light = result.outskirts, result.outskirts.flux.sum(axis=0)
+    share = np.nanmedian(light / (light + np.nansum(result.seds.flux, axis=0)))
+    low, high = (f"{each:.1f}" for each in (np.nanmin(bins.snr), np.nanmax(bins.snr)))
+    what = f"a bin of SNR {low}" if len(bins.snr) == 1 else f"{len(bins.snr)} bins of SNR {low} to {high}"
+    return f"{(bins.bins > 0).sum()} pixels that are not selected, in {what}, hold {share:.0%} of the light"
 
 
 def deconvolution_note(psf_width):

@@ -26,7 +26,7 @@ class ClusteringSample(NamedTuple):
     labels: np.ndarray  # (n_pixels,), 1..n_clusters, below 1 for unassigned pixels
     composites: CompositeSEDs  # of these labels
     # (PixelSEDs, seed=...) -> labels: clusters other fluxes, bands or pixels in the same way, into the same number.
-    recluster: Callable
+    recluster: Callable | None  # None: labels are those of a user
     confidence: np.ndarray | None = None  # (n_pixels,), probability of the labels; None where the method gives none
     seed: int = 0
 
@@ -89,6 +89,8 @@ def fragmentation(sample):
 
 def stability(sample):
     """Mean adjusted Rand index with the labels that `sample.recluster` finds in the data with added noise."""
+    if sample.recluster is None:
+        return np.nan
     n_clusters = len(sample.composites.flux)
     found = {n_clusters: sample.labels}
     indices = reclustering_stability(

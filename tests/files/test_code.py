@@ -71,7 +71,7 @@ def test_an_edit_changes_the_digest_of_what_the_file_decides(copy, path, decides
     [
         ("SEED = 0", "SEED = 1", set()),  # a setting, which is in the fingerprint by its value
         ("# ---- edit here", "# ---- edit there", set()),
-        ("seed=how.seed)\n            composites", "seed=1)\n            composites", {"results"}),
+        ("galaxy.criteria(run), seed=how.seed)", "galaxy.criteria(run), seed=1)", {"results"}),
         ("galaxy.is_first(run)", "False", {"results"}),
     ],
 )

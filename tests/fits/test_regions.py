@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from conftest import write_survey
+from conftest import celestial_wcs, write_survey
 
 import data_paths
 import main_clustering
@@ -18,6 +19,8 @@ from data_paths import output_path
 from helper_functions.files.records import GALAXY, load_record
 from helper_functions.fits import maps_from_table
 from helper_functions.fits.files import PERCENTILE_NAMES, fit_paths, outshining
+from helper_functions.fits.lens import open_lens
+from helper_functions.fits.magnification import read_lensing, read_lensing_map, save_lensing
 from helper_functions.fits.property_maps import LIGHT, PIXELS, property_maps, region_light
 from helper_functions.fits.tasks import FitTask, galaxy_magnification, galaxy_notes, load_fit_inputs, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
@@ -25,9 +28,10 @@ from helper_functions.job.all_fits import fit_galaxies
 from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
+from helper_functions.products.labels import read_labels
 from helper_functions.products.photometry import read_photometry
 from helper_functions.products.region_rows import read_run_rows
-from helper_functions.products.runs import Run
+from helper_functions.products.runs import OWN_RUN, Run
 from helper_functions.quality.metrics import QUALITY
 from main_clustering import main, settings_block
 
@@ -282,6 +286,82 @@ def test_a_galaxy_without_magnification_is_said_to_have_none(fit):
     assert table_of(fit)["note"][0] == "the magnification is not known: 1 is taken; planted"
 
 
+def map_of(path, values):
+    """`Lens` of an image that covers the planted field with pixels of 0.4 arcsec."""
+    wcs = celestial_wcs()
+    wcs.wcs.cdelt, wcs.wcs.crpix = 10 * wcs.wcs.cdelt, (10, 10)
+    fits.PrimaryHDU(values, wcs.to_header()).writeto(path, overwrite=True)
+    open_lens.cache_clear()
+    return open_lens((str(path),), None, path.parent)
+
+
+def test_a_constant_map_is_that_number_and_a_region_that_is_magnified_more_has_less_mass(fit, tmp_path):
+    fit(PlantedFit(), magnification=2.1)
+    number = table_of(fit)
+    with maps_of(fit) as maps:
+        mass = maps["MASS"].data.copy()
+    path = str(tmp_path / "mu.fits")
+    lens = map_of(tmp_path / "mu.fits", np.full((20, 20), -2.1))
+    assert save_lensing(fit.output, 7, [RUN.name], lens, 2.0) == ""
+    fit(planted := PlantedFit(), magnification_map=[path])
+    assert planted.asked == []  # nothing is fitted again
+    table = table_of(fit)
+    for name in number.colnames:
+        if number[name].dtype.kind == "f":
+            np.testing.assert_allclose(table[name], number[name], rtol=1e-6)
+    assert [note.split("; ")[0] for note in table["note"]] == ["negative parity"] * 2 + ["planted"]
+    with maps_of(fit) as maps:
+        np.testing.assert_allclose(maps["MASS"].data, mass, rtol=1e-5)
+
+    values = np.full((20, 20), 2.1) * np.linspace(0.5, 4, 20)  # grows to the west, where the blue half is
+    assert save_lensing(fit.output, 7, [RUN.name], map_of(tmp_path / "mu.fits", values), 2.0) == ""
+    fit(PlantedFit(), magnification_map=[path])
+    table, factors = table_of(fit), read_lensing(fit.output, RUN.name, 7)
+    mu = [factors[cluster][0] for cluster in (1, 2)]
+    assert abs(mu[0] - mu[1]) > 0.2
+    assert list(table["magnification"][:2]) == mu
+    np.testing.assert_allclose(table["mass_p50"][:2] * mu, number["mass_p50"][:2] * 2.1, rtol=1e-5)
+    assert min(mu) < table["magnification"][2] < max(mu)
+    # Light is mass here, so that what is seen together is what is seen apart, in the source plane, too.
+    assert table["mass_p50"][2] == pytest.approx(table["mass_p50"][:2].sum(), rel=1e-6)
+    with maps_of(fit) as maps:
+        assert np.nansum(maps["MASS"].data) == pytest.approx(table["mass_p50"][:2].sum(), rel=1e-4)
+        there = 1 / np.abs(read_lensing_map(fit.output, 7))
+        lit = np.isfinite(mass)
+        np.testing.assert_allclose(maps["MASS"].data[lit], 2.1 * mass[lit] * there[lit], rtol=1e-3)
+
+
+def test_where_a_map_ends_the_number_is_taken_and_the_note_says_so(fit, tmp_path):
+    half = np.where(np.arange(20) < 9, 3.0, np.nan) * np.ones((20, 1))
+    problem = save_lensing(fit.output, 7, [RUN.name], map_of(tmp_path / "mu.fits", half), 2.0)
+    for number, taken in ((None, 1), (4.0, 4)):
+        fit(PlantedFit(), magnification_map=["mu.fits"], magnification=number)
+        assert set(table_of(fit)["magnification"]) == {taken}
+        said = f"the map does not give the magnification ({problem}): {taken} is taken"
+        assert table_of(fit)["note"][0] == f"{said}; planted"
+
+
+def test_the_main_job_takes_a_map_and_a_number_of_the_galaxy_goes_before(clustered, tmp_path, capsys):
+    shutil.copytree(clustered / "out", tmp_path / "out")
+    map_of(tmp_path / "mu.fits", np.full((20, 20), 3.0))
+    flags = ["--catalogs", clustered / "survey", "--output", tmp_path / "out", "--ids", 7, "--methods"]
+    flags += ["blended_mixture", "--n-clusters", 2, "--pictures", "none", "--magnification-map", tmp_path / "mu.fits"]
+    with pytest.MonkeyPatch.context() as patch:
+        bare(patch)
+        assert main([*map(str, flags)]) == 0
+        rows = Table.read(output_path(tmp_path / "out", "regions"))
+        rows = rows[rows["run"] == RUN.name]
+        assert [row["mu"] for row in rows if row["kind"] == "population"] == pytest.approx([3, 3])
+        areas = [row["area"] / row["area_source"] for row in rows if row["kind"] == "population"]
+        assert areas == pytest.approx([3, 3], rel=1e-5)
+        (tmp_path / "own.csv").write_text("id,magnification\n7,2.5\n")
+        assert main([*map(str, flags), "--galaxies", str(tmp_path / "own.csv")]) == 0
+        assert not output_path(tmp_path / "out", "lensing", run=RUN.name, id=7).exists()
+        map_of(tmp_path / "mu.fits", np.full((20, 20), np.nan))
+        assert main([*map(str, flags)]) == 0
+    assert "no magnification by the map: the maps have no value in 441 of 441" in capsys.readouterr().out
+
+
 def test_a_column_of_the_catalog_gives_magnifications(clustered):
     survey = clustered / "other"
     shutil.copytree(clustered / "survey", survey)
@@ -476,9 +556,46 @@ def test_the_main_job_fits_and_draws_what_it_clustered(clustered, tmp_path, monk
     assert not (tmp_path / "out/fits" / OTHER).exists()  # no population, no fit
 
 
+def test_our_own_file_as_regions_of_a_user_gives_the_same_seds_and_is_fitted(clustered, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("helper_functions.fitting.bagpipes_fit.fit_sed", PlantedFit())
+    monkeypatch.setattr("helper_functions.products.pictures.FIT_PICTURES", {})
+    bare(monkeypatch)
+    shutil.copytree(clustered / "out", tmp_path / "out")
+    path, (ours, theirs) = partial(output_path, tmp_path / "out"), (OTHER, OWN_RUN.name)
+    regions = shutil.copy(path("labels", run=ours, id=7), tmp_path)
+    flags = ["--catalogs", clustered / "survey", "--output", tmp_path / "out", "--ids", 7, 12, "--regions", regions]
+    flags += ["--methods", "blended_mixture", "kmeans", "--n-clusters", 2, "--pictures", "none", "--no-pixel-cubes"]
+    assert main([*map(str, flags), "--fit", "--export", "eazy"]) == 0
+    assert "own_regions: no regions (no region is near the galaxy" in capsys.readouterr().out  # of 12, which goes on
+    labels = [read_labels(path("labels", run=run, id=7)) for run in (ours, theirs)]
+    np.testing.assert_array_equal(labels[0].labels, labels[1].labels)
+    assert labels[1].names == (names := ("1", "2"))
+    one, other = (Table.read(path("composites", run=run, id=7)) for run in (ours, theirs))
+    assert list(dict.fromkeys(other["name"])) == list(names)
+    for column in one.colnames:
+        assert (one[column] == other[column]).all() or np.isnan(one[column]).all(), column
+    table = Table.read(path("fits", run=theirs, id=7))
+    assert list(table["name"]) == [*names, "all"]
+    assert table["mass_p50"][2] == pytest.approx(table["mass_p50"][:2].sum(), rel=1e-3)  # light is mass here
+    with fits.open(path("fit_maps", run=theirs, id=7)) as hdus:
+        for number in (1, 2):
+            mass = np.nansum(hdus["MASS"].data[labels[0].labels == number])
+            assert mass == pytest.approx(table["mass_p50"][number - 1], rel=1e-4)  # single precision
+    exported = path("export", code="eazy", run=theirs, id=7, content="composites_total.cat")
+    assert exported.is_file()
+    summary = Table.read(path("summary"))
+    agree = dict(zip(summary["run"][summary["id_dr3"] == 7], summary["rand_index"], strict=False))
+    assert agree[RUN.name] == 1
+    assert agree[theirs] == agree[ours] > 0.9  # the planted halves, which both methods find
+    catalog = Table.read(path("regions"))
+    assert list(catalog["name"][catalog["run"] == theirs]) == list(names)
+    assert not any(catalog["name"][catalog["run"] != theirs].filled(""))
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--regions", "no.reg"], "regions must be a file of regions, or with {id} in its name one for each galaxy"),
         (["--fit-priors", "dust=0,1"], "unknown prior 'dust': choose from age"),
         (["--fit-priors", "a_v=0"], "fit_priors must be NAME=LOW,HIGH with two numbers, found a_v=['0']"),
         (["--fit-priors", "a_v"], "fit_priors must be NAME=LOW,HIGH with two numbers, found ['a_v']"),
@@ -486,6 +603,9 @@ def test_the_main_job_fits_and_draws_what_it_clustered(clustered, tmp_path, monk
         (["--magnification", "36=2"], "magnification must be a number of at least 0, found '36=2'"),
         (["--magnification", "-2"], "magnification must be a number of at least 0"),
         (["--magnification", "mu", "--fit"], "has no column mu"),
+        (["--magnification-map", "mu.fits"], "magnification_map must be FITS files: there is no "),
+        (["--magnification-map", __file__], "cannot be read as FITS"),
+        (["--magnification-map", *[__file__] * 3], "one file (magnification) or two (convergence, shear), found 3"),
         (["--fit-redshift", "free"], "unknown fit_redshift 'free': choose from fixed, catalog"),
         (["--fit-sfh", "burst"], "unknown fit_sfh 'burst': choose from delayed, nonparametric"),
     ],

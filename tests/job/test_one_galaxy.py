@@ -13,13 +13,13 @@ from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import CLUSTERING, PIXELS
 from helper_functions.number_of_clusters import Scores
 from helper_functions.products.exports import write_exports
-from helper_functions.products.runs import RECOMMENDED_RUN, Run
+from helper_functions.products.runs import OWN_RUN, RECOMMENDED_RUN, Run
 from main_clustering import settings_block
 
 RUN, OTHER = Run("kmeans", "L2", "euclidean"), Run("gaussian_mixture", "L2", "euclidean")
 ELSE = {  # another value for each setting that decides pixels or labels
     **{"errors": "stated", "background": "none", "registration": "measured", "snr_thresh": 4.0, "snr_errors": "stated"},
-    **{"include_neighbours": True, "redshift_tolerance": 0.1, "snr_bands": {"f444w": 5.0}, "margin": 3},
+    **{"include_neighbours": True, "redshift_tolerance": 0.1, "snr_bands": {"f444w": 5.0}, "margin": 3, "bin_snr": 5.0},
     **{"features": ["oii"], "polynomial_degree": 2, "n_clusters": 3, "criterion": "bic", "confidence": 0.5, "seed": 1},
     **{"memory_limit": 1.0},
 }
@@ -50,6 +50,17 @@ def test_settings_of_one_galaxy_change_no_other_and_its_magnification_changes_no
     for own in (GalaxySettings(redshift=2.0), GalaxySettings(neighbours_added=(8,))):
         assert first.of_galaxy(own).pixels != first.pixels
         assert first.of_galaxy(own).runs != first.runs
+
+
+def test_another_file_of_own_regions_changes_the_run_of_these_and_no_other(tmp_path):
+    first, path = fingerprints(settings_block(), [RUN, OWN_RUN]), tmp_path / "my.reg"
+    assert first.of_galaxy(GalaxySettings(), path) == first  # there is no such file
+    path.write_text("icrs\n")
+    one = first.of_galaxy(GalaxySettings(), path)
+    path.write_text("fk5\n")
+    other = first.of_galaxy(GalaxySettings(), path)
+    assert len({each.runs[OWN_RUN] for each in (first, one, other)}) == 3
+    assert {each.runs[RUN] for each in (one, other)} == {first.runs[RUN]}
 
 
 def test_other_files_or_another_run_are_another_fingerprint():

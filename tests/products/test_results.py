@@ -37,7 +37,14 @@ def test_the_label_file_gives_back_what_was_found(two_shapes, tmp_path):
     assert (labels == result.labels).all()
     assert regions.tolist() == [3, 1]
     with fits.open(path) as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SIMILARITY", "REGIONS", "CONFIDENCE", "PROBABILITY"]
+        assert [hdu.name for hdu in hdus] == [
+            "PRIMARY",
+            "SIMILARITY",
+            "REGIONS",
+            "CONFIDENCE",
+            "PROBABILITY",
+            "AMPLITUDE",
+        ]
         assert hdus["PROBABILITY"].data.shape == (2, 12, 10)
         assert hdus["REGIONS"].data.tolist() == [[1, 3, 60], [2, 1, 40]]  # 60 are red, 40 blue
         assert (hdus[0].header["CONFIG"], hdus[0].header["NCLUST"]) == ("abc", 2)

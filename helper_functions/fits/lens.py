@@ -1,0 +1,119 @@
+"""Magnification of each pixel of a galaxy, from maps of a lens with any pixel scale."""
+
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy.wcs import NoConvergence
+from scipy.ndimage import map_coordinates
+
+from helper_functions.files.code import digest
+from helper_functions.fitting.bagpipes_setup import cosmology
+from helper_functions.survey.mosaics import open_mosaic, read_window
+
+FARTHEST = 10.0  # degrees from a map: a projection of positions beyond may fail, or mirror them
+
+
+class NotLensed(ValueError):
+    """A galaxy whose magnification the maps do not give."""
+
+
+class Lens(NamedTuple):
+    """Maps of a lens on disk."""
+
+    maps: tuple  # of Mosaic: magnification at the redshift of the galaxies, or convergence and shear
+    redshift: float | None  # of the lens; None: convergence and shear are those for the redshift of the galaxies
+    digest: str  # of redshift, paths, sizes and modification times
+
+
+@lru_cache(maxsize=1)  # one lens is for all galaxies
+def open_lens(paths, redshift, cache_folder):
+    """`Lens` of one or two FITS files, whose pixels are not read yet.
+
+    Parameters
+    ----------
+    paths : tuple of str
+        File of the magnification, or of convergence and shear.
+    redshift : float or None
+        Of the lens, by which convergence and shear for D_ls / D_s = 1 are scaled.
+    cache_folder : Path
+        Where unpacked files are kept.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read as an image with a celestial WCS.
+    ValueError
+        If a redshift of the lens comes with a map of the magnification, which is for one redshift of the galaxies.
+    """
+    if redshift is not None and len(paths) == 1:
+        raise ValueError("LENS_REDSHIFT scales convergence and shear: leave it out with a map of the magnification")
+    stats = [Path(path).stat() for path in paths]
+    content = digest(redshift, paths, [(stat.st_size, stat.st_mtime_ns) for stat in stats])
+    return Lens(tuple(open_mosaic(Path(path), cache_folder) for path in paths), redshift, content)
+
+
+def inverse_magnification(lens, wcs, shape, redshift):
+    """Inverse of the magnification at the centres of pixels: the determinant of the lens equation's Jacobian.
+
+    It is interpolated, and not the magnification, as it stays smooth where that diverges. From convergence and shear
+    it is (1 - kappa)^2 - gamma^2 (Schneider, Ehlers & Falco 1992).
+
+    Parameters
+    ----------
+    lens : Lens
+    wcs : WCS
+        Celestial WCS of the galaxy's pixels.
+    shape : tuple
+        (ny, nx).
+    redshift : float
+        Of the galaxy.
+
+    Returns
+    -------
+    ndarray of shape (ny, nx)
+        Negative where the parity is, 0 on a critical curve, NaN where the maps have no value.
+
+    Raises
+    ------
+    NotLensed
+        If the redshift is needed, and not known.
+    """
+    y, x = np.indices(shape)
+    sky = wcs.pixel_to_world(x, y)
+    if len(lens.maps) == 1:
+        with np.errstate(divide="ignore"):
+            return interpolated(lens.maps[0], sky, lambda mu: np.where(mu == 0, np.nan, 1 / mu))
+    strength = lens_strength(lens.redshift, redshift)
+    kappa, gamma = (strength * interpolated(each, sky) for each in lens.maps)
+    return (1 - kappa) ** 2 - gamma**2
+
+
+def lens_strength(lens_redshift, redshift):
+    """D_ls / D_s of a flat universe, 0 for a galaxy before the lens; 1 where the redshift of the lens is None."""
+    if lens_redshift is None:
+        return 1.0
+    if not np.isfinite(redshift):
+        raise NotLensed("its redshift is not known")
+    if redshift <= lens_redshift:
+        return 0.0
+    lens, source = (cosmology().comoving_distance(z).value for z in (lens_redshift, redshift))
+    return (source - lens) / source
+
+
+def interpolated(image, sky, change=lambda values: values):
+    """Bilinear interpolation of the changed values of a `Mosaic` at positions on the sky; NaN outside of it."""
+    found = np.full(sky.shape, np.nan)
+    if np.min(image.wcs.pixel_to_world(0, 0).separation(sky).deg) > FARTHEST:
+        return found
+    with suppress(NoConvergence):  # of a distortion, far from the image
+        at = np.array(image.wcs.world_to_pixel(sky))[::-1]  # row and column
+        low = np.maximum(np.floor(np.nanmin(at, axis=(1, 2))).astype(int), 0)
+        high = np.minimum(np.ceil(np.nanmax(at, axis=(1, 2))).astype(int) + 1, image.shape)
+        if (low < high).all():
+            window = tuple(map(slice, low.tolist(), high.tolist()))
+            values = change(read_window(image, window).astype(float))
+            found = map_coordinates(values, at - low[:, None, None], order=1, cval=np.nan)
+    return found

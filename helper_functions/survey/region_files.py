@@ -1,0 +1,153 @@
+"""Regions from a user's file, DS9 regions or a label image, as masks of the pixels of a cutout."""
+
+import warnings
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import NoConvergence
+
+from helper_functions.survey.mosaics import open_mosaic, read_window
+
+ID = "{id}"  # in the name of a file, stands for the id of the galaxy
+FITS_STARTS = b"SIMPLE", b"\x1f\x8b"  # of a FITS file, and of a gzip-compressed one
+WITHOUT_AREA = "Point", "Line", "Text"  # kinds of DS9 regions
+FARTHEST = 10.0  # degrees from a galaxy: a projection of regions beyond may fail, or mirror them
+
+
+class UnusableRegions(ValueError):
+    """A file whose regions cannot be told."""
+
+    status = "refused"
+
+
+def region_file(pattern, id_dr3):
+    """Path of the regions of a galaxy."""
+    return Path(pattern.replace(ID, str(id_dr3)))
+
+
+def read_regions(path, wcs, shape, cache_folder):
+    """Regions of a DS9 file or of a label image as masks.
+
+    Parameters
+    ----------
+    path : Path
+        DS9 regions in a frame on the sky, with one region for each tag, or text, or else each shape; shapes with a
+        minus are cut out of the regions before them that have the same tag, or of all without one. Or a FITS image of
+        whole numbers with a celestial WCS, with a region for each number above 0.
+    wcs : WCS
+        Celestial WCS of the cutout.
+    shape : tuple
+        (ny, nx) of the cutout.
+    cache_folder : Path
+        Where unpacked files are kept.
+
+    Returns
+    -------
+    regions : dict
+        Name -> bool ndarray of shape (ny, nx), the pixels whose centre is inside, in the order of the file.
+    notes : list of str
+        On what was not read.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    UnusableRegions
+        If it is no such file, or holds regions in pixels of an image, or numbers that are not whole.
+    """
+    with open(path, "rb") as file:
+        is_image = file.read(6).startswith(FITS_STARTS)
+    if is_image:
+        return read_label_image(open_mosaic(path, cache_folder), wcs, shape), []
+    return read_ds9(path, wcs, shape)
+
+
+def read_label_image(image, wcs, shape):
+    """Masks of the numbers above 0 of an image, a `Mosaic`, at the nearest pixel; see `read_regions`."""
+    y, x = np.indices(shape)
+    cols, rows = nearest_pixels(image, wcs.pixel_to_world(x, y))
+    (ny, nx), values = image.shape, np.zeros(shape)
+    here = (rows >= 0) & (rows < ny) & (cols >= 0) & (cols < nx)
+    if not here.any():
+        return {}
+    top, left = rows[here].min(), cols[here].min()
+    window = slice(top, rows[here].max() + 1), slice(left, cols[here].max() + 1)
+    values[here] = np.nan_to_num(read_window(image, window))[rows[here] - top, cols[here] - left]
+    if (values != np.rint(values)).any():
+        raise UnusableRegions(f"{image.source} holds fractions: want a label image, of whole numbers")
+    return {f"{number:.0f}": values == number for number in np.unique(values[values > 0])}
+
+
+def nearest_pixels(image, sky):
+    """Column and row of the pixels of a `Mosaic` that are nearest to positions on the sky; -1 where it is far off."""
+    far = np.full((2, *sky.shape), -1)
+    if np.min(image.wcs.pixel_to_world(0, 0).separation(sky).deg) > FARTHEST:
+        return far
+    with suppress(NoConvergence):
+        return tuple(np.rint(each).astype(int) for each in image.wcs.world_to_pixel(sky))
+    return far
+
+
+def read_ds9(path, wcs, shape):
+    """Masks of DS9 regions, and notes; see `read_regions`."""
+    from regions import PixCoord, PixelRegion  # here, as it takes a third of a second to import
+
+    found, notes = _parse(path, path.stat().st_mtime_ns)
+    if in_pixels := sum(isinstance(each, PixelRegion) for each in found):
+        raise UnusableRegions(
+            f"{path} has regions in image coordinates ({in_pixels} of {len(found)}), and does not say of which image: "
+            "save it from DS9 in fk5 or icrs"
+        )
+    solid = [each for each in found if not type(each).__name__.startswith(WITHOUT_AREA)]
+    if len(solid) < len(found):
+        notes = [*notes, f"points, lines and texts in {path.name} have no pixels: {len(found) - len(solid)} left out"]
+    y, x = np.indices(shape)
+    centres, middle = PixCoord(x, y), wcs.pixel_to_world(shape[1] / 2, shape[0] / 2)
+    masks = {}
+    for number, region in enumerate(solid, start=1):
+        name = _name(region.meta)
+        is_cut = not region.meta.get("include", True)
+        inside = np.zeros(shape, dtype=bool)
+        if _is_near(region, middle):
+            with suppress(NoConvergence):  # of a distortion, far from the image
+                # The package gives the outside of regions with a minus.
+                inside = region.to_pixel(wcs).contains(centres) != is_cut
+        if is_cut:
+            for cut in masks.keys() & {name} if name else masks:
+                masks[cut] = masks[cut] & ~inside
+        else:
+            name = name or f"region {number}"
+            masks[name] = masks.get(name, False) | inside
+    return masks, notes
+
+
+@lru_cache(maxsize=4)  # one file may be for all galaxies
+def _parse(path, _):
+    """Regions in a DS9 file, and notes on lines that were not read; the second argument tells versions apart."""
+    from regions import Regions
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AstropyWarning)
+        try:
+            found = list(Regions.parse(path.read_text(encoding="utf-8-sig"), format="ds9"))
+        except (ValueError, TypeError, IndexError, AttributeError) as problem:
+            raise UnusableRegions(f"{path} cannot be read as DS9 regions: {problem}") from problem
+    unread = [" ".join(str(each.message).split()).rstrip(".") for each in caught]
+    if unread and not found:
+        raise UnusableRegions(f"{path} has no DS9 regions that can be read: {unread[0]}")
+    return found, [f"not read of {path.name}: {each}" for each in unread[:1]]
+
+
+def _name(meta):
+    """Name of a DS9 region in ASCII, as FITS tables want it; "" for one without tag and text."""
+    word = next(iter(meta.get("tag", ())), "") or meta.get("text", "")
+    return " ".join(str(word).split()).encode("ascii", "backslashreplace").decode()
+
+
+def _is_near(region, middle):
+    """Whether a region is within FARTHEST of a position on the sky."""
+    places = region.vertices if hasattr(region, "vertices") else region.center
+    return np.min(places.separation(middle).deg) < FARTHEST
