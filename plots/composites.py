@@ -149,7 +149,8 @@ def draw_pixels(ax, result, n_clusters):
         size = f"{n_members} pixel" if n_members == 1 else f"{n_members} pixels"
         size += ", below the PSF" if result.small[k] else ""
         style = {"rotation": 90, "ha": "right", "va": "center", "ma": "center"}
-        name = ", ".join([f"cluster {k + 1}", *result.clustering.names[k : k + 1]])
+        named = [name for name in result.clustering.names[k : k + 1] if name != str(k + 1)]
+        name = ", ".join([f"cluster {k + 1}", *named])
         ax.text(-0.05, low + TALL / 2, f"{name[:MOST_LETTERS]}\n{size}", size=9, **style)
     ax.set(**NO_TICKS)
     in_rows(ax, (0, WIDTHS[0]), n_clusters)
