@@ -44,6 +44,7 @@ SUPER_CATALOG = "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits"
 SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
 SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
 IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
+MATCHED_PSF = "psf_matched/target_psf.fits"  # PSF of all images, in fields of helper_functions.survey.make_field only
 SIMULATED_TRUTH = "simulated_truth.fits"  # in simulated fields only
 
 ARCHIVE_NAMES = {  # of the same files at Zenodo, by which they are found, too
