@@ -24,6 +24,7 @@ from helper_functions.simulation.simulated_galaxy import (
     simulate_noise,
 )
 from helper_functions.simulation.stellar_populations import ENGINES
+from helper_functions.survey.make_field.layout import image_path
 
 BORDER = 20  # pixels of sky around the galaxies
 NEIGHBOUR_GAP = 8  # pixels between a galaxy's segment and the centres of its neighbours
@@ -182,12 +183,6 @@ def check_free(folder, overwrite):
         raise FileExistsError(f"{folder} holds data that is not a simulated field: choose another folder")
     if not overwrite:
         raise FileExistsError(f"{folder} holds a simulated field already: choose another folder, or say --overwrite")
-
-
-def image_path(folder, band, kind):
-    """Path of an image, named by `data_paths.IMAGE_PATTERN`."""
-    name = data_paths.IMAGE_PATTERN.format(band=band, kind=kind)
-    return folder / name.replace("v7.*", "v7.1").replace("*", "bcgs_")
 
 
 def catalog_table(sources, sci, wht, segmap):

@@ -1,0 +1,113 @@
+"""Kernels that match the PSFs of the bands to a target, and the verdict on how well they do."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.signal import fftconvolve
+
+from helper_functions.psf import encircled_energy, measure_fwhm
+from helper_functions.survey.make_field.psfs import RADIUS, on_pixels, pixel_side
+
+# Weight of the Laplacian that regularises the kernel where the PSF has no power. For PSFs of stars in six bands of NIRCam,
+# residuals are 0.05% (F115W) to 0.4% (F356W) of the peak; those of `pypher` are the same, as is its formula, those of a
+# ratio of Fourier transforms with a window 0.2 to 0.9% (split cosine bell) and 9 to 30% (cosine bells).
+REGULARISATION = 1e-4
+LAPLACIAN = np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
+REACH = 1.0  # arcsec, radius of kernels, by which holes grow: residuals are 0.3 to 1% of the peak, and 0.4% at 1.5
+RADII = 0.1, 0.2, 0.3, 0.5  # arcsec, of encircled energies
+MOST_RESIDUAL = 10.0  # percent of the peak: more is refused
+
+
+class Verdict(NamedTuple):
+    """How well the PSF of a band is matched."""
+
+    fwhm: float  # arcsec, before matching
+    matched_fwhm: float  # arcsec
+    energies: np.ndarray  # encircled energy within RADII over that of the target
+    residual: float  # largest difference to the target, percent of its peak
+    noise: float  # standard deviation of white noise after the kernel
+
+
+def choose_target(psfs, wanted=None):
+    """Band of the widest PSF, or `wanted` unless another is wider.
+
+    Parameters
+    ----------
+    psfs : dict
+        Band -> BandPSF.
+    wanted : str or None
+
+    Returns
+    -------
+    target : str
+    note : str
+        Where another band than the one that is wanted became the target.
+
+    Raises
+    ------
+    ValueError
+        Where the band is unknown.
+    """
+    widest = max(psfs, key=lambda band: psfs[band].fwhm)
+    if wanted is None or wanted == widest:
+        return widest, ""
+    if wanted not in psfs:
+        raise ValueError(f"no band {wanted} to match the others to: there are {', '.join(psfs)}")
+    if psfs[widest].fwhm <= psfs[wanted].fwhm:
+        return wanted, ""
+    return widest, (
+        f"the PSF of {widest}, {psfs[widest].fwhm:.3f} arcsec, is wider than that of {wanted}, {psfs[wanted].fwhm:.3f}: "
+        f"all bands are matched to {widest}; leave out what is wider to keep {wanted}"
+    )
+
+
+def common_radius(psfs):
+    """Radius in arcsec within which all PSFs are known."""
+    return min(RADIUS, *(psf.radius for psf in psfs.values()))
+
+
+def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
+    """Kernel that matches a PSF to a target, and how well it does.
+
+    Parameters
+    ----------
+    psf, target : BandPSF
+        The same object for both: nothing is convolved.
+    pixel_to_sky : ndarray of shape (2, 2)
+        Of the band's mosaic, on whose pixels the kernel is.
+    radius, reach : float
+        Arcsec, within which PSFs are known, and within which the kernel is kept.
+
+    Returns
+    -------
+    kernel : ndarray of shape (size, size) or None
+        Odd number of pixels, sum 1, 0 beyond `reach`; None: nothing is convolved.
+    verdict : Verdict
+    """
+    from photutils.psf_matching import make_wiener_kernel
+
+    side = pixel_side(pixel_to_sky)
+    wanted = on_pixels(target, pixel_to_sky, radius)
+    if psf is target:
+        return None, Verdict(psf.fwhm, measure_fwhm(wanted, side), np.ones(len(RADII)), 0.0, 1.0)
+    own = on_pixels(psf, pixel_to_sky, radius)
+    kernel = make_wiener_kernel(own, wanted, regularization=REGULARISATION, penalty=LAPLACIAN)
+    middle, half = len(kernel) // 2, min(int(reach / side), len(kernel) // 2)
+    kernel = kernel[middle - half : middle + half + 1, middle - half : middle + half + 1]
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    kernel = np.where(np.hypot(y, x) <= half, kernel, 0)
+    kernel /= kernel.sum()
+    matched = fftconvolve(own, kernel, mode="same")
+    energies = encircled_energy(matched, side, RADII) / encircled_energy(wanted, side, RADII)
+    residual = 100 * np.abs(matched - wanted).max() / wanted.max()
+    noise = float(np.sqrt(np.sum(kernel**2)))
+    return kernel, Verdict(psf.fwhm, measure_fwhm(matched, side), energies, float(residual), noise)
+
+
+def check_verdicts(verdicts, target, most):
+    """Raise ValueError where the PSF of a band is not matched to within `most` percent of the target's peak."""
+    if bad := [f"{band} {each.residual:.0f}%" for band, each in verdicts.items() if not each.residual <= most]:
+        raise ValueError(
+            f"matched PSFs differ by more than {most:g}% of the peak from that of {target}: {', '.join(bad)}; "
+            "give better PSFs, a wider target, or say --accept-residual PERCENT"
+        )
