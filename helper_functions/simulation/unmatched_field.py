@@ -1,0 +1,276 @@
+"""Simulate mosaics that are not matched to one PSF, and what they would be if they were.
+
+The mosaics have the flaws that make_field is there to mend: bands differ in PSF, pixel scale and orientation, lie off each
+other, have a step of depth and holes. Beside them are their PSFs, the redshifts, and the perfectly matched field.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+from scipy.ndimage import map_coordinates
+from scipy.signal import oaconvolve
+
+import data_paths
+from helper_functions.filters import pivot_wavelength, sedpy_name
+from helper_functions.psf import PIXEL, PSF_FWHM, make_psf
+from helper_functions.simulation.flaws import draw_shifts
+from helper_functions.simulation.simulated_field import (
+    catalog_table,
+    place_sources,
+    redshift_table,
+    truth_hdus,
+    truth_images,
+)
+from helper_functions.simulation.simulated_galaxy import (
+    RECIPES,
+    make_wcs,
+    pixel_noise,
+    simulate_galaxy,
+    smoothed_noise,
+    through_psf,
+)
+from helper_functions.simulation.stellar_populations import ENGINES
+from helper_functions.simulation.star_psfs import STAR_PIXEL, read_star_psfs
+from helper_functions.survey.make_field.kernels import matching_kernel
+from helper_functions.survey.make_field.layout import image_path
+from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
+
+BANDS = "f606w f814w f115w f150w f200w f277w f356w f410m f444w".split()
+SHORT, SHORT_PIXEL = 24000.0, 0.02  # Angstrom and arcsec: bands of NIRCam below this wavelength have these pixels
+ANGLE = 20.0  # degrees, by which mosaics of the bands of Hubble are rotated
+FINE = 4  # pixels along each side of a pixel, in which sources are convolved with the PSFs
+SKY = 45  # pixels of sky on each side, more than kernels reach
+N_STARS, STAR_GAP = 14, 80  # and pixels between them
+STAR_SNR = 300.0, 3000.0  # of the brightest pixel
+DEPTH_STEP = 1.5  # factor of the noise beyond two thirds of the mosaic
+HOLES, HOLE_RADIUS = 6, 2.5  # number, and pixels
+DRIZZLED = 0.5  # pixels, standard deviation of the Gaussian that correlates the noise
+RMS_SHIFT = 0.2  # pixels of 40 mas
+
+
+def band_psfs(bands, stars=None, place=None):
+    """PSFs of bands before matching, {band: BandPSF}.
+
+    Parameters
+    ----------
+    bands : sequence of str
+    stars : dict or None
+        From `read_star_psfs`: the PSF of the band nearest in resolution, scaled. None: the model of F444W, scaled.
+    place : str or None
+        Of the stars.
+    """
+    known = sorted({band.lower() for band, _ in stars}, key=pivot_wavelength) if stars else ["f444w"]
+    found = {}
+    for band in bands:
+        wave = pivot_wavelength(band) * (1 if sedpy_name(band).startswith("jwst") else 6.5 / 2.4)  # mirrors, m
+        nearest = min(known, key=lambda other: abs(np.log(pivot_wavelength(other) / wave)))
+        image, pixel = (stars[nearest.upper(), place], STAR_PIXEL) if stars else (make_psf(pixel=0.02), 0.02)
+        side = pixel * wave / pivot_wavelength(nearest)
+        middle = (len(image) - 1) // 2
+        found[band] = BandPSF(image / image.sum(), (middle, middle), np.diag([-side, side]), np.nan)
+    return found
+
+
+def mosaic_wcs(band, shape):
+    """WCS and shape of the mosaic of a band over a field of this shape in pixels of 40 mas."""
+    if not sedpy_name(band).startswith("jwst"):
+        side, angle = PIXEL, ANGLE
+    else:
+        side, angle = (SHORT_PIXEL if pivot_wavelength(band) < SHORT else PIXEL), 0.0
+    if angle == 0 and side == PIXEL:
+        return make_wcs(shape), shape
+    turn = np.radians(angle)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    size = np.abs(matrix) @ np.array(shape[::-1]) * PIXEL / side
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.cunit = make_wcs(shape).wcs.ctype, ["deg", "deg"]
+    wcs.wcs.crval = make_wcs(shape).wcs.crval
+    size = np.ceil(size).astype(int)
+    wcs.wcs.crpix = (size + 1) / 2
+    wcs.wcs.cd = np.diag([-side, side]) / 3600 @ matrix
+    wcs.wcs.set()
+    return wcs, (int(size[1]), int(size[0]))
+
+
+def sharp_images(sources, shape, bands, stars):
+    """Light of all sources and stars before the PSF on pixels of 1/FINE, in 10 nJy, an iterator over the bands."""
+    sigma = pixel_noise(bands)
+    for number in range(len(bands)):
+        image = np.zeros(shape)
+        for source in sources:
+            galaxy = source.galaxy
+            image[source.window] += np.einsum("k,kyx->yx", galaxy.region_seds[:, number], galaxy.light)
+        fine = np.kron(image, np.full((FINE, FINE), 1 / FINE**2))
+        fine[stars["y"], stars["x"]] += stars["snr"] * sigma[number]
+        yield fine
+
+
+def observed(fine, psf, wcs, shape, grid, shift=(0.0, 0.0)):
+    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources lie off by `shift` pixels of 40 mas."""
+    matrix = sky_matrix(grid)
+    kernel = on_pixels(psf, matrix / FINE, psf.radius)
+    blurred = oaconvolve(fine, kernel, mode="same")
+    y, x = np.indices(shape, dtype=float)
+    cols, rows = grid.world_to_pixel(wcs.pixel_to_world(x, y))
+    area = np.linalg.det(sky_matrix(wcs)) / np.linalg.det(matrix / FINE)
+    places = [(each - off + 0.5) * FINE - 0.5 for each, off in zip((rows, cols), shift, strict=True)]
+    return map_coordinates(blurred, places, order=5) * area
+
+
+def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpipes", rms_shift=RMS_SHIFT):
+    """Write mosaics, PSFs and redshifts, and the perfectly matched field, into a folder that does not exist.
+
+    Parameters
+    ----------
+    folder : path
+    galaxies : sequence of SimulatedGalaxy
+        With the same bands.
+    ids : sequence of int
+    stars : dict or None
+        PSFs of stars, see `read_star_psfs`; None: a model.
+    seed : int
+        Of the noise, the shifts, the stars, the place of the PSFs and the neighbours.
+    engine : str
+        A key of `stellar_populations.ENGINES`, for the neighbours.
+    rms_shift : float
+        Pixels of 40 mas.
+
+    Raises
+    ------
+    FileExistsError
+        Where the folder exists.
+    """
+    folder, rng, bands = Path(folder), np.random.default_rng(seed), galaxies[0].bands
+    for name in ("mosaics", "psfs", "matched/psf_matched"):
+        (folder / name).mkdir(parents=True)
+    place = rng.choice(sorted({place for _, place in stars})) if stars else None
+    psfs = band_psfs(bands, stars, place)
+    target = max(bands, key=pivot_wavelength)
+    sources, (ny, nx) = place_sources(galaxies, ids, seed, engine)
+    columns = max(int((nx - 1) // STAR_GAP), 1)
+    strip = -(-N_STARS // columns) * STAR_GAP
+    shape = (ny + strip + 2 * SKY, nx + 2 * SKY)
+    grid = make_wcs(shape)
+    psf = on_pixels(psfs[target], sky_matrix(grid), psfs[target].radius)
+    sources = [
+        each._replace(galaxy=through_psf(each.galaxy, psf), row=each.row + SKY + strip, col=each.col + SKY)
+        for each in sources
+    ]
+    number = np.arange(N_STARS)
+    off = rng.uniform(-8, 8, (2, N_STARS))
+    place_y, place_x = SKY + (number // columns + 0.5) * STAR_GAP, SKY + (number % columns + 0.5) * STAR_GAP
+    light = np.exp(rng.uniform(*np.log(STAR_SNR), N_STARS)) / psf.max()
+    stars_at = {"y": (FINE * (place_y + off[0])).astype(int), "x": (FINE * (place_x + off[1])).astype(int), "snr": light}
+    segmap, region, share = truth_images(sources, shape)
+    shifts = draw_shifts(bands, rms_shift, rng)
+    matched, weights = np.empty((2, len(bands), *shape))
+    for band, fine, sigma, shift in zip(bands, sharp_images(sources, shape, bands, stars_at), pixel_noise(bands), shifts, strict=True):
+        wcs, size = mosaic_wcs(band, shape)
+        flux, weight = noisy(observed(fine, psfs[band], wcs, size, grid, shift), sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        write_image(folder / "mosaics" / f"{band}_sci.fits", flux, wcs)
+        write_image(folder / "mosaics" / f"{band}_wht.fits", weight, wcs)
+        own = fits.PrimaryHDU(on_pixels(psfs[band], sky_matrix(wcs), psfs[band].radius).astype(np.float32))
+        own.header["PIXELSCL"] = mosaic_pixel(wcs)
+        own.writeto(folder / "psfs" / f"{band}.fits")
+        kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(grid), psfs[target].radius)
+        clean = observed(fine, psfs[target], grid, shape, grid)
+        number = bands.index(band)
+        matched[number], weights[number] = noisy(clean, sigma, rng, kernel)
+        for kind, image in (("sci", matched[number]), ("wht", weights[number])):
+            write_image(image_path(folder / "matched", band, kind), image, grid)
+    write_image(folder / "matched" / data_paths.SEGMAP, segmap, grid)
+    header = grid.to_header()
+    truth_hdus(sources, region, share, header).writeto(folder / "matched" / data_paths.SIMULATED_TRUTH)
+    catalog, redshifts = catalog_table(sources, matched, weights, segmap), redshift_table(sources)
+    catalog.write(folder / "matched" / data_paths.SUPER_CATALOG)
+    redshifts.write(folder / "matched" / data_paths.SPS_CATALOG)
+    psf_hdu = fits.PrimaryHDU(psf.astype(np.float32))
+    psf_hdu.header["PIXELSCL"] = PIXEL
+    psf_hdu.writeto(folder / "matched" / data_paths.MATCHED_PSF)
+    for name in ("z_16", "z_50", "z_84"):
+        catalog[name] = redshifts[name]
+    catalog["ra", "dec", "z_16", "z_50", "z_84"].write(folder / "redshifts.ecsv")
+    Table({"band": bands, "shift_y": shifts[:, 0], "shift_x": shifts[:, 1]}).write(folder / "true_shifts.ecsv")
+    x, y = ((stars_at[name] + 0.5) / FINE - 0.5 for name in ("x", "y"))
+    true_stars = {"x": x, "y": y} | {f"f_{band}": light * sigma for band, sigma in zip(bands, pixel_noise(bands), strict=True)}
+    Table(true_stars).write(folder / "true_stars.ecsv")
+
+
+def mosaic_pixel(wcs):
+    """Side of a pixel, arcsec."""
+    return float(np.sqrt(abs(np.linalg.det(sky_matrix(wcs)))))
+
+
+def noisy(clean, sigma, rng, kernel=None):
+    """An image with noise, a step of its depth and holes, and its inverse variances; the noise convolved with a kernel."""
+    shape = clean.shape
+    level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
+    noise = smoothed_noise(1.0, DRIZZLED, shape, rng) * level
+    weight = level**-2
+    if kernel is not None:
+        noise = oaconvolve(noise, kernel, mode="same")
+        point = smoothed_noise_variance(kernel)
+        weight = weight / point
+        return clean + noise, weight
+    rows, cols = np.indices(shape)
+    for row, col in rng.uniform(0.02, 0.98, (HOLES, 2)) * shape:
+        weight[np.hypot(rows - row, cols - col) < HOLE_RADIUS] = 0
+    return np.where(weight > 0, clean + noise, np.nan), weight
+
+
+def smoothed_noise_variance(kernel):
+    """Variance after a kernel of noise of variance 1, correlated as by drizzling."""
+    from scipy.ndimage import gaussian_filter
+
+    padded = np.pad(kernel, 10)
+    alone = np.zeros((41, 41))
+    alone[20, 20] = 1
+    return np.sum(gaussian_filter(padded, DRIZZLED) ** 2) / np.sum(gaussian_filter(alone, DRIZZLED) ** 2)
+
+
+def write_image(path, pixels, wcs):
+    """Write an image in 10 nJy, or of whole numbers."""
+    kind = pixels.dtype if pixels.dtype.kind == "i" else np.float32
+    hdu = fits.PrimaryHDU(pixels.astype(kind), wcs.to_header())
+    if path.name.endswith("_sci.fits") or "_sci_" in path.name:
+        hdu.header["BUNIT"] = "10 nJy"
+    hdu.writeto(path)
+
+
+def main(arguments=None):
+    """Command line: simulate mosaics; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helper_functions.simulation.unmatched_field", description=__doc__)
+    add = parser.add_argument
+    add("folder", metavar="OUT", type=Path, help="folder to write")
+    add("--recipe", nargs="+", default=["clumpy"], metavar="RECIPE", help=f"one galaxy each: {', '.join(RECIPES)}")
+    add("--psfs", type=Path, metavar="FILE", help="PSFs of stars, .npz, see star_psfs.py (default: a model)")
+    add("--seed", type=int, default=0, help="random seed (default 0)")
+    add("--redshift", type=float, default=1.5, help="default 1.5")
+    add("--peak-snr", type=float, default=60.0, help="median SNR of the brightest pixel (default 60)")
+    add("--radius", type=float, default=14.0, help="pixels within which most of the light lies (default 14)")
+    add("--bands", nargs="+", default=BANDS, metavar="BAND", help=f"default {' '.join(BANDS)}")
+    add("--engine", default="bagpipes", help=f"{' or '.join(ENGINES)} (default bagpipes)")
+    given = parser.parse_args(arguments)
+    try:
+        if given.folder.exists():
+            raise FileExistsError(f"{given.folder} exists: choose another folder")
+        stars = read_star_psfs(given.psfs) if given.psfs else None
+        options = {"redshift": given.redshift, "peak_snr": given.peak_snr, "radius": given.radius}
+        options |= {"bands": given.bands, "engine": given.engine}
+        galaxies = [simulate_galaxy(each, seed=given.seed + n, **options) for n, each in enumerate(given.recipe)]
+        ids = range(1, len(galaxies) + 1)
+        write_unmatched(given.folder, galaxies, ids, stars=stars, seed=given.seed, engine=given.engine)
+    except (OSError, ValueError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    print(f"{given.folder}: mosaics of {len(galaxies)} galaxies in {len(given.bands)} bands, PSFs, and the matched field")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
