@@ -36,7 +36,7 @@ from helper_functions.simulation.simulated_galaxy import (
 )
 from helper_functions.simulation.stellar_populations import ENGINES
 from helper_functions.simulation.star_psfs import STAR_PIXEL, read_star_psfs
-from helper_functions.survey.make_field.kernels import matching_kernel
+from helper_functions.survey.make_field.kernels import common_radius, matching_kernel
 from helper_functions.survey.make_field.layout import image_path
 from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
 
@@ -110,10 +110,10 @@ def sharp_images(sources, shape, bands, stars):
         yield fine
 
 
-def observed(fine, psf, wcs, shape, grid, shift=(0.0, 0.0)):
+def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
     """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources lie off by `shift` pixels of 40 mas."""
     matrix = sky_matrix(grid)
-    kernel = on_pixels(psf, matrix / FINE, psf.radius)
+    kernel = on_pixels(psf, matrix / FINE, radius)
     blurred = oaconvolve(fine, kernel, mode="same")
     y, x = np.indices(shape, dtype=float)
     cols, rows = grid.world_to_pixel(wcs.pixel_to_world(x, y))
@@ -150,13 +150,13 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
         (folder / name).mkdir(parents=True)
     place = rng.choice(sorted({place for _, place in stars})) if stars else None
     psfs = band_psfs(bands, stars, place)
-    target = max(bands, key=pivot_wavelength)
+    target, radius = max(bands, key=pivot_wavelength), common_radius(psfs)
     sources, (ny, nx) = place_sources(galaxies, ids, seed, engine)
     columns = max(int((nx - 1) // STAR_GAP), 1)
     strip = -(-N_STARS // columns) * STAR_GAP
     shape = (ny + strip + 2 * SKY, nx + 2 * SKY)
     grid = make_wcs(shape)
-    psf = on_pixels(psfs[target], sky_matrix(grid), psfs[target].radius)
+    psf = on_pixels(psfs[target], sky_matrix(grid), radius)
     sources = [
         each._replace(galaxy=through_psf(each.galaxy, psf), row=each.row + SKY + strip, col=each.col + SKY)
         for each in sources
@@ -171,14 +171,14 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     matched, weights = np.empty((2, len(bands), *shape))
     for band, fine, sigma, shift in zip(bands, sharp_images(sources, shape, bands, stars_at), pixel_noise(bands), shifts, strict=True):
         wcs, size = mosaic_wcs(band, shape)
-        flux, weight = noisy(observed(fine, psfs[band], wcs, size, grid, shift), sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        flux, weight = noisy(observed(fine, psfs[band], radius, wcs, size, grid, shift), sigma * mosaic_pixel(wcs) / PIXEL, rng)
         write_image(folder / "mosaics" / f"{band}_sci.fits", flux, wcs)
         write_image(folder / "mosaics" / f"{band}_wht.fits", weight, wcs)
-        own = fits.PrimaryHDU(on_pixels(psfs[band], sky_matrix(wcs), psfs[band].radius).astype(np.float32))
+        own = fits.PrimaryHDU(on_pixels(psfs[band], sky_matrix(wcs), radius).astype(np.float32))
         own.header["PIXELSCL"] = mosaic_pixel(wcs)
         own.writeto(folder / "psfs" / f"{band}.fits")
-        kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(grid), psfs[target].radius)
-        clean = observed(fine, psfs[target], grid, shape, grid)
+        kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(grid), radius)
+        clean = observed(fine, psfs[target], radius, grid, shape, grid)
         number = bands.index(band)
         matched[number], weights[number] = noisy(clean, sigma, rng, kernel)
         for kind, image in (("sci", matched[number]), ("wht", weights[number])):

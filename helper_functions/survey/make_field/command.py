@@ -291,7 +291,7 @@ def make_parser():
     add(
         "--images",
         metavar="PATTERN",
-        default="*{band}*{kind}*.fits",
+        default="*{kind}*.fits",
         help="of files in the folder (default %(default)s)",
     )
     add("--bands", nargs="+", metavar="BAND", help="only these")

@@ -67,16 +67,19 @@ def find_files(folder, pattern, error_map):
 
     Without {kind}, image and error map are extensions of one file.
     """
-    data_paths.check_catalogs_folder(folder)
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"{folder} is neither a folder of mosaics nor a table of files")
+    images, others = (
+        [(band_in(path.name), path) for path in data_paths.matching_files(folder, of_kind)]
+        for of_kind in (pattern.replace("{kind}", kind).replace("{band}", "*").replace("**", "*") for kind in ("sci", error_map))
+    )
     found = []
-    for sci in data_paths.matching_files(folder, pattern.replace("{kind}", "sci"), "*"):
-        if band := band_in(sci.name):
-            wht = data_paths.matching_files(folder, pattern.replace("{kind}", error_map), band)
-            wht = [path for path in wht if band_in(path.name) == band]
+    for band, sci in images:
+        if band:
+            wht = [path for other, path in others if other == band]
             if len(wht) != 1:
-                wanted = pattern.replace("{kind}", error_map).replace("{band}", band)
                 names = ", ".join(path.name for path in wht) or "none"
-                raise FileNotFoundError(f"want one {error_map} image {wanted} of {sci.name} in {folder}, found {names}")
+                raise FileNotFoundError(f"want one {error_map} image of {sci.name} in {folder}, found {names}")
             found.append(BandFiles(band, sci, wht[0], None))
     if not found:
         raise FileNotFoundError(f"no image {pattern} with the name of a band in {folder}: set --images")
@@ -109,11 +112,10 @@ def find_psfs(found, where):
         Where there is not one for each band.
     """
     where = Path(where)
-    folder, pattern = (where, "*.fits*") if where.is_dir() else (where.parent, where.name)
+    paths = sorted(where.glob("*.fits*") if where.is_dir() else where.parent.glob(where.name.replace("{band}", "*")))
     result = []
     for files in found:
-        here = [each for each in data_paths.matching_files(folder, pattern, files.band) if band_in(each.name)]
-        here = [each for each in here if band_in(each.name) == files.band]
+        here = [path for path in paths if band_in(path.name) == files.band]
         if files.psf is None and len(here) != 1:
             names = ", ".join(path.name for path in here) or "none"
             raise FileNotFoundError(

@@ -8,12 +8,13 @@ from scipy.signal import fftconvolve
 from helper_functions.psf import encircled_energy, measure_fwhm
 from helper_functions.survey.make_field.psfs import RADIUS, on_pixels, pixel_side
 
-# Weight of the Laplacian that regularises the kernel where the PSF has no power. For PSFs of stars in six bands of NIRCam,
-# residuals are 0.05% (F115W) to 0.4% (F356W) of the peak; those of `pypher` are the same, as is its formula, those of a
-# ratio of Fourier transforms with a window 0.2 to 0.9% (split cosine bell) and 9 to 30% (cosine bells).
+# Weight of the Laplacian that regularises the kernel where the PSF has no power. For PSFs of stars in six bands of
+# NIRCam residuals are 0.05% (F115W) to 0.4% (F356W) of the peak; `pypher` has the same formula and gives the same to all
+# digits, so that it is not needed; a ratio of Fourier transforms with a window leaves 0.2 to 0.9% (split cosine bell) or
+# 9 to 30% (cosine bells).
 REGULARISATION = 1e-4
 LAPLACIAN = np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
-REACH = 1.0  # arcsec, radius of kernels, by which holes grow: residuals are 0.3 to 1% of the peak, and 0.4% at 1.5
+REACH = 1.0  # arcsec, radius of kernels, by which holes grow: residuals are 0.13 to 0.35% of the peak
 RADII = 0.1, 0.2, 0.3, 0.5  # arcsec, of encircled energies
 MOST_RESIDUAL = 10.0  # percent of the peak: more is refused
 
@@ -95,8 +96,10 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     middle, half = len(kernel) // 2, min(int(reach / side), len(kernel) // 2)
     kernel = kernel[middle - half : middle + half + 1, middle - half : middle + half + 1]
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    kernel = np.where(np.hypot(y, x) <= half, kernel, 0)
-    kernel /= kernel.sum()
+    inside = np.hypot(y, x) <= half
+    # What is cut off is replaced by as much light, evenly spread: scaling the rest would change the core by up to 1%.
+    kernel = np.where(inside, kernel, 0)
+    kernel += inside * (1 - kernel.sum()) / inside.sum()
     matched = fftconvolve(own, kernel, mode="same")
     energies = encircled_energy(matched, side, RADII) / encircled_energy(wanted, side, RADII)
     residual = 100 * np.abs(matched - wanted).max() / wanted.max()
