@@ -1,7 +1,7 @@
 """Simulate mosaics that are not matched to one PSF, and what they would be if they were.
 
-The mosaics have the flaws that make_field is there to mend: bands differ in PSF, pixel scale and orientation, lie off each
-other, have a step of depth and holes. Beside them are their PSFs, the redshifts, and the perfectly matched field.
+The mosaics have the flaws that make_field is there to mend: bands differ in PSF, pixel scale and orientation, lie off
+each other, and have a step of depth and holes. Beside them are their PSFs, redshifts, and the perfectly matched field.
 """
 
 import argparse
@@ -12,12 +12,12 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.signal import oaconvolve
 
 import data_paths
 from helper_functions.filters import pivot_wavelength, sedpy_name
-from helper_functions.psf import PIXEL, PSF_FWHM, make_psf
+from helper_functions.psf import PIXEL, make_psf
 from helper_functions.simulation.flaws import draw_shifts
 from helper_functions.simulation.simulated_field import (
     catalog_table,
@@ -34,8 +34,8 @@ from helper_functions.simulation.simulated_galaxy import (
     smoothed_noise,
     through_psf,
 )
-from helper_functions.simulation.stellar_populations import ENGINES
 from helper_functions.simulation.star_psfs import STAR_PIXEL, read_star_psfs
+from helper_functions.simulation.stellar_populations import ENGINES
 from helper_functions.survey.make_field.kernels import common_radius, matching_kernel
 from helper_functions.survey.make_field.layout import image_path
 from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
@@ -111,7 +111,7 @@ def sharp_images(sources, shape, bands, stars):
 
 
 def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
-    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources lie off by `shift` pixels of 40 mas."""
+    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources lie off by `shift` pixels."""
     matrix = sky_matrix(grid)
     kernel = on_pixels(psf, matrix / FINE, radius)
     blurred = oaconvolve(fine, kernel, mode="same")
@@ -165,13 +165,21 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     off = rng.uniform(-8, 8, (2, N_STARS))
     place_y, place_x = SKY + (number // columns + 0.5) * STAR_GAP, SKY + (number % columns + 0.5) * STAR_GAP
     light = np.exp(rng.uniform(*np.log(STAR_SNR), N_STARS)) / psf.max()
-    stars_at = {"y": (FINE * (place_y + off[0])).astype(int), "x": (FINE * (place_x + off[1])).astype(int), "snr": light}
+    stars_at = {
+        "y": (FINE * (place_y + off[0])).astype(int),
+        "x": (FINE * (place_x + off[1])).astype(int),
+        "snr": light,
+    }
     segmap, region, share = truth_images(sources, shape)
     shifts = draw_shifts(bands, rms_shift, rng)
     matched, weights = np.empty((2, len(bands), *shape))
-    for band, fine, sigma, shift in zip(bands, sharp_images(sources, shape, bands, stars_at), pixel_noise(bands), shifts, strict=True):
+    for band, fine, sigma, shift in zip(
+        bands, sharp_images(sources, shape, bands, stars_at), pixel_noise(bands), shifts, strict=True
+    ):
         wcs, size = mosaic_wcs(band, shape)
-        flux, weight = noisy(observed(fine, psfs[band], radius, wcs, size, grid, shift), sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        flux, weight = noisy(
+            observed(fine, psfs[band], radius, wcs, size, grid, shift), sigma * mosaic_pixel(wcs) / PIXEL, rng
+        )
         write_image(folder / "mosaics" / f"{band}_sci.fits", flux, wcs)
         write_image(folder / "mosaics" / f"{band}_wht.fits", weight, wcs)
         own = fits.PrimaryHDU(on_pixels(psfs[band], sky_matrix(wcs), radius).astype(np.float32))
@@ -197,7 +205,9 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     catalog["ra", "dec", "z_16", "z_50", "z_84"].write(folder / "redshifts.ecsv")
     Table({"band": bands, "shift_y": shifts[:, 0], "shift_x": shifts[:, 1]}).write(folder / "true_shifts.ecsv")
     x, y = ((stars_at[name] + 0.5) / FINE - 0.5 for name in ("x", "y"))
-    true_stars = {"x": x, "y": y} | {f"f_{band}": light * sigma for band, sigma in zip(bands, pixel_noise(bands), strict=True)}
+    true_stars = {"x": x, "y": y} | {
+        f"f_{band}": light * sigma for band, sigma in zip(bands, pixel_noise(bands), strict=True)
+    }
     Table(true_stars).write(folder / "true_stars.ecsv")
 
 
@@ -207,7 +217,7 @@ def mosaic_pixel(wcs):
 
 
 def noisy(clean, sigma, rng, kernel=None):
-    """An image with noise, a step of its depth and holes, and its inverse variances; the noise convolved with a kernel."""
+    """An image with noise, a step of its depth and holes, and its weights; with a kernel, its noise after that."""
     shape = clean.shape
     level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
     noise = smoothed_noise(1.0, DRIZZLED, shape, rng) * level
@@ -225,8 +235,6 @@ def noisy(clean, sigma, rng, kernel=None):
 
 def smoothed_noise_variance(kernel):
     """Variance after a kernel of noise of variance 1, correlated as by drizzling."""
-    from scipy.ndimage import gaussian_filter
-
     padded = np.pad(kernel, 10)
     alone = np.zeros((41, 41))
     alone[20, 20] = 1
@@ -268,7 +276,9 @@ def main(arguments=None):
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print(f"{given.folder}: mosaics of {len(galaxies)} galaxies in {len(given.bands)} bands, PSFs, and the matched field")
+    print(
+        f"{given.folder}: mosaics of {len(galaxies)} galaxies in {len(given.bands)} bands, PSFs, and the matched field"
+    )
     return 0
 
 

@@ -6,6 +6,7 @@ The folder that is written is laid out like the survey: python main_clustering.p
 import argparse
 import shutil
 import sys
+import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from functools import partial
@@ -43,12 +44,15 @@ INSTALL = "pip install -r helper_functions/survey/make_field/requirements.txt"
 PICTURE_DPI = 150
 
 
-def make_field(given):
-    """Make a field, as the command line asks for; all errors are OSError or ValueError of one line."""
+def make_field(given, scratch):
+    """Make a field, as the command line asks for; all errors are OSError or ValueError of one line.
+
+    `scratch` is a folder that is thrown away.
+    """
     folder = Path(given.output)
     layout.check_folder(folder)
     remove_stale_partials(folder)
-    files = find_inputs(given, folder)
+    files = find_inputs(given, scratch)
     images = {each.band: each for each in map(partial(open_one, given=given), files)}
     psfs = dict(
         zip(images, each_in(given.jobs, band_psf, zip(files, images.values(), strict=True), "PSF"), strict=True)
@@ -107,11 +111,11 @@ def make_field(given):
 # ---- parts ------------------------------------------------------------------
 
 
-def find_inputs(given, folder):
+def find_inputs(given, scratch):
     """`BandFiles` of all bands that are asked for, with their PSFs where these are files."""
     where = Path(given.mosaics)
     if given.cutout:
-        files = split_cutouts(where, folder / ".cutouts", given.error_map, given.weights_from_sky)
+        files = split_cutouts(where, scratch, given.error_map, given.weights_from_sky)
     elif where.is_file():
         files = read_table(where, given.error_map)
     else:
@@ -360,7 +364,8 @@ def main(arguments=None):
         print(f"error: this command needs {', '.join(missing)}: {INSTALL}", file=sys.stderr)
         return 2
     try:
-        make_field(given)
+        with tempfile.TemporaryDirectory() as scratch:
+            make_field(given, Path(scratch))
     except (OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

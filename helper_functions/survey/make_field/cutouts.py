@@ -81,8 +81,8 @@ def split_cutouts(folder, scratch, error_map, weights_from_sky=False):
         if (band, error_map) not in found:
             if not weights_from_sky:
                 raise ValueError(
-                    f"{folder} has no {error_map} image of {band}: add it, name another kind with --error-map, or take one "
-                    "weight for all pixels from the scatter of the sky with --weights-from-sky"
+                    f"{folder} has no {error_map} image of {band}: add it, name another kind with --error-map, or take "
+                    "one weight for all pixels from the scatter of the sky with --weights-from-sky"
                 )
             path, flux, header = found[band, "sci"]
             found[band, error_map] = path, sky_weight(flux, error_map), header

@@ -71,7 +71,9 @@ def find_files(folder, pattern, error_map):
         raise FileNotFoundError(f"{folder} is neither a folder of mosaics nor a table of files")
     images, others = (
         [(band_in(path.name), path) for path in data_paths.matching_files(folder, of_kind)]
-        for of_kind in (pattern.replace("{kind}", kind).replace("{band}", "*").replace("**", "*") for kind in ("sci", error_map))
+        for of_kind in (
+            pattern.replace("{kind}", kind).replace("{band}", "*").replace("**", "*") for kind in ("sci", error_map)
+        )
     )
     found = []
     for band, sci in images:

@@ -9,9 +9,9 @@ from helper_functions.psf import encircled_energy, measure_fwhm
 from helper_functions.survey.make_field.psfs import RADIUS, on_pixels, pixel_side
 
 # Weight of the Laplacian that regularises the kernel where the PSF has no power. For PSFs of stars in six bands of
-# NIRCam residuals are 0.05% (F115W) to 0.4% (F356W) of the peak; `pypher` has the same formula and gives the same to all
-# digits, so that it is not needed; a ratio of Fourier transforms with a window leaves 0.2 to 0.9% (split cosine bell) or
-# 9 to 30% (cosine bells).
+# NIRCam residuals are 0.05% (F115W) to 0.4% (F356W) of the peak; `pypher` has the same formula and leaves the same, so
+# that it is not needed; a ratio of Fourier transforms with a window leaves 0.2 to 0.9% (split cosine bell) or 9 to 30%
+# (cosine bells).
 REGULARISATION = 1e-4
 LAPLACIAN = np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
 REACH = 1.0  # arcsec, radius of kernels, by which holes grow: residuals are 0.13 to 0.35% of the peak
@@ -57,8 +57,8 @@ def choose_target(psfs, wanted=None):
     if psfs[widest].fwhm <= psfs[wanted].fwhm:
         return wanted, ""
     return widest, (
-        f"the PSF of {widest}, {psfs[widest].fwhm:.3f} arcsec, is wider than that of {wanted}, {psfs[wanted].fwhm:.3f}: "
-        f"all bands are matched to {widest}; leave out what is wider to keep {wanted}"
+        f"the PSF of {widest}, {psfs[widest].fwhm:.3f} arcsec, is wider than that of {wanted}, "
+        f"{psfs[wanted].fwhm:.3f}: all bands are matched to {widest}; leave out what is wider to keep {wanted}"
     )
 
 

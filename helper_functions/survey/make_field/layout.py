@@ -60,8 +60,8 @@ def is_made(folder, band, made_of):
 def write_band(folder, matching, cards):
     """Write the matched image of a band and its inverse variance, unless they are there; return whether they were made.
 
-    Rows of tiles are written one after the other, so that only one of them is in memory. A file gets its name when it is
-    complete: a call that is interrupted, or finds no room on the disk, leaves the bands that it finished.
+    Rows of tiles are written one after the other, so that only one of them is in memory. A file gets its name when it
+    is complete: a call that is interrupted, or finds no room on the disk, leaves the bands that it finished.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Images of a band, convolved to the target PSF and brought onto the grid of the field, tile by tile.
 
-Noise goes the same way: the variance of a pixel is convolved with the square of the kernel. What comes out is the variance
-of a pixel of the matched image, including the correlation of the noise that the mosaic had, as measured in its sky.
+Noise goes the same way: the variance of a pixel is convolved with the square of the kernel. What comes out is the
+variance of a pixel of the matched image, for the correlation that the noise of the mosaic had, as measured in its sky.
 """
 
 from typing import NamedTuple
@@ -17,9 +17,10 @@ from helper_functions.survey.make_field.inputs import BandImages
 from helper_functions.survey.mosaics import check_aligned
 
 TILE = 1024  # pixels, side
-# Order of the interpolating splines with which images are resampled. The fifth leaves a PSF like that of F444W as it is to
-# 0.03% of the peak on rotated pixels of 20 to 40 mas, the third to 0.25%; `reproject_exact` blurs it by 2 to 7%,
-# `reproject_adaptive` by 5 to 14%. All conserve fluxes to 0.1% or better, these to 1e-5.
+# Order of the interpolating splines with which images are resampled. The fifth leaves a PSF like that of F444W as it is
+# to 0.03% of the peak on rotated pixels of 20 to 40 mas, the third to 0.25%; `reproject_exact` lowers the peak by 2 to 7%
+# and `reproject_adaptive` by 5 to 14%, by different amounts for each grid. Splines conserve fluxes to 1e-5, these to 1e-4
+# and 2e-3.
 ORDER = 5
 MARGIN = 24  # pixels around a tile that is resampled: beyond them the weights of the splines are below 1e-8
 SPLINE_HOLE = 6  # pixels by which holes grow where an image is resampled that was not convolved: weights below 1%
@@ -33,7 +34,7 @@ class Grid(NamedTuple):
 
 
 def part_of(wcs, window, shift=(0.0, 0.0)):
-    """WCS of a window, which may reach beyond the image, seen from a band whose sources lie off by `shift`, in pixels."""
+    """WCS of a window, which may reach beyond the image, for a band whose sources lie off by `shift` pixels."""
     part, move = wcs.deepcopy(), np.array([window[1].start + shift[1], window[0].start + shift[0]])
     part.wcs.crpix = part.wcs.crpix - move
     if part.sip is not None:
@@ -90,8 +91,8 @@ def matched_tile(matching, window):
     Returns
     -------
     flux, variance : ndarray of shape (ny, nx)
-        10 nJy per pixel of the grid, and its square; both NaN where there is no data, or where the kernel touches a pixel
-        without.
+        10 nJy per pixel of the grid, and its square; both NaN where there is no data, or where the kernel touches a
+        pixel without.
     """
     shape = tuple(each.stop - each.start for each in window)
     aligned, reach = matching.is_aligned, matching.reach

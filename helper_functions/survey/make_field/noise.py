@@ -55,8 +55,8 @@ def sky_correlation(images):
 def variance_factor(scale, correlation, kernel):
     """Factor of a variance that was convolved with the square of a kernel, for noise of this scale and correlation.
 
-    The variance of a pixel is sum over lags of the kernel's autocorrelation times that of the noise, of which the square
-    of the kernel holds the lag 0 only.
+    The variance of a pixel is the sum over lags of the kernel's autocorrelation times that of the noise, of which the
+    square of the kernel holds the lag 0 only.
     """
     if kernel is None:
         return scale**2

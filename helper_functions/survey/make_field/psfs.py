@@ -72,7 +72,7 @@ def make_band_psf(image, pixel_to_sky, n_stars=0):
     col, row = centroid_com(np.maximum(image - image.max() / 2, 0))
     middle = (np.array(image.shape) - 1) / 2
     off = float(np.hypot(row - middle[0], col - middle[1]))
-    mended = [f"sum {total:.4g} set to 1"] if abs(total - 1) > NORM_TOLERANCE else []
+    mended = [f"sum {total:.4g} set to 1"] if abs(total - 1) > NORM_TOLERANCE and not n_stars else []
     mended += (
         [f"even number of pixels {image.shape[0]} x {image.shape[1]}"] if np.any(np.mod(image.shape, 2) == 0) else []
     )

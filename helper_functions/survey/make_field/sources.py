@@ -9,7 +9,6 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.stats import mad_std
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyUserWarning
 
 import data_paths
 from helper_functions.files.saving import atomic_path, save_fits
@@ -65,6 +64,7 @@ def find_segments(snr, threshold, n_pixels, contrast):
         0 for sky.
     """
     from photutils.segmentation import SourceFinder
+    from photutils.utils.exceptions import NoDetectionsWarning
 
     missing = ~np.isfinite(snr)
     if missing.all():
@@ -72,7 +72,7 @@ def find_segments(snr, threshold, n_pixels, contrast):
     level, scatter = np.median(snr[~missing]), mad_std(snr[~missing])
     finder = SourceFinder(n_pixels, deblend=contrast < 1, contrast=contrast, progress_bar=False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)  # that there is no source
+        warnings.simplefilter("ignore", NoDetectionsWarning)  # that there is no source
         found = finder(np.where(missing, 0, snr - level), threshold * scatter, mask=missing)
     return np.zeros(snr.shape, dtype=np.int32) if found is None else found.data.astype(np.int32)
 

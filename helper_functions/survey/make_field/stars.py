@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 from astropy.stats import mad_std, sigma_clip
-from astropy.utils.exceptions import AstropyUserWarning
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
@@ -57,8 +56,8 @@ def psf_from_stars(images):
     chosen = sorted(chosen, key=lambda number: -peaks[number])[:MOST_STARS]
     if len(chosen) < MIN_STARS:
         raise ValueError(
-            f"{images.band} has {len(chosen)} stars from which its PSF can be measured, want {MIN_STARS}: give its PSF with "
-            f"--psfs or in the table, or leave the band out"
+            f"{images.band} has {len(chosen)} stars from which its PSF can be measured, want {MIN_STARS}: give its "
+            "PSF with --psfs or in the table, or leave the band out"
         )
     stack = stack_stars([stamps[number] for number in chosen], side)
     return make_band_psf(stack, sky_matrix(images.sci.wcs), len(chosen))
@@ -75,8 +74,9 @@ def star_windows(shape):
 
 
 def star_candidates(images, window, half, limit):
-    """Bright, isolated and compact sources of a window: stamps (size, size) around them, widths in arcsec, and peaks."""
+    """Bright, isolated and compact sources of a window: stamps (size, size), widths in arcsec, and peaks."""
     from photutils.detection import DAOStarFinder
+    from photutils.utils.exceptions import NoDetectionsWarning
 
     flux, _ = mask_missing(*read_pixels(images.sci, images.wht, window), images.error_map)
     data, side = np.isfinite(flux), pixel_side(sky_matrix(images.sci.wcs))
@@ -86,7 +86,7 @@ def star_candidates(images, window, half, limit):
     noise = mad_std(flux[data])
     finder = DAOStarFinder(FAINT * noise, max(limit / side, 1.5), roundness_range=(-0.7, 0.7), exclude_border=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)  # that there is none
+        warnings.simplefilter("ignore", NoDetectionsWarning)  # that there is none
         table = finder(np.where(data, flux, 0), mask=~data)
     if table is None:
         return []
