@@ -46,6 +46,7 @@ ANGLE = 20.0  # degrees, by which mosaics of the bands of Hubble are rotated
 FINE = 4  # pixels along each side of a pixel, in which sources are convolved with the PSFs
 SKY = 45  # pixels of sky on each side, more than kernels reach
 N_STARS, STAR_GAP = 14, 80  # and pixels between them
+STAR_RADIUS, FIRST_STAR = 10, 900001  # pixels, of segments of stars, and the id of the first
 STAR_SNR = 300.0, 3000.0  # of the brightest pixel
 DEPTH_STEP = 1.5  # factor of the noise beyond two thirds of the mosaic
 HOLES, HOLE_RADIUS = 6, 2.5  # number, and pixels
@@ -171,6 +172,7 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
         "snr": light,
     }
     segmap, region, share = truth_images(sources, shape)
+    all_sources = sources + paint_stars(segmap, stars_at, sources[0])
     shifts = draw_shifts(bands, rms_shift, rng)
     matched, weights = np.empty((2, len(bands), *shape))
     for band, fine, sigma, shift in zip(
@@ -194,21 +196,33 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     write_image(folder / "matched" / data_paths.SEGMAP, segmap, grid)
     header = grid.to_header()
     truth_hdus(sources, region, share, header).writeto(folder / "matched" / data_paths.SIMULATED_TRUTH)
-    catalog, redshifts = catalog_table(sources, matched, weights, segmap), redshift_table(sources)
+    catalog, redshifts = catalog_table(all_sources, matched, weights, segmap), redshift_table(sources)
     catalog.write(folder / "matched" / data_paths.SUPER_CATALOG)
     redshifts.write(folder / "matched" / data_paths.SPS_CATALOG)
     psf_hdu = fits.PrimaryHDU(psf.astype(np.float32))
     psf_hdu.header["PIXELSCL"] = PIXEL
     psf_hdu.writeto(folder / "matched" / data_paths.MATCHED_PSF)
+    known = catalog["ra", "dec"][: len(sources)]
     for name in ("z_16", "z_50", "z_84"):
-        catalog[name] = redshifts[name]
-    catalog["ra", "dec", "z_16", "z_50", "z_84"].write(folder / "redshifts.ecsv")
+        known[name] = redshifts[name]
+    known.write(folder / "redshifts.ecsv")
     Table({"band": bands, "shift_y": shifts[:, 0], "shift_x": shifts[:, 1]}).write(folder / "true_shifts.ecsv")
     x, y = ((stars_at[name] + 0.5) / FINE - 0.5 for name in ("x", "y"))
     true_stars = {"x": x, "y": y} | {
         f"f_{band}": light * sigma for band, sigma in zip(bands, pixel_noise(bands), strict=True)
     }
     Table(true_stars).write(folder / "true_stars.ecsv")
+
+
+def paint_stars(segmap, stars, like):
+    """Put segments of stars into the segmap, ids from FIRST_STAR; returns them as sources with the bands of another."""
+    rows, cols = np.indices(segmap.shape)
+    found = []
+    for number, (y, x) in enumerate(zip(stars["y"], stars["x"], strict=True)):
+        near = np.hypot(rows - y / FINE, cols - x / FINE) < STAR_RADIUS
+        segmap[near & (segmap == 0)] = FIRST_STAR + number
+        found.append(like._replace(id_dr3=FIRST_STAR + number))
+    return found
 
 
 def mosaic_pixel(wcs):

@@ -9,6 +9,7 @@ import data_paths
 from helper_functions.files.code import digest
 from helper_functions.files.saving import atomic_path, checksum
 from helper_functions.survey.make_field.matching import TILE, matched_tile
+from helper_functions.survey.mosaics import check_not_truncated
 
 VERDICTS, SHIFTS = "psf_matching.ecsv", "registration.ecsv"
 VERDICTS_PICTURE = "psf_matching.png"
@@ -44,16 +45,12 @@ def fingerprint(matching):
 
 def is_made(folder, band, made_of):
     """Whether both images of a band are there, whole, and made of this."""
+    paths = [image_path(folder, band, kind) for kind in ("sci", "wht")]
     try:
-        headers = []
-        for kind in ("sci", "wht"):
-            path = image_path(folder, band, kind)
-            with fits.open(path, memmap=True) as hdus:
-                headers.append(hdus[0].header)
-                if path.stat().st_size < hdus[0].fileinfo()["datLoc"] + hdus[0].header.data_size:
-                    return False
-        return all(header.get(FINGERPRINT) == made_of for header in headers)
-    except OSError:
+        for path in paths:
+            check_not_truncated(path, path)
+        return all(fits.getval(path, FINGERPRINT) == made_of for path in paths)
+    except (OSError, KeyError):  # missing, damaged, or of something else
         return False
 
 

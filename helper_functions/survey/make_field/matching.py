@@ -18,9 +18,9 @@ from helper_functions.survey.mosaics import check_aligned
 
 TILE = 1024  # pixels, side
 # Order of the interpolating splines with which images are resampled. The fifth leaves a PSF like that of F444W as it is
-# to 0.03% of the peak on rotated pixels of 20 to 40 mas, the third to 0.25%; `reproject_exact` lowers the peak by 2 to 7%
-# and `reproject_adaptive` by 5 to 14%, by different amounts for each grid. Splines conserve fluxes to 1e-5, these to 1e-4
-# and 2e-3.
+# to 0.03% of the peak on rotated pixels of 20 to 40 mas, the third to 0.25%. `reproject_exact` lowers the peak by 2 to
+# 7%, `reproject_adaptive` by 5 to 14%, by different amounts for each grid. Fluxes are conserved to 1e-5 by splines, and
+# to 1e-4 and 2e-3 by these.
 ORDER = 5
 MARGIN = 24  # pixels around a tile that is resampled: beyond them the weights of the splines are below 1e-8
 SPLINE_HOLE = 6  # pixels by which holes grow where an image is resampled that was not convolved: weights below 1%

@@ -10,8 +10,8 @@ from helper_functions.survey.psf_image import load_psf
 
 RADIUS = 2.0  # arcsec: light beyond it is left out, about the same 2% in all bands of JWST
 NORM_TOLERANCE = 0.02  # of the sum of a PSF, which may be cut off
-# A PSF on pixels smaller than half of the mosaic's is a model without their response; of others it is a part.
-MODEL_PIXELS = 0.5
+# A PSF on pixels smaller than this times the mosaic's is a model without their response; in others it is included.
+MODEL_PIXELS = 0.45
 ORDER = 5  # of the interpolating splines: PSFs are sampled by two to four pixels
 
 
