@@ -49,7 +49,7 @@ N_STARS, STAR_GAP = 14, 80  # and pixels between them
 STAR_RADIUS, FIRST_STAR = 10, 900001  # pixels, of segments of stars, and the id of the first
 STAR_SNR = 300.0, 3000.0  # of the brightest pixel
 DEPTH_STEP = 1.5  # factor of the noise beyond two thirds of the mosaic
-HOLES, HOLE_RADIUS = 6, 2.5  # number, and pixels
+HOLES, HOLE_RADIUS = 6, 0.1  # number in each band, among the stars, and arcsec
 DRIZZLED = 0.5  # pixels, standard deviation of the Gaussian that correlates the noise
 RMS_SHIFT = 0.2  # pixels of 40 mas
 
@@ -179,9 +179,10 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
         bands, sharp_images(sources, shape, bands, stars_at), pixel_noise(bands), shifts, strict=True
     ):
         wcs, size = mosaic_wcs(band, shape)
-        flux, weight = noisy(
-            observed(fine, psfs[band], radius, wcs, size, grid, shift), sigma * mosaic_pixel(wcs) / PIXEL, rng
-        )
+        clean = observed(fine, psfs[band], radius, wcs, size, grid, shift)
+        flux, weight = noisy(clean, sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        places = rng.uniform((SKY, SKY), (SKY + strip, shape[1] - SKY), (HOLES, 2))
+        flux, weight = with_holes(flux, weight, wcs, places, grid)
         write_image(folder / "mosaics" / f"{band}_sci.fits", flux, wcs)
         write_image(folder / "mosaics" / f"{band}_wht.fits", weight, wcs)
         own = fits.PrimaryHDU(on_pixels(psfs[band], sky_matrix(wcs), radius).astype(np.float32))
@@ -231,7 +232,7 @@ def mosaic_pixel(wcs):
 
 
 def noisy(clean, sigma, rng, kernel=None):
-    """An image with noise, a step of its depth and holes, and its weights; with a kernel, its noise after that."""
+    """An image with noise and a step of its depth, and its weights; with a kernel, its noise after that."""
     shape = clean.shape
     level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
     noise = smoothed_noise(1.0, DRIZZLED, shape, rng) * level
@@ -241,10 +242,16 @@ def noisy(clean, sigma, rng, kernel=None):
         point = smoothed_noise_variance(kernel)
         weight = weight / point
         return clean + noise, weight
-    rows, cols = np.indices(shape)
-    for row, col in rng.uniform(0.02, 0.98, (HOLES, 2)) * shape:
-        weight[np.hypot(rows - row, cols - col) < HOLE_RADIUS] = 0
-    return np.where(weight > 0, clean + noise, np.nan), weight
+    return clean + noise, weight
+
+
+def with_holes(flux, weight, wcs, places, grid):
+    """The same without data around places of the grid, (n, 2) rows and columns."""
+    x, y = wcs.world_to_pixel(grid.pixel_to_world(places[:, 1], places[:, 0]))
+    rows, cols = np.indices(flux.shape)
+    for row, col in zip(y, x, strict=True):
+        weight[np.hypot(rows - row, cols - col) < HOLE_RADIUS / mosaic_pixel(wcs)] = 0
+    return np.where(weight > 0, flux, np.nan), weight
 
 
 def smoothed_noise_variance(kernel):

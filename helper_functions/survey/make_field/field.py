@@ -59,10 +59,11 @@ def make_field(given, scratch):
     if given.redshifts:
         redshifts = sources.match_redshifts(catalog, given.redshifts)
     else:
-        redshifts = sources.unknown_redshifts(catalog, np.nan if given.redshift is None else given.redshift)
+        redshifts = sources.one_redshift(catalog, given.redshift)
     sources.write_catalogs(folder, catalog, redshifts)
-    n_known = int(np.isfinite(redshifts["z_50"]).sum())
-    report(f"{folder}: {len(catalog)} sources, {n_known} with a redshift, in {len(plan)} bands matched to {target}")
+    report(
+        f"{folder}: {len(catalog)} sources, {len(redshifts)} with a redshift, in {len(plan)} bands matched to {target}"
+    )
 
 
 def make_images(folder, plan, cards, target, given):

@@ -206,7 +206,7 @@ def match_redshifts(catalog, path):
     Returns
     -------
     Table
-        id, z_16, z_50, z_84 and z_spec, NaN where not known.
+        id, z_16, z_50, z_84 and z_spec, a row for each source with a redshift; without a range, z_16 and z_84 are z_50.
 
     Raises
     ------
@@ -229,28 +229,24 @@ def match_redshifts(catalog, path):
         row = np.array([place.get(id_dr3, 0) for id_dr3 in catalog["id"].tolist()])
         known = np.isin(catalog["id"], table["id"])
 
-    def column(wanted, otherwise):
+    def column(wanted, otherwise=np.nan):
         values = (
             np.ma.filled(np.ma.array(table[wanted], dtype=float), np.nan) if wanted in table.colnames else otherwise
         )
         return np.where(known, np.broadcast_to(values, len(table))[row], np.nan)
 
-    z = column(name, np.nan)
-    return Table(
-        {
-            "id": catalog["id"],
-            "z_16": np.where(np.isfinite(low := column("z_16", np.nan)), low, z),
-            "z_50": z,
-            "z_84": np.where(np.isfinite(high := column("z_84", np.nan)), high, z),
-            "z_spec": column("z_spec", np.nan),
-        }
-    )
+    z, low, high = (column(each) for each in (name, "z_16", "z_84"))
+    low, high = (np.where(np.isfinite(limit), limit, z) for limit in (low, high))
+    found = Table({"id": catalog["id"], "z_16": low, "z_50": z, "z_84": high, "z_spec": column("z_spec")})
+    return found[np.isfinite(z)]
 
 
-def unknown_redshifts(catalog, redshift=np.nan):
-    """The table of `match_redshifts` with one redshift for all sources; NaN: not known."""
-    z = np.full(len(catalog), redshift)
-    return Table({"id": catalog["id"], "z_16": z, "z_50": z, "z_84": z, "z_spec": np.full(len(catalog), np.nan)})
+def one_redshift(catalog, redshift):
+    """The table of `match_redshifts` with one redshift for all sources; None: of none."""
+    found = catalog["id",][: None if redshift is not None else 0]
+    for name in ("z_16", "z_50", "z_84"):
+        found[name] = np.full(len(found), np.nan if redshift is None else redshift)
+    return found
 
 
 def write_catalogs(folder, catalog, redshifts):

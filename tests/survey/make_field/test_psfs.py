@@ -145,7 +145,7 @@ def test_the_psf_is_that_of_the_stars_and_of_nothing_else(tmp_path):
 
 
 def test_a_band_without_stars_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="f444w has . stars from which its PSF can be measured, want 4: give its PSF"):
+    with pytest.raises(ValueError, match=r"f444w has \d stars from which its PSF can be measured, want 4"):
         psf_from_stars(star_mosaic(tmp_path, 2))
 
 
