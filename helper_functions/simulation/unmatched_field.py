@@ -6,13 +6,14 @@ each other, and have a step of depth and holes. Beside them are their PSFs, reds
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Table, hstack
 from astropy.wcs import WCS
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import map_coordinates
 from scipy.signal import oaconvolve
 
 import data_paths
@@ -36,8 +37,11 @@ from helper_functions.simulation.simulated_galaxy import (
 )
 from helper_functions.simulation.star_psfs import STAR_PIXEL, read_star_psfs
 from helper_functions.simulation.stellar_populations import ENGINES
+from helper_functions.survey.make_field.inputs import BandFiles, open_images
 from helper_functions.survey.make_field.kernels import common_radius, matching_kernel
 from helper_functions.survey.make_field.layout import image_path
+from helper_functions.survey.make_field.matching import Grid, Matching, matched_tile
+from helper_functions.survey.make_field.noise import sky_correlation, variance_factor
 from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
 
 BANDS = "f606w f814w f115w f150w f200w f277w f356w f410m f444w".split()
@@ -126,6 +130,9 @@ def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
 def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpipes", rms_shift=RMS_SHIFT):
     """Write mosaics, PSFs and redshifts, and the perfectly matched field, into a folder that does not exist.
 
+    The matched field has the noise and the holes of the mosaics, which went through the same kernels and pixels: it
+    differs only in PSFs that are the same, and in bands that do not lie off.
+
     Parameters
     ----------
     folder : path
@@ -153,66 +160,82 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     psfs = band_psfs(bands, stars, place)
     target, radius = max(bands, key=pivot_wavelength), common_radius(psfs)
     sources, (ny, nx) = place_sources(galaxies, ids, seed, engine)
-    columns = max(int((nx - 1) // STAR_GAP), 1)
-    strip = -(-N_STARS // columns) * STAR_GAP
-    shape = (ny + strip + 2 * SKY, nx + 2 * SKY)
+    n_columns = max((nx - 1) // STAR_GAP, 1)
+    strip = -(-N_STARS // n_columns) * STAR_GAP
+    shape = ny + strip + 2 * SKY, nx + 2 * SKY
     grid = make_wcs(shape)
     psf = on_pixels(psfs[target], sky_matrix(grid), radius)
     sources = [
         each._replace(galaxy=through_psf(each.galaxy, psf), row=each.row + SKY + strip, col=each.col + SKY)
         for each in sources
     ]
-    number = np.arange(N_STARS)
-    off = rng.uniform(-8, 8, (2, N_STARS))
-    place_y, place_x = SKY + (number // columns + 0.5) * STAR_GAP, SKY + (number % columns + 0.5) * STAR_GAP
-    light = np.exp(rng.uniform(*np.log(STAR_SNR), N_STARS)) / psf.max()
-    stars_at = {
-        "y": (FINE * (place_y + off[0])).astype(int),
-        "x": (FINE * (place_x + off[1])).astype(int),
-        "snr": light,
-    }
+    points = draw_stars(n_columns, psf.max(), rng)
     segmap, region, share = truth_images(sources, shape)
-    all_sources = sources + paint_stars(segmap, stars_at, sources[0])
+    all_sources = sources + paint_stars(segmap, points, sources[0])
     shifts = draw_shifts(bands, rms_shift, rng)
     matched, weights = np.empty((2, len(bands), *shape))
-    for band, fine, sigma, shift in zip(
-        bands, sharp_images(sources, shape, bands, stars_at), pixel_noise(bands), shifts, strict=True
-    ):
+    fine_images = sharp_images(sources, shape, bands, points)
+    for number, (band, fine, sigma) in enumerate(zip(bands, fine_images, pixel_noise(bands), strict=True)):
         wcs, size = mosaic_wcs(band, shape)
-        clean = observed(fine, psfs[band], radius, wcs, size, grid, shift)
-        flux, weight = noisy(clean, sigma * mosaic_pixel(wcs) / PIXEL, rng)
-        places = rng.uniform((SKY, SKY), (SKY + strip, shape[1] - SKY), (HOLES, 2))
-        flux, weight = with_holes(flux, weight, wcs, places, grid)
-        write_image(folder / "mosaics" / f"{band}_sci.fits", flux, wcs)
-        write_image(folder / "mosaics" / f"{band}_wht.fits", weight, wcs)
-        own = fits.PrimaryHDU(on_pixels(psfs[band], sky_matrix(wcs), radius).astype(np.float32))
-        own.header["PIXELSCL"] = mosaic_pixel(wcs)
-        own.writeto(folder / "psfs" / f"{band}.fits")
-        kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(grid), radius)
-        clean = observed(fine, psfs[target], radius, grid, shape, grid)
-        number = bands.index(band)
-        matched[number], weights[number] = noisy(clean, sigma, rng, kernel)
+        holes = rng.uniform((SKY, SKY), (SKY + strip, shape[1] - SKY), (HOLES, 2))
+        noise, weight = draw_noise(size, sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        weight[near_places(size, wcs, holes, grid)] = 0
+        noise[weight == 0] = np.nan
+        with tempfile.TemporaryDirectory() as scratch:
+            own = write_pair(Path(scratch), band, noise, weight, wcs)
+            kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(wcs), radius)
+            factor = variance_factor(*sky_correlation(own), kernel)
+            noise_matched, variance = matched_tile(
+                Matching(own, Grid(grid, shape), kernel, factor), np.s_[0 : shape[0], 0 : shape[1]]
+            )
+        write_pair(
+            folder / "mosaics",
+            band,
+            observed(fine, psfs[band], radius, wcs, size, grid, shifts[number]) + noise,
+            weight,
+            wcs,
+        )
+        write_psf(folder / "psfs" / f"{band}.fits", on_pixels(psfs[band], sky_matrix(wcs), radius), mosaic_pixel(wcs))
+        matched[number] = observed(fine, psfs[target], radius, grid, shape, grid) + noise_matched
+        weights[number] = np.where(variance > 0, 1 / variance, 0)
         for kind, image in (("sci", matched[number]), ("wht", weights[number])):
-            write_image(image_path(folder / "matched", band, kind), image, grid)
+            write_image(image_path(folder / "matched", band, kind), image, grid, "10 nJy" if kind == "sci" else None)
     write_image(folder / "matched" / data_paths.SEGMAP, segmap, grid)
-    header = grid.to_header()
-    truth_hdus(sources, region, share, header).writeto(folder / "matched" / data_paths.SIMULATED_TRUTH)
+    write_psf(folder / "matched" / data_paths.MATCHED_PSF, psf, PIXEL)
+    truth_hdus(sources, region, share, grid.to_header()).writeto(folder / "matched" / data_paths.SIMULATED_TRUTH)
     catalog, redshifts = catalog_table(all_sources, matched, weights, segmap), redshift_table(sources)
     catalog.write(folder / "matched" / data_paths.SUPER_CATALOG)
     redshifts.write(folder / "matched" / data_paths.SPS_CATALOG)
-    psf_hdu = fits.PrimaryHDU(psf.astype(np.float32))
-    psf_hdu.header["PIXELSCL"] = PIXEL
-    psf_hdu.writeto(folder / "matched" / data_paths.MATCHED_PSF)
-    known = catalog["ra", "dec"][: len(sources)]
-    for name in ("z_16", "z_50", "z_84"):
-        known[name] = redshifts[name]
-    known.write(folder / "redshifts.ecsv")
+    hstack([catalog["ra", "dec"][: len(sources)], redshifts["z_16", "z_50", "z_84"]]).write(folder / "redshifts.ecsv")
     Table({"band": bands, "shift_y": shifts[:, 0], "shift_x": shifts[:, 1]}).write(folder / "true_shifts.ecsv")
-    x, y = ((stars_at[name] + 0.5) / FINE - 0.5 for name in ("x", "y"))
-    true_stars = {"x": x, "y": y} | {
-        f"f_{band}": light * sigma for band, sigma in zip(bands, pixel_noise(bands), strict=True)
-    }
-    Table(true_stars).write(folder / "true_stars.ecsv")
+    x, y = ((points[name] + 0.5) / FINE - 0.5 for name in ("x", "y"))
+    fluxes = {f"f_{band}": points["snr"] * sigma for band, sigma in zip(bands, pixel_noise(bands), strict=True)}
+    Table({"x": x, "y": y} | fluxes).write(folder / "true_stars.ecsv")
+
+
+def draw_stars(n_columns, peak, rng):
+    """Stars in rows at the bottom of a field: `y` and `x` in fine pixels, and `snr`, flux over the noise of a pixel.
+
+    `peak` is the fraction of their light in the brightest pixel.
+    """
+    row, col = np.divmod(np.arange(N_STARS), n_columns)
+    places = SKY + (np.array([row, col]) + 0.5) * STAR_GAP + rng.uniform(-8, 8, (2, N_STARS))
+    y, x = (FINE * places).astype(int)
+    return {"y": y, "x": x, "snr": np.exp(rng.uniform(*np.log(STAR_SNR), N_STARS)) / peak}
+
+
+def draw_noise(shape, sigma, rng):
+    """Noise of a mosaic with a step of its depth, correlated as by drizzling, and its weights; (ny, nx)."""
+    level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
+    return smoothed_noise(1.0, DRIZZLED, shape, rng) * level, level**-2
+
+
+def near_places(shape, wcs, places, grid):
+    """Mask of the pixels of a mosaic within HOLE_RADIUS of places of the grid, (n, 2) rows and columns."""
+    x, y = wcs.world_to_pixel(grid.pixel_to_world(places[:, 1], places[:, 0]))
+    rows, cols = np.indices(shape)
+    radius = HOLE_RADIUS / mosaic_pixel(wcs)
+    return np.any([np.hypot(rows - row, cols - col) < radius for row, col in zip(y, x, strict=True)], axis=0)
 
 
 def paint_stars(segmap, stars, like):
@@ -231,43 +254,26 @@ def mosaic_pixel(wcs):
     return float(np.sqrt(abs(np.linalg.det(sky_matrix(wcs)))))
 
 
-def noisy(clean, sigma, rng, kernel=None):
-    """An image with noise and a step of its depth, and its weights; with a kernel, its noise after that."""
-    shape = clean.shape
-    level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
-    noise = smoothed_noise(1.0, DRIZZLED, shape, rng) * level
-    weight = level**-2
-    if kernel is not None:
-        noise = oaconvolve(noise, kernel, mode="same")
-        point = smoothed_noise_variance(kernel)
-        weight = weight / point
-        return clean + noise, weight
-    return clean + noise, weight
+def write_pair(folder, band, flux, weight, wcs):
+    """Write <band>_sci.fits and <band>_wht.fits, and open them."""
+    files = BandFiles(band, folder / f"{band}_sci.fits", folder / f"{band}_wht.fits", None)
+    write_image(files.sci, flux, wcs, "10 nJy")
+    write_image(files.wht, weight, wcs)
+    return open_images(files, "wht")
 
 
-def with_holes(flux, weight, wcs, places, grid):
-    """The same without data around places of the grid, (n, 2) rows and columns."""
-    x, y = wcs.world_to_pixel(grid.pixel_to_world(places[:, 1], places[:, 0]))
-    rows, cols = np.indices(flux.shape)
-    for row, col in zip(y, x, strict=True):
-        weight[np.hypot(rows - row, cols - col) < HOLE_RADIUS / mosaic_pixel(wcs)] = 0
-    return np.where(weight > 0, flux, np.nan), weight
+def write_image(path, pixels, wcs, unit=None):
+    """Write an image as 32-bit numbers."""
+    hdu = fits.PrimaryHDU(pixels.astype(np.int32 if pixels.dtype.kind == "i" else np.float32), wcs.to_header())
+    if unit:
+        hdu.header["BUNIT"] = unit
+    hdu.writeto(path)
 
 
-def smoothed_noise_variance(kernel):
-    """Variance after a kernel of noise of variance 1, correlated as by drizzling."""
-    padded = np.pad(kernel, 10)
-    alone = np.zeros((41, 41))
-    alone[20, 20] = 1
-    return np.sum(gaussian_filter(padded, DRIZZLED) ** 2) / np.sum(gaussian_filter(alone, DRIZZLED) ** 2)
-
-
-def write_image(path, pixels, wcs):
-    """Write an image in 10 nJy, or of whole numbers."""
-    kind = pixels.dtype if pixels.dtype.kind == "i" else np.float32
-    hdu = fits.PrimaryHDU(pixels.astype(kind), wcs.to_header())
-    if path.name.endswith("_sci.fits") or "_sci_" in path.name:
-        hdu.header["BUNIT"] = "10 nJy"
+def write_psf(path, image, pixel):
+    """Write a PSF with its pixel scale in arcsec."""
+    hdu = fits.PrimaryHDU(image.astype(np.float32))
+    hdu.header["PIXELSCL"] = pixel
     hdu.writeto(path)
 
 
