@@ -51,7 +51,7 @@ def psf_matching_page(verdicts, radii, most):
     )
     residuals.set_xticks(places, [name.upper() for name in verdicts["band"]], rotation=60, ha="right", size=7)
     residuals.set_xlim(-0.6, len(verdicts) - 0.4)
-    figure.suptitle(f"PSFs matched to {verdicts.meta['target'].upper()}", size=10, y=0.99)
+    widths.set_title(f"PSFs matched to {verdicts.meta['target'].upper()}", size=10)
     figure.align_ylabels()
     figure.tight_layout()
     return figure

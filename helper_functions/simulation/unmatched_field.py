@@ -185,16 +185,10 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
             own = write_pair(Path(scratch), band, noise, weight, wcs)
             kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(wcs), radius)
             factor = variance_factor(*sky_correlation(own), kernel)
-            noise_matched, variance = matched_tile(
-                Matching(own, Grid(grid, shape), kernel, factor), np.s_[0 : shape[0], 0 : shape[1]]
-            )
-        write_pair(
-            folder / "mosaics",
-            band,
-            observed(fine, psfs[band], radius, wcs, size, grid, shifts[number]) + noise,
-            weight,
-            wcs,
-        )
+            moved = Matching(own, Grid(grid, shape), kernel, factor)
+            noise_matched, variance = matched_tile(moved, (slice(0, shape[0]), slice(0, shape[1])))
+        flux = observed(fine, psfs[band], radius, wcs, size, grid, shifts[number]) + noise
+        write_pair(folder / "mosaics", band, flux, weight, wcs)
         write_psf(folder / "psfs" / f"{band}.fits", on_pixels(psfs[band], sky_matrix(wcs), radius), mosaic_pixel(wcs))
         matched[number] = observed(fine, psfs[target], radius, grid, shape, grid) + noise_matched
         weights[number] = np.where(variance > 0, 1 / variance, 0)
