@@ -101,7 +101,10 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     kernel = np.where(inside, kernel, 0)
     kernel += inside * (1 - kernel.sum()) / inside.sum()
     matched = fftconvolve(own, kernel, mode="same")
-    energies = encircled_energy(matched, side, RADII) / encircled_energy(wanted, side, RADII)
+    core = min(int(np.ceil(max(RADII) / side)) + 2, len(own) // 2)
+    core = (slice(len(own) // 2 - core, len(own) // 2 + core + 1),) * 2  # to interpolate all of it takes long
+    within = (encircled_energy(each[core], side, RADII) * each[core].sum() for each in (matched, wanted))
+    energies = np.divide(*within)
     residual = 100 * np.abs(matched - wanted).max() / wanted.max()
     noise = float(np.sqrt(np.sum(kernel**2)))
     return kernel, Verdict(psf.fwhm, measure_fwhm(matched, side), energies, float(residual), noise)

@@ -18,7 +18,7 @@ pytest.importorskip("skimage", reason="make_field needs scikit-image")
 
 import data_paths
 from helper_functions.psf import measure_fwhm
-from helper_functions.survey.make_field import command, layout, main
+from helper_functions.survey.make_field import command, field, layout, main
 from helper_functions.survey.make_field.field import each_in
 from helper_functions.survey.make_field.inputs import find_files, find_psfs, open_images, read_table
 from helper_functions.survey.make_field.layout import image_path
@@ -57,6 +57,12 @@ def written(tmp_path_factory):
 def mosaics(written, tmp_path):
     """A copy for each test, which may change it."""
     return shutil.copytree(written, tmp_path / "unmatched")
+
+
+@pytest.fixture(autouse=True)
+def no_picture(monkeypatch):
+    """The picture, which takes as long as all the rest, is drawn for `made` only."""
+    monkeypatch.setattr(field, "save_figure", lambda *_: None)
 
 
 def make(mosaics, *flags):
