@@ -48,6 +48,7 @@ BANDS = "f606w f814w f115w f150w f200w f277w f356w f410m f444w".split()
 SHORT, SHORT_PIXEL = 24000.0, 0.02  # Angstrom and arcsec: bands of NIRCam below this wavelength have these pixels
 ANGLE = 20.0  # degrees, by which mosaics of the bands of Hubble are rotated
 FINE = 4  # pixels along each side of a pixel, in which sources are convolved with the PSFs
+MODEL_PIXEL = 0.02  # arcsec, of model PSFs
 SKY = 45  # pixels of sky on each side, more than kernels reach
 N_STARS, STAR_GAP = 14, 80  # and pixels between them
 STAR_RADIUS, FIRST_STAR = 10, 900001  # pixels, of segments of stars, and the id of the first
@@ -74,8 +75,9 @@ def band_psfs(bands, stars=None, place=None):
     for band in bands:
         wave = pivot_wavelength(band) * (1 if sedpy_name(band).startswith("jwst") else 6.5 / 2.4)  # mirrors, m
         nearest = min(known, key=lambda other: abs(np.log(pivot_wavelength(other) / wave)))
-        image, pixel = (stars[nearest.upper(), place], STAR_PIXEL) if stars else (make_psf(pixel=0.02), 0.02)
-        side = pixel * wave / pivot_wavelength(nearest)
+        width = wave / pivot_wavelength(nearest)
+        image = stars[nearest.upper(), place] if stars else make_psf(width, MODEL_PIXEL)
+        side = STAR_PIXEL * width if stars else MODEL_PIXEL
         middle = (len(image) - 1) // 2
         found[band] = BandPSF(image / image.sum(), (middle, middle), np.diag([-side, side]), np.nan)
     return found

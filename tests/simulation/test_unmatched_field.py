@@ -10,7 +10,11 @@ pytest.importorskip("reproject", reason="make_field needs reproject")
 
 import data_paths
 from helper_functions.psf import encircled_energy, measure_fwhm
-from helper_functions.simulation.unmatched_field import main, mosaic_pixel, mosaic_wcs
+from helper_functions.simulation import unmatched_field
+from helper_functions.simulation.simulated_field import Source
+from helper_functions.simulation.simulated_galaxy import SimulatedGalaxy
+from helper_functions.simulation.stellar_populations import Population
+from helper_functions.simulation.unmatched_field import main, mosaic_pixel, mosaic_wcs, write_unmatched
 from helper_functions.survey.make_field.layout import image_path
 from prepare_images import open_survey
 
@@ -19,33 +23,41 @@ BANDS = ("f814w", "f200w", "f444w")
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
+    """A galaxy of two populations, written by hand: to make spectra takes longer than all the rest."""
     folder = tmp_path_factory.mktemp("simulated") / "unmatched"
-    arguments = [str(folder), "--recipe", "smooth", "--radius", "5", "--bands", *BANDS]
-    assert main(arguments) == 0
+    y, x = np.mgrid[-20:21, -20:21]
+    disc = 100 * np.exp(-np.hypot(y, x) / 4)
+    light = np.array([disc * (x < 0), disc * (x >= 0)])
+    seds = np.array([[0.5, 1.0, 1.5], [1.5, 1.0, 0.5]])
+    region = np.where(x < 0, 1, 2)
+    populations = (Population(age=1.0, tau=1.0, a_v=0.0),) * 2
+    flux = np.einsum("kb,kyx->byx", seds, light)
+    galaxy = SimulatedGalaxy(1.5, BANDS, flux, region, np.ones(region.shape), seds, populations, light)
+    source = Source(1, galaxy, 10, 10, False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unmatched_field, "place_sources", lambda *_: ([source], (70, 170)))
+        patch.setenv("UNCOVER_CACHE_FOLDER", str(folder.parent / "cache"))
+        write_unmatched(folder, [galaxy], [1])
     return folder
 
 
 def test_stars_have_their_fluxes_in_mosaics_of_different_pixels_and_in_the_matched_field(simulated):
-    """To 5%: within 0.6 arcsec lie 93 to 99% of the light."""
+    """To 10%: within 0.6 arcsec lie 92 to 99% of the light; stars in holes are left out."""
     stars = Table.read(simulated / "true_stars.ecsv")
-    brightest = np.argmax(stars["f_f444w"])
-    grid = mosaic_wcs("f444w", (1, 1))[0]
-    with fits.open(simulated / "matched" / data_paths.SEGMAP) as hdus:
-        shape = hdus[0].data.shape
+    shape = fits.getdata(simulated / "matched" / data_paths.SEGMAP).shape
     grid, _ = mosaic_wcs("f444w", shape)
-    sky = grid.pixel_to_world(stars["x"][brightest], stars["y"][brightest])
+    sky = grid.pixel_to_world(stars["x"], stars["y"])
     for band in BANDS:
         wcs, size = mosaic_wcs(band, shape)
-        for path, where in (
-            (simulated / "mosaics" / f"{band}_sci.fits", wcs),
-            (image_path(simulated / "matched", band, "sci"), grid),
-        ):
-            image = fits.getdata(path)
-            x, y = where.world_to_pixel(sky)
-            rows, cols = np.indices(image.shape)
-            light = np.nansum(image[np.hypot(rows - y, cols - x) * mosaic_pixel(where) < 0.6])
-            assert light == pytest.approx(stars[f"f_{band}"][brightest], rel=0.1), (band, path)
         assert fits.getdata(simulated / "mosaics" / f"{band}_wht.fits").shape == size
+        own, matched = simulated / "mosaics" / f"{band}_sci.fits", image_path(simulated / "matched", band, "sci")
+        for path, where in ((own, wcs), (matched, grid)):
+            image, places = fits.getdata(path), np.array(where.world_to_pixel(sky)).T
+            rows, cols = np.indices(image.shape)
+            light = [image[np.hypot(rows - y, cols - x) * mosaic_pixel(where) < 0.6].sum() for x, y in places]
+            ratio = np.array(light) / stars[f"f_{band}"]
+            assert np.isfinite(ratio).sum() > 4
+            assert np.nanmedian(ratio) == pytest.approx(0.95, abs=0.05), (band, path)
 
 
 def test_psfs_are_narrow_in_the_blue_and_the_matched_field_is_a_survey(simulated):

@@ -9,7 +9,7 @@ from helper_functions.sky_noise import min_sky_pixels, noise_autocorrelation
 from helper_functions.survey.images import mask_missing, read_pixels
 from helper_functions.survey.make_field.psfs import pixel_side, sky_matrix
 
-WINDOW, N_WINDOWS = 400, 3  # pixels, side of a window in which noise is measured, and their number along each side
+WINDOW, N_WINDOWS = 400, 3  # pixels, side of a window in which noise is measured, and most of them along a side
 SOURCE = 3.0  # sigma: what is brighter, and GROWTH pixels around it, is no sky
 GROWTH = 5
 
@@ -29,7 +29,10 @@ def sky_correlation(images):
         At 0, 1, 2, ... pixels.
     """
     side, found = pixel_side(sky_matrix(images.sci.wcs)), []
-    starts = [np.unique(np.linspace(0, max(size - WINDOW, 0), N_WINDOWS).astype(int)) for size in images.sci.shape]
+    starts = [
+        np.linspace(0, max(size - WINDOW, 0), min(N_WINDOWS, max(size // WINDOW, 1))).astype(int)
+        for size in images.sci.shape
+    ]
     for window in ((slice(row, row + WINDOW), slice(col, col + WINDOW)) for row in starts[0] for col in starts[1]):
         window = tuple(
             slice(each.start, min(each.stop, size)) for each, size in zip(window, images.sci.shape, strict=True)
