@@ -35,7 +35,9 @@ def simulated(tmp_path_factory):
     galaxy = SimulatedGalaxy(1.5, BANDS, flux, region, np.ones(region.shape), seds, populations, light)
     source = Source(1, galaxy, 10, 10, False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unmatched_field, "place_sources", lambda *_: ([source], (70, 170)))
+        patch.setattr(unmatched_field, "place_sources", lambda *_: ([source], (60, 160)))
+        for name, fewer in (("FINE", 2), ("N_STARS", 6), ("STAR_GAP", 50), ("HOLES", 2)):
+            patch.setattr(unmatched_field, name, fewer)
         patch.setenv("UNCOVER_CACHE_FOLDER", str(folder.parent / "cache"))
         write_unmatched(folder, [galaxy], [1])
     return folder
@@ -56,7 +58,7 @@ def test_stars_have_their_fluxes_in_mosaics_of_different_pixels_and_in_the_match
             rows, cols = np.indices(image.shape)
             light = [image[np.hypot(rows - y, cols - x) * mosaic_pixel(where) < 0.6].sum() for x, y in places]
             ratio = np.array(light) / stars[f"f_{band}"]
-            assert np.isfinite(ratio).sum() > 4
+            assert np.isfinite(ratio).sum() >= 3
             assert np.nanmedian(ratio) == pytest.approx(0.95, abs=0.05), (band, path)
 
 
