@@ -13,6 +13,7 @@ from helper_functions.survey.images import ERROR_MAPS
 from helper_functions.survey.mosaics import Mosaic, is_same_image, open_mosaic
 
 WORD = re.compile("[A-Za-z0-9]+")
+ANYTHING = re.compile(r"\*+")  # in patterns, where {band} was between others
 
 
 class BandFiles(NamedTuple):
@@ -70,10 +71,8 @@ def find_files(folder, pattern, error_map):
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder} is neither a folder of mosaics nor a table of files")
     images, others = (
-        [(band_in(path.name), path) for path in data_paths.matching_files(folder, of_kind)]
-        for of_kind in (
-            pattern.replace("{kind}", kind).replace("{band}", "*").replace("**", "*") for kind in ("sci", error_map)
-        )
+        [(band_in(path.name), path) for path in data_paths.matching_files(folder, ANYTHING.sub("*", of_kind))]
+        for of_kind in (pattern.replace("{kind}", kind).replace("{band}", "*") for kind in ("sci", error_map))
     )
     found = []
     for band, sci in images:

@@ -224,6 +224,19 @@ def test_a_table_names_the_files(mosaics):
             read_table(mosaics / "wrong.csv", "wht")
 
 
+def test_image_and_weights_may_be_extensions_of_one_file(mosaics):
+    folder = mosaics / "one"
+    folder.mkdir()
+    for band in ("f200w", "f444w"):
+        flux, header = fits.getdata(mosaics / "mosaics" / f"{band}_sci.fits", header=True)
+        hdus = fits.ImageHDU(flux, header, "SCI"), fits.ImageHDU(np.full_like(flux, NOISE), header, "ERR")
+        fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(folder / f"survey_{band}_v2_drz.fits")
+    files = find_files(folder, "*{band}*.fits", "err")
+    assert [(each.band, each.wht) for each in files] == [(each.band, each.sci) for each in files]
+    images = open_images(files[1], "err")
+    assert (images.band, images.sci.extension, images.wht.extension) == ("f444w", "SCI", "ERR")
+
+
 def test_weights_psfs_and_units_that_are_missing_are_named(mosaics):
     folder = mosaics / "mosaics"
     files = find_files(folder, "*{kind}.fits", "wht")
