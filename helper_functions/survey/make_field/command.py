@@ -48,7 +48,7 @@ def make_parser():
         metavar="WHERE",
         help="folder of PSFs or pattern with {band}, or stars: measured (default: table, or stars)",
     )
-    add("--target", metavar="BAND", help="band whose PSF all are matched to (default: the widest)")
+    add("--target", metavar="BAND", type=str.lower, help="band whose PSF all are matched to (default: the widest)")
     add("--grid", metavar="BAND|FILE", help="band or FITS file whose pixels the field has (default: the target's)")
     add("--kernel-radius", type=float, default=kernels.REACH, metavar="ARCSEC", help="of kernels (default %(default)s)")
     add(

@@ -227,7 +227,8 @@ def open_made(folder, band):
 def write_segments(folder, grid, mosaics, target, given):
     """Write the segmentation map: the one that is given, or the sources that are found."""
     if given.segmap:
-        shutil.copyfile(given.segmap, folder / data_paths.SEGMAP)
+        unpacked = open_mosaic(Path(given.segmap), data_paths.cache_folder()).path
+        shutil.copyfile(unpacked, folder / data_paths.SEGMAP)
         return
     wanted = [band.lower() for band in given.detection or [target]]
     if unknown := [band for band in wanted if band not in mosaics]:

@@ -12,7 +12,6 @@ pytest.importorskip("photutils", reason="make_field needs photutils")
 pytest.importorskip("reproject", reason="make_field needs reproject")
 
 from helper_functions.files.saving import DiskFull
-from helper_functions.noise import correlation_area
 from helper_functions.simulation.simulated_galaxy import smoothed_noise
 from helper_functions.survey.make_field import layout
 from helper_functions.survey.make_field.inputs import BandFiles, open_images
@@ -166,7 +165,6 @@ def test_stated_noise_is_that_of_the_pixels(tmp_path, drizzled):
     own = correlation_area_after(correlation, None, 1.0)
     assert own == pytest.approx(1.0 if not drizzled else 4 * np.pi * drizzled**2, rel=0.3)
     assert area > 3 * own
-    assert correlation_area(np.ones((1, 1)))[0] == 1
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_and_what_was_made(tmp_path, monkeypatch):
