@@ -73,7 +73,6 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     Parameters
     ----------
     psf, target : BandPSF
-        The same object for both: nothing is convolved.
     pixel_to_sky : ndarray of shape (2, 2)
         Of the band's mosaic, on whose pixels the kernel is.
     radius, reach : float
@@ -82,16 +81,14 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     Returns
     -------
     kernel : ndarray of shape (size, size) or None
-        Odd number of pixels, sum 1, 0 beyond `reach`; None: nothing is convolved.
+        Odd number of pixels, sum 1, 0 beyond `reach`. None for the target, and where the PSF is closer to that of the
+        target without a kernel: nothing is convolved.
     verdict : Verdict
     """
     from photutils.psf_matching import make_wiener_kernel
 
     side = pixel_side(pixel_to_sky)
-    wanted = on_pixels(target, pixel_to_sky, radius)
-    if psf is target:
-        return None, Verdict(psf.fwhm, measure_fwhm(wanted, side), np.ones(len(RADII)), 0.0, 1.0)
-    own = on_pixels(psf, pixel_to_sky, radius)
+    wanted, own = (on_pixels(each, pixel_to_sky, radius) for each in (target, psf))
     kernel = make_wiener_kernel(own, wanted, regularization=REGULARISATION, penalty=LAPLACIAN)
     middle, half = len(kernel) // 2, min(int(reach / side), len(kernel) // 2)
     kernel = kernel[middle - half : middle + half + 1, middle - half : middle + half + 1]
@@ -101,12 +98,14 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     kernel = np.where(inside, kernel, 0)
     kernel += inside * (1 - kernel.sum()) / inside.sum()
     matched = fftconvolve(own, kernel, mode="same")
+    if psf is target or np.abs(own - wanted).max() <= np.abs(matched - wanted).max():
+        kernel, matched = None, own
     core = min(int(np.ceil(max(RADII) / side)) + 2, len(own) // 2)
     core = (slice(len(own) // 2 - core, len(own) // 2 + core + 1),) * 2  # to interpolate all of it takes long
     within = (encircled_energy(each[core], side, RADII) * each[core].sum() for each in (matched, wanted))
     energies = np.divide(*within)
     residual = 100 * np.abs(matched - wanted).max() / wanted.max()
-    noise = float(np.sqrt(np.sum(kernel**2)))
+    noise = 1.0 if kernel is None else float(np.sqrt(np.sum(kernel**2)))
     return kernel, Verdict(psf.fwhm, measure_fwhm(matched, side), energies, float(residual), noise)
 
 

@@ -71,9 +71,10 @@ def test_a_kernel_makes_the_psf_that_of_the_target():
     assert verdict.residual < 0.5
     assert verdict.matched_fwhm == pytest.approx(0.16, rel=0.01)
     np.testing.assert_allclose(verdict.energies, 1, atol=0.003)
-    none, same = matching_kernel(target, target, sky_matrix(WCS), 1.0)
-    assert none is None
-    assert same.residual == 0
+    for other in (target, gaussian(0.16)):  # what is matched already is not smoothed again
+        none, same = matching_kernel(other, target, sky_matrix(WCS), 1.0)
+        assert none is None
+        assert (same.residual, same.noise) == (0, 1)
 
 
 def test_what_cannot_be_matched_is_refused():
