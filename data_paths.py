@@ -196,6 +196,11 @@ def find_image(folder, band, kind, survey="uncover"):
     return find_survey_file(folder, pattern, setting_name(survey, "image_pattern"), band)
 
 
+def new_image_path(folder, band, kind):
+    """Path of an image of a field that is made in the layout of IMAGE_PATTERN."""
+    return Path(folder) / IMAGE_PATTERN.format(band=band, kind=kind).replace("v7.*", "v7.1").replace("*", "bcgs_")
+
+
 def cached_registration_path(name):
     """Path of the FITS table of a survey's registration in the cache; None without a cache."""
     return cache_folder() and cache_folder() / "registration" / name

@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
+from data_paths import new_image_path
 from helper_functions.simulation.simulated_galaxy import (
     RECIPES,
     SURVEY_BANDS,
@@ -24,7 +25,6 @@ from helper_functions.simulation.simulated_galaxy import (
     simulate_noise,
 )
 from helper_functions.simulation.stellar_populations import ENGINES
-from helper_functions.survey.make_field.layout import image_path
 
 BORDER = 20  # pixels of sky around the galaxies
 NEIGHBOUR_GAP = 8  # pixels between a galaxy's segment and the centres of its neighbours
@@ -172,8 +172,8 @@ def write_field(folder, galaxies, ids, seed=0, engine="bagpipes", overwrite=Fals
         image_header = header.copy()
         image_header["BUNIT"] = "10 nJy"
         for number, band in enumerate(bands):
-            fits.PrimaryHDU(sci[number].astype(np.float32), image_header).writeto(image_path(made, band, "sci"))
-            fits.PrimaryHDU(wht[number].astype(np.float32), header).writeto(image_path(made, band, "wht"))
+            fits.PrimaryHDU(sci[number].astype(np.float32), image_header).writeto(new_image_path(made, band, "sci"))
+            fits.PrimaryHDU(wht[number].astype(np.float32), header).writeto(new_image_path(made, band, "wht"))
         catalog_table(sources, sci, wht, segmap).write(made / data_paths.SUPER_CATALOG)
         redshift_table(sources).write(made / data_paths.SPS_CATALOG)
         truth_hdus(sources, region, share, header).writeto(made / data_paths.SIMULATED_TRUTH)

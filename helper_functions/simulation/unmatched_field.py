@@ -17,6 +17,7 @@ from scipy.ndimage import map_coordinates
 from scipy.signal import oaconvolve
 
 import data_paths
+from data_paths import new_image_path
 from helper_functions.filters import pivot_wavelength, sedpy_name
 from helper_functions.psf import PIXEL, make_psf
 from helper_functions.simulation.flaws import draw_shifts
@@ -39,7 +40,6 @@ from helper_functions.simulation.star_psfs import STAR_PIXEL, read_star_psfs
 from helper_functions.simulation.stellar_populations import ENGINES
 from helper_functions.survey.make_field.inputs import BandFiles, open_images
 from helper_functions.survey.make_field.kernels import common_radius, matching_kernel
-from helper_functions.survey.make_field.layout import image_path
 from helper_functions.survey.make_field.matching import Grid, Matching, matched_tile
 from helper_functions.survey.make_field.noise import sky_correlation, variance_factor
 from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
@@ -195,7 +195,9 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
         matched[number] = observed(fine, psfs[target], radius, grid, shape, grid) + noise_matched
         weights[number] = np.where(variance > 0, 1 / variance, 0)
         for kind, image in (("sci", matched[number]), ("wht", weights[number])):
-            write_image(image_path(folder / "matched", band, kind), image, grid, "10 nJy" if kind == "sci" else None)
+            write_image(
+                new_image_path(folder / "matched", band, kind), image, grid, "10 nJy" if kind == "sci" else None
+            )
     write_image(folder / "matched" / data_paths.SEGMAP, segmap, grid)
     write_psf(folder / "matched" / data_paths.MATCHED_PSF, psf, PIXEL)
     truth_hdus(sources, region, share, grid.to_header()).writeto(folder / "matched" / data_paths.SIMULATED_TRUTH)

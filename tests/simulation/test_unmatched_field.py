@@ -9,13 +9,13 @@ pytest.importorskip("photutils", reason="make_field needs photutils")
 pytest.importorskip("reproject", reason="make_field needs reproject")
 
 import data_paths
+from data_paths import new_image_path
 from helper_functions.psf import encircled_energy, measure_fwhm
 from helper_functions.simulation import unmatched_field
 from helper_functions.simulation.simulated_field import Source
 from helper_functions.simulation.simulated_galaxy import SimulatedGalaxy
 from helper_functions.simulation.stellar_populations import Population
 from helper_functions.simulation.unmatched_field import main, mosaic_pixel, mosaic_wcs, write_unmatched
-from helper_functions.survey.make_field.layout import image_path
 from prepare_images import open_survey
 
 BANDS = ("f814w", "f200w", "f444w")
@@ -52,7 +52,7 @@ def test_stars_have_their_fluxes_in_mosaics_of_different_pixels_and_in_the_match
     for band in BANDS:
         wcs, size = mosaic_wcs(band, shape)
         assert fits.getdata(simulated / "mosaics" / f"{band}_wht.fits").shape == size
-        own, matched = simulated / "mosaics" / f"{band}_sci.fits", image_path(simulated / "matched", band, "sci")
+        own, matched = simulated / "mosaics" / f"{band}_sci.fits", new_image_path(simulated / "matched", band, "sci")
         for path, where in ((own, wcs), (matched, grid)):
             image, places = fits.getdata(path), np.array(where.world_to_pixel(sky)).T
             rows, cols = np.indices(image.shape)

@@ -220,7 +220,8 @@ def open_made(folder, band):
     """Image and weights of a band of the field, each a Mosaic."""
     cache = data_paths.cache_folder()
     return tuple(
-        open_mosaic(layout.image_path(folder, band, kind), cache)._replace(header=None) for kind in ("sci", "wht")
+        open_mosaic(data_paths.new_image_path(folder, band, kind), cache)._replace(header=None)
+        for kind in ("sci", "wht")
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-import data_paths
+from data_paths import new_image_path
 from helper_functions.files.code import digest
 from helper_functions.files.saving import atomic_path, checksum
 from helper_functions.survey.make_field.matching import TILE, matched_tile
@@ -14,12 +14,6 @@ from helper_functions.survey.mosaics import check_not_truncated
 VERDICTS, SHIFTS = "psf_matching.ecsv", "registration.ecsv"
 VERDICTS_PICTURE = "psf_matching.png"
 FINGERPRINT = "MADEOF"  # header keyword: digest of what an image was made of
-
-
-def image_path(folder, band, kind):
-    """Path of an image, named by `data_paths.IMAGE_PATTERN`."""
-    name = data_paths.IMAGE_PATTERN.format(band=band, kind=kind)
-    return Path(folder) / name.replace("v7.*", "v7.1").replace("*", "bcgs_")
 
 
 def check_folder(folder):
@@ -45,7 +39,7 @@ def fingerprint(matching):
 
 def is_made(folder, band, made_of):
     """Whether both images of a band are there, whole, and made of this."""
-    paths = [image_path(folder, band, kind) for kind in ("sci", "wht")]
+    paths = [new_image_path(folder, band, kind) for kind in ("sci", "wht")]
     try:
         for path in paths:
             check_not_truncated(path, path)
@@ -81,7 +75,7 @@ def write_band(folder, matching, cards):
     header.insert("NAXIS", ("NAXIS1", nx), after=True)
     header.insert("NAXIS1", ("NAXIS2", ny), after=True)
     header.extend([(FINGERPRINT, made_of, "digest of what this was made of"), *cards])
-    sci_path, wht_path = (image_path(folder, band, kind) for kind in ("sci", "wht"))
+    sci_path, wht_path = (new_image_path(folder, band, kind) for kind in ("sci", "wht"))
     with atomic_path(wht_path) as wht_file, atomic_path(sci_path) as sci_file:
         sci_header = header.copy()
         sci_header["BUNIT"] = "10 nJy"

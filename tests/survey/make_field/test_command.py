@@ -17,12 +17,12 @@ pytest.importorskip("reproject", reason="make_field needs reproject")
 pytest.importorskip("skimage", reason="make_field needs scikit-image")
 
 import data_paths
+from data_paths import new_image_path
 from helper_functions.psf import measure_fwhm
 from helper_functions.registration import measure_shifts
 from helper_functions.survey.make_field import command, field, layout, main
 from helper_functions.survey.make_field.field import each_in
 from helper_functions.survey.make_field.inputs import find_files, find_psfs, open_images, read_table
-from helper_functions.survey.make_field.layout import image_path
 from prepare_images import cut_out, open_survey
 
 SHAPE = (150, 140)
@@ -100,11 +100,11 @@ def test_sources_have_the_same_shape_and_their_fluxes_in_all_bands(made):
     row, col, flux, fwhm = SOURCES[0]
     near = np.hypot(y - row, x - col) < 22
     for band, sed in SEDS.items():
-        image = fits.getdata(image_path(made, band, "sci"))
+        image = fits.getdata(new_image_path(made, band, "sci"))
         assert image[near].sum() == pytest.approx(sed * flux, rel=0.005)
         stamp = image[row - 12 : row + 13, col - 12 : col + 13].astype(float)
         assert measure_fwhm(stamp, 0.04) == pytest.approx(np.hypot(fwhm, 0.15), rel=0.01)
-        header = fits.getheader(image_path(made, band, "sci"))
+        header = fits.getheader(new_image_path(made, band, "sci"))
         assert header["PSFTARG"] == "f444w"
         assert header["PSFEE05"] == pytest.approx(1, abs=0.01)
         assert header["PSFRES"] < 2
@@ -197,7 +197,7 @@ def test_a_segmap_is_taken_and_redshifts_by_its_ids(mosaics):
     assert 5 not in survey.redshifts
     catalog = Table.read(mosaics / "field" / data_paths.SUPER_CATALOG)
     assert list(catalog["id"]) == [5, 77]
-    inside = fits.getdata(image_path(mosaics / "field", "f444w", "sci"))[segmap == 77].sum()
+    inside = fits.getdata(new_image_path(mosaics / "field", "f444w", "sci"))[segmap == 77].sum()
     assert catalog["f_f444w"][1] == pytest.approx(inside, rel=1e-5)
 
 

@@ -11,12 +11,13 @@ from small_mosaics import NOISE, SKY, point, wcs_of, write_mosaic
 pytest.importorskip("photutils", reason="make_field needs photutils")
 pytest.importorskip("reproject", reason="make_field needs reproject")
 
+from data_paths import new_image_path
 from helper_functions.files.saving import DiskFull
 from helper_functions.simulation.simulated_galaxy import smoothed_noise
 from helper_functions.survey.make_field import layout
 from helper_functions.survey.make_field.inputs import BandFiles, open_images
 from helper_functions.survey.make_field.kernels import matching_kernel
-from helper_functions.survey.make_field.layout import fingerprint, image_path, is_made, write_band
+from helper_functions.survey.make_field.layout import fingerprint, is_made, write_band
 from helper_functions.survey.make_field.matching import (
     SPLINE_HOLE,
     Grid,
@@ -173,7 +174,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_and_what_was_made(tmp_path, mo
     first, second = (Matching(opened(tmp_path, band), GRID, None) for band in ("f200w", "f277w"))
     field = tmp_path / "field"
     assert write_band(field, first, [("PSFTARG", "f444w", "")])
-    assert fits.getheader(image_path(field, "f200w", "sci"))["PSFTARG"] == "f444w"
+    assert fits.getheader(new_image_path(field, "f200w", "sci"))["PSFTARG"] == "f444w"
     with monkeypatch.context() as patch:
 
         def full(*_):
@@ -186,8 +187,10 @@ def test_a_disk_that_fills_up_leaves_nothing_half_and_what_was_made(tmp_path, mo
     assert sorted(path.name for path in field.rglob("*") if "f277w" in path.name) == []
     assert write_band(field, second, [])
     flux, variance = matched_tile(second, whole())
-    np.testing.assert_allclose(fits.getdata(image_path(field, "f277w", "sci")), flux, rtol=1e-5, atol=1e-9)
-    np.testing.assert_allclose(fits.getdata(image_path(field, "f277w", "wht")), np.nan_to_num(1 / variance), rtol=1e-5)
+    np.testing.assert_allclose(fits.getdata(new_image_path(field, "f277w", "sci")), flux, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        fits.getdata(new_image_path(field, "f277w", "wht")), np.nan_to_num(1 / variance), rtol=1e-5
+    )
 
 
 def test_images_are_made_again_where_something_changed(tmp_path):
@@ -200,6 +203,6 @@ def test_images_are_made_again_where_something_changed(tmp_path):
     assert len({made_of, *map(fingerprint, changed)}) == 4
     write_mosaic(tmp_path, "f200w", point(GRID.wcs, SHAPE, SHARP), GRID.wcs, rng=rng())
     assert fingerprint(matching) != made_of
-    path = Path(image_path(field, "f200w", "wht"))
+    path = Path(new_image_path(field, "f200w", "wht"))
     path.write_bytes(path.read_bytes()[:-3000])
     assert not is_made(field, "f200w", made_of)
