@@ -44,6 +44,7 @@ SUPER_CATALOG = "UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits"
 SPS_CATALOG = "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"
 SEGMAP = "UNCOVER_v5.2.0_SEGMAP.fits"
 IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matched.fits"
+MATCHED_PSF = "psf_matched/target_psf.fits"  # PSF of all images, in fields of helper_functions.survey.make_field only
 SIMULATED_TRUTH = "simulated_truth.fits"  # in simulated fields only
 
 ARCHIVE_NAMES = {  # of the same files at Zenodo, by which they are found, too
@@ -193,6 +194,11 @@ def find_image(folder, band, kind, survey="uncover"):
     if not matching_files(folder, pattern, band):
         return None
     return find_survey_file(folder, pattern, setting_name(survey, "image_pattern"), band)
+
+
+def new_image_path(folder, band, kind):
+    """Path of an image of a field that is made in the layout of IMAGE_PATTERN."""
+    return Path(folder) / IMAGE_PATTERN.format(band=band, kind=kind).replace("v7.*", "v7.1").replace("*", "bcgs_")
 
 
 def cached_registration_path(name):

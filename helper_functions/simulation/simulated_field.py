@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
+from data_paths import new_image_path
 from helper_functions.simulation.simulated_galaxy import (
     RECIPES,
     SURVEY_BANDS,
@@ -115,24 +116,31 @@ def make_field(galaxies, ids, seed=0, engine="bagpipes"):
     bands = galaxies[0].bands
     sources, shape = place_sources(galaxies, ids, seed, engine)
     sigma = pixel_noise(bands)[:, None, None]
-    sci, brightest = np.zeros((len(bands), *shape)), np.zeros(shape)
-    segmap, region = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int16)
-    share = np.full(shape, np.nan, dtype=np.float32)
+    segmap, region, share = truth_images(sources, shape)
+    sci = np.zeros((len(bands), *shape))
     for source in sources:
-        window, galaxy = source.window, source.galaxy
-        sci[:, *window] += galaxy.flux
-        snr = clean_snr(galaxy.flux, bands)
-        mine = segment(galaxy) & (snr > brightest[window])
-        segmap[window][mine] = source.id_dr3
-        brightest[window] = np.maximum(brightest[window], snr)
-        region[window][mine] = 0 if source.is_neighbour else galaxy.region[mine]
-        share[window][mine] = np.nan if source.is_neighbour else galaxy.share[mine]
+        sci[:, *source.window] += source.galaxy.flux
     sci += simulate_noise(bands, shape, np.random.default_rng(seed))
     wht = np.broadcast_to(1 / sigma**2, sci.shape).copy()
     rows, cols = np.indices(shape)
     uncovered = (shape[0] - 1 - rows) + (shape[1] - 1 - cols) < UNCOVERED
     sci[:, uncovered] = wht[:, uncovered] = 0
     return sources, sci, wht, segmap, region, share
+
+
+def truth_images(sources, shape):
+    """Segmentation map, regions and shares, as of `make_field`, of sources in a mosaic of this shape."""
+    brightest, segmap, region = np.zeros(shape), np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int16)
+    share = np.full(shape, np.nan, dtype=np.float32)
+    for source in sources:
+        window, galaxy = source.window, source.galaxy
+        snr = clean_snr(galaxy.flux, galaxy.bands)
+        mine = segment(galaxy) & (snr > brightest[window])
+        segmap[window][mine] = source.id_dr3
+        brightest[window] = np.maximum(brightest[window], snr)
+        region[window][mine] = 0 if source.is_neighbour else galaxy.region[mine]
+        share[window][mine] = np.nan if source.is_neighbour else galaxy.share[mine]
+    return segmap, region, share
 
 
 def write_field(folder, galaxies, ids, seed=0, engine="bagpipes", overwrite=False):
@@ -164,8 +172,8 @@ def write_field(folder, galaxies, ids, seed=0, engine="bagpipes", overwrite=Fals
         image_header = header.copy()
         image_header["BUNIT"] = "10 nJy"
         for number, band in enumerate(bands):
-            fits.PrimaryHDU(sci[number].astype(np.float32), image_header).writeto(image_path(made, band, "sci"))
-            fits.PrimaryHDU(wht[number].astype(np.float32), header).writeto(image_path(made, band, "wht"))
+            fits.PrimaryHDU(sci[number].astype(np.float32), image_header).writeto(new_image_path(made, band, "sci"))
+            fits.PrimaryHDU(wht[number].astype(np.float32), header).writeto(new_image_path(made, band, "wht"))
         catalog_table(sources, sci, wht, segmap).write(made / data_paths.SUPER_CATALOG)
         redshift_table(sources).write(made / data_paths.SPS_CATALOG)
         truth_hdus(sources, region, share, header).writeto(made / data_paths.SIMULATED_TRUTH)
@@ -182,12 +190,6 @@ def check_free(folder, overwrite):
         raise FileExistsError(f"{folder} holds data that is not a simulated field: choose another folder")
     if not overwrite:
         raise FileExistsError(f"{folder} holds a simulated field already: choose another folder, or say --overwrite")
-
-
-def image_path(folder, band, kind):
-    """Path of an image, named by `data_paths.IMAGE_PATTERN`."""
-    name = data_paths.IMAGE_PATTERN.format(band=band, kind=kind)
-    return folder / name.replace("v7.*", "v7.1").replace("*", "bcgs_")
 
 
 def catalog_table(sources, sci, wht, segmap):

@@ -1,6 +1,7 @@
 """The PSF image of a survey, if it has one."""
 
 import zlib
+from pathlib import Path
 
 import numpy as np
 from astropy import units as u
@@ -14,9 +15,11 @@ PIXEL_SCALES = 1e-4, 10.0  # arcsec: a scale outside of this range comes from a 
 
 
 def find_psf(folder, survey):
-    """Path of the PSF image of a survey; None where its description has none."""
-    pattern = data_paths.SURVEYS[survey].psf
-    return data_paths.find_survey_file(folder, pattern, f"psf of {survey!r} in SURVEYS") if pattern else None
+    """Path of the PSF image of a survey, by its description or as `make_field` leaves it; None where there is none."""
+    if pattern := data_paths.SURVEYS[survey].psf:
+        return data_paths.find_survey_file(folder, pattern, f"psf of {survey!r} in SURVEYS")
+    path = Path(folder) / data_paths.MATCHED_PSF
+    return path if path.is_file() else None
 
 
 def read_psf(path, pixel):
@@ -42,6 +45,15 @@ def read_psf(path, pixel):
     ValueError
         Where it holds no image, or one that is no PSF.
     """
+    image, side = load_psf(path)
+    return resample_psf(image, side or pixel, pixel)
+
+
+def load_psf(path):
+    """The image of a PSF as it is in a FITS file, and its pixel scale in arcsec, None where the header has none.
+
+    See `read_psf`, which raises the same errors.
+    """
     image, header = _first_plane(path)
     missing = np.sum(~np.isfinite(image))
     if missing:
@@ -58,7 +70,7 @@ def read_psf(path, pixel):
             f"{path} has a pixel at its edge that is {edge:.2g} times as bright as the brightest one: want an image of "
             "a PSF with its core inside, and sky that was taken off"
         )
-    return resample_psf(image, _pixel_scale(path, header) or pixel, pixel)
+    return image, _pixel_scale(path, header)
 
 
 def _first_plane(path):

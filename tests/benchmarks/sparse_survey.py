@@ -5,7 +5,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
-from helper_functions.simulation.simulated_field import image_path
+from data_paths import new_image_path
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS, make_wcs
 
 SIDE = 50  # half the size of a galaxy, pixels
@@ -29,7 +29,7 @@ def write_sparse_survey(folder, ny, nx, n_galaxies=10, n_sources=0):
     for band in SURVEY_BANDS:
         for kind in ("sci", "wht"):
             bright = [(row, col, 1, SIDE) for row, col, *_ in galaxies]
-            _sparse(image_path(folder, band, kind), header, -32, (ny, nx), bright)
+            _sparse(new_image_path(folder, band, kind), header, -32, (ny, nx), bright)
     every = np.arange(1, n_galaxies + n_sources + 1)
     more = {f"other_{number}": np.ones(len(every)) for number in range(OTHER_COLUMNS if n_sources else 0)}
     catalog = Table({"id": every} | {f"f_{band}": np.ones(len(every)) for band in SURVEY_BANDS} | more)

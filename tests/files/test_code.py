@@ -21,7 +21,7 @@ DECIDE_NOTHING = (
     "helper_functions/files/records.py",
     "helper_functions/products/exports.py",
     "helper_functions/products/ds9_regions.py",
-    *(f"helper_functions/{room}/" for room in ("job", "simulation")),
+    *(f"helper_functions/{room}/" for room in ("job", "simulation", "survey/make_field")),
     "plots/simulation/",
 )
 

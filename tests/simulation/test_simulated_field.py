@@ -6,8 +6,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 import data_paths
+from data_paths import new_image_path
 from helper_functions.pixel_seds import median_snr, select_pixels
-from helper_functions.simulation.simulated_field import demo_field, image_path, main
+from helper_functions.simulation.simulated_field import demo_field, main
 from main_clustering import main as main_job
 from prepare_images import cut_out, open_survey
 
@@ -41,7 +42,7 @@ def test_truth_lies_beside_it_in_the_same_frame(field):
     assert len(seds) == 4 * 5
     # The purest of the bright pixels looks like the SED of its region.
     bands = list(seds["band"][:5])
-    sci = np.array([fits.getdata(image_path(field, band, "sci")) for band in bands])
+    sci = np.array([fits.getdata(new_image_path(field, band, "sci")) for band in bands])
     bright = (region > 0) & (sci.mean(axis=0) > 0.3 * sci.mean(axis=0)[region > 0].max())
     row, col = np.unravel_index(np.argmax(np.where(bright, share, 0)), region.shape)
     true_sed = np.array(seds["flux"][seds["region"] == region[row, col]])
@@ -50,13 +51,13 @@ def test_truth_lies_beside_it_in_the_same_frame(field):
 
 
 def test_a_corner_has_no_coverage(field):
-    weight = fits.getdata(image_path(field, "f444w", "wht"))
+    weight = fits.getdata(new_image_path(field, "f444w", "wht"))
     assert (weight[-1, -20:] == 0).all()
     assert (weight[:20, :20] > 0).all()
 
 
 def test_weights_are_the_noise(field):
-    sci, weight = (fits.getdata(image_path(field, "f444w", kind)) for kind in ("sci", "wht"))
+    sci, weight = (fits.getdata(new_image_path(field, "f444w", kind)) for kind in ("sci", "wht"))
     sky = (fits.getdata(field / data_paths.SEGMAP) == 0) & (weight > 0)
     # Robust, as wings of the galaxies reach beyond the segments; 10% for these wings.
     scatter = 1.4826 * np.median(np.abs(sci[sky] - np.median(sci[sky])))
@@ -66,7 +67,7 @@ def test_weights_are_the_noise(field):
 def test_catalog_fluxes_are_sums_over_segments(field):
     catalog = Table.read(field / data_paths.SUPER_CATALOG)
     segmap = fits.getdata(field / data_paths.SEGMAP)
-    sci = fits.getdata(image_path(field, "f277w", "sci"))
+    sci = fits.getdata(new_image_path(field, "f277w", "sci"))
     for row in catalog:
         assert row["f_f277w"] == pytest.approx(sci[segmap == row["id"]].sum(), rel=1e-4)
     assert "f_alma" in catalog.colnames

@@ -1,0 +1,120 @@
+"""From mosaics of any kind to a field that can be clustered: match the PSFs, put all on one grid, find the galaxies.
+
+The folder that is written is laid out like the survey: python main_clustering.py --catalogs FOLDER takes it as it is.
+"""
+
+import argparse
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from helper_functions.files.log import set_up_streams
+from helper_functions.survey.images import ERROR_MAPS
+from helper_functions.survey.make_field import kernels
+from helper_functions.survey.make_field.field import make_field
+
+PACKAGES = {
+    "photutils": "photutils",
+    "reproject": "reproject",
+    "skimage": "scikit-image",
+}  # that only this command needs
+INSTALL = "pip install -r helper_functions/survey/make_field/requirements.txt"
+
+
+def make_parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m helper_functions.survey.make_field",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "mosaics",
+        metavar="MOSAICS",
+        help="folder of mosaics or, with --cutout, of cutouts; or a table of files: band sci wht psf",
+    )
+    add("--output", metavar="FOLDER", required=True, help="folder of the field")
+    add(
+        "--images",
+        metavar="PATTERN",
+        default="*{kind}*.fits",
+        help="of files in the folder (default %(default)s)",
+    )
+    add("--bands", nargs="+", metavar="BAND", help="only these")
+    add(
+        "--psfs",
+        metavar="WHERE",
+        help="folder of PSFs or pattern with {band}, or stars: measured (default: table, or stars)",
+    )
+    add("--target", metavar="BAND", type=str.lower, help="band whose PSF all are matched to (default: the widest)")
+    add("--grid", metavar="BAND|FILE", help="band or FITS file whose pixels the field has (default: the target's)")
+    add("--kernel-radius", type=float, default=kernels.REACH, metavar="ARCSEC", help="of kernels (default %(default)s)")
+    add(
+        "--accept-residual",
+        type=float,
+        default=kernels.MOST_RESIDUAL,
+        metavar="PERCENT",
+        help="of the peak that PSFs may differ by after matching (default %(default)s)",
+    )
+    add(
+        "--error-map",
+        choices=list(ERROR_MAPS),
+        default="wht",
+        help="what weights are: inverse variance (wht, default), standard deviation (err) or variance (var)",
+    )
+    add("--sci-extension", default="SCI", metavar="NAME", help="of images in files of several (default SCI)")
+    add("--error-extension", metavar="NAME", help="of weights in files of several (default: WHT, ERR or VAR)")
+    add("--unit", default="", help="of images without BUNIT, such as 'nJy'")
+    add(
+        "--registration",
+        choices=("measured", "none"),
+        default="measured",
+        help="move bands back that lie off the others",
+    )
+    add("--segmap", metavar="FILE", help="segmentation map, whose grid the field has (default: sources are found)")
+    add("--detection", nargs="+", metavar="BAND", help="bands in which sources are found (default: the target)")
+    add(
+        "--threshold",
+        type=float,
+        default=3.0,
+        help="of sources, in units of the noise of a pixel (default %(default)s)",
+    )
+    add("--n-pixels", type=int, default=20, help="smallest number of pixels of a source (default %(default)s)")
+    add(
+        "--contrast",
+        type=float,
+        default=0.02,
+        help="smallest fraction of the light of a source that is split off it; 1: nothing is (default %(default)s)",
+    )
+    add(
+        "--redshifts",
+        metavar="FILE",
+        help="table with ra, dec and a redshift, matched on the sky; or with ids of --segmap",
+    )
+    add("--redshift", type=float, metavar="Z", help="of all sources, as for a cutout")
+    add("--cutout", action="store_true", help="MOSAICS are cutouts of one galaxy, which gets id 1")
+    add("--weights-from-sky", action="store_true", help="cutouts without weights get one from the scatter of their sky")
+    add("--jobs", type=int, default=1, metavar="N", help="bands worked on at a time (default 1)")
+    return parser
+
+
+def main(arguments=None):
+    """Command line: make a field; return the exit status."""
+    given = make_parser().parse_args(arguments)
+    set_up_streams()
+    if missing := [name for module, name in PACKAGES.items() if find_spec(module) is None]:
+        print(f"error: this command needs {', '.join(missing)}: {INSTALL}", file=sys.stderr)
+        return 2
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            make_field(given, Path(scratch))
+    except (OSError, ValueError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
