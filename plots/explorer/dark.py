@@ -1,4 +1,4 @@
-"""How pages look: light text on a dark background, in colours that colour-blind readers can tell apart."""
+"""How pages look, dark or light as the browser asks, in colours that colour-blind readers can tell apart."""
 
 from html import escape
 from pathlib import Path
@@ -8,6 +8,13 @@ from bokeh.themes import Theme
 
 BACKGROUND, PANEL, TEXT, FAINT, GRID = "#15171c", "#1c1f26", "#e8e8ea", "#9aa0aa", "#343a46"
 FIELD, BUTTON, BORDER, ACTIVE, FOCUS, LINK = "#262a33", "#2f3541", "#4a5160", "#3f90da", "#ffa90e", "#6cb0ec"
+ON_IMAGE = "#f4f4f5"  # of what is written on images, which are dark in both
+WARNING = "#ffa552"  # which colour-blind readers can tell from the blue of links
+LIGHT = {  # each colour of a dark page, which is used for nothing else -> that of a light one
+    **{BACKGROUND: "#ffffff", PANEL: "#f6f7f9", TEXT: "#1b1e24", FAINT: "#59616e", GRID: "#d5d9e0", FIELD: "#fdfdfe"},
+    **{BUTTON: "#e9ecf1", BORDER: "#b9c0cb", LINK: "#1a66b3", WARNING: "#a34a00", "#3b4352": "#dde2ea"},
+    **{"#1f232b": "#f0f1f4", "#7d838e": "#8b919c", "#b8bdc7": "#4d5563", "color-scheme: dark": "color-scheme: light"},
+}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 CALLBACKS = Path(__file__).parent / "callbacks"
 
@@ -50,22 +57,18 @@ td.long, th.long {{ white-space: normal; min-width: 200px; max-width: 420px; }}
 .legend {{ display: flex; flex-wrap: wrap; gap: 1px 14px; }}
 .readout {{ min-height: 76px; }} .whole {{ white-space: nowrap; }}
 """
-# What is added to Bokeh's template of a page.
+# Style sheet of the page around its parts.
 PAGE = f"""
-{{% block preamble %}}
-<meta name="viewport" content="width=1280">
-<style>
-html {{ background: {BACKGROUND}; color-scheme: dark; }}
-html > body {{ background: {BACKGROUND}; margin: 0 auto; padding: 8px 12px; width: 1264px; }}
-</style>
-{{% endblock %}}
+:root {{ color-scheme: dark light; background: {BACKGROUND}; }}
+@media (prefers-color-scheme: light) {{ :root {{ background: {LIGHT[BACKGROUND]}; }} }}
+body {{ margin: 0; padding: 8px 16px; }}
 """
 TOOLBAR = f":host {{ --bokeh-icon-color: #b8bdc7; --background-color: {PANEL}; --hover-color: {GRID}; }}"
 
 
-def _text(kind, size):
+def _text(kind, size, colour=TEXT):
     """Properties of a kind of text of a Bokeh model, such as its axis labels."""
-    properties = {"color": TEXT, "font_size": f"{size}px", "font": FONT, "font_style": "normal"}
+    properties = {"color": colour, "font_size": f"{size}px", "font": FONT, "font_style": "normal"}
     return {f"{kind}text_{name}": value for name, value in properties.items()}
 
 
@@ -92,9 +95,9 @@ THEME = Theme(
                 "background_fill_color": "#000000",
                 "background_fill_alpha": 0.7,
                 "bar_line_color": None,
-                "major_tick_line_color": TEXT,
-                **_text("major_label_", 11),
-                **_text("title_", 11),
+                "major_tick_line_color": ON_IMAGE,
+                **_text("major_label_", 11, ON_IMAGE),
+                **_text("title_", 11, ON_IMAGE),
             },
             "Widget": {"stylesheets": [WIDGETS]},
             "Toolbar": {"logo": None, "stylesheets": [TOOLBAR]},

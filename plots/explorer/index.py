@@ -5,12 +5,25 @@ from html import escape
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.embed import file_html
 from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, RangeSlider, Select, Spinner, TextInput
-from bokeh.resources import INLINE
 
-from plots.explorer.dark import BACKGROUND, CALLBACKS, FAINT, FOCUS, FONT, GRID, LINK, PAGE, PANEL, TEXT, THEME, WIDGETS
+from plots.explorer.dark import (
+    BACKGROUND,
+    BORDER,
+    CALLBACKS,
+    FAINT,
+    FOCUS,
+    FONT,
+    GRID,
+    LINK,
+    PANEL,
+    TEXT,
+    THEME,
+    WARNING,
+    WIDGETS,
+)
+from plots.explorer.embed import document_html
 
 LENGTH = 50  # galaxies shown at a time
 THUMBNAIL = 176, 88  # screen pixels, width and height
@@ -23,7 +36,6 @@ WHOLE_WIDTH = 1236  # screen pixels, of the list: with a scroll bar it fits into
 RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns with a range slider, and its step
 NOTHING = '<div class="nothing">No galaxy fits. Widen the ranges, or shorten the search.</div>'
 
-WRONG = "#ffa552"  # orange, which colour-blind readers can tell from the blue of links
 HEADLINE = f"""
 :host {{ color: {TEXT}; font: 18px {FONT}; }}
 span {{ color: {FAINT}; }}
@@ -55,9 +67,9 @@ a {{ color: {LINK}; }}
 a:focus-visible, summary:focus-visible {{ outline: 2px solid {FOCUS}; outline-offset: 2px; }}
 b {{ font-size: 15px; font-weight: 600; }}
 small {{ display: block; color: {FAINT}; font-size: 11.5px; }}
-i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid #5a616d;
+i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid {BORDER};
   border-radius: 9px; font-size: 11.5px; }}
-i.wrong {{ border-color: {WRONG}; color: {WRONG}; font-weight: 600; }}
+i.wrong {{ border-color: {WARNING}; color: {WARNING}; font-weight: 600; }}
 p {{ margin: 2px 0 0; color: {FAINT}; font-size: 12px; max-height: 66px; overflow-y: auto; }}
 .nothing {{ padding: 60px 0; color: {FAINT}; font-size: 15px; }}
 """
@@ -72,18 +84,20 @@ galaxies.tags = [cb_obj.origin.name, cb_obj.origin.name == field ? -sign : 1]
 TURN = "page.value = Math.min(Math.max((page.value ?? 1) + step, page.low), page.high); window.scrollTo(0, 0)"
 
 
-def index_page(listed):
+def index_page(listed, assets=""):
     """Draw the list of all galaxies.
 
     Parameters
     ----------
     listed : GalaxyList
         Its texts are escaped.
+    assets : str
+        Path of the folder of shared scripts relative to the page; if empty, the page has them inside.
 
     Returns
     -------
     str
-        HTML with all scripts inside. Links and thumbnails are files with the relative paths in `listed`.
+        HTML. Links and thumbnails are files with the relative paths in `listed`.
     """
     galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])  # sorted by id; 1: ascending
     hint = "id, flag, run, note …"
@@ -119,7 +133,7 @@ def index_page(listed):
     document.theme = THEME
     document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 0)))
     document.js_on_event("document_ready", update)
-    return file_html(document, INLINE, title=f"galaxies in {listed.folder}", template=PAGE)
+    return document_html(document, f"galaxies in {listed.folder}", assets)
 
 
 def _columns(listed):

@@ -23,7 +23,7 @@ from bokeh.models import (
 )
 from bokeh.palettes import Cividis256
 
-from plots.explorer.dark import TEXT, panel, words
+from plots.explorer.dark import ON_IMAGE, panel, words
 
 SIDE = 380  # screen pixels, of both panels
 FIRST_BANDS = (0.85, 0.5, 0.15)  # red, green and blue when the page is opened: 0 is the bluest band, 1 the reddest
@@ -145,10 +145,10 @@ def scale_and_compass(figure, view, x_range):
     lines = np.array([[left, bottom, right, bottom], *([*corner, *end] for end in ends)])
     figure.add_glyph(
         ColumnDataSource(dict(zip(("x0", "y0", "x1", "y1"), lines.T, strict=True)) | {"width": [3, 1.5, 1.5]}),
-        Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_color=TEXT, line_width="width"),
+        Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_color=ON_IMAGE, line_width="width"),
     )
     at = np.array([[(left + right) / 2, bottom + 0.03 * extent], *names])
     figure.add_glyph(
         ColumnDataSource({"x": at[:, 0], "y": at[:, 1], "text": [f'{size:g}"', "E", "N"]}),
-        Text(text_color=TEXT, text_font_size="12px", text_align="center", text_baseline="middle"),
+        Text(text_color=ON_IMAGE, text_font_size="12px", text_align="center", text_baseline="middle"),
     )

@@ -1,26 +1,27 @@
-"""The page of one galaxy, a single file that opens in any browser without a server or a network."""
+"""The page of one galaxy, which opens in any browser without a server or a network."""
 
 from html import escape
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.embed import file_html
 from bokeh.layouts import column, row
-from bokeh.resources import INLINE
 
-from plots.explorer.dark import PAGE, THEME, callback, words
+from plots.explorer.dark import THEME, callback, words
+from plots.explorer.embed import document_html
 from plots.explorer.maps import maps
 from plots.explorer.runs import runs_below
 from plots.explorer.seds import ERRORS, KEYBOARD, sed_panels
 from plots.explorer.sources import sources
 
 
-def explorer_page(view):
+def explorer_page(view, assets=""):
     """Draw the page.
 
     Parameters
     ----------
     view : GalaxyView
+    assets : str
+        Path of the folder of shared scripts relative to the page; if empty, the page has them inside.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def explorer_page(view):
         column(words(head(view, known), width=1230), top, row(parts["charts"], spacing=12), hints, *below)
     )
     document.js_on_event("document_ready", *update)
-    return file_html(document, INLINE, title=f"galaxy {view.id_dr3}", template=PAGE)
+    return document_html(document, f"galaxy {view.id_dr3}", assets)
 
 
 def connect(args, parts):

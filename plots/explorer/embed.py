@@ -1,0 +1,73 @@
+"""Pages as files: the document packed into HTML, and the scripts of Bokeh beside it or inside."""
+
+import base64
+import gzip
+import json
+from html import escape
+from pathlib import Path
+
+import bokeh
+import numpy as np
+from bokeh.core.json_encoder import serialize_json
+
+from plots.explorer.dark import CALLBACKS, LIGHT, PAGE
+
+ASSETS = {  # name in the folder of shared scripts, with the version, so that older pages find theirs -> file of Bokeh
+    f"{name}-{bokeh.__version__}.min.js": Path(bokeh.__file__).parent / f"server/static/js/{name}.min.js"
+    for name in ("bokeh", "bokeh-widgets")
+}
+LEVEL = 6  # of the compression
+
+
+def document_html(document, title, folder=""):
+    """HTML of a page with one Bokeh document.
+
+    Parameters
+    ----------
+    document : bokeh.document.Document
+    title : str
+        Escaped here.
+    folder : str
+        Path of the folder with ASSETS relative to the page; if empty, these are inside the page.
+
+    Returns
+    -------
+    str
+        Arrays and models are compressed, and unpacked by callbacks/open.js, which applies the light colours, too.
+    """
+    scripts = [
+        f'<script src="{escape(folder)}/{name}"></script>'
+        if folder
+        else f"<script>{path.read_text(encoding='utf-8')}</script>"
+        for name, path in ASSETS.items()
+    ]
+    opening = (CALLBACKS / "open.js").read_text(encoding="utf-8")
+    lines = [
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>',
+        f'<meta name="viewport" content="width=device-width">\n<style>{PAGE}</style>',
+        *scripts,
+        '</head>\n<body>\n<div id="page"></div>',
+        f'<script type="text/plain" id="packed">{packed(document)}</script>',
+        f"<script>\nconst LIGHT = {json.dumps(LIGHT)};\n{opening}</script>\n</body>\n</html>\n",
+    ]
+    return "\n".join(lines)
+
+
+def packed(document):
+    """The document as text: base64 of compressed bytes.
+
+    These are a line of JSON, {"root": id, "arrays": [[id, number of bytes, bytes of an item], ...]}, a line with the
+    models as JSON, and the arrays. Each array is ordered as [first bytes of all items, second bytes, ...], which can be
+    compressed better, as the exponents of its numbers are similar.
+    """
+    found = document.to_json()
+    arrays, parts = [], []
+    for buffer in found.buffers:
+        size = getattr(buffer.data, "itemsize", 1)
+        data = np.frombuffer(buffer.data, dtype=np.uint8)
+        arrays.append([buffer.id, len(data), size])
+        parts.append(data.reshape(-1, size).T.tobytes())
+    head = {"root": document.roots[0].id, "arrays": arrays}
+    lines = json.dumps(head), serialize_json(found), ""
+    whole = b"".join(["\n".join(lines).encode(), *parts])
+    return base64.b64encode(gzip.compress(whole, LEVEL, mtime=0)).decode("ascii")
