@@ -86,7 +86,7 @@ def read_galaxy(output, id_dr3):
         cols=where[1],
         pixel=pixel,
         sky=sky,
-        layers=(*share, *maps_of(output_path(output, "feature_maps", id=id_dr3), where, "feature")),
+        layers=(*share, *maps_of(output_path(output, "feature_maps", id=id_dr3), where)),
         runs=tuple(read_run(output, id_dr3, name, rows[name], where, fields["bands"]) for name in names),
         agreement=agreement,
         consensus=consensus,

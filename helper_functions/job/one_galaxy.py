@@ -87,7 +87,7 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
             if not is_complete:
                 cluster_galaxy(galaxy, settings)
             elif not has_page:
-                renew_page(output.output, id_dr3)
+                renew_page(output.output, id_dr3, output.explorer_standalone)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
         except Exception as problem:  # recorded, so that other galaxies continue
@@ -294,7 +294,7 @@ class Galaxy(GalaxyRecords):
         content |= {"pictures": pictures_record(output), "files": file_states(self.output, saved)}
         save_record(self.output, self.id_dr3, GALAXY, **content, page=None, page_files={})
         if output.explorer:
-            renew_page(self.output, self.id_dr3)
+            renew_page(self.output, self.id_dr3, output.explorer_standalone)
 
     def _save_run_record(self, run, files=(), pictures=(), number=None):
         settings = {name: value for name, value in self.settings.as_dict().items() if name != "id_dr3_list"}

@@ -248,6 +248,9 @@ OUTPUT = {
         nargs="*",
     ),
     "explorer": Setting(True, boolean, "make an HTML page for each galaxy, and a list of all galaxies"),
+    "explorer_standalone": Setting(
+        False, boolean, "pages with all scripts inside, to be sent to others, in place of one copy for all pages"
+    ),
     "pictures": Setting(
         "all",
         one_of(PICTURE_LEVELS, "pictures"),
