@@ -7,6 +7,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from data_paths import output_path
+from helper_functions.explorer.fits import read_fits
 from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
 from helper_functions.products.summary import EMPTY_ROW, SUMMARY_COLUMNS
@@ -44,6 +45,7 @@ class RunView(NamedTuple):
     quality: dict  # name and meaning of a figure of quality -> formatted value
     features: dict  # column -> list of str, a row for each SED; empty where there are none
     fits: dict  # the same of fitted stellar populations
+    models: tuple = ()  # of FitView: these fits with their data
 
 
 def read_table(path):
@@ -93,6 +95,7 @@ def read_run(output, id_dr3, name, row, where, bands):
         quality=figures_of_quality(row),
         features=feature_words(read_table(output_path(output, "region_features", run=name, id=id_dr3))),
         fits=fit_words(fitted),
+        models=read_fits(output, id_dr3, name),
     )
 
 
@@ -212,7 +215,7 @@ def maps_of(path, where):
 
 
 def layer_of(name, values, error, unit):
-    """`Layer` of a quantity in the unit of its label: logarithms of masses and rates, NaN where these are not above 0."""
+    """`Layer` of a quantity in the unit of its label; of masses and rates the logarithm, NaN below 0."""
     label = label_of(name, unit)
     title, values, error = label.name, values / label.scale, None if error is None else error / label.scale
     if label.is_log:

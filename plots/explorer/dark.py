@@ -2,8 +2,22 @@
 
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
-from bokeh.models import CustomJS, Div, Grid, LinearAxis, LogAxis, LogScale, Plot, Title, Toolbar
+from bokeh.layouts import column, row
+from bokeh.models import (
+    CustomAction,
+    CustomJS,
+    Div,
+    Grid,
+    LinearAxis,
+    LogAxis,
+    LogScale,
+    Plot,
+    SaveTool,
+    Title,
+    Toolbar,
+)
 from bokeh.themes import Theme
 
 BACKGROUND, PANEL, TEXT, FAINT, GRID = "#15171c", "#1c1f26", "#e8e8ea", "#9aa0aa", "#343a46"
@@ -43,15 +57,19 @@ select:focus-visible, input:focus-visible, .bk-btn:focus-visible, .noUi-handle:f
 # Style sheet of texts and tables.
 WORDS = f"""
 :host {{ color: {TEXT}; font-family: {FONT}; font-size: 13px; line-height: 1.5; }}
+.bk-clearfix {{ width: 100%; }}
 h1 {{ font-size: 20px; font-weight: 600; margin: 0; }}
-h2 {{ width: 1228px; font-size: 15px; font-weight: 600; margin: 14px 0 2px 0; padding-top: 10px;
-     border-top: 1px solid {GRID}; }}
+h2 {{ font-size: 15px; font-weight: 600; margin: 14px 0 2px 0; padding-top: 10px; border-top: 1px solid {GRID}; }}
+ul {{ list-style: none; margin: 6px 0 2px; padding: 0; columns: 560px; column-gap: 24px; }}
+li {{ break-inside: avoid; margin: 0 0 4px; padding: 1px 0 1px 9px; border-left: 3px solid {WARNING}; }}
+code {{ font-size: 12px; overflow-wrap: anywhere; background: {PANEL}; border: 1px solid {GRID}; border-radius: 3px;
+        padding: 2px 5px; }}
 p {{ margin: 2px 0; color: {FAINT}; }} small {{ color: {FAINT}; }} a {{ color: {LINK}; }}
 table {{ border-collapse: collapse; font-size: 12px; font-variant-numeric: tabular-nums; }}
 th {{ text-align: left; color: {FAINT}; font-weight: 500; vertical-align: bottom; }}
 th, td {{ padding: 3px 10px 3px 0; border-bottom: 1px solid {GRID}; white-space: nowrap; }}
 td.long, th.long {{ white-space: normal; min-width: 200px; max-width: 420px; }}
-.wide {{ overflow-x: auto; max-width: 1228px; }}
+.wide {{ overflow-x: auto; }}
 .chip {{ display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 4px;
          vertical-align: -1px; }}
 .legend {{ display: flex; flex-wrap: wrap; gap: 1px 14px; }}
@@ -63,6 +81,10 @@ PAGE = f"""
 @media (prefers-color-scheme: light) {{ :root {{ background: {LIGHT[BACKGROUND]}; }} }}
 body {{ margin: 0; padding: 8px 16px; }}
 """
+SVG = "data:image/svg+xml;utf8," + quote(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text x="12" y="16.5" font-family="sans-serif" '
+    'font-size="11" font-weight="700" text-anchor="middle" fill="#868d99">SVG</text></svg>'
+)
 TOOLBAR = f":host {{ --bokeh-icon-color: #b8bdc7; --background-color: {PANEL}; --hover-color: {GRID}; }}"
 
 
@@ -107,13 +129,26 @@ THEME = Theme(
 
 
 def words(text, name=None, **options):
-    """A text on the page; `text` is HTML, in which strings from files must be escaped."""
+    """A text as wide as the page, or as asked for; `text` is HTML, in which strings from files must be escaped."""
+    if "width" not in options:
+        options["sizing_mode"] = "stretch_width"
     return Div(text=text, name=name, stylesheets=[WORDS], **options)
 
 
 def heading(text):
-    """A heading as wide as the page; `text` is escaped."""
-    return words(f"<h2>{escape(text)}</h2>", width=1230)
+    """A heading; `text` is escaped."""
+    return words(f"<h2>{escape(text)}</h2>")
+
+
+def flow(*parts, name=None):
+    """Parts from left to right, in as many rows as the width of the window needs."""
+    style = ":host { flex-wrap: wrap; align-items: flex-start; row-gap: 4px; }"
+    return row(*parts, name=name, spacing=12, sizing_mode="stretch_width", stylesheets=[style])
+
+
+def stack(*parts):
+    """Parts from top to bottom, as wide as the page."""
+    return column(*parts, sizing_mode="stretch_width")
 
 
 def table(columns):
@@ -128,17 +163,24 @@ def table(columns):
 
 
 def panel(tools=(), title="", **options):
-    """A `Plot` without axes and with its tools above it, which is made faster than a `figure`."""
+    """A `Plot` without axes and with its tools above it, which is made faster than a `figure`; it can be saved."""
     toolbar = Toolbar(tools=list(tools))
     title = Title(text=title) if title else None
-    return Plot(toolbar=toolbar, toolbar_location="above" if tools else None, title=title, **options)
+    made = Plot(toolbar=toolbar, toolbar_location="above" if tools else None, title=title, **options)
+    if tools:
+        code = (CALLBACKS / "save_svg.js").read_text(encoding="utf-8")
+        as_svg = CustomAction(icon=SVG, description="Save as SVG", callback=CustomJS(args={"plot": made}, code=code))
+        toolbar.tools += [SaveTool(filename=options["name"], description="Save as PNG"), as_svg]
+    return made
 
 
 def chart(x_label, y_label, **options):
     """A panel with axes and horizontal grid lines; `options` are those of `panel`."""
     made = panel(**options)
-    logarithmic = isinstance(made.x_scale, LogScale)
-    x_axis, y_axis = (LogAxis if logarithmic else LinearAxis)(axis_label=x_label), LinearAxis(axis_label=y_label)
+    x_axis, y_axis = (
+        (LogAxis if isinstance(scale, LogScale) else LinearAxis)(axis_label=label)
+        for scale, label in ((made.x_scale, x_label), (made.y_scale, y_label))
+    )
     made.add_layout(x_axis, "below")
     made.add_layout(y_axis, "left")
     made.add_layout(Grid(dimension=1, ticker=y_axis.ticker))

@@ -83,9 +83,9 @@ def maps(view):
     run_menu = Select(
         name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=304, disabled=not runs
     )
-    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=190)
+    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=180)
     cluster = Select(name="cluster", title="highlight", options=[("", "all clusters")], value="", width=118)
-    opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=1, width=90)
+    opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=1, width=84)
     outlines = Toggle(name="outlines", label="outlines", active=True, width=84, align="end")
     legend = words("", name="legend", width=400)
     args |= menus | {"mapper": mapper, "bar": bar, "layer_menu": layer, "cluster_menu": cluster, "opacity": opacity}

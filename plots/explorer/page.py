@@ -5,9 +5,12 @@ from html import escape
 import numpy as np
 from bokeh.document import Document
 from bokeh.layouts import column, row
+from bokeh.models import Button
 
-from plots.explorer.dark import THEME, callback, words
+from plots.explorer.colours import colours_panel
+from plots.explorer.dark import THEME, callback, flow, stack, words
 from plots.explorer.embed import document_html
+from plots.explorer.fits import fit_panels
 from plots.explorer.maps import maps
 from plots.explorer.runs import runs_below
 from plots.explorer.seds import ERRORS, KEYBOARD, sed_panels
@@ -31,18 +34,27 @@ def explorer_page(view, assets=""):
     known, tables = sources(view)
     parts = maps(view)
     parts |= sed_panels(view, parts)
-    below = runs_below(view, parts)
+    chosen, again = colours_panel(view, tables["pixels"], parts), command_words(view, parts)
+    fits, below = fit_panels(view, parts), runs_below(view, parts)
     args = tables | parts["args"]
     update = connect(args, parts)
     document = Document()
     document.theme = THEME
-    top = row(*parts["figures"], column(parts["controls"], spacing=4), spacing=12)
-    hints = words(f"<p>{KEYBOARD} {ERRORS}</p>", width=1230)
-    document.add_root(
-        column(words(head(view, known), width=1230), top, row(parts["charts"], spacing=12), hints, *below)
-    )
+    maps_first = [column(figure) for figure in parts["figures"]]
+    top = flow(*maps_first, column(parts["controls"], spacing=4), *parts["charts"], chosen, *fits)
+    hints = words(f"<p>{KEYBOARD} {ERRORS}</p>")
+    document.add_root(stack(words(head(view, known)), top, hints, again, *below))
     document.js_on_event("document_ready", *update)
     return document_html(document, f"galaxy {view.id_dr3}", assets)
+
+
+def command_words(view, parts):
+    """The command that makes this galaxy again, with the selected pixels as own region if some are, and its button."""
+    shown = words("", name="command", sizing_mode="stretch_width")
+    button = Button(name="copy_command", label="copy", width=60, visible=bool(view.commands))
+    parts["args"] |= {"commands": list(view.commands), "command": shown}
+    parts["buttons"]["copy_command"] = button
+    return row(button, shown, sizing_mode="stretch_width", visible=bool(view.commands))
 
 
 def connect(args, parts):
@@ -55,7 +67,7 @@ def connect(args, parts):
     parts : dict
         From `maps` and `sed_panels`.
     """
-    scripts = ("colour", "frame", "run", "layer", "clusters", "pixel", "region", "results")
+    scripts = ("colour", "frame", "run", "layer", "clusters", "colours", "pixel", "region", "fits", "results")
     draw = {name: callback(name, args) for name in scripts}
     pointer, lasso = (callback(name, args) for name in ("pointer", "lasso"))
 
@@ -64,7 +76,10 @@ def connect(args, parts):
 
     for name in ("red_menu", "green_menu", "blue_menu", "stretch"):
         on(name, "value", "colour")
-    on("run_menu", "value", "run", "layer", "clusters", "pixel", "results")
+    on("run_menu", "value", "run", "layer", "clusters", "colours", "pixel", "fits", "results")
+    for name in parts["colour_menus"]:
+        on(name, "value", "colours")
+    on("fit_menu", "value", "fits")
     for name in ("row_box", "col_box"):
         on(name, "value", "pixel")
     on("layer_menu", "value", "layer", "pixel")
@@ -98,6 +113,6 @@ def head(view, known):
             "columns has them, and the pointer shows the nearest. Maps show all pixels."
         )
     missing += [f"{run}: {reason}" for run, reason in view.failed_runs.items()] + list(view.notes)
-    notes = escape(" · ".join(missing))
-    link = '<a href="index.html">all galaxies</a>'
-    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {link}</div><p>{notes}</p>"
+    notes = "".join(f"<li>{escape(note)}</li>" for note in missing)
+    links = '<a href="index.html">all galaxies</a>', f'<a href="compare.html?left={view.id_dr3}">beside another</a>'
+    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {' · '.join(links)}</div><ul>{notes}</ul>"

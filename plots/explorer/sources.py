@@ -5,6 +5,7 @@ from bokeh.models import ColumnDataSource
 from matplotlib.colors import to_hex
 
 from plots.composites import FEATURES
+from plots.explorer.dark import TEXT
 from plots.style import UNASSIGNED_COLOUR, cluster_colours, label_image
 
 MAX_SEDS = 10_000  # pixels with an SED on a page: of more, only those in every second (third, ...) row and column
@@ -61,6 +62,7 @@ def sources(view):
         "runs": runs,
         "lines": FEATURES,
         "unassigned": to_hex(UNASSIGNED_COLOUR),
+        "plain": TEXT,
     }
     seds = {name: np.concatenate([np.zeros(0), *values]).astype(np.float32) for name, values in seds.items()}
     tables = {"map": on_map, "pixels": pixels, "seds": seds, "bands": band_images(view)}
@@ -94,6 +96,7 @@ def add_run(on_map, seds, run, number):
         "fraction": [],
         "layers": [add_layer(on_map, layer, f"layer{number}_{place}") for place, layer in enumerate(run.layers)],
     }
+    known["fits"] = [fit_values(each) for each in run.models]
     if run.confidence is not None:
         known["confidence"] = f"confidence{number}"
         on_map[known["confidence"]] = run.confidence.astype(np.float32)
@@ -106,6 +109,24 @@ def add_run(on_map, seds, run, number):
             seds["flux"].append(values[0].ravel())
             seds["error"].append(values[1].ravel())
     return known
+
+
+def fit_values(fit):
+    """A `FitView` as plain values and flat arrays for the callbacks."""
+    arrays = {name: getattr(fit, name).astype(np.float32).ravel() for name in ("sed", "spectrum", "history")}
+    return arrays | {
+        "cluster": fit.cluster,
+        "note": fit.note,
+        "is_fitted": fit.is_fitted,
+        "chi2": fit.chi2,
+        "n_bands": int(np.isfinite(fit.sed[0]).sum()),
+        "bands": list(fit.bands),
+        "wavelengths": fit.wavelengths.tolist(),
+        "posteriors": [
+            {"title": title, "percentiles": list(percentiles), "edges": edges.tolist(), "counts": counts.tolist()}
+            for title, percentiles, edges, counts in fit.posteriors
+        ],
+    }
 
 
 def band_images(view):

@@ -1,0 +1,19 @@
+// Two colours of each pixel from four bands: magnitudes from the ratio of fluxes, unknown where one is not above zero.
+if (known.has_pixels) {
+  const flux = (menu) => pixels.data[`flux${known.bands.indexOf(menu.value)}`];
+  const colour = (blue, red) => {
+    const [above, below] = [flux(blue), flux(red)];
+    return Float32Array.from(above, (_, i) => (above[i] > 0 && below[i] > 0 ? -2.5 * Math.log10(above[i] / below[i]) : NaN));
+  };
+  const { row, col } = pixels.data;
+  const tint = Array.from(row, (_, i) => {
+    const label = run ? map.data[run.labels][places(map).get(row[i] * known.nx + col[i])] : 0;
+    return label > 0 ? run.colours[label - 1] : known.unassigned;
+  });
+  const colours = { colour_x: colour(x_blue_menu, x_red_menu), colour_y: colour(y_blue_menu, y_red_menu), tint };
+  Object.assign(pixels.data, colours);
+  const title = (blue, red) => `${blue.value.toUpperCase()} − ${red.value.toUpperCase()} [AB mag]`;
+  colour_axes[0].axis_label = title(x_blue_menu, x_red_menu);
+  colour_axes[1].axis_label = title(y_blue_menu, y_red_menu);
+  pixels.change.emit();
+}
