@@ -84,7 +84,7 @@ def update_index(output, rows, is_standalone=False):
     is_standalone : bool
         Whether the list has all scripts inside.
     """
-    from plots.explorer.index import index_page  # imported here, as Bokeh takes half a second to load
+    from plots.explorer.index import COMPARE, index_page  # imported here, as Bokeh takes half a second to load
 
     assets = "" if is_standalone else share_scripts(output)
     path = output_path(output, "page_index")
@@ -93,6 +93,7 @@ def update_index(output, rows, is_standalone=False):
         listed = galaxy_list(output, rows())
         content = digest(code_digest("pages"), assets, listed)
         if not path.exists() or read_record(record_path).get("content") != content:
+            save_text(output_path(output, "page_compare"), COMPARE)
             save_text(path, index_page(listed, assets))
             save_json(record_path, {"content": content})
 

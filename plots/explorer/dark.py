@@ -1,8 +1,8 @@
 """How pages look, dark or light as the browser asks, in colours that colour-blind readers can tell apart."""
 
+import base64
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from bokeh.layouts import column, row
 from bokeh.models import (
@@ -81,10 +81,10 @@ PAGE = f"""
 @media (prefers-color-scheme: light) {{ :root {{ background: {LIGHT[BACKGROUND]}; }} }}
 body {{ margin: 0; padding: 8px 16px; }}
 """
-SVG = "data:image/svg+xml;utf8," + quote(
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text x="12" y="16.5" font-family="sans-serif" '
-    'font-size="11" font-weight="700" text-anchor="middle" fill="#868d99">SVG</text></svg>'
-)
+SVG = "data:image/svg+xml;base64," + base64.b64encode(
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24"><text x="12" y="16.5" font-family="sans-serif" '
+    b'font-size="11" font-weight="700" text-anchor="middle" fill="#868d99">SVG</text></svg>'
+).decode("ascii")
 TOOLBAR = f":host {{ --bokeh-icon-color: #b8bdc7; --background-color: {PANEL}; --hover-color: {GRID}; }}"
 
 

@@ -100,7 +100,7 @@ def sed_chart(data, model, spectrum, x_range, y_range):
 def residual_chart(data, x_range):
     """Data less the median of the model, in units of their errors."""
     ranges = {"x_range": x_range, "y_range": DataRange1d(range_padding=0.15), "x_scale": LogScale()}
-    labels = "observed wavelength [µm]", "residual / error"
+    labels = "observed wavelength [µm]", "residual [σ]"
     made = chart(*labels, name="residual_panel", width=WIDTH, height=TALL[1], min_border_left=LEFT, **ranges)
     made.below[0].ticker = [*TICKS]
     made.add_layout(Span(location=0, dimension="width", line_color=FAINT))

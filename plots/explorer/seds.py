@@ -65,7 +65,7 @@ def sed_panels(view, parts):
         labels=["observed", "rest frame"],
         active=0,
         width=170,
-        align="end",
+        align="start",
         disabled=not np.isfinite(view.redshift),
     )
     start = brightest_pixel(view)

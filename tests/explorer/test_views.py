@@ -32,7 +32,7 @@ FLAGS = ("--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters",
 def bare(patch):
     """Without figures of quality, and pages of one line: both are tested elsewhere."""
     patch.setattr(main_clustering, "quality_metrics", lambda judged, is_first: dict.fromkeys(QUALITY, 0.5))
-    patch.setattr("plots.explorer.page.explorer_page", lambda view: f"a page of {len(view.runs)} runs")
+    patch.setattr("plots.explorer.page.explorer_page", lambda view, assets: f"a page of {len(view.runs)} runs")
 
 
 @pytest.fixture(scope="module")
