@@ -107,7 +107,9 @@ def read_seds(path, n_clusters, bands):
         here = np.isin(table["band"], bands)
         at = [bands.index(band) for band in table["band"][here]]
         for values, name in zip(seds, ("flux", "flux_err"), strict=True):
-            values[np.array(table["cluster"][here], dtype=int) - 1, at] = table[name][here]
+            values[np.array(table["cluster"][here], dtype=int) - 1, at] = np.float32(
+                table[name][here]
+            )  # as they were saved
     return seds
 
 

@@ -56,7 +56,7 @@ select:focus-visible, input:focus-visible, .bk-btn:focus-visible, .noUi-handle:f
 """
 # Style sheet of texts and tables.
 WORDS = f"""
-:host {{ color: {TEXT}; font-family: {FONT}; font-size: 13px; line-height: 1.5; }}
+:host {{ color: {TEXT}; font-family: {FONT}; font-size: 13px; line-height: 20px; }}
 .bk-clearfix {{ width: 100%; }}
 h1 {{ font-size: 20px; font-weight: 600; margin: 0; }}
 h2 {{ font-size: 15px; font-weight: 600; margin: 14px 0 2px 0; padding-top: 10px; border-top: 1px solid {GRID}; }}

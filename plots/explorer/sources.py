@@ -10,7 +10,7 @@ from plots.style import UNASSIGNED_COLOUR, cluster_colours, label_image
 
 MAX_SEDS = 10_000  # pixels with an SED on a page: of more, only those in every second (third, ...) row and column
 SOFTENING = 16.0  # of images, in units of their scatter
-STEPS = 256  # codes for a change of the asinh by 1
+STEPS = 1024  # codes for a change of the asinh by 1
 NO_DATA = -32768  # code of a missing flux
 
 
@@ -132,7 +132,7 @@ def fit_values(fit):
 def band_images(view):
     """Columns of data with the image of each band as codes of 16 bits: STEPS times the asinh of the flux over `soft`.
 
-    This is precise to 1/16 of the scatter of the image and to 0.2% of bright fluxes: the colour image, in 256 steps of
+    This is precise to 1/64 of the scatter of the image and to 0.05% of bright fluxes: the colour image, in 256 steps of
     brightness, is the same.
     """
     coded = {name: [] for name in ("image", "soft", "level")}

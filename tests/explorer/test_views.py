@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import main_clustering
 from data_paths import output_path
+from explorer.views import models_in
 from helper_functions.explorer import pages as explorer
 from helper_functions.explorer.galaxy import read_galaxy, tangent_plane
 from helper_functions.explorer.runs import measured, spread
@@ -157,7 +158,7 @@ def test_galaxy_without_pixels_has_a_page_that_says_so(tmp_path):
     view = read_galaxy(output, 10)
     assert (len(view.rows), view.runs) == (0, ())
     assert "no pixels" in view.failed_runs["kmeans_contrast"]
-    assert "No pixel of this galaxy is selected" in output_path(output, "page", id=10).read_text()
+    assert "No pixel of this galaxy is selected" in models_in(output_path(output, "page", id=10))
     flags += ["--no-pixel-cubes", "--overwrite"]
     assert main(["--catalogs", str(survey), "--output", str(output / "bare"), *flags]) == 0
     assert output_path(output / "bare", "page", id=10).exists()

@@ -8,7 +8,7 @@ if (known.has_images) {
     const values = new Float32Array(size);
     for (let i = 0; i < size; i++) {
       const coded = image[band][i];
-      values[i] = coded === -32768 ? NaN : (soft[band] * Math.sinh(coded / 256)) / level[band];
+      values[i] = coded === -32768 ? NaN : (soft[band] * Math.sinh(coded / 1024)) / level[band];
     }
     return values;
   });
