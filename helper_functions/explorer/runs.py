@@ -49,8 +49,8 @@ class RunView(NamedTuple):
 
 
 def read_table(path):
-    """Read an ECSV table; an empty one where the file does not exist."""
-    return Table.read(path, format="ascii.ecsv") if path.is_file() else Table()
+    """Columns of an ECSV table, without its header in YAML, which takes longest to read; empty if there is no file."""
+    return Table.read(path, format="ascii.basic") if path.is_file() else Table()
 
 
 def read_run(output, id_dr3, name, row, where, bands):
@@ -101,9 +101,8 @@ def read_run(output, id_dr3, name, row, where, bands):
 
 def read_seds(path, n_clusters, bands):
     """Flux and error of a table of SEDs in these bands, (2, n_clusters, n_bands); NaN where the table has none."""
-    seds = np.full((2, n_clusters, len(bands)), np.nan)
-    if path.is_file():
-        table = Table.read(path, format="ascii.basic")  # without the header in YAML, which takes most of the time
+    table, seds = read_table(path), np.full((2, n_clusters, len(bands)), np.nan)
+    if len(table):
         here = np.isin(table["band"], bands)
         at = [bands.index(band) for band in table["band"][here]]
         for values, name in zip(seds, ("flux", "flux_err"), strict=True):

@@ -299,9 +299,9 @@ class Galaxy(GalaxyRecords):
             renew_page(self.output, self.id_dr3, output.explorer_standalone)
 
     def _commands(self):
-        """The command that makes this galaxy again, and the same with the region that its page saves."""
-        own = {"regions": f"{self.id_dr3}_region.reg"} if "regions" in SETTINGS else {}
-        return [command_line(self.settings, self.id_dr3, **each) for each in ({}, own)]
+        """The command that makes this galaxy again, and the same with the own region that its page saves, if such are read."""
+        own = [{"regions": f"{self.id_dr3}_region.reg"}] if "regions" in SETTINGS else []
+        return [command_line(self.settings, self.id_dr3, **each) for each in ({}, *own)]
 
     def _save_run_record(self, run, files=(), pictures=(), number=None):
         settings = {name: value for name, value in self.settings.as_dict().items() if name != "id_dr3_list"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import BoxSelectTool, DataRange1d, LassoSelectTool, PanTool, ResetTool, Scatter, Select, WheelZoomTool
+from bokeh.models import BoxSelectTool, LassoSelectTool, PanTool, Range1d, ResetTool, Scatter, Select, WheelZoomTool
 
 from plots.explorer.dark import TEXT, chart
 
@@ -42,12 +42,13 @@ def colours_panel(view, pixels, parts):
     blank = {"colour_x": np.zeros(n_pixels, "f4"), "colour_y": np.zeros(n_pixels, "f4"), "tint": [TEXT] * n_pixels}
     pixels.data = dict(pixels.data) | blank
     tools = [PanTool(), WheelZoomTool(), BoxSelectTool(), LassoSelectTool(), ResetTool()]
-    ranges = {"x_range": DataRange1d(range_padding=0.1), "y_range": DataRange1d(range_padding=0.1)}
+    ranges = {"x_range": Range1d(), "y_range": Range1d()}
     made = chart("", "", name="colours_panel", tools=tools, width=WIDTH, height=HEIGHT, **ranges)
     made.toolbar.active_scroll, made.toolbar.active_drag = tools[1], tools[3]
     plain = Scatter(x="colour_x", y="colour_y", size=5, fill_color="tint", fill_alpha=0.75, line_color=None)
     brushed = plain.clone(size=7, fill_alpha=1.0, line_color=TEXT)
     made.add_glyph(pixels, plain, selection_glyph=brushed, nonselection_glyph=plain.clone(fill_alpha=0.12))
     parts["args"] |= menus | {"colour_axes": [made.below[0], made.left[0]]}
+    parts["args"]["colour_ranges"] = [made.x_range, made.y_range]
     parts["colour_menus"] = list(menus)
     return column(row(*menus.values(), spacing=6), made)

@@ -115,7 +115,9 @@ def test_colours_are_magnitudes_and_a_box_on_them_selects_pixels_of_the_map(page
     inside = (x > left) & (y > top)
     tool = "model('colours_panel').toolbar.tools.find(each => each.type === 'BoxSelectTool').active = true"
     page.run(f"{tool}; Bokeh.index.find_one(model('colours_panel')).el.scrollIntoView()")
-    drag(page, "colours_panel", [(left, top), (left + 0.1, np.nanmax(y)), (np.nanmax(x) + 0.1, np.nanmax(y) + 0.05)])
+    right, high = page.get("colours_panel", "x_range.end"), page.get("colours_panel", "y_range.end")
+    inside &= (x < right) & (y < high)
+    drag(page, "colours_panel", [(left, top), (left + 0.1, top + 0.1), (right - 0.001, high - 0.001)])
     near = (np.abs(x - left) < 0.02) | (np.abs(y - top) < 0.01)  # of the edge: the mouse is at whole points
     chosen = np.isin(np.arange(len(x)), page.get("pixels", "selected.indices"))
     np.testing.assert_array_equal(chosen[~near], inside[~near])

@@ -116,6 +116,17 @@ def test_page_is_made_once_and_again_where_it_is_lost_or_was_changed(made):
     assert output_path(made.output, "labels", run=RUNS[0], id=7).stat().st_mtime_ns == labels
 
 
+def test_page_is_made_again_with_its_scripts_inside_where_that_is_asked_for(made):
+    scripts = made.page.parent / "assets"
+    assert {each.name.split("-")[0] for each in scripts.iterdir()} == {"bokeh"}
+    for flags in (("--explorer-standalone",), ()):
+        changed = made.page.stat().st_mtime_ns
+        made.again("--explorer", *flags)
+        assert made.page.stat().st_mtime_ns > changed
+    commands = load_record(made.output, 7, GALAXY)["commands"]
+    assert commands[0].startswith("python main_clustering.py --ids 7 --methods blended_mixture kmeans --catalogs")
+
+
 def test_page_that_fails_costs_no_result_and_is_tried_again(made, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(explorer, "read_galaxy", lambda *_: 1 / 0)

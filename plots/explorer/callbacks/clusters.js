@@ -27,6 +27,6 @@ if (run && known.bands.length) {
   });
 }
 const kinds = run?.population === null ? "Composites (means of pixels)" : "Populations (unmixed)";
-shapes_title.text = `${kinds}, each divided by its mean flux`;
+shapes_title.text = `${kinds} of all clusters`;
 shapes.data = drawn_lines;
 shape_points.data = bars;

@@ -12,6 +12,14 @@ if (known.has_pixels) {
   });
   const colours = { colour_x: colour(x_blue_menu, x_red_menu), colour_y: colour(y_blue_menu, y_red_menu), tint };
   Object.assign(pixels.data, colours);
+  [colours.colour_x, colours.colour_y].forEach((values, k) => {
+    // All but the outermost percent of the pixels on either side, most of which are noise, and some margin.
+    const sorted = Array.from(values).filter(Number.isFinite).sort((a, b) => a - b);
+    const [low, high] = [0.01, 0.99].map((share) => sorted[Math.round(share * (sorted.length - 1))] ?? 0);
+    const margin = 0.15 * (high - low) || 0.5;
+    const [start, end] = [low - margin, high + margin];
+    colour_ranges[k].setv({ start, end, reset_start: start, reset_end: end });
+  });
   const title = (blue, red) => `${blue.value.toUpperCase()} − ${red.value.toUpperCase()} [AB mag]`;
   colour_axes[0].axis_label = title(x_blue_menu, x_red_menu);
   colour_axes[1].axis_label = title(y_blue_menu, y_red_menu);
