@@ -299,7 +299,7 @@ class Galaxy(GalaxyRecords):
             renew_page(self.output, self.id_dr3, output.explorer_standalone)
 
     def _commands(self):
-        """The command that makes this galaxy again, and the same with the own region that its page saves, if such are read."""
+        """The command that makes this galaxy again; and, if own regions are read, the same with that of its page."""
         own = [{"regions": f"{self.id_dr3}_region.reg"}] if "regions" in SETTINGS else []
         return [command_line(self.settings, self.id_dr3, **each) for each in ({}, *own)]
 

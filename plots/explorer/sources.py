@@ -5,7 +5,7 @@ from bokeh.models import ColumnDataSource
 from matplotlib.colors import to_hex
 
 from plots.composites import FEATURES
-from plots.explorer.dark import TEXT
+from plots.explorer.dark import FAINT
 from plots.style import UNASSIGNED_COLOUR, cluster_colours, label_image
 
 MAX_SEDS = 10_000  # pixels with an SED on a page: of more, only those in every second (third, ...) row and column
@@ -62,7 +62,7 @@ def sources(view):
         "runs": runs,
         "lines": FEATURES,
         "unassigned": to_hex(UNASSIGNED_COLOUR),
-        "plain": TEXT,
+        "plain": FAINT,
     }
     seds = {name: np.concatenate([np.zeros(0), *values]).astype(np.float32) for name, values in seds.items()}
     tables = {"map": on_map, "pixels": pixels, "seds": seds, "bands": band_images(view)}
