@@ -12,7 +12,7 @@ from regions import PixCoord, Regions
 from data_paths import output_path
 from explorer.test_page import choose_tool, click, drag, values
 from explorer.views import galaxy_view
-from helper_functions.explorer.fits import read_fits
+from helper_functions.explorer.fits import FitView, read_fits
 from helper_functions.explorer.pages import make_page, share_scripts
 from helper_functions.explorer.runs import layer_of
 from helper_functions.files.saving import save_table
@@ -167,13 +167,27 @@ def test_panel_is_saved_as_svg(page):
     assert "observed wavelength" in text
 
 
+def of_little_use():
+    """A galaxy of one cluster whose features are not known, without a flux above zero, and with a fit that failed."""
+    view = galaxy_view(celestial_wcs(), (9, 9), 2, bands=("f606w", "f444w"), n_runs=1)
+    [run], nothing = view.runs, np.full(len(view.rows), np.nan)
+    one = {"labels": np.ones(len(view.rows), int), "regions": np.ones(1, int), "fraction": np.ones((1, len(view.rows)))}
+    one |= {"composites": run.composites[:, :1], "populations": run.populations[:, :1]}
+    run = run._replace(**one, layers=(), models=(FitView(1, "too few bands", False),))
+    layer = view.layers[0]._replace(values=nothing, error=nothing)
+    return view._replace(runs=(run,), layers=(layer,), flux=-np.abs(view.flux))
+
+
 def test_theme_is_that_of_the_browser(page, browser, tmp_path):
     assert page.get("sed_panel", "background_fill_color") == LIGHT[PANEL]
     path = tmp_path / "7.html"
-    path.write_text(explorer_page(galaxy_view(celestial_wcs(), (9, 9), 2, bands=("f606w", "f444w"), n_runs=1)))
+    path.write_text(explorer_page(of_little_use()))
     with browser.theme("dark"):
         browser.open(path)
         assert browser.get("sed_panel", "background_fill_color") == PANEL
+        browser.set("layer", "value", "layer0")  # of which nothing is known: a map without a pixel, and no error
+    assert np.isnan(values(browser, "pixels", "colour_x")).all()
+    assert browser.get("fit_words", "text") == "<b>cluster 1</b> was not fitted: too few bands"
     assert not {*LIGHT} & {*LIGHT.values()}  # so that replacing one colour never touches another
 
 
