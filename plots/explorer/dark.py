@@ -4,7 +4,6 @@ import base64
 from html import escape
 from pathlib import Path
 
-from bokeh.layouts import column, row
 from bokeh.models import (
     CustomAction,
     CustomJS,
@@ -80,6 +79,7 @@ PAGE = f"""
 :root {{ color-scheme: dark light; background: {BACKGROUND}; }}
 @media (prefers-color-scheme: light) {{ :root {{ background: {LIGHT[BACKGROUND]}; }} }}
 body {{ margin: 0; padding: 8px 16px; }}
+.flow {{ display: flex; flex-wrap: wrap; align-items: flex-start; gap: 4px 12px; }}
 """
 SVG = "data:image/svg+xml;base64," + base64.b64encode(
     b'<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24"><text x="12" y="16.5" font-family="sans-serif" '
@@ -138,17 +138,6 @@ def words(text, name=None, **options):
 def heading(text):
     """A heading; `text` is escaped."""
     return words(f"<h2>{escape(text)}</h2>")
-
-
-def flow(*parts, name=None):
-    """Parts from left to right, in as many rows as the width of the window needs."""
-    style = ":host { flex-wrap: wrap; align-items: flex-start; row-gap: 4px; }"
-    return row(*parts, name=name, spacing=12, sizing_mode="stretch_width", stylesheets=[style])
-
-
-def stack(*parts):
-    """Parts from top to bottom, as wide as the page."""
-    return column(*parts, sizing_mode="stretch_width")
 
 
 def table(columns):

@@ -45,15 +45,18 @@ def fit_panels(view, parts):
     Returns
     -------
     list
-        Two models, the second of which is the wider one; empty without runs.
+        At most two models, the second of which is the wider one; empty without runs.
     """
     menu = Select(name="fit", title="fit of", options=[], width=160)
     note = words("", name="fit_words", width=WIDTH - 180)
+    parts["args"] |= {"fit_menu": menu, "fit_words": note, "fit_sources": [], "how_fits_are": HOW}
+    most = max((len(fit.posteriors) for run in view.runs for fit in run.models), default=0)
+    if not most:  # nothing was fitted: the words say so
+        return [column(menu, note) if any(run.models for run in view.runs) else note] if view.runs else []
     data = ColumnDataSource({name: [] for name in POINTS}, name="fit_data")
     model = ColumnDataSource({name: [] for name in ("x", "flux", "low", "high")}, name="fit_model")
     spectrum = ColumnDataSource({"x": [], "flux": []}, name="fit_spectrum")
     history = ColumnDataSource({name: [] for name in ("x", "low", "middle", "high")}, name="fit_history")
-    most = max((len(fit.posteriors) for run in view.runs for fit in run.models), default=0)
     bars = [
         ColumnDataSource({name: [] for name in ("left", "right", "top")}, name=f"fit_posterior{number}")
         for number in range(most)
@@ -62,20 +65,13 @@ def fit_panels(view, parts):
     charts = [sed_chart(data, model, spectrum, x_range, y_range), residual_chart(data, x_range)]
     past = history_chart(history)
     posteriors = [posterior_chart(source, number) for number, source in enumerate(bars)]
-    shown, also = column(charts), row(past, *posteriors, visible=False)
-    parts["args"] |= {"fit_menu": menu, "fit_words": note, "fit_data": data, "fit_model": model, "fit_bars": bars}
-    parts["args"] |= {"fit_spectrum": spectrum, "fit_history": history, "fit_range": x_range, "fit_fluxes": y_range}
-    parts["args"] |= {
-        "fit_charts": [shown, also],
-        "fit_axes": [each.below[0] for each in posteriors],
-        "how_fits_are": HOW,
-    }
+    parts["args"] |= {"fit_data": data, "fit_model": model, "fit_spectrum": spectrum, "fit_history": history}
+    parts["args"] |= {"fit_bars": bars, "fit_sources": [data, model, spectrum, history, *bars]}
+    parts["args"] |= {"fit_range": x_range, "fit_fluxes": y_range, "fit_axes": [each.below[0] for each in posteriors]}
     parts["args"]["fit_titles"] = [each.title for each in posteriors]
     coloured = [each.renderers for each in (charts[0], past, *posteriors)]
     parts["args"]["fit_coloured"] = [each for some in coloured for each in some if "coloured" in each.tags]
-    if not view.runs:
-        return []
-    return [column(row(menu, note), shown), also]
+    return [column(row(menu, note), *charts), row(past, *posteriors)]
 
 
 def sed_chart(data, model, spectrum, x_range, y_range):

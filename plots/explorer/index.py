@@ -146,9 +146,9 @@ def index_page(listed, assets=""):
     )
     document = Document()
     document.theme = THEME
-    document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 0), sizing_mode="stretch_width"))
     document.js_on_event("document_ready", update)
-    return document_html(document, f"galaxies in {listed.folder}", assets)
+    whole = column(above, table, _meanings(listed), margin=(0, 0, 40, 0), sizing_mode="stretch_width")
+    return document_html(document, [whole], f"galaxies in {listed.folder}", assets)
 
 
 def _columns(listed):

@@ -8,7 +8,7 @@ from bokeh.layouts import column, row
 from bokeh.models import Button
 
 from plots.explorer.colours import colours_panel
-from plots.explorer.dark import THEME, callback, flow, stack, words
+from plots.explorer.dark import THEME, callback, words
 from plots.explorer.embed import document_html
 from plots.explorer.fits import fit_panels
 from plots.explorer.maps import maps
@@ -40,12 +40,11 @@ def explorer_page(view, assets=""):
     update = connect(args, parts)
     document = Document()
     document.theme = THEME
-    maps_first = [column(figure) for figure in parts["figures"]]
-    top = flow(*maps_first, column(parts["controls"], spacing=4), *parts["charts"], chosen, *fits)
+    top = [*parts["figures"], column(parts["controls"], spacing=4), *parts["charts"], chosen, *fits]
     hints = words(f"<p>{KEYBOARD} {ERRORS}</p>")
-    document.add_root(stack(words(head(view, known)), top, hints, again, *below))
     document.js_on_event("document_ready", *update)
-    return document_html(document, f"galaxy {view.id_dr3}", assets)
+    whole = [words(head(view, known)), top, hints, again, *below]
+    return document_html(document, whole, f"galaxy {view.id_dr3}", assets)
 
 
 def command_words(view, parts):

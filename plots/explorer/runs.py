@@ -20,7 +20,7 @@ from bokeh.models import (
 from bokeh.palettes import Cividis256
 from matplotlib.colors import to_hex
 
-from plots.explorer.dark import TEXT, chart, flow, heading, panel, table, words
+from plots.explorer.dark import TEXT, chart, heading, panel, table, words
 from plots.explorer.sources import pixel_image
 from plots.style import PALETTE
 
@@ -58,7 +58,7 @@ def runs_below(view, parts):
     curves = [column(number, curves_panel(shown, rings, most))] if most else []
     return [
         *beside_each_other(view, parts["ranges"]),
-        *([flow(*beside, *curves)] if beside or curves else []),  # of an empty row, Bokeh warns
+        [*beside, *curves],
         heading("Quality of the runs"),
         words(table(quality_of(view.runs)), name="quality"),
         heading("Features and fits of the run shown"),
@@ -84,7 +84,7 @@ def beside_each_other(view, ranges):
         place = {"x": float(x) - 0.5, "y": float(y) - 0.5, "dw": image.shape[1], "dh": image.shape[0]}
         made.add_glyph(ColumnDataSource({"image": [image]}), ImageRGBA(image="image", **place))
         plots.append(made)
-    return [heading("Runs side by side: one colour is one region"), flow(*map(column, plots))]
+    return [heading("Runs side by side: one colour is one region"), plots]
 
 
 def matrix(view):

@@ -4,7 +4,7 @@ const name_of = (fit) => (fit.cluster ? `cluster ${fit.cluster}` : "all regions 
 const options = fits.map((fit) => [`${fit.cluster}`, name_of(fit)]);
 if (fit_menu.options.join() !== options.join()) fit_menu.options = options;
 if (!fits.some((fit) => `${fit.cluster}` === fit_menu.value)) fit_menu.value = options[0]?.[0] ?? "";
-fit_menu.visible = fits.length > 0;
+fit_menu.disabled = !fits.length;
 const fit = fits.find((each) => `${each.cluster}` === fit_menu.value);
 if (!fits.length) fit_words.text = "Nothing was fitted to this run: <code>--fit</code> fits the regions of methods that unmix populations.";
 else if (!fit.is_fitted) fit_words.text = `<b>${name_of(fit)}</b> was not fitted: ${escaped(fit.note || "no reason is known")}`;
@@ -54,4 +54,7 @@ else {
     else glyph.line_color = colour;
   }
 }
-for (const each of fit_charts) each.visible = Boolean(fit?.is_fitted);
+if (!fit?.is_fitted) {
+  // The panels are emptied, not hidden: to lay out the whole page again would take seconds.
+  for (const source of fit_sources) source.data = Object.fromEntries(Object.keys(source.data).map((name) => [name, []]));
+}

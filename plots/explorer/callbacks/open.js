@@ -5,7 +5,7 @@
   const whole = new Uint8Array(await new Response(stream).arrayBuffer());
   let at = 0;
   const line = () => new TextDecoder().decode(whole.subarray(at, (at = whole.indexOf(10, at) + 1)));
-  const { root, arrays } = JSON.parse(line());
+  const { roots, arrays } = JSON.parse(line());
   let text = line();
   const wish = matchMedia("(prefers-color-scheme: light)");
   wish.addEventListener("change", () => location.reload());
@@ -18,5 +18,6 @@
   }
   const filled = (_, value) => (value?.type === "bytes" ? { ...value, data: found.get(value.data.id) ?? value.data } : value);
   const page = JSON.parse(text, filled);
-  await Bokeh.embed.embed_items({ page }, [{ docid: "page", roots: { [root]: "page" }, root_ids: [root] }]);
+  const places = Object.fromEntries(roots.map((id) => [id, id]));
+  await Bokeh.embed.embed_items({ page }, [{ docid: "page", roots: places, root_ids: roots }]);
 })();
