@@ -28,7 +28,7 @@ LIGHT = {  # each colour of a dark page, which is used for nothing else -> that 
     **{BUTTON: "#e9ecf1", BORDER: "#b9c0cb", LINK: "#1a66b3", WARNING: "#a34a00", "#3b4352": "#dde2ea"},
     **{"#1f232b": "#f0f1f4", "#7d838e": "#8b919c", "#b8bdc7": "#4d5563", "color-scheme: dark": "color-scheme: light"},
 }
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+FONT = "Helvetica, Arial, sans-serif"  # which Bokeh takes for what it draws in others
 CALLBACKS = Path(__file__).parent / "callbacks"
 
 # Style sheet of menus, sliders and buttons. Bokeh draws each in a shadow DOM, which the style of the page does not
