@@ -222,6 +222,8 @@ OUTPUTS = {
     ),
     "page_index": Output("explorer/index.html", "list of all galaxies, to be opened in a browser"),
     "page": Output("explorer/{id}.html", "page of a galaxy, to be opened in a browser"),
+    "page_scripts": Output("explorer/assets/{name}", "scripts that all pages share"),
+    "page_compare": Output("explorer/compare.html", "pages of two galaxies side by side"),
     "thumbnail": Output("explorer/thumbnails/{id}.png"),
     "labels": Output(
         "clusters/{run}/{id}_clusters.fits",

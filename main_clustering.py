@@ -65,6 +65,7 @@ COMPARE = []  # also draw "number": one method with more and fewer clusters; "no
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
 EXPLORER = True  # an HTML page for each galaxy and a list of all, to be opened in a browser without a server
+EXPLORER_STANDALONE = False  # pages with all scripts inside, to be sent to others; or one copy for all pages
 JOBS = 1  # number of worker processes
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 
+from plots.labels import label_of
 from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
@@ -20,11 +21,11 @@ from plots.style import (
     zoom,
 )
 
-MAPS = {  # features that are drawn as maps: title, what the bar says, its colours, unit of the bar, scale
-    "flux_halpha_nii": ("Hα + [NII] flux", "per pixel [$10^{-20}$ erg s$^{-1}$ cm$^{-2}$]", "inferno", 1e-20, LogNorm),
-    "ew_halpha_nii": ("Hα + [NII]", "rest-frame EW [Å]", "inferno", 1, Normalize),
-    "ew_oiii_hbeta": ("[OIII] + Hβ", "rest-frame EW [Å]", "inferno", 1, Normalize),
-    "balmer_break": ("Balmer break", "$f_ν$(4200 Å) / $f_ν$(3500 Å)", "viridis", 1, Normalize),
+MAPS = {  # features that are drawn as maps: what the bar says, its colours, scale
+    "flux_halpha_nii": ("per pixel [$10^{-20}$ erg s$^{-1}$ cm$^{-2}$]", "inferno", LogNorm),
+    "ew_halpha_nii": ("EW [Å]", "inferno", Normalize),
+    "ew_oiii_hbeta": ("EW [Å]", "inferno", Normalize),
+    "balmer_break": ("$f_ν$(4200 Å) / $f_ν$(3500 Å)", "viridis", Normalize),
 }
 ONE_ROW = 5  # panels; more are drawn in two rows
 SHOWN = (2, 98)  # percentiles of the pixels that colours reach from and to
@@ -72,7 +73,7 @@ def features_page(result):
     compass(clusters, result.cutout.wcs)
     for number, (name, image) in enumerate(maps.items(), start=1):
         ax = figure.add_subplot(grid[number], facecolor=BACKGROUND, **NO_TICKS)
-        draw_map(ax, image, *MAPS[name])
+        draw_map(ax, image, label_of(name), *MAPS[name])
         outlines(ax, result.labels, colours, linewidths=0.8)
         zoom(ax, result.labels)
     if diagram:
@@ -85,14 +86,14 @@ def has_colours(features):
     return np.isfinite(features["u_v"].value) & np.isfinite(features["v_j"].value)
 
 
-def draw_map(ax, image, title, words, colour_map, unit, scale):
+def draw_map(ax, image, label, words, colour_map, scale):
     """Draw the map of a feature over grey where it is not known, with a bar below it."""
-    image = image / unit
+    image = image / label.scale
     known = image[np.isfinite(image) & ((image > 0) | (scale is Normalize))]  # others have no logarithm
     low, high = np.percentile(known, SHOWN) if known.size else (1, 2)
     norm = scale(low, max(high, low + 1e-3))
     drawn = ax.imshow(image, origin="lower", interpolation="none", cmap=colour_map, norm=norm)
-    ax.set_title(title, **TITLE)
+    ax.set_title(label.name, **TITLE)
     bar = colour_bar(drawn, (0.05, -0.07, 0.9, 0.035), extend="both")
     bar.set_label(words, size=8)
     if scale is LogNorm:
@@ -115,8 +116,8 @@ def draw_diagram(ax, features, known, colours, redshift):
     ax.autoscale_view()
     draw_wedge(ax, redshift)
     ax.tick_params(labelsize=7)
-    ax.set_xlabel("rest-frame V − J [AB mag]", size=8)
-    ax.set_ylabel("rest-frame U − V [AB mag]", size=8)
+    ax.set_xlabel("{0.name} [{0.unit}]".format(label_of("v_j")), size=8)
+    ax.set_ylabel("{0.name} [{0.unit}]".format(label_of("u_v")), size=8)
     ax.set_title("colours of the clusters", **TITLE)
     ax.legend(fontsize=7, loc="lower right", framealpha=0.85, edgecolor="none")
 

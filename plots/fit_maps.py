@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Patch
 
+from plots.labels import in_mathtext, label_of
 from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
-    QUANTITY_NAMES,
     arcsec_axes,
     cluster_colours,
     colour_bar,
@@ -73,9 +73,9 @@ def draw_map(ax, name, found):
         lowest = np.min(found.image, initial=highest, where=found.image > highest / RANGE)
         norm = LogNorm(lowest if lowest < highest else highest / 2, highest)
     drawn = ax.imshow(found.image, origin="lower", interpolation="none", cmap="viridis", norm=norm)
-    unit = found.unit.to_string("latex_inline") if found.unit.to_string() else ""
+    unit = label_of(name, found.unit.to_string("latex_inline") if found.unit.to_string() else "").unit
     unit += " per pixel" * found.is_sum
-    ax.set_title(QUANTITY_NAMES.get(name, name), size=9)
+    ax.set_title(in_mathtext(label_of(name).name), size=9)
     bar = colour_bar(drawn, (1.03, 0, 0.05, 1), orientation="vertical")
     bar.set_label(unit.strip(), size=8)
     bar.ax.tick_params(labelsize=7, length=2, which="both")

@@ -23,17 +23,6 @@ CONTOUR_COLOUR = "white"
 GREY_MAP = matplotlib.colormaps["gray"].with_extremes(bad="0.9")  # without data
 SOFTENING = 4.0  # of three-colour images: linear to 1/7 of the brightest, logarithmic beyond (Q of Lupton et al. 2004)
 RGB_NAMES = ("#ff7777", "#77ee77", "#99aaff")  # red, green and blue as words that can be read on black
-QUANTITY_NAMES = {  # of what is fitted to regions
-    "mass": "stellar mass",
-    "mass_formed": "mass formed",
-    "sfr": "SFR",
-    "ssfr": "sSFR",
-    "age": "age",
-    "a_v": "$A_V$",
-    "metallicity": "metallicity [Z$_\\odot$]",
-    "log_u": "log $U$",
-    "redshift": "redshift",
-}
 FLUX_LABEL = "flux [10 nJy / pixel]"
 NO_TICKS = {"xticks": [], "yticks": []}  # of images, when their axes are made
 TITLE = {"size": 8, "pad": 3, "y": 1}  # without y, matplotlib looks for room above all ticks, which takes long

@@ -623,7 +623,7 @@ def test_features_are_drawn_where_they_are_known():
     known, unknown = features_of([1.0, 1.5, 0.5], [0.5, np.nan, 1.0]), features_of([np.nan] * 3, [np.nan] * 3)
     run.features = {"population": known, "composite": unknown}
     figure = drawn(features_page(run))
-    names = ["clusters", "Hα + [NII]", "colours of the clusters"]
+    names = ["clusters", "EW of Hα + [NII], rest frame", "colours of the clusters"]
     assert [words for words in texts_of(figure) if words in names] == names
     diagram = panel_with(figure, names[2])
     marks, _, bars = zip(*(container.lines for container in diagram.containers), strict=True)
@@ -645,7 +645,9 @@ def test_the_map_of_a_flux_is_logarithmic_in_the_unit_of_its_bar_and_six_panels_
     run.maps = {name: (image * (1e-20 if name.startswith("flux") else 1),) * 2 for name in names}
     run.features = {"population": features_of([1.0, 1.5, 0.5], [0.5, 0.8, 1.0])}
     figure = drawn(features_page(run))
-    fluxes, widths = (panel_with(figure, title).images[0] for title in ("Hα + [NII] flux", "[OIII] + Hβ"))
+    fluxes, widths = (
+        panel_with(figure, title).images[0] for title in ("flux of Hα + [NII]", "EW of [OIII] + Hβ, rest frame")
+    )
     np.testing.assert_allclose(np.ma.filled(fluxes.get_array(), np.nan), image)
     assert isinstance(fluxes.norm, LogNorm)
     assert fluxes.norm.vmin > 0
@@ -739,9 +741,9 @@ def test_maps_have_their_units_and_sums_are_per_pixel():
     figure = fit_maps(fitted_run(3))
     labels = {ax.get_ylabel() for ax in figure.findobj(Axes)[1:] if ax.get_ylabel()}
     assert labels == {
-        "$\\mathrm{M_{\\odot}}$ per pixel",
-        "$\\mathrm{mag}$",
-        "$\\mathrm{M_{\\odot}\\,yr^{-1}}$ per pixel",
+        "M⊙ per pixel",
+        "mag",
+        "M⊙ yr⁻¹ per pixel",
     }
     assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["regions", "stellar mass", "$A_V$", "SFR"]
     empty = fitted_run(3)

@@ -37,6 +37,7 @@ class GalaxyView(NamedTuple):
     consensus: np.ndarray | None  # (n_pixels,), most frequent region among the runs
     notes: tuple  # of str: on the galaxy, and reasons to doubt the run that is shown first
     failed_runs: dict  # name of a run without a result -> the reason
+    commands: tuple = ()  # of str: the command that makes the galaxy again, and the same with own regions; or nothing
 
 
 def read_galaxy(output, id_dr3):
@@ -86,12 +87,13 @@ def read_galaxy(output, id_dr3):
         cols=where[1],
         pixel=pixel,
         sky=sky,
-        layers=(*share, *maps_of(output_path(output, "feature_maps", id=id_dr3), where, "feature")),
+        layers=(*share, *maps_of(output_path(output, "feature_maps", id=id_dr3), where)),
         runs=tuple(read_run(output, id_dr3, name, rows[name], where, fields["bands"]) for name in names),
         agreement=agreement,
         consensus=consensus,
         notes=notes,
         failed_runs=failed,
+        commands=tuple(load_record(output, id_dr3, GALAXY).get("commands", ())),
         **fields,
     )
 

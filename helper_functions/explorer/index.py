@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_paths import output_path
+from helper_functions.explorer.scripts import share_scripts
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import GALAXY, locked, read_record
 from helper_functions.files.saving import save_image, save_json, save_text
@@ -70,7 +71,7 @@ def save_thumbnail(output, result, runs):
     return path
 
 
-def update_index(output, rows):
+def update_index(output, rows, is_standalone=False):
     """Bring the list of all galaxies up to date.
 
     Parameters
@@ -80,16 +81,20 @@ def update_index(output, rows):
     rows : callable
         Gives the rows of the summary, a list of dict. It is called while the list is locked, so that of two calls of
         the program that end together the second writes the results of both.
+    is_standalone : bool
+        Whether the list has all scripts inside.
     """
-    from plots.explorer.index import index_page  # imported here, as Bokeh takes half a second to load
+    from plots.explorer.index import COMPARE, index_page  # imported here, as Bokeh takes half a second to load
 
+    assets = "" if is_standalone else share_scripts(output)
     path = output_path(output, "page_index")
     record_path = output_path(output, "record", id="", name=GALAXY).with_name(".index.json")
     with locked(record_path.with_suffix(".lock")):
         listed = galaxy_list(output, rows())
-        content = digest(code_digest("pages"), listed)
+        content = digest(code_digest("pages"), assets, listed)
         if not path.exists() or read_record(record_path).get("content") != content:
-            save_text(path, index_page(listed))
+            save_text(output_path(output, "page_compare"), COMPARE)
+            save_text(path, index_page(listed, assets))
             save_json(record_path, {"content": content})
 
 

@@ -7,11 +7,13 @@ from astropy.io import fits
 from astropy.table import Table
 
 from data_paths import output_path
+from helper_functions.explorer.fits import read_fits
 from helper_functions.products.labels import read_labels
 from helper_functions.products.runs import Run
 from helper_functions.products.summary import EMPTY_ROW, SUMMARY_COLUMNS
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.sed_features import SED_FEATURES
+from plots.labels import FLUX, MASS, label_of
 
 QUANTILES = ("p16", "p50", "p84")  # ends of the names of columns of fits
 
@@ -43,11 +45,12 @@ class RunView(NamedTuple):
     quality: dict  # name and meaning of a figure of quality -> formatted value
     features: dict  # column -> list of str, a row for each SED; empty where there are none
     fits: dict  # the same of fitted stellar populations
+    models: tuple = ()  # of FitView: these fits with their data
 
 
 def read_table(path):
-    """Read an ECSV table; an empty one where the file does not exist."""
-    return Table.read(path, format="ascii.ecsv") if path.is_file() else Table()
+    """Columns of an ECSV table, without its header in YAML, which takes longest to read; empty if there is no file."""
+    return Table.read(path, format="ascii.basic") if path.is_file() else Table()
 
 
 def read_run(output, id_dr3, name, row, where, bands):
@@ -74,7 +77,7 @@ def read_run(output, id_dr3, name, row, where, bands):
     layers = [Layer("similarity to the composite, 1 − b12", pixels(found.similarity))]
     for number, light in enumerate(() if found.light is None else found.light, start=1):
         layers.append(Layer(f"light of population {number} in {found.band}", pixels(light), unit="10 nJy"))
-    layers += maps_of(output_path(output, "fit_maps", run=name, id=id_dr3), where, "fitted")
+    layers += maps_of(output_path(output, "fit_maps", run=name, id=id_dr3), where)
     path = output_path(output, "populations", run=name, id=id_dr3)
     fitted = read_table(output_path(output, "fits", run=name, id=id_dr3))
     return RunView(
@@ -92,6 +95,7 @@ def read_run(output, id_dr3, name, row, where, bands):
         quality=figures_of_quality(row),
         features=feature_words(read_table(output_path(output, "region_features", run=name, id=id_dr3))),
         fits=fit_words(fitted),
+        models=read_fits(output, id_dr3, name),
     )
 
 
@@ -102,7 +106,9 @@ def read_seds(path, n_clusters, bands):
         here = np.isin(table["band"], bands)
         at = [bands.index(band) for band in table["band"][here]]
         for values, name in zip(seds, ("flux", "flux_err"), strict=True):
-            values[np.array(table["cluster"][here], dtype=int) - 1, at] = table[name][here]
+            values[np.array(table["cluster"][here], dtype=int) - 1, at] = np.float32(
+                table[name][here]
+            )  # as they were saved
     return seds
 
 
@@ -153,8 +159,8 @@ def figures_of_quality(row):
 
 
 def in_unit(name, unit):
-    """Title of a column with its unit."""
-    return f"{name} [{unit}]" if str(unit or "") else name
+    """Title of a quantity with its unit."""
+    return f"{name} [{unit}]" if unit else name
 
 
 def feature_words(table):
@@ -162,8 +168,9 @@ def feature_words(table):
     words = {name: [str(value) for value in table[name]] for name in ("cluster", "kind") if name in table.colnames}
     for name in table.colnames:
         if f"{name}_err" in table.colnames and np.isfinite(table[name]).any():
-            pairs = zip(table[name], table[f"{name}_err"], strict=True)
-            words[in_unit(name, table[name].unit)] = [measured(*pair) for pair in pairs]
+            label = label_of(name, table[name].unit)
+            pairs = zip(table[name] / label.scale, table[f"{name}_err"] / label.scale, strict=True)
+            words[in_unit(label.name, label.unit)] = [measured(*pair) for pair in pairs]
     return words
 
 
@@ -172,9 +179,10 @@ def fit_words(table):
     words = {"cluster": [str(value) if value else "all" for value in table["cluster"]]} if len(table) else {}
     for name in (each.removesuffix("_p50") for each in table.colnames if each.endswith("_p50")):
         columns = [np.ma.filled(np.ma.asarray(table[f"{name}_{end}"], dtype=float), np.nan) for end in QUANTILES]
-        words[in_unit(name, table[f"{name}_p50"].unit)] = [spread(*each) for each in zip(*columns, strict=True)]
+        label = label_of(name, table[f"{name}_p50"].unit)
+        words[in_unit(label.name, label.unit)] = [spread(*each) for each in zip(*columns, strict=True)]
     if words:
-        words["chi2"] = [f"{value:.3g}" for value in np.ma.filled(np.ma.asarray(table["chi2"], dtype=float), np.nan)]
+        words["χ²"] = [f"{value:.3g}" for value in np.ma.filled(np.ma.asarray(table["chi2"], dtype=float), np.nan)]
         words["note"] = [str(value) for value in np.ma.filled(np.ma.asarray(table["note"], dtype=str), "")]
     return words
 
@@ -194,17 +202,29 @@ def spread(low, middle, high):
     return f"({value}) 1e{power}" if power else value
 
 
-def maps_of(path, where, what):
+def maps_of(path, where):
     """The images of a FITS file as a list of `Layer`; the error of image NAME is image NAME_ERR."""
     if not path.is_file():
         return []
     with fits.open(path, memmap=False) as hdus:
-        images = {hdu.name: (hdu.data[where].astype(np.float32), hdu.header.get("BUNIT", "")) for hdu in hdus[1:]}
+        images = {hdu.name: (hdu.data[where].astype(float), hdu.header.get("BUNIT", "")) for hdu in hdus[1:]}
     return [
-        Layer(f"{what} {name.lower()}", values, images.get(f"{name}_ERR", (None,))[0], unit, meaning_of(name.lower()))
+        layer_of(name.lower(), values, images.get(f"{name}_ERR", (None,))[0], unit)
         for name, (values, unit) in images.items()
         if not name.endswith("_ERR") and np.isfinite(values).any()
     ]
+
+
+def layer_of(name, values, error, unit):
+    """`Layer` of a quantity in the unit of its label; of masses and rates the logarithm, NaN below 0."""
+    label = label_of(name, unit)
+    title, values, error = label.name, values / label.scale, None if error is None else error / label.scale
+    if label.is_log:
+        title, positive = f"log {title}", np.where(values > 0, values, np.nan)
+        values, error = np.log10(positive), None if error is None else error / positive / np.log(10)
+    per_pixel = " / pixel" if label.unit.startswith((MASS, FLUX)) else ""
+    error = None if error is None else error.astype(np.float32)
+    return Layer(title, values.astype(np.float32), error, label.unit + per_pixel, meaning_of(name))
 
 
 def meaning_of(name):

@@ -30,7 +30,7 @@ CODE = {  # product -> glob patterns of the source files that it depends on
         "helper_functions/job/one_galaxy.py",
     ),
     "pictures": ("plots/*.py", "helper_functions/products/pictures.py", "helper_functions/job/field.py"),
-    "pages": ("plots/style.py", "plots/explorer/**/*.*", "helper_functions/explorer/*.py"),
+    "pages": ("plots/style.py", "plots/labels.py", "plots/explorer/**/*.*", "helper_functions/explorer/*.py"),
     "fit of a region": ("helper_functions/filters.py", *(f"helper_functions/fitting/{name}.py" for name in FITTING)),
     "fits": ("helper_functions/fitting/*.py", "helper_functions/fits/*.py", "helper_functions/products/photometry.py"),
     "catalog of regions": ("helper_functions/products/region_*.py",),

@@ -85,7 +85,7 @@ def finish_run(id_dr3, run, inputs, output, problems):
             saved = save_fit_products(tasks, fit_by_task, reasons, magnifications, notes, is_map, output)
             save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:
-                renew_page(folder, id_dr3)
+                renew_page(folder, id_dr3, output.explorer_standalone)
     n_fitted, n_regions = (sum(task.cluster != INTEGRATED for task in some) for some in (fit_by_task, tasks))
     found = f"{id_dr3}: {run}: {n_fitted} of {n_regions} regions fitted -> {folder}"
     report("; ".join([found, *outshining_notes(tasks, fit_by_task), *notes, *sorted({*reasons.values()})]))

@@ -98,7 +98,7 @@ def show_field(summary, output):
         warnings.warn(message, stacklevel=2)
     try:
         if output.explorer:
-            update_index(folder, summary.rows)
+            update_index(folder, summary.rows, output.explorer_standalone)
             report(f"look at it in a browser: {output_path(folder, 'page_index')}")
     except Exception as problem:
         warnings.warn(f"no list of all galaxies ({type(problem).__name__}: {problem})", stacklevel=2)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from data_paths import output_path, output_paths
+from helper_functions.explorer.pages import page_version
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import GALAXY, files_unchanged, load_record, recorded_runs
 from helper_functions.fits.files import fit_paths
@@ -124,9 +125,9 @@ class GalaxyRecords:
 
     def has_page(self):
         """Whether the HTML page is up to date, or not asked for."""
-        record = self.record(GALAXY)
-        known = record.get("page") == code_digest("pages") and files_unchanged(self.output, record["page_files"])
-        return known or not self.settings.output.explorer
+        record, output = self.record(GALAXY), self.settings.output
+        is_current = record.get("page") == page_version(output.explorer_standalone)
+        return (is_current and files_unchanged(self.output, record["page_files"])) or not output.explorer
 
     def is_done(self):
         """Whether all results of this call are complete and up to date."""

@@ -22,6 +22,7 @@ from helper_functions.files.saving import save_fits, save_table, save_text
 from helper_functions.fits.lens import open_lens
 from helper_functions.fits.magnification import remove_lensing, save_lensing
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
+from helper_functions.job.settings import SETTINGS, command_line
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
 from helper_functions.outskirts import bin_outskirts, join_outskirts
@@ -92,7 +93,7 @@ def do_galaxy(id_dr3, *, cluster_galaxy, open_survey, runs, refused, settings, p
             if not is_complete:
                 cluster_galaxy(galaxy, settings)
             elif not has_page:
-                renew_page(output.output, id_dr3)
+                renew_page(output.output, id_dr3, output.explorer_standalone)
             for run in [run for run in runs if galaxy.rows[run]["status"] == OK]:
                 write_exports(output.output, run.name, id_dr3, output.export, settings.fits.error_floor)
             if settings.fits.magnification_map:
@@ -349,9 +350,15 @@ class Galaxy(GalaxyRecords):
         if output.explorer and result.panels:
             saved.append(save_thumbnail(self.output, result, [name for name, _ in content["panels"]]))
         content |= {"pictures": pictures_record(output), "files": file_states(self.output, saved)}
+        content["commands"] = self._commands()
         save_record(self.output, self.id_dr3, GALAXY, **content, page=None, page_files={})
         if output.explorer:
-            renew_page(self.output, self.id_dr3)
+            renew_page(self.output, self.id_dr3, output.explorer_standalone)
+
+    def _commands(self):
+        """The command that makes this galaxy again; and, if own regions are read, the same with that of its page."""
+        own = [{"regions": f"{self.id_dr3}_region.reg"}] if "regions" in SETTINGS else []
+        return [command_line(self.settings, self.id_dr3, **each) for each in ({}, *own)]
 
     def _save_run_record(self, run, files=(), pictures=(), number=None):
         settings = {name: value for name, value in self.settings.as_dict().items() if name != "id_dr3_list"}

@@ -2,6 +2,7 @@
 
 import argparse
 import platform
+import shlex
 from collections import namedtuple
 from collections.abc import Callable
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from helper_functions.fitting.histories import SFHS
 from helper_functions.fitting.priors import PRIORS, check_priors
 from helper_functions.job.setting_values import (
     UNSET,
+    as_list,
     band,
     boolean,
     folder,
@@ -47,6 +49,9 @@ PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-se
 FIT_REDSHIFTS = ("fixed", "catalog")
 LARGEST_SEED = 2**32 - 1  # that scikit-learn takes
 DPI = 10, 1200  # below, lettering has no pixels; above, pictures have more than 10,000 a side
+
+
+NOT_REPEATED = ("galaxies", "jobs", "scheduler", "check", "dry_run", "overwrite")  # when a single galaxy is made again
 
 
 class Setting(NamedTuple):
@@ -278,6 +283,9 @@ OUTPUT = {
         nargs="*",
     ),
     "explorer": Setting(True, boolean, "make an HTML page for each galaxy, and a list of all galaxies"),
+    "explorer_standalone": Setting(
+        False, boolean, "pages with all scripts inside, to be sent to others, in place of one copy for all pages"
+    ),
     "pictures": Setting(
         "all",
         one_of(PICTURE_LEVELS, "pictures"),
@@ -417,6 +425,33 @@ def argument_parser():
 def command_line_flag(name):
     """Flag of a setting on the command line."""
     return SETTINGS[name].flag or f"--{name.replace('_', '-')}"
+
+
+def command_line(settings, id_dr3, **others):
+    """The command that makes the results of one galaxy again, with a flag for each setting that is not the default.
+
+    Parameters
+    ----------
+    settings : Settings
+    id_dr3 : int
+    **others
+        Settings that override those of `settings`.
+    """
+    values = settings.as_dict() | {"id_dr3_list": [id_dr3], "select": None} | others
+    words = ["python", "main_clustering.py"]
+    for name, value in values.items():
+        flag = command_line_flag(name)
+        if name in NOT_REPEATED or as_list(value) == as_list(SETTINGS[name].default):
+            continue
+        if SETTINGS[name].is_switch:
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        elif name == "fit_priors":
+            words += [flag, *(f"{prior}={low:g},{high:g}" for prior, (low, high) in value.items())]
+        elif isinstance(value, dict):
+            words += [flag, *(f"{key}={each}" for key, each in value.items())]
+        else:
+            words += [flag, *(UNSET if each is None else str(each) for each in as_list(value))]
+    return shlex.join(words)
 
 
 def check_settings(settings):

@@ -2,15 +2,29 @@
 
 from collections import Counter
 from html import escape
+from pathlib import Path
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.embed import file_html
 from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, RangeSlider, Select, Spinner, TextInput
-from bokeh.resources import INLINE
 
-from plots.explorer.dark import BACKGROUND, CALLBACKS, FAINT, FOCUS, FONT, GRID, LINK, PAGE, PANEL, TEXT, THEME, WIDGETS
+from plots.explorer.dark import (
+    BACKGROUND,
+    BORDER,
+    CALLBACKS,
+    FAINT,
+    FOCUS,
+    FONT,
+    GRID,
+    LINK,
+    PANEL,
+    TEXT,
+    THEME,
+    WARNING,
+    WIDGETS,
+)
+from plots.explorer.embed import document_html
 
 LENGTH = 50  # galaxies shown at a time
 THUMBNAIL = 176, 88  # screen pixels, width and height
@@ -19,11 +33,10 @@ WIDTHS = {  # of columns with another width
     **{"id_dr3": 124, "snr_median": 58, "reduced_chi2": 58},
     **{"held_out_error": 114, "fragmentation": 86, "brightness_share": 90},
 }
-WHOLE_WIDTH = 1236  # screen pixels, of the list: with a scroll bar it fits into 1280
 RANGES = {"redshift": 0.01, "n_clusters": 1, "stability": 0.01}  # columns with a range slider, and its step
+PICK = "tick two galaxies to see their pages side by side"
 NOTHING = '<div class="nothing">No galaxy fits. Widen the ranges, or shorten the search.</div>'
 
-WRONG = "#ffa552"  # orange, which colour-blind readers can tell from the blue of links
 HEADLINE = f"""
 :host {{ color: {TEXT}; font: 18px {FONT}; }}
 span {{ color: {FAINT}; }}
@@ -39,9 +52,10 @@ TITLES = f"""
 """
 LEFT = ".bk-btn { text-align: left; } .bk-btn::after { right: auto !important; left: 8px; }"
 LIST = f"""
+.bk-clearfix {{ width: 100%; }}
 :host {{ color: {TEXT}; font-family: {FONT}; color-scheme: dark; }}
-table {{ border-collapse: collapse; table-layout: fixed; width: {WHOLE_WIDTH}px; font-size: 13px; line-height: 1.35;
-  font-variant-numeric: tabular-nums; }}
+table {{ border-collapse: collapse; table-layout: fixed; width: 100%; min-width: 1180px;
+  font-size: 13px; line-height: 1.35; font-variant-numeric: tabular-nums; }}
 thead {{ position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden; }}
 tr {{ border-bottom: 1px solid {GRID}; }}
 tbody tr:hover {{ background: {PANEL}; }}
@@ -55,10 +69,12 @@ a {{ color: {LINK}; }}
 a:focus-visible, summary:focus-visible {{ outline: 2px solid {FOCUS}; outline-offset: 2px; }}
 b {{ font-size: 15px; font-weight: 600; }}
 small {{ display: block; color: {FAINT}; font-size: 11.5px; }}
-i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid #5a616d;
+i {{ font-style: normal; display: inline-block; margin: 0 0 3px; padding: 0 7px; border: 1px solid {BORDER};
   border-radius: 9px; font-size: 11.5px; }}
-i.wrong {{ border-color: {WRONG}; color: {WRONG}; font-weight: 600; }}
-p {{ margin: 2px 0 0; color: {FAINT}; font-size: 12px; max-height: 66px; overflow-y: auto; }}
+i.wrong {{ border-color: {WARNING}; color: {WARNING}; font-weight: 600; }}
+p {{ margin: 2px 0 0; color: {FAINT}; font-size: 12px; }}
+label {{ color: {FAINT}; font-size: 11.5px; cursor: pointer; }}
+label input {{ margin: 0 3px 0 0; vertical-align: -2px; }}
 .nothing {{ padding: 60px 0; color: {FAINT}; font-size: 15px; }}
 """
 MEANINGS = f"""
@@ -72,18 +88,23 @@ galaxies.tags = [cb_obj.origin.name, cb_obj.origin.name == field ? -sign : 1]
 TURN = "page.value = Math.min(Math.max((page.value ?? 1) + step, page.low), page.high); window.scrollTo(0, 0)"
 
 
-def index_page(listed):
+COMPARE = (Path(__file__).parent / "compare.html").read_text(encoding="utf-8")  # the page of two galaxies, whole
+
+
+def index_page(listed, assets=""):
     """Draw the list of all galaxies.
 
     Parameters
     ----------
     listed : GalaxyList
         Its texts are escaped.
+    assets : str
+        Path of the folder of shared scripts relative to the page; if empty, the page has them inside.
 
     Returns
     -------
     str
-        HTML with all scripts inside. Links and thumbnails are files with the relative paths in `listed`.
+        HTML. Links and thumbnails are files with the relative paths in `listed`.
     """
     galaxies = ColumnDataSource(_columns(listed), name="galaxies", tags=["id_dr3", 1])  # sorted by id; 1: ascending
     hint = "id, flag, run, note …"
@@ -96,8 +117,10 @@ def index_page(listed):
     page = Spinner(name="page", title="page", low=1, high=1, value=1, step=1, width=70)
     turns = [_turn(step, page) for step in (-1, 1)]
     titles = [_title(name, title) for name, (title, _) in listed.columns.items()]
-    count = Div(name="count", width=WHOLE_WIDTH, margin=(6, 0, 0, 0), disable_math=True, stylesheets=[HEADLINE])
-    table = Div(name="list", width=WHOLE_WIDTH, margin=0, disable_math=True, stylesheets=[LIST])
+    count = Div(
+        name="count", sizing_mode="stretch_width", margin=(6, 0, 0, 0), disable_math=True, stylesheets=[HEADLINE]
+    )
+    table = Div(name="list", sizing_mode="stretch_width", margin=0, disable_math=True, stylesheets=[LIST])
 
     known = {"galaxies": galaxies, "search": search, "outcome": outcome, "flag": flag, "ranges": ranges, "page": page}
     known |= {"titles": titles, "count": count, "list": table, "length": LENGTH, "nothing": NOTHING}
@@ -114,12 +137,18 @@ def index_page(listed):
     sticky = {"position": "sticky", "top": "0", "z-index": "1", "background": BACKGROUND}
     sticky |= {"padding-bottom": "3px", "border-bottom": f"1px solid {FAINT}"}
     controls = row(search, outcome, flag, *ranges, page, *turns, spacing=14)
-    above = column(count, controls, row(Div(width=THUMBNAIL[0] + 8, margin=0), *titles, spacing=0), styles=sticky)
+    above = column(
+        count,
+        controls,
+        row(Div(width=THUMBNAIL[0] + 8, margin=0), *titles, spacing=0),
+        styles=sticky,
+        sizing_mode="stretch_width",
+    )
     document = Document()
     document.theme = THEME
-    document.add_root(column(above, table, _meanings(listed), margin=(0, 0, 40, 0)))
     document.js_on_event("document_ready", update)
-    return file_html(document, INLINE, title=f"galaxies in {listed.folder}", template=PAGE)
+    whole = column(above, table, _meanings(listed), margin=(0, 0, 40, 0), sizing_mode="stretch_width")
+    return document_html(document, [whole], f"galaxies in {listed.folder}", assets)
 
 
 def _columns(listed):
@@ -142,6 +171,8 @@ def _row(galaxy, columns):
         picture = f'<img loading="lazy" src="{escape(galaxy.thumbnail)}" alt="{shows}">'
     words = {name: escape(galaxy.words[name]) for name in columns}
     words["id_dr3"] = f"{_linked(galaxy.page, f'<b>{galaxy.id_dr3}</b>')}<small>{escape(galaxy.run)}</small>"
+    if galaxy.page:
+        words["id_dr3"] += f'<label title="{PICK}"><input type=checkbox value={galaxy.id_dr3}>compare</label>'
     words["n_clusters"] = f"<b>{words['n_clusters']}</b><small>{escape(galaxy.k_range)}</small>"
     flags = [f"<i>{escape(flag)}</i>" for flag in galaxy.flags]
     if not galaxy.is_ok:
@@ -173,7 +204,9 @@ def _meanings(listed):
     """Meanings of the columns, below the table, folded until clicked."""
     lines = [f"<b>{escape(title)}</b> {escape(meaning)}" for title, meaning in listed.columns.values()]
     text = f"<details><summary>what the columns are</summary><p>{'<p>'.join(lines)}</details>"
-    return Div(name="meanings", text=text, width=WHOLE_WIDTH, margin=(14, 0, 0, 0), stylesheets=[LIST, MEANINGS])
+    return Div(
+        name="meanings", text=text, sizing_mode="stretch_width", margin=(14, 0, 0, 0), stylesheets=[LIST, MEANINGS]
+    )
 
 
 def _turn(step, page):

@@ -23,7 +23,7 @@ from bokeh.models import (
 )
 from bokeh.palettes import Cividis256
 
-from plots.explorer.dark import TEXT, panel, words
+from plots.explorer.dark import ON_IMAGE, panel, words
 
 SIDE = 380  # screen pixels, of both panels
 FIRST_BANDS = (0.85, 0.5, 0.15)  # red, green and blue when the page is opened: 0 is the bluest band, 1 the reddest
@@ -83,9 +83,9 @@ def maps(view):
     run_menu = Select(
         name="run", title="run", options=runs, value=runs[0][0] if runs else "", width=304, disabled=not runs
     )
-    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=190)
+    layer = Select(name="layer", title="map", options=[("labels", "clusters")], value="labels", width=180)
     cluster = Select(name="cluster", title="highlight", options=[("", "all clusters")], value="", width=118)
-    opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=1, width=90)
+    opacity = Slider(name="opacity", title="opacity", start=0, end=1, step=0.05, value=1, width=84)
     outlines = Toggle(name="outlines", label="outlines", active=True, width=84, align="end")
     legend = words("", name="legend", width=400)
     args |= menus | {"mapper": mapper, "bar": bar, "layer_menu": layer, "cluster_menu": cluster, "opacity": opacity}
@@ -145,10 +145,10 @@ def scale_and_compass(figure, view, x_range):
     lines = np.array([[left, bottom, right, bottom], *([*corner, *end] for end in ends)])
     figure.add_glyph(
         ColumnDataSource(dict(zip(("x0", "y0", "x1", "y1"), lines.T, strict=True)) | {"width": [3, 1.5, 1.5]}),
-        Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_color=TEXT, line_width="width"),
+        Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_color=ON_IMAGE, line_width="width"),
     )
     at = np.array([[(left + right) / 2, bottom + 0.03 * extent], *names])
     figure.add_glyph(
         ColumnDataSource({"x": at[:, 0], "y": at[:, 1], "text": [f'{size:g}"', "E", "N"]}),
-        Text(text_color=TEXT, text_font_size="12px", text_align="center", text_baseline="middle"),
+        Text(text_color=ON_IMAGE, text_font_size="12px", text_align="center", text_baseline="middle"),
     )

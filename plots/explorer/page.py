@@ -1,26 +1,30 @@
-"""The page of one galaxy, a single file that opens in any browser without a server or a network."""
+"""The page of one galaxy, which opens in any browser without a server or a network."""
 
 from html import escape
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.embed import file_html
 from bokeh.layouts import column, row
-from bokeh.resources import INLINE
+from bokeh.models import Button
 
-from plots.explorer.dark import PAGE, THEME, callback, words
+from plots.explorer.colours import colours_panel
+from plots.explorer.dark import THEME, callback, words
+from plots.explorer.embed import document_html
+from plots.explorer.fits import fit_panels
 from plots.explorer.maps import maps
 from plots.explorer.runs import runs_below
 from plots.explorer.seds import ERRORS, KEYBOARD, sed_panels
 from plots.explorer.sources import sources
 
 
-def explorer_page(view):
+def explorer_page(view, assets=""):
     """Draw the page.
 
     Parameters
     ----------
     view : GalaxyView
+    assets : str
+        Path of the folder of shared scripts relative to the page; if empty, the page has them inside.
 
     Returns
     -------
@@ -30,18 +34,26 @@ def explorer_page(view):
     known, tables = sources(view)
     parts = maps(view)
     parts |= sed_panels(view, parts)
-    below = runs_below(view, parts)
+    chosen, again = colours_panel(view, tables["pixels"], parts), command_words(view, parts)
+    fits, below = fit_panels(view, parts), runs_below(view, parts)
     args = tables | parts["args"]
     update = connect(args, parts)
     document = Document()
     document.theme = THEME
-    top = row(*parts["figures"], column(parts["controls"], spacing=4), spacing=12)
-    hints = words(f"<p>{KEYBOARD} {ERRORS}</p>", width=1230)
-    document.add_root(
-        column(words(head(view, known), width=1230), top, row(parts["charts"], spacing=12), hints, *below)
-    )
+    top = [*parts["figures"], column(parts["controls"], spacing=4), *parts["charts"], chosen, *fits]
+    hints = words(f"<p>{KEYBOARD} {ERRORS}</p>")
     document.js_on_event("document_ready", *update)
-    return file_html(document, INLINE, title=f"galaxy {view.id_dr3}", template=PAGE)
+    whole = [words(head(view, known)), top, hints, again, *below]
+    return document_html(document, whole, f"galaxy {view.id_dr3}", assets)
+
+
+def command_words(view, parts):
+    """The command that makes this galaxy again, with the selected pixels as own region if some are, and its button."""
+    shown = words("", name="command", sizing_mode="stretch_width")
+    button = Button(name="copy_command", label="copy", width=60, visible=bool(view.commands))
+    parts["args"] |= {"commands": list(view.commands), "command": shown}
+    parts["buttons"]["copy_command"] = button
+    return row(button, shown, sizing_mode="stretch_width", visible=bool(view.commands))
 
 
 def connect(args, parts):
@@ -54,7 +66,7 @@ def connect(args, parts):
     parts : dict
         From `maps` and `sed_panels`.
     """
-    scripts = ("colour", "frame", "run", "layer", "clusters", "pixel", "region", "results")
+    scripts = ("colour", "frame", "run", "layer", "clusters", "colours", "pixel", "region", "fits", "results")
     draw = {name: callback(name, args) for name in scripts}
     pointer, lasso = (callback(name, args) for name in ("pointer", "lasso"))
 
@@ -63,7 +75,10 @@ def connect(args, parts):
 
     for name in ("red_menu", "green_menu", "blue_menu", "stretch"):
         on(name, "value", "colour")
-    on("run_menu", "value", "run", "layer", "clusters", "pixel", "results")
+    on("run_menu", "value", "run", "layer", "clusters", "colours", "pixel", "fits", "results")
+    for name in parts["colour_menus"]:
+        on(name, "value", "colours")
+    on("fit_menu", "value", "fits")
     for name in ("row_box", "col_box"):
         on(name, "value", "pixel")
     on("layer_menu", "value", "layer", "pixel")
@@ -97,6 +112,6 @@ def head(view, known):
             "columns has them, and the pointer shows the nearest. Maps show all pixels."
         )
     missing += [f"{run}: {reason}" for run, reason in view.failed_runs.items()] + list(view.notes)
-    notes = escape(" · ".join(missing))
-    link = '<a href="index.html">all galaxies</a>'
-    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {link}</div><p>{notes}</p>"
+    notes = "".join(f"<li>{escape(note)}</li>" for note in missing)
+    links = '<a href="index.html">all galaxies</a>', f'<a href="compare.html?left={view.id_dr3}">beside another</a>'
+    return f"<h1>Galaxy {view.id_dr3}</h1><div>{escape(' · '.join(facts))} · {' · '.join(links)}</div><ul>{notes}</ul>"

@@ -1,7 +1,7 @@
 """Below the panels: how runs compare, their quality, the number of clusters, features and fits."""
 
 import numpy as np
-from bokeh.layouts import column, row
+from bokeh.layouts import column
 from bokeh.models import (
     CategoricalAxis,
     CategoricalScale,
@@ -24,7 +24,7 @@ from plots.explorer.dark import TEXT, chart, heading, panel, table, words
 from plots.explorer.sources import pixel_image
 from plots.style import PALETTE
 
-SMALL, ACROSS = 140, 8  # screen pixels of a small map, and small maps in a row
+SMALL = 160  # screen pixels of a small map
 CELL = 46  # screen pixels, of a cell of the matrix
 LOWEST = -2.6  # lower end of the axis of criteria, in the unit of `curves_of`
 
@@ -46,7 +46,7 @@ def runs_below(view, parts):
     every = ColumnDataSource(curves_of(view.runs), name="criteria")
     shown = ColumnDataSource({name: [] for name in every.data}, name="curves")
     rings = ColumnDataSource({"x": [], "y": []}, name="chosen")
-    results = words("", name="results", width=1230)
+    results = words("", name="results")
     number = words("", name="number_words", width=560)
     parts["args"] |= {"criteria": every, "curves": shown, "rings": rings, "results": results, "number_words": number}
     parts["args"]["result_words"] = [results_of(run) for run in view.runs]
@@ -58,9 +58,9 @@ def runs_below(view, parts):
     curves = [column(number, curves_panel(shown, rings, most))] if most else []
     return [
         *beside_each_other(view, parts["ranges"]),
-        *([row(*beside, *curves, spacing=24)] if beside or curves else []),  # of an empty row, Bokeh warns
+        [*beside, *curves],
         heading("Quality of the runs"),
-        words(table(quality_of(view.runs)), name="quality", width=1230),
+        words(table(quality_of(view.runs)), name="quality"),
         heading("Features and fits of the run shown"),
         results,
     ]
@@ -84,8 +84,7 @@ def beside_each_other(view, ranges):
         place = {"x": float(x) - 0.5, "y": float(y) - 0.5, "dw": image.shape[1], "dh": image.shape[0]}
         made.add_glyph(ColumnDataSource({"image": [image]}), ImageRGBA(image="image", **place))
         plots.append(made)
-    rows = [row(*plots[at : at + ACROSS], spacing=6) for at in range(0, len(plots), ACROSS)]
-    return [heading("Runs side by side: one colour is one region"), *rows]
+    return [heading("Runs side by side: one colour is one region"), plots]
 
 
 def matrix(view):

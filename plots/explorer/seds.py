@@ -29,13 +29,12 @@ from bokeh.models import (
 from plots.explorer.dark import BACKGROUND, FAINT, TEXT, chart, words
 from plots.style import FLUX_LABEL
 
-WIDTH, HEIGHT = 612, 360  # screen pixels, of a chart
+WIDTH, HEIGHT = 604, 372  # screen pixels, of a chart
 BESIDE = 400  # screen pixels, width of the controls beside the maps
 TOOLTIPS = [("band", "@band"), ("µm", "@x{0.000}"), ("flux", "@flux{0.0000}"), ("error", "@error{0.0000}")]
 POINT_COLUMNS = ("band", "x", "flux", "error", "low", "high")
 REGION = "#ff8ac4"  # colour of the mean SED in a box or lasso, which no cluster has
 TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)  # micron
-SHAPES = "SEDs of all clusters of the run, each divided by its mean"
 KEYBOARD = (
     "Move over the image or the map; tap a pixel to hold it, again to let it go. With the keyboard: Tab to a control, "
     "arrow keys to change it; row and column move the pixel."
@@ -66,7 +65,7 @@ def sed_panels(view, parts):
         labels=["observed", "rest frame"],
         active=0,
         width=170,
-        align="end",
+        align="start",
         disabled=not np.isfinite(view.redshift),
     )
     start = brightest_pixel(view)
@@ -77,8 +76,13 @@ def sed_panels(view, parts):
     hold = Toggle(name="hold", label="hold", active=False, width=60, align="end")
     readout, region_words = words("", name="readout", width=BESIDE), words("", name="region_words", width=BESIDE)
     buttons = {
-        "save_sed": Button(name="save_sed", label="save mean SED (ECSV)", width=156),
-        "clear": Button(name="clear", label="clear", width=56),
+        name: Button(name=name, label=label, width=width, align="end")
+        for name, label, width in (
+            ("save_sed", "save mean SED (ECSV)", 148),
+            ("save_region", "save region (DS9)", 124),
+            ("clear", "clear", 52),
+            ("copy_sky", "copy RA, Dec", 100),
+        )
     }
     waves = view.wavelengths / 1e4 if len(view.wavelengths) else np.array([1.0])
     wave_range = Range1d(float(0.93 * waves.min()), float(1.07 * waves.max()))
@@ -89,10 +93,11 @@ def sed_panels(view, parts):
     args |= {"frame_menu": frame, "wave_range": wave_range, "axes": [pixel_figure.below[0], shapes_figure.below[0]]}
     parts["args"].update(args)
     controls = [
-        row(*spinners.values(), hold, frame, spacing=8),
+        row(*spinners.values(), hold, buttons["copy_sky"], spacing=8),
+        frame,
         readout,
         region_words,
-        row(*buttons.values(), spacing=6),
+        row(*list(buttons.values())[:3], spacing=6),
     ]
     charts = [pixel_figure, shapes_figure]
     return {"controls": [*parts["controls"], *controls], "charts": charts, "buttons": buttons}
@@ -125,9 +130,9 @@ def pixel_panel(wave_range, lines):
     made.add_tools(HoverTool(renderers=[points, squares, diamonds], tooltips=TOOLTIPS))
     items = {
         "pixel": [points],
-        "composite, scaled to it": [line, dashes],
-        "population, scaled to it": [diamonds],
-        "box or lasso": [squares],
+        "composite, scaled": [line, dashes],
+        "population, scaled": [diamonds],
+        "selected pixels": [squares],
     }
     legend = Legend(
         items=[LegendItem(label=label, renderers=each) for label, each in items.items()],
@@ -145,7 +150,7 @@ def pixel_panel(wave_range, lines):
 
 def shapes_panel(wave_range, lines):
     """The SEDs of all clusters of the run, each divided by its mean flux."""
-    made = sed_chart("shapes_panel", wave_range, "flux / mean flux", lines, title=SHAPES)
+    made = sed_chart("shapes_panel", wave_range, "flux / mean flux", lines, title="SEDs of all clusters")
     columns = ("xs", "ys", "colour", "alpha", "width", "name")
     shapes = ColumnDataSource({name: [] for name in columns}, name="shapes")
     points = ColumnDataSource(
@@ -155,7 +160,7 @@ def shapes_panel(wave_range, lines):
     made.y_range.renderers.append(made.add_glyph(shapes, curves))
     error_bars(made, points, "colour")
     made.add_glyph(points, Scatter(x="x", y="flux", fill_color="colour", line_color=None, size=6))
-    return made, {"shapes": shapes, "shape_points": points}
+    return made, {"shapes": shapes, "shape_points": points, "shapes_title": made.title}
 
 
 def sed_chart(name, wave_range, label, lines, title=""):
@@ -184,6 +189,6 @@ def sed_chart(name, wave_range, label, lines, title=""):
     return made
 
 
-def error_bars(plot, source, colour):
-    """Draw error bars from the columns `low` to `high` of a source."""
-    plot.add_glyph(source, Segment(x0="x", y0="low", x1="x", y1="high", line_color=colour, line_width=1.3))
+def error_bars(plot, source, colour, low="low", high="high"):
+    """Draw error bars from one column of a source to another."""
+    plot.add_glyph(source, Segment(x0="x", y0=low, x1="x", y1=high, line_color=colour, line_width=1.3))

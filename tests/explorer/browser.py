@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -116,6 +116,15 @@ class Browser:
             "const el = Bokeh.index.find_one(model(arguments[0])).el; all('button', el.shadowRoot)[0].click()", name
         )
         self.settle()
+
+    @contextmanager
+    def theme(self, name):
+        """Ask pages that are opened meanwhile for this theme, "dark" or "light"; it is light else."""
+        for wish in (name, ""):
+            features = [{"name": "prefers-color-scheme", "value": wish}]
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            if wish:
+                yield
 
     # ---- mouse and keyboard -------------------------------------------------
 

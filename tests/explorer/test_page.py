@@ -241,9 +241,8 @@ def test_colour_image_is_the_asinh_of_the_brightness_in_the_colours_of_three_ban
     drawn = image(page, "colour_image", view.shape)
     bright = mean > 0.3 * brightest
     expected = 255 * colour.transpose(1, 2, 0)
-    assert (
-        np.abs(drawn[..., :3] - expected)[bright].max() < 1.5
-    )  # of 255: cut to whole numbers, images coded in 16 bits
+    # Of 255: one by cutting to whole numbers, and one by images in 16 bits, here of a galaxy with little signal.
+    assert np.abs(drawn[..., :3] - expected)[bright].max() < 2
 
 
 def test_rest_frame_moves_all_wavelengths_and_lines(page, view):
@@ -268,7 +267,7 @@ def test_names_are_text_whatever_they_hold(page, view):
     page.set("layer", "value", "layer0_0")
     tap(page, view, 5)
     assert page.run("return window.injected === undefined")
-    assert page.run("return all('script').filter(each => each.textContent.includes('window.injected = 1')).length") == 1
+    assert page.run("return all('script').filter(each => each.textContent.includes('window.injected = 1')).length") == 0
     text = page.run("return all('div').map(each => each.innerText ?? '').join(' ')")
     for word in (f"a note{EVIL}", f"spectral{EVIL}: failed", f"similarity{EVIL}", f"light of population 1{EVIL}"):
         assert word in text
@@ -299,11 +298,11 @@ def test_galaxy_without_pixels_and_runs_in_two_bands(browser, tmp_path):
     assert "no memory" in browser.run("return all('div').map(each => each.innerText ?? '').join(' ')")
 
 
-def test_page_of_5000_pixels_in_27_bands_with_seven_runs_is_below_8_mb():
+def test_page_of_5000_pixels_in_27_bands_with_seven_runs_is_below_4_mb():
     bands = [f"f{number:03d}w" for number in range(27)]
     large = galaxy_view(celestial_wcs(), (150, 150), 40, bands=bands, n_runs=7)
     assert len(large.rows) == pytest.approx(5000, rel=0.02)
-    assert len(explorer_page(large)) < 8e6
+    assert len(explorer_page(large, "assets")) < 3.5e6
 
 
 def test_beyond_some_size_pixels_are_thinned_and_the_page_says_so():

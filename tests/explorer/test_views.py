@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import main_clustering
 from data_paths import output_path
+from explorer.views import models_in
 from helper_functions.explorer import pages as explorer
 from helper_functions.explorer.galaxy import read_galaxy, tangent_plane
 from helper_functions.explorer.runs import measured, spread
@@ -32,7 +33,7 @@ FLAGS = ("--ids", "7", "--methods", "blended_mixture", "kmeans", "--n-clusters",
 def bare(patch):
     """Without figures of quality, and pages of one line: both are tested elsewhere."""
     patch.setattr(main_clustering, "quality_metrics", lambda judged, is_first: dict.fromkeys(QUALITY, 0.5))
-    patch.setattr("plots.explorer.page.explorer_page", lambda view: f"a page of {len(view.runs)} runs")
+    patch.setattr("plots.explorer.page.explorer_page", lambda view, assets: f"a page of {len(view.runs)} runs")
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,17 @@ def test_page_is_made_once_and_again_where_it_is_lost_or_was_changed(made):
     assert output_path(made.output, "labels", run=RUNS[0], id=7).stat().st_mtime_ns == labels
 
 
+def test_page_is_made_again_with_its_scripts_inside_where_that_is_asked_for(made):
+    scripts = made.page.parent / "assets"
+    assert {each.name.split("-")[0] for each in scripts.iterdir()} == {"bokeh"}
+    for flags in (("--explorer-standalone",), ()):
+        changed = made.page.stat().st_mtime_ns
+        made.again("--explorer", *flags)
+        assert made.page.stat().st_mtime_ns > changed
+    commands = load_record(made.output, 7, GALAXY)["commands"]
+    assert commands[0].startswith("python main_clustering.py --ids 7 --methods blended_mixture kmeans --catalogs")
+
+
 def test_page_that_fails_costs_no_result_and_is_tried_again(made, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(explorer, "read_galaxy", lambda *_: 1 / 0)
@@ -157,7 +169,7 @@ def test_galaxy_without_pixels_has_a_page_that_says_so(tmp_path):
     view = read_galaxy(output, 10)
     assert (len(view.rows), view.runs) == (0, ())
     assert "no pixels" in view.failed_runs["kmeans_contrast"]
-    assert "No pixel of this galaxy is selected" in output_path(output, "page", id=10).read_text()
+    assert "No pixel of this galaxy is selected" in models_in(output_path(output, "page", id=10))
     flags += ["--no-pixel-cubes", "--overwrite"]
     assert main(["--catalogs", str(survey), "--output", str(output / "bare"), *flags]) == 0
     assert output_path(output / "bare", "page", id=10).exists()

@@ -1,7 +1,12 @@
 """A handmade galaxy, as its page shows it."""
 
+import base64
+import gzip
+import re
+
 import numpy as np
 
+from helper_functions.explorer.fits import FitView, Posterior
 from helper_functions.explorer.galaxy import GalaxyView, tangent_plane
 from helper_functions.explorer.runs import Layer, RunView
 
@@ -10,6 +15,26 @@ WAVELENGTHS = np.array([5919.0, 11541.0, 19876.0, 27762.0, 44017.0])
 SHAPES = np.array([[0.1, 0.4, 1.0, 1.2, 1.5], [1.3, 1.1, 1.0, 0.8, 0.6], [0.5, 1.5, 0.6, 1.4, 0.9]])
 NOISE = 0.02  # 10 nJy per pixel
 EVIL = "<script>window.injected = 1</script>'\"&"  # what a name from a file may be
+
+
+def models_in(path):
+    """The models of a page as JSON text, unpacked."""
+    packed = re.search('id="packed">([^<]*)<', path.read_text())[1]
+    return gzip.decompress(base64.b64decode(packed)).split(b"\n")[1].decode()
+
+
+def fitted(cluster):
+    """`FitView` of a straight line through three bands, and the same posterior of all quantities."""
+    model = np.array([0.9, 1.0, 1.1])[:, None] * np.array([1.0, 2.0, 4.0])
+    sed = np.array([[1.1, np.nan, -0.1], [0.1, np.nan, 0.2], *model])
+    history = np.array([np.linspace(0, 1, 5), [1.0, 1, 1, 0, 0], [2.0, 2, 2, 0, 0], [3.0, 3, 3, 0, 0]])
+    spectrum = np.array([np.geomspace(5e3, 5e4, 9), np.geomspace(1, 4, 9)])
+    titles = "A_V [mag]", "age [Gyr]", "log stellar mass [M⊙]"
+    posteriors = tuple(
+        Posterior(title, (0.4, 0.5, 0.7), np.linspace(0, 1, 5), np.array([1, 4, 3, 0])) for title in titles
+    )
+    bands, wavelengths = ("f606w", "f200w", "f444w"), np.array([5919.0, 19876.0, 44017.0])
+    return FitView(cluster, "", True, 2.5, bands, wavelengths, sed, spectrum, history, posteriors)
 
 
 def galaxy_view(wcs, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_runs=2, name="", rng=None):
@@ -46,6 +71,7 @@ def galaxy_view(wcs, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_runs
             number=("tic", 3, 4),
             quality={"similarity" + name: "0.90", "confidence" + name: "–"},
             features={"cluster": ["1", "2"], "kind": ["population" + name] * 2, "beta": ["-2 ± 1", "–"]},
+            models=(fitted(1), FitView(2, "too few bands" + name, False), fitted(0)),
             fits={"cluster": ["1"], "mass [solMass]": ["1e+08 +1e+07 −2e+07"], "note": ["a note" + name]},
         )
     ]
@@ -66,6 +92,7 @@ def galaxy_view(wcs, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_runs
                 number=("given", 0, 0),
                 features={},
                 fits={},
+                models=(),
             )
         )
     lag = np.arange(5)
@@ -91,4 +118,5 @@ def galaxy_view(wcs, shape=(30, 40), radius=9, redshift=2.0, bands=BANDS, n_runs
         consensus=labels if n_runs > 1 else None,
         notes=("a note" + name,),
         failed_runs={"spectral" + name: "failed: no memory" + name},
+        commands=("python main_clustering.py --ids 7", "python main_clustering.py --ids 7 --regions 7_region.reg"),
     )

@@ -162,12 +162,16 @@ def test_planted_answers_come_out_in_the_table_and_maps_add_up_to_them(fit, caps
 
 def test_page_of_the_galaxy_is_made_again_with_the_fits_and_not_where_nothing_is_new(fit, monkeypatch):
     shown = []
-    monkeypatch.setattr("plots.explorer.page.explorer_page", lambda view: shown.append(view.runs[0]) or "a page")
+    monkeypatch.setattr("plots.explorer.page.explorer_page", lambda view, _: shown.append(view.runs[0]) or "a page")
     fit(PlantedFit(), explorer=True)
     fit(PlantedFit(), explorer=True)
     [run] = shown
     assert run.fits["cluster"] == ["1", "2", "all"]
-    assert "fitted mass" in [layer.title for layer in run.layers]
+    assert "log stellar mass" in [layer.title for layer in run.layers]
+    assert [(each.cluster, each.is_fitted) for each in run.models] == [(1, True), (2, True), (0, True)]
+    assert [each.title for each in run.models[0].posteriors] == ["A_V [mag]", "age [Gyr]", "log stellar mass [M⊙]"]
+    photometry = read_photometry(fit.output, RUN.name, 7)
+    np.testing.assert_allclose(run.models[0].sed[0], photometry.scaled_to_totals()[0][0])
     page = output_path(fit.output, "page", id=7)
     assert page.read_text() == "a page"
     assert page.relative_to(fit.output).as_posix() in load_record(fit.output, 7, GALAXY)["page_files"]

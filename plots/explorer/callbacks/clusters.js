@@ -26,5 +26,7 @@ if (run && known.bands.length) {
     });
   });
 }
+const kinds = run?.population === null ? "Composites (means of pixels)" : "Populations (unmixed)";
+shapes_title.text = `${kinds} of all clusters`;
 shapes.data = drawn_lines;
 shape_points.data = bars;

@@ -1,14 +1,14 @@
 // Draw the colour image from three bands. Each band is scaled so that the selected pixels together are white, and the
 // brightness I is stretched to asinh(b I) / asinh(b), which preserves colours (Lupton et al. 2004).
 if (known.has_images) {
-  const { image, soft, low, step, level } = bands.data;
+  const { image, soft, level } = bands.data;
   const size = known.nx * known.ny;
   const channels = [red_menu, green_menu, blue_menu].map((menu) => {
     const band = known.bands.indexOf(menu.value);
     const values = new Float32Array(size);
     for (let i = 0; i < size; i++) {
       const coded = image[band][i];
-      values[i] = coded === 65535 ? NaN : (soft[band] * Math.sinh(low[band] + coded * step[band])) / level[band];
+      values[i] = coded === -32768 ? NaN : (soft[band] * Math.sinh(coded / 1024)) / level[band];
     }
     return values;
   });

@@ -103,3 +103,10 @@ function save(text, name) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
+
+// Copy a text, and say so on the button for a moment.
+function copied(text, button) {
+  const label = button.label;
+  navigator.clipboard.writeText(text).then(() => (button.label = "copied"), () => (button.label = "not allowed"));
+  setTimeout(() => (button.label = label), 900);
+}

@@ -29,3 +29,14 @@ const part = page.high > 1 ? `${number(start + 1)}–${number(start + shown.leng
 const found = order.length < html.length ? ` found among ${number(html.length)}` : ""
 count.text = `${part}${number(order.length)} ${order.length == 1 ? "galaxy" : "galaxies"}${found} ${folder}`
 for (const button of titles) button.css_classes = button.name == field ? [sign > 0 ? "rising" : "falling"] : []
+
+// Two galaxies that are ticked are shown side by side. A click crosses the borders of shadow trees, a change does not.
+window.ticked ??= document.addEventListener("click", (event) => {
+  const box = event.composedPath()[0]
+  if (box.type != "checkbox") return
+  const ids = (window.to_compare = (window.to_compare ?? []).filter(id => id != box.value).concat(box.checked ? box.value : []))
+  if (ids.length == 2) {
+    window.to_compare = []
+    location.href = `compare.html?left=${ids[0]}&right=${ids[1]}`
+  }
+}) ?? true

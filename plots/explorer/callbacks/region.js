@@ -44,5 +44,7 @@ if (chosen.length && known.has_pixels) {
 }
 region_sed.data = shown_sed;
 region_words.text = chosen.length
-  ? `<b>${chosen.length} pixels</b> in the box or lasso: their mean SED is drawn as pink squares.`
-  : "Draw a box or a lasso over pixels for their mean SED.";
+  ? `<b>${chosen.length} pixels</b> selected: their mean SED is drawn as pink squares.`
+  : "Draw a box or a lasso over pixels, or over points of the colours, for their mean SED and as own region.";
+if (commands.length) command.text = `This galaxy again${chosen.length && commands[1] ? ", with the selected pixels as own region" : ""}:
+  <code>${escaped(commands[chosen.length && commands[1] ? 1 : 0])}</code>`;
