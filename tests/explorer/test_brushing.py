@@ -6,21 +6,19 @@ import shlex
 import numpy as np
 import pytest
 from astropy.table import Table
-from conftest import celestial_wcs, write_survey
+from conftest import celestial_wcs
 from regions import PixCoord, Regions
 
 from data_paths import output_path
-from explorer.test_page import choose_tool, click, drag, values
+from explorer.test_page import click, drag, values
 from explorer.views import galaxy_view
 from helper_functions.explorer.fits import FitView, read_fits
-from helper_functions.explorer.pages import make_page, share_scripts
+from helper_functions.explorer.pages import share_scripts
 from helper_functions.explorer.runs import layer_of
 from helper_functions.files.saving import save_table
 from helper_functions.fitting.bagpipes_fit import QUANTITIES
-from helper_functions.job.settings import SETTINGS, collect_block, command_line, read_command_line
-from helper_functions.products.labels import read_labels
+from helper_functions.job.settings import collect_block, command_line, read_command_line
 from helper_functions.sed_features import SED_FEATURES
-from main_clustering import main
 from plots.explorer.dark import LIGHT, PANEL
 from plots.explorer.index import COMPARE
 from plots.explorer.page import explorer_page
@@ -74,30 +72,6 @@ def test_selected_pixels_are_saved_as_the_region_with_holes_and_pieces(page, vie
     expected[view.rows[chosen], view.cols[chosen]] = True
     np.testing.assert_array_equal(pixels_in(path, celestial_wcs(), view.shape), expected)
     assert len(set(re.findall(r"tag=\{(.*?)\}", path.read_text()))) == 1  # one region
-
-
-@pytest.mark.skipif("regions" not in SETTINGS, reason="own regions are not read")
-def test_brushed_pixels_come_back_as_a_run(browser, tmp_path):
-    """From a box on the map over the saved file to a run with --regions."""
-    survey, output = write_survey(tmp_path / "survey"), tmp_path / "out"
-    call = ["--catalogs", str(survey), "--output", str(output), "--ids", "7", "--methods", "kmeans"]
-    call += ["--n-clusters", "2", "--pictures", "none"]
-    assert main([*call, "--no-explorer"]) == 0
-    browser.open(make_page(output, 7))
-    rows, cols = values(browser, "pixels", "row").astype(int), values(browser, "pixels", "col").astype(int)
-    middle = np.median(cols), np.median(rows)
-    choose_tool(browser, "LassoSelectTool")
-    drag(browser, "colour_panel", [(middle[0] + x, middle[1] + y) for x, y in ((-5.3, -4), (5.4, -3), (0.2, 6.3))])
-    chosen = browser.get("pixels", "selected.indices")
-    assert 20 < len(chosen) < len(rows)
-    click(browser, "save_region")
-    path = tmp_path / "own.reg"
-    path.write_bytes(browser.downloaded("7_region.reg").read_bytes())
-    assert main([*call, "--no-explorer", "--regions", str(path)]) == 0
-    [own] = output.glob("clusters/*own*/7_clusters.fits")
-    brushed = np.zeros_like(read_labels(own).labels, dtype=bool)
-    brushed[rows[chosen], cols[chosen]] = True
-    np.testing.assert_array_equal(read_labels(own).labels > 0, brushed)
 
 
 def test_colours_are_magnitudes_and_a_box_on_them_selects_pixels_of_the_map(page, view):
