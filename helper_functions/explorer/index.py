@@ -11,7 +11,7 @@ from helper_functions.files.code import code_digest, digest
 from helper_functions.files.records import GALAXY, locked, read_record
 from helper_functions.files.saving import save_image, save_json, save_text
 from helper_functions.products.runs import run_sort_key
-from helper_functions.products.summary import EXPECTED, OK
+from helper_functions.products.summary import EXPECTED, OK, SMOOTH
 from helper_functions.quality.cross_checks import HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
 from plots.explorer.thumbnail import thumbnail
@@ -146,6 +146,7 @@ FLAGS = {  # flag -> function that tells whether a row of the summary has it
     "number uncertain": lambda row: row["k_low"] < row["k_high"],
     "bad fit": lambda row: row["misfit"],
     "bands disagree": lambda row: row["bands_agree"] < HARDLY_AGREE,
+    "smooth changes": lambda row: row["distinct"] < SMOOTH,
     "errors misstated": lambda row: row["misstated"],
     "bands not registered": lambda row: row["registration_max"] > BADLY_REGISTERED,
     "neighbours included": lambda row: row["neighbours"],

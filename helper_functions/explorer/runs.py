@@ -153,6 +153,7 @@ def figures_of_quality(row):
     values = {name: figure.in_words(row[name]) for name, figure in QUALITY.items()}
     values["bands_agree"] = measured(row["bands_agree"], row["bands_agree_err"])
     values["seeds_agree"] = QUALITY["stability"].in_words(row["seeds_agree"])
+    values["distinct"] = QUALITY["stability"].in_words(row["distinct"])
     chi2 = QUALITY["reduced_chi2"].in_words(row["misfit_chi2"])
     values["misfit_chi2"] = f"{chi2}: bad fit in {row['misfit'].upper()}" if row["misfit"] else chi2
     return {f"{name.replace('_', ' ')}: {SUMMARY_COLUMNS[name][1]}": value for name, value in values.items()}

@@ -331,7 +331,7 @@ def test_the_recommended_run_stands_for_a_galaxy():
 def test_flags_say_what_to_look_at():
     assert listed_galaxy([row(7)]).flags == ()
     every = {"k_low": 1, "misstated": "f444w", "neighbours": "8", "n_unassigned": 1, "n_incomplete": 1}
-    every |= {"misfit": "f300m", "bands_agree": 0.2, "registration_max": 0.5}
+    every |= {"misfit": "f300m", "bands_agree": 0.2, "registration_max": 0.5, "distinct": 0.5}
     assert listed_galaxy([row(7, **every)]).flags == tuple(FLAGS)
 
 

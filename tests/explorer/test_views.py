@@ -199,6 +199,7 @@ def test_features_have_a_column_for_each_sed():
 def test_page_says_what_speaks_against_the_run_shown_first(made):
     record = load_record(made.output, 7, RUNS[0])
     doubtful = {"misfit": "f300m", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05, "seeds_agree": 0.9}
+    doubtful["distinct"] = 0.51
     before = read_galaxy(made.output, 7)
     assert not any(RUNS[0] in note for note in before.notes)
     save_record(made.output, 7, RUNS[0], **(record | {"row": record["row"] | doubtful}))
@@ -208,6 +209,7 @@ def test_page_says_what_speaks_against_the_run_shown_first(made):
     figures = {name.split(":")[0]: value for name, value in view.runs[0].quality.items()}
     assert figures["misfit chi2"] == "6.1: bad fit in F300M"
     assert (figures["bands agree"], figures["seeds agree"]) == ("0.200 ± 0.050", "0.90")
+    assert figures["distinct"] == "0.51"
     others = {name.split(":")[0]: value for name, value in view.runs[1].quality.items()}
     assert others["bands agree"] == "–"
 
