@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from conftest import celestial_wcs, image_path, plant
+from conftest import BANDS, BLUE, RED, blur_and_move, celestial_wcs, image_path, plant
 from sklearn.metrics import adjusted_rand_score
 
 import data_paths
@@ -85,6 +85,8 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", CRITERIA, raising=False)
     monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)  # of the criteria that are only shown
     monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 100)
+    for name in list(GALAXY_PICTURES):  # only those of the run are looked at
+        monkeypatch.delitem(GALAXY_PICTURES, name)
     status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
@@ -165,8 +167,6 @@ def test_labels_are_the_planted_halves_in_the_mosaics_frame(job):
 
 
 def test_composites_are_the_planted_shapes(job):
-    from conftest import BANDS, BLUE, RED
-
     _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
     table = Table.read(output / "composite_seds/kmeans_contrast/7_composite_seds.ecsv")
     for cluster in (1, 2):
@@ -349,17 +349,26 @@ def test_summary_keeps_earlier_galaxies(job):
     assert names == [(7, "kmeans_contrast"), (11, "dbscan_sed"), (11, "kmeans_contrast")]
 
 
-def test_jobs_give_the_same_as_one_process(job, tmp_path):
-    flags = ["--ids", 8, 11, "--methods", "blended_mixture", "--n-clusters", 2]
+def test_jobs_give_the_same_as_one_process(job, survey_folder, tmp_path):
+    """Labels, and the registration that was measured: a band lies off."""
+    blur_and_move(survey_folder, {"f277w": (0.6, -0.4)})
+    flags = ["--ids", 7, 11, "--methods", "blended_mixture", "--n-clusters", 2, "--registration", "measured"]
     _, output = job(*flags)
     output.rename(tmp_path / "alone")
     status, output = job(*flags, "--jobs", 2)
     assert status == 0
-    paths = list((tmp_path / "alone/clusters").rglob("*.fits"))
+    paths = [tmp_path / "alone" / name for name in files_of(tmp_path / "alone") if name.endswith("_clusters.fits")]
     assert len(paths) == 2
     for path in paths:
         together = output / path.relative_to(tmp_path / "alone")
         assert (fits.getdata(path) == fits.getdata(together)).all()
+    for id_dr3 in (7, 11):
+        first, second = (
+            read_cutout(each / f"pixel_seds/{id_dr3}_pixels.fits")[0] for each in (paths[0].parents[2], output)
+        )
+        assert first.registration.to_correct.tolist() == [band == "f277w" for band in BANDS]
+        assert (first.registration.shift == second.registration.shift).all()
+        np.testing.assert_array_equal(first.sci, second.sci)
 
 
 def test_neighbours_taken_in_are_saved(job, monkeypatch):
@@ -409,7 +418,7 @@ def test_settings_are_saved(job):
 def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("UNCOVER_CATALOGS_FOLDER", str(survey_folder))
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "elsewhere"))
-    assert main(["--ids", "7", "--n-clusters", "2", "--methods", "kmeans"]) == 0
+    assert main(["--ids", "7", "--n-clusters", "2", "--methods", "kmeans", "--pictures", "none"]) == 0
     assert (tmp_path / "elsewhere/summary.ecsv").exists()
     assert data_paths.catalogs_folder() == survey_folder
 

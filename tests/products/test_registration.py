@@ -104,15 +104,6 @@ def test_it_is_measured_once(job, monkeypatch):
     assert len({table["registration_max"][0] for table in tables}) == 1
 
 
-def test_it_is_the_same_whoever_asks(job, moved_folder):
-    """With one job and with two."""
-    one, two = (job("--ids", 7, 11, "--jobs", jobs, output=f"jobs{jobs}")[1] for jobs in (1, 2))
-    for id_dr3 in (7, 11):
-        first, second = (read_cutout(each / "pixel_seds" / f"{id_dr3}_pixels.fits")[0] for each in (one, two))
-        assert (first.registration.shift == second.registration.shift).all()
-        np.testing.assert_array_equal(first.sci, second.sci)
-
-
 def test_nothing_needs_to_be_kept(job, monkeypatch):
     monkeypatch.setattr(data_paths, "CACHE_FOLDER", "")
     monkeypatch.delenv("UNCOVER_CACHE_FOLDER")
