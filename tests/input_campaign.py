@@ -552,7 +552,7 @@ def changes_drawn(names):
         return some
     fault = strategies.lists(strategies.sampled_from(faults), min_size=1, max_size=1)
     return strategies.tuples(some, strategies.one_of(strategies.just([]), strategies.just([]), fault)).map(
-        lambda two: sum(two, [])
+        lambda two: two[0] + two[1]
     )
 
 

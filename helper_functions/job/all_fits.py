@@ -15,8 +15,8 @@ from helper_functions.job.workers import WorkerDied
 def fit_galaxies(ids, runs, inputs, output, job, fit):
     """Fit the regions of all runs with unmixed populations, then save a table, maps and pictures of each run.
 
-    Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed, and
-    several calls can share the regions: each leaves out those that another is fitting until nothing else is left.
+    Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed,
+    and several calls can share the regions: each leaves those that another is fitting for the end.
 
     Parameters
     ----------

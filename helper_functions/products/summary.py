@@ -22,6 +22,7 @@ from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 
 OK, FAILED = "ok", "failed"
 EXPECTED = (OK, "no pixels", "too few pixels", "no signal")  # statuses that are not errors, but due to the galaxy
+MESSAGE_LENGTH = 600  # characters: a few lines of a terminal
 
 # Columns of summary.ecsv: value of empty cells, description.
 SUMMARY_COLUMNS = {
@@ -68,8 +69,8 @@ UNITS = {"ra": u.deg, "dec": u.deg, "registration_max": u.pix, "seconds": u.s}
 EMPTY_ROW = {name: empty for name, (empty, _) in SUMMARY_COLUMNS.items()}
 
 
-def ok_row(result, pictures, seconds):
-    """Row of a successful run, without `settings_columns`; `pictures` are the names of those that were saved."""
+def ok_row(result):
+    """Row of a successful run, without `settings_columns`, pictures and seconds, and all notes, a list of sentences."""
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
     k_low, k_high = clustering.k_range or (EMPTY_ROW["k_low"], EMPTY_ROW["k_high"])
@@ -96,11 +97,20 @@ def ok_row(result, pictures, seconds):
         misstated=" ".join(misstated_bands(cutout)),
         registration_max=np.nan if cutout.registration is None else cutout.registration.largest,
         neighbours=" ".join(map(str, cutout.members[1:])),
-        pictures=" ".join(pictures),
-        seconds=round(seconds, 3),
         status=OK,
     )
-    return row | {"message": "; ".join(run_notes(result) + quality_notes(row))}
+    notes = quality_notes(row) + run_notes(result)
+    return row | {"message": message_of(notes)}, notes
+
+
+def message_of(notes):
+    """The first of these sentences, at least one, as many as MESSAGE_LENGTH has room for, and how many are left."""
+    for number in range(len(notes), 0, -1):
+        left = [f"and {len(notes) - number} more in the header of the label file"] if number < len(notes) else []
+        message = "; ".join([*notes[:number], *left])
+        if len(message) <= MESSAGE_LENGTH:
+            break
+    return message if notes else ""
 
 
 def flux_centroid(seds, wcs):
