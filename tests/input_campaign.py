@@ -16,10 +16,12 @@ import sys
 import tempfile
 import traceback
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
@@ -51,6 +53,7 @@ class Field:
         with fits.open(folder / SEGMAP) as hdus:
             self.segmap, self.segmap_header = hdus[0].data.copy(), hdus[0].header.copy()
         self.catalog, self.sps = (Table.read(folder / name) for name in (SUPER_CATALOG, SPS_CATALOG))
+        self.table_ending, self.is_stale, self.place = "", False, "plain"
         self.id_dr3, self.writers, self.flags, self.added, self.cut, self.absent = 7, {}, [], {}, {}, set()
 
     def write(self, folder):
@@ -63,7 +66,7 @@ class Field:
                     write(folder / path, self.images[kind, band], self.headers[kind, band], kind)
         self.writers.get("segmap", plainly)(folder / SEGMAP, self.segmap, self.segmap_header, "seg")
         for name, table in ((SUPER_CATALOG, self.catalog), (SPS_CATALOG, self.sps)):
-            table.write(folder / name)
+            table.write(folder / (name + self.table_ending))
         for name, text in self.added.items():
             (folder / name).write_text(text)
         for name, share in self.cut.items():
@@ -304,6 +307,28 @@ def no_data(field, dice, bands):
         weight[HOLE] = value[1] if value[1] != 1 else NOISE**-2 / scale**2
 
 
+def catalog_form(field, dice, bands):
+    """Catalogs with units, descriptions and long names, and masked values in columns that nobody reads."""
+    for table in (field.catalog, field.sps):
+        table["a rather long name, with a comma"] = np.ma.masked_array(np.arange(len(table)), np.arange(len(table)) % 2)
+        table["flux_unit"] = np.zeros(len(table)) * u.uJy
+        table["text"] = ["ä".encode()] * len(table)
+        table.meta["COMMENT"] = ["a comment that is longer than a card of eighty characters, and so goes on " * 2]
+
+
+def packed_catalogs(field, dice, bands):
+    field.table_ending = ".gz"
+
+
+def stale(field, dice, bands):
+    """The output folder holds the results of another field."""
+    field.is_stale = True
+
+
+def odd_places(field, dice, bands):
+    field.place = ["a b", "ä ö 漢", "a'b", "%d {band} [x]", "-folder", "deep/er/and/deep/er"][dice.integers(6)]
+
+
 def outliers(field, dice, bands):
     """Hot pixels far from the galaxy, in the sky that nobody looks at."""
     for band in bands:
@@ -320,7 +345,7 @@ HOLE = np.s_[36:40, 30:35]  # of galaxy 7, in all bands
 CHANGES = (
     *(units, types, layout, segmap_layout, segmap_type, segmap_sky, header_cards, histories, wcs_form, weight_scale),
     *(row_order, band_order, column_case, id_type, big_id, more_rows, more_files, no_data, outliers),
-    negative_zero_weights,
+    *(negative_zero_weights, catalog_form, packed_catalogs, stale, odd_places),
 )
 
 # ---- what cannot be right: it must be refused, or said -----------------------
@@ -450,7 +475,7 @@ FAULTS = (
 def run_job(field, folder):
     """Write the field, cluster its galaxy, and return the `Outcome`."""
     shutil.rmtree(folder, ignore_errors=True)
-    survey, output = folder / "survey", folder / "out"
+    survey, output = folder / field.place / "survey", folder / field.place / "out"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         field.write(survey)
@@ -458,6 +483,10 @@ def run_job(field, folder):
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("always")
         try:
+            if field.is_stale:
+                others = ["--ids", "7", "8", str(field.id_dr3), "--snr-thresh", "9", "--n-clusters", "3"]
+                main_clustering.main([*FLAGS, "--catalogs", str(BASE["clean"]), "--output", str(output), *others])
+                said.truncate(0)
             arguments = [*FLAGS, "--catalogs", str(survey), "--output", str(output), "--ids", str(field.id_dr3)]
             status = main_clustering.main([*arguments, *field.flags])
         except BaseException:
@@ -466,7 +495,7 @@ def run_job(field, folder):
     if status == 2 or crash:
         _, error, message = told.partition("error: ")
         return Outcome(status, message.strip() if error else "", None, None, None, told, crash)
-    (row,) = Table.read(output_path(output, "summary"))
+    row = next(row for row in Table.read(output_path(output, "summary")) if row["id_dr3"] == field.id_dr3)
     message = str(row["message"]) if row["message"] is not np.ma.masked else ""
     if row["status"] != "ok":
         return Outcome(status, message or row["status"], None, None, None, told, crash)
@@ -514,9 +543,25 @@ def difference(found, clean, may_differ=False):
     return f"{'; '.join(parts)} silently" if parts else ""
 
 
-def example(base, names, seed):
+OPTIONS = {  # of the clean call, too
+    "default": [],
+    "stated": ["--errors", "stated"],
+    "as_it_is": ["--background", "none"],
+    "neighbours": ["--include-neighbours"],
+    "blended": ["--methods", "blended_mixture"],
+    "L2": ["--norm", "L2", "--methods", "agglomerative"],
+    "snr": ["--snr-bands", "f444w=20", "--snr-errors", "stated"],
+}
+ONLY_MEASURED = ("weight_scale",)  # changes that matter where errors are taken as stated
+BASE = {}  # folder of the clean field
+
+
+def example(base, names, seed, option="default"):
     """The clean field after the changes of these names, with the numbers that `seed` draws for each."""
     field = Field(base)
+    field.flags += OPTIONS[option]
+    BASE["clean"] = base
+    names = [name for name in names if option not in ("stated", "snr") or name not in ONLY_MEASURED]
     for name in names:
         dice = np.random.default_rng([seed, len(name), *name.encode()])
         bands = [band for band in BANDS if dice.random() < 0.6] or list(BANDS)
@@ -542,6 +587,11 @@ def clean_base(folder):
     return folder
 
 
+def run_alone(base, folder, seed, option, name):
+    """`Outcome` of one change of an example."""
+    return run_job(example(base, [name], seed, option), folder)
+
+
 def changes_drawn(names):
     """Strategy that draws up to four changes of these names, with a fault in a third of the examples."""
     from hypothesis import strategies
@@ -564,7 +614,7 @@ def campaign(n_examples, seed, tell=print, only=None):
     failed, refused, count = [], 0, 0
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
         base, folder = clean_base(Path(scratch) / "clean"), Path(scratch) / "example"
-        clean = run_job(Field(base), folder)
+        clean = {option: run_job(example(base, [], 0, option), folder) for option in OPTIONS}
         names = [change.__name__ for change in (*CHANGES, *FAULTS) if not only or change.__name__ in only]
 
         @seeded(seed)
@@ -575,27 +625,25 @@ def campaign(n_examples, seed, tell=print, only=None):
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(changes_drawn(names), strategies.integers(0, 2**32 - 1))
-        def attempt(changes, number):
+        @given(changes_drawn(names), strategies.integers(0, 2**32 - 1), strategies.sampled_from(list(OPTIONS)))
+        def attempt(changes, number, option):
             nonlocal refused, count
             count += 1
             number = (number + count * SPREAD) % 2**32  # as hypothesis likes to draw the same again
             try:
-                found = run_job(example(base, changes, number), folder)
+                found = run_job(example(base, changes, number, option), folder)
             except Exception as problem:  # such changes exclude each other
-                tell(f"{count}: {' '.join(changes)} --replay {number}: cannot be written: {problem!r}", flush=True)
+                tell(f"{count}: {' '.join(changes)} {number}: cannot be written: {problem!r}", flush=True)
                 return
             refused += found.labels is None
-            if wrong := difference(found, clean, has_fault(changes)):
-                alone = [
-                    each
-                    for each in changes
-                    if difference(run_job(example(base, [each], number), folder), clean, has_fault([each]))
-                ]
+            again = f"--option {option} --replay {number}"
+            if wrong := difference(found, clean[option], has_fault(changes)):
+                retry = partial(run_alone, base, folder, number, option)
+                alone = [each for each in changes if difference(retry(each), clean[option], has_fault([each]))]
                 failed.append((count, alone or changes, number, wrong))
-                tell(f"{count}: {' '.join(alone or changes)} --replay {number}: {wrong}", flush=True)
+                tell(f"{count}: {' '.join(alone or changes)} {again}: {wrong}", flush=True)
             elif found.labels is None:
-                tell(f"{count}: {' '.join(changes)} --replay {number}: refused: {found.message}", flush=True)
+                tell(f"{count}: {' '.join(changes)} {again}: refused: {found.message}", flush=True)
 
         attempt()
     tell(f"seed {seed}: {count - len(failed)} of {count} as wanted, {refused} of them refused in one line", flush=True)
@@ -613,6 +661,7 @@ def main(arguments=None):
     parser.add_argument(
         "--replay", type=int, help="try the changes of --only once, with the number that an example had"
     )
+    parser.add_argument("--option", choices=OPTIONS, default="default", help="of --replay")
     given = parser.parse_args(arguments)
     main_clustering.EXPLORER = False
     if given.replay is None:
@@ -620,7 +669,8 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as scratch:
         base = clean_base(Path(scratch) / "clean")
         clean, found = (
-            run_job(each, Path(scratch) / "example") for each in (Field(base), example(base, given.only, given.replay))
+            run_job(each, Path(scratch) / "example")
+            for each in (example(base, [], 0, given.option), example(base, given.only, given.replay, given.option))
         )
         print(
             found.said,

@@ -31,12 +31,13 @@ CRITERIA = [name for name in REGISTERED if name != AS_RECOMMENDED]
 def job(survey_folder, tmp_path, monkeypatch):
     """Run the main job on the planted field with these flags; return exit status and output folder.
 
-    Pictures are drawn where a flag asks for them, and coarsely, as what is asked is which there are; of the criteria
-    that are only drawn, the slow ones are left out.
+    Pictures are drawn and cubes saved where a flag asks for them, pictures coarsely, as what is asked is which there
+    are; of the criteria that are only drawn, the slow ones are left out.
     """
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", ["silhouette"], raising=False)
     output = tmp_path / "out"
-    always = ["--pictures", "none", "--dpi", "30", "--catalogs", str(survey_folder), "--output", str(output)]
+    always = ["--pictures", "none", "--no-pixel-cubes", "--dpi", "30"]
+    always += ["--catalogs", str(survey_folder), "--output", str(output)]
 
     def run(*flags):
         return main([*always, *map(str, flags)]), output
@@ -56,7 +57,7 @@ def files_of(output):
 
 
 def test_all_methods_leave_their_files(job, capsys):
-    status, output = job("--ids", 7, "--n-clusters", 2, "--pictures", "all")
+    status, output = job("--ids", 7, "--n-clusters", 2, "--pictures", "all", "--pixel-cubes")
     assert status == 0
     expected = {"summary.ecsv", "settings.json", "log.txt", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
@@ -179,7 +180,7 @@ def test_composites_are_the_planted_shapes(job):
 
 
 def test_pixels_file_is_enough_to_cluster_again(job):
-    _, output = job("--ids", 7, "--methods", "agglomerative", "--n-clusters", 4)
+    _, output = job("--ids", 7, "--methods", "agglomerative", "--n-clusters", 4, "--pixel-cubes")
     cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
     seds = extract_seds(cutout, mask)
     again = cluster_pixels(seds, method="agglomerative", n_clusters=4, seed=0).labels
@@ -353,6 +354,7 @@ def test_jobs_give_the_same_as_one_process(job, survey_folder, tmp_path):
     """Labels, and the registration that was measured: a band lies off."""
     blur_and_move(survey_folder, {"f277w": (0.6, -0.4)})
     flags = ["--ids", 7, 11, "--methods", "blended_mixture", "--n-clusters", 2, "--registration", "measured"]
+    flags += ["--pixel-cubes"]
     _, output = job(*flags)
     output.rename(tmp_path / "alone")
     status, output = job(*flags, "--jobs", 2)
@@ -373,7 +375,7 @@ def test_jobs_give_the_same_as_one_process(job, survey_folder, tmp_path):
 
 def test_neighbours_taken_in_are_saved(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "INCLUDE_NEIGHBOURS", True)
-    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans")
+    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans", "--pixel-cubes")
     assert summary_of(output)["neighbours"][0] == "8"
     assert fits.getheader(output / "pixel_seds/7_pixels.fits")["MEMBERS"] == "7 8"
 
