@@ -184,8 +184,12 @@ def segmap_layout(field, dice, bands):
 
 
 def segmap_type(field, dice, bands):
-    smallest = [np.int16, np.int64, np.float32, np.float64, np.uint16, ">i4"] if field.segmap.max() < 2**15 else [float]
-    field.segmap = field.segmap.astype(smallest[dice.integers(len(smallest))])
+    """Another type of numbers that holds all ids, and what stands for the sky."""
+    known = field.segmap
+    kinds = [np.int16, np.uint16, ">i4", np.int64, np.float32, np.float64]
+    with np.errstate(invalid="ignore"):
+        kinds = [kind for kind in kinds if np.array_equal(known.astype(kind).astype(float), known, equal_nan=True)]
+    field.segmap = known.astype(kinds[dice.integers(len(kinds))])
 
 
 def segmap_sky(field, dice, bands):
