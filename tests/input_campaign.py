@@ -452,18 +452,12 @@ def two_files(field, dice, bands):
 
 
 def odd_flags(field, dice, bands):
+    """Values of settings that cannot be meant."""
     flags = [
-        *(["--snr-thresh", "nan"], ["--snr-thresh", "1e9"], ["--n-clusters", "0"], ["--n-clusters", "1"]),
-        *(["--n-clusters", "400"], ["--n-clusters", "441"], ["--n-clusters", "442"], ["--n-clusters", "-2"]),
-        *(["--seed", "-1"], ["--seed", "1e3"], ["--margin", "0"], ["--margin", "10000"], ["--margin", "-3"]),
-        *(
-            ["--confidence", "2"],
-            ["--memory-limit", "0"],
-            ["--memory-limit", "1e-9"],
-            ["--norm", "pca"],
-            ["--ids", "7", "7"],
-        ),
-        *(["--snr-bands", f"{bands[0]}=inf"], ["--metric", "features"], ["--error-floor", "-1"], ["--jobs", "0"]),
+        *(["--snr-thresh", "nan"], ["--snr-thresh", "1e9"], ["--n-clusters", "0"], ["--n-clusters", "-2"]),
+        *(["--n-clusters", "442"], ["--seed", "-1"], ["--seed", "1e3"], ["--margin", "-3"], ["--confidence", "2"]),
+        *(["--memory-limit", "0"], ["--memory-limit", "1e-9"], ["--snr-bands", f"{bands[0]}=inf"], ["--jobs", "0"]),
+        *(["--error-floor", "-1"], ["--norm", "l2"], ["--redshift-tolerance", "nan"], ["--ids", "0"]),
     ]
     field.flags += flags[dice.integers(len(flags))]
 
