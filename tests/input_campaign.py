@@ -195,7 +195,8 @@ def segmap_type(field, dice, bands):
 def segmap_sky(field, dice, bands):
     """Sky of the segmentation map as NaN or -1."""
     value = [np.nan, -1, 0][dice.integers(3)]
-    field.segmap = np.where(field.segmap == 0, value, field.segmap).astype(float)
+    known = field.segmap.astype(float)
+    field.segmap = np.where(known == 0, value, known)
 
 
 def header_cards(field, dice, bands):
@@ -654,7 +655,10 @@ def main(arguments=None):
     parser.add_argument("--n", type=int, default=500, help="number of examples (default 500)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--only", nargs="+", help="names of changes to draw from", choices=[each.__name__ for each in CHANGES]
+        "--only",
+        nargs="+",
+        help="names of changes to draw from",
+        choices=[each.__name__ for each in (*CHANGES, *FAULTS)],
     )
     parser.add_argument(
         "--replay", type=int, help="try the changes of --only once, with the number that an example had"
