@@ -1,7 +1,7 @@
 """SED_FEATURES: breaks, slopes, colours, lines and dust, measured from photometry at a known redshift."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from sedpy.observate import Filter
 from helper_functions.filters import load_filter
 from helper_functions.fitting.bagpipes_setup import cosmology
 from helper_functions.line_ratios import CASE_B, LAWS, LOG_LUMINOSITY_PER_SFR, powers_of_ratio
-from helper_functions.spectrum_model import LINES, Target, infer, line_wavelengths
+from helper_functions.spectrum_model import LINES, Prior, Target, infer, line_wavelengths, spectrum_prior
 
 DETECTION_SNR = 2.0  # SNR above which a flux or an equivalent width counts as detected
 IN_BAND = 0.5  # response at a line, relative to the maximum, above which a band contains it
@@ -46,16 +46,26 @@ class Feature(NamedTuple):
     needs: tuple = ()  # names in SED_FEATURES of lines that must be covered and detected
 
 
+class RestFrame(NamedTuple):
+    """Bands at a redshift, those that are used: what all SEDs of a galaxy share."""
+
+    bands: tuple  # n_bands names
+    redshift: float
+    use: np.ndarray  # (n_bands,), their places among all bands
+    edges: np.ndarray  # (n_bands, 2), Angstrom
+    centres: np.ndarray  # (n_bands,), mean wavelength, Angstrom
+    at_lines: dict  # name in LINES -> response at its wavelengths over the band's maximum, (n_bands, n_wavelengths)
+    prior: Prior  # of the bands and TARGETS
+
+
 class Photometry(NamedTuple):
     """SEDs in rest-frame bands, and the posterior of TARGETS given these."""
 
     flux: np.ndarray  # (n, n_bands), f_nu
     error: np.ndarray  # (n, n_bands)
-    curves: list  # (wavelength, response) of each band, rest frame
-    edges: np.ndarray  # (n_bands, 2), Angstrom, rest frame
+    frame: RestFrame
     mean: dict  # name in TARGETS -> posterior mean, (n,)
     covariance: dict  # pair of names -> posterior covariance, (n,)
-    redshift: float
     unit: str  # of the fluxes
 
 
@@ -72,7 +82,16 @@ class Measured(NamedTuple):
 
 def bands_within(feature, data):
     """Whether each band lies between the first and the last edge of a feature's windows, bool, (n_bands,)."""
-    return (data.edges[:, 0] >= feature.sides[0][0]) & (data.edges[:, 1] <= feature.sides[-1][1])
+    return (data.frame.edges[:, 0] >= feature.sides[0][0]) & (data.frame.edges[:, 1] <= feature.sides[-1][1])
+
+
+@lru_cache(maxsize=64)
+def power_law_fluxes(band, redshift):
+    """Mean f_nu in a band of f_lambda ~ lambda^beta for all SLOPES, 1 at 1900 Angstrom at rest; (n_slopes,)."""
+    wavelength, response = rest_frame_curve(band, redshift)
+    at = np.log(wavelength)
+    powers = np.exp((SLOPES[:, None] + 2) * (at - np.log(1900)))
+    return np.trapezoid(powers * response, at) / np.trapezoid(response, at)
 
 
 def power_law(feature, data):
@@ -86,10 +105,7 @@ def power_law(feature, data):
     values = np.where(known, data.flux, 0) * inverse
     models = np.ones((len(SLOPES), len(inside)))
     for band in np.flatnonzero(inside):
-        wavelength, response = data.curves[band]
-        at = np.log(wavelength)
-        models[:, band] = np.trapezoid(np.exp((SLOPES[:, None] + 2) * (at - np.log(1900))) * response, at)
-        models[:, band] /= np.trapezoid(response, at)
+        models[:, band] = power_law_fluxes(data.frame.bands[band], data.frame.redshift)
     match, norm = (values * inverse) @ models.T, inverse**2 @ (models**2).T
     gain = np.where(match > 0, match, 0) ** 2 / np.where(norm > 0, norm, 1)  # chi2 of zero flux less that of the fit
     best = np.argmax(gain, axis=1)
@@ -134,7 +150,7 @@ def line_fluxes(names, data):
     """
     centres = np.array([LINE_CENTRES[name] for name in names])
     factor = (1 * u.Unit(data.unit) * constants.c / u.AA).to_value(FLUX)
-    scale = factor / (centres**2 * (1 + data.redshift))
+    scale = factor / (centres**2 * (1 + data.frame.redshift))
     covariance = np.array([[data.covariance[one, other] for other in names] for one in names])
     flux = scale[:, None] * np.array([data.mean[name] for name in names])
     covariance *= (scale[:, None] * scale)[:, :, None]
@@ -173,7 +189,7 @@ def star_formation(feature, data, law):
     """Star formation rate, solar masses per year, from the luminosity of H alpha, corrected for `attenuation`."""
     _, power = powers_of_ratio(law, *(LINE_CENTRES[name] for name in feature.parts))
     value, error = log_product(feature, data, (1 - power, power))
-    area = 4 * np.pi * cosmology().luminosity_distance(data.redshift).to_value(u.cm) ** 2
+    area = 4 * np.pi * cosmology().luminosity_distance(data.frame.redshift).to_value(u.cm) ** 2
     rate = area * np.exp(value) * CASE_B[feature.parts[1]] ** power / 10**LOG_LUMINOSITY_PER_SFR
     return rate, rate * error
 
@@ -313,6 +329,28 @@ SED_FEATURES |= {
 }
 
 
+def rest_frame_curve(band, redshift):
+    """Wavelength in Angstrom at rest, and response of a band."""
+    curve = load_filter(band)
+    return curve.wavelength / (1 + redshift), curve.transmission
+
+
+@lru_cache(maxsize=8)
+def rest_frame(bands, redshift):
+    """`RestFrame` of a tuple of bands; kept, as the runs and pixels of a galaxy need the same."""
+    filters = [load_filter(band) for band in bands]
+    edges = np.array([(each.blue_edge, each.red_edge) for each in filters]).reshape(-1, 2) / (1 + redshift)
+    use = np.flatnonzero((edges[:, 0] > LYMAN_ALPHA) & (edges[:, 1] < 30000))
+    curves = [rest_frame_curve(bands[band], redshift) for band in use]
+    centres = np.array([np.average(w, weights=r) for w, r in curves])
+    at_lines = {}
+    for name, line in LINES.items():
+        seen = [np.interp(line.wavelengths, w, r / r.max(), left=0, right=0) for w, r in curves]
+        at_lines[name] = np.array(seen).reshape(-1, len(line.wavelengths))
+    used = tuple(bands[band] for band in use)
+    return RestFrame(used, redshift, use, edges[use], centres, at_lines, spectrum_prior(curves, TARGETS.values()))
+
+
 def measure_features(flux, error, bands, redshift, *, unit="10 nJy", only_covered=True):
     """Measure all features of SEDs.
 
@@ -338,21 +376,16 @@ def measure_features(flux, error, bands, redshift, *, unit="10 nJy", only_covere
     if not np.isfinite(redshift):
         nothing = Measured(np.full(n, np.nan), np.full(n, np.nan), np.full(n, "no redshift"))
         return dict.fromkeys(SED_FEATURES, nothing)
-    filters = [load_filter(band) for band in bands]
-    edges = np.array([(each.blue_edge, each.red_edge) for each in filters]).reshape(-1, 2) / (1 + redshift)
-    curves = [(each.wavelength / (1 + redshift), each.transmission) for each in filters]
-    use = np.flatnonzero((edges[:, 0] > LYMAN_ALPHA) & (edges[:, 1] < 30000))
-    flux, error, edges, curves = flux[:, use], error[:, use], edges[use], [curves[band] for band in use]
-    mean, covariance = infer(flux, error, curves, list(TARGETS.values()))
+    frame = rest_frame(tuple(map(str, bands)), float(redshift))
+    flux, error = flux[:, frame.use], error[:, frame.use]
+    mean, covariance = infer(flux, error, frame.prior)
     names = list(TARGETS)
     data = Photometry(
         flux,
         error,
-        curves,
-        edges,
+        frame,
         dict(zip(names, mean.T, strict=True)),
         {(a, b): covariance[:, i, j] for i, a in enumerate(names) for j, b in enumerate(names)},
-        redshift,
         unit,
     )
     return {name: _measured(feature, data, only_covered) for name, feature in SED_FEATURES.items()}
@@ -417,12 +450,10 @@ def coverage(feature, data):
     if feature.needs:
         return np.all([coverage(SED_FEATURES[name], data) for name in feature.needs], axis=0)
     known = np.isfinite(data.flux) & np.isfinite(data.error)
-    centres = np.array([np.average(w, weights=r) for w, r in data.curves])
+    centres = data.frame.centres
     free = np.ones(len(centres), dtype=bool) if feature.parts else bands_within(feature, data)
     if feature.line:
-        at = np.array(LINES[feature.line].wavelengths)
-        strength = [np.interp(at, w, r / r.max(), left=0, right=0) for w, r in data.curves]
-        strength = np.array(strength).reshape(-1, len(at))
+        strength = data.frame.at_lines[feature.line]
         free = (strength < OUT_OF_BAND).all(axis=1)
         held = known[:, (strength > IN_BAND).all(axis=1)].any(axis=1)
     within = [known[:, (centres > low) & (centres < high) & free].any(axis=1) for low, high in feature.sides]

@@ -10,6 +10,7 @@ so that the posterior of the latter given the former is Gaussian, too (Rasmussen
 errors that grow where bands are missing. Synthetic photometry is for photon-counting detectors (Bessell & Murphy 2012).
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,14 @@ class Target(NamedTuple):
     response: np.ndarray  # (n,), per photon
     with_lines: bool = True
     line: str = ""  # name of a line to measure, flux as f_nu times Angstrom; the response then gives its position only
+
+
+class Prior(NamedTuple):
+    """Prior of the spectrum's means in bands and targets, n of both together, relative to its level."""
+
+    near: np.ndarray  # (n + n_lines, n_bands), weights of the bands in the level at bands, targets and lines
+    smooth: np.ndarray  # (n, n), covariance without lines
+    lines: np.ndarray  # (n, n_lines), standard deviation of the contribution of each line
 
 
 # Vacuum wavelengths from the NIST Atomic Spectra Database (Kramida et al.) and the Atomic Line List (van Hoof 2018).
@@ -106,33 +115,30 @@ def line_wavelengths():
     return np.array([np.average(line.wavelengths, weights=line.shares) for line in LINES.values()])
 
 
+@cache
+def _kernel():
+    """Prior covariance of the smooth curve on GRID, relative to the level."""
+    separation = (GRID[:, None] - GRID) ** 2
+    return sum(amplitude**2 * np.exp(-separation / (2 * length**2)) for amplitude, length in GP_COMPONENTS)
+
+
 def prior_covariance(smooth):
     """Prior covariance of means of the spectrum without lines, relative to the level, from their weights on GRID."""
-    separation = (GRID[:, None] - GRID) ** 2
-    kernel = sum(amplitude**2 * np.exp(-separation / (2 * length**2)) for amplitude, length in GP_COMPONENTS)
-    covariance = smooth @ kernel @ smooth.T
+    covariance = smooth @ _kernel() @ smooth.T
     for wavelength, height in STEPS.items():
         share = smooth[:, np.log(wavelength) < GRID].sum(axis=1)
         covariance += height**2 * np.outer(share, share)
     return covariance
 
 
-def infer(flux, error, curves, targets):
-    """Posterior mean and covariance of integrals of the spectrum, given photometry.
+def spectrum_prior(curves, targets):
+    """`Prior` of what is measured and of what is to be inferred, which all SEDs in the same bands share.
 
     Parameters
     ----------
-    flux, error : ndarray of shape (n, n_bands)
-        Flux densities f_nu in any unit; NaN where there is no data.
     curves : sequence of n_bands (wavelength, response)
         Of the bands, rest frame.
     targets : sequence of n_targets Target
-
-    Returns
-    -------
-    mean : ndarray of shape (n, n_targets)
-        In the unit of the fluxes, or times Angstrom for lines.
-    covariance : ndarray of shape (n, n_targets, n_targets)
     """
     n_bands = len(curves)
     every = [*curves, *((each.wavelength, each.response) for each in targets)]
@@ -141,17 +147,36 @@ def infer(flux, error, curves, targets):
         if each.line:
             smooth[row], lines[row] = 0, [name == each.line for name in LINES]
     centres = np.array([np.average(np.log(w), weights=np.maximum(r, 0)) for w, r in every])
-    prior = prior_covariance(smooth), lines * [line.width for line in LINES.values()]
     places = np.concatenate([centres, np.log(line_wavelengths())])
     near = np.exp(-0.5 * ((places[:, None] - centres[:n_bands]) / LEVEL_SMOOTHING) ** 2) + 1e-9
+    return Prior(near, prior_covariance(smooth), lines * [line.width for line in LINES.values()])
+
+
+def infer(flux, error, prior):
+    """Posterior mean and covariance of integrals of the spectrum, given photometry.
+
+    Parameters
+    ----------
+    flux, error : ndarray of shape (n, n_bands)
+        Flux densities f_nu in any unit; NaN where there is no data.
+    prior : Prior
+        Of these bands and n_targets targets.
+
+    Returns
+    -------
+    mean : ndarray of shape (n, n_targets)
+        In the unit of the fluxes, or times Angstrom for lines.
+    covariance : ndarray of shape (n, n_targets, n_targets)
+    """
+    n_targets = len(prior.smooth) - flux.shape[1]
     known = np.isfinite(flux) & (error > 0) & np.isfinite(error)
     inverse = np.where(known, 1 / np.where(known, error, 1), 0)
     values = np.where(known, flux, 0)
-    mean = np.full((len(flux), len(targets)), np.nan)
-    covariance = np.full((len(flux), len(targets), len(targets)), np.nan)
+    mean = np.full((len(flux), n_targets), np.nan)
+    covariance = np.full((len(flux), n_targets, n_targets), np.nan)
     for start in range(0, len(flux), BLOCK):
         some = slice(start, start + BLOCK)
-        mean[some], covariance[some] = _infer(values[some], inverse[some], near, *prior)
+        mean[some], covariance[some] = _infer(values[some], inverse[some], *prior)
     return mean, covariance
 
 

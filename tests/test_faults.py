@@ -30,7 +30,8 @@ from tests.fault_campaign import differences, is_same, leftovers
 
 ROOT = Path(__file__).parents[1]
 # What tests of faults can do without; flags of a test go before these.
-QUICK = ["--dpi", "30", "--registration", "none", "--no-explorer", "--pictures", "none", "--criteria-shown"]
+QUICK = ["--dpi", "30", "--registration", "none", "--no-explorer", "--pictures", "none", "--no-pixel-cubes"]
+QUICK += ["--criteria-shown"]
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def wait_for(true, patience=60):
 def test_a_call_ended_at_random_leaves_what_an_undisturbed_one_does(monkeypatch):
     trials = [fault_campaign.Trial("changed", "1 job", 1, "SIGKILL")]
     monkeypatch.setattr(fault_campaign, "all_trials", lambda dask: trials)
-    monkeypatch.setattr(fault_campaign, "CALL", [*QUICK, "--ids", "7", "11", "--methods", "dbscan"])
+    monkeypatch.setattr(fault_campaign, "CALL", [*QUICK, "--pixel-cubes", "--ids", "7", "11", "--methods", "dbscan"])
     run = fault_campaign.run
 
     def run_here(line, folders):
@@ -154,16 +155,15 @@ def test_an_interrupt_from_the_keyboard_ends_two_jobs_at_once(times, call, tmp_p
 # ---- several calls ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("ids", [([7], [11]), ([7, 11], [7, 11])])
-def test_two_calls_at_once_lose_nothing(ids, call, job, tmp_path):
-    """One in a process of its own, and one in this process as soon as the other has begun."""
-    output, flags = tmp_path / "out", ["--methods", "dbscan"]
-    process = call(output, "--ids", *ids[0], *flags)
+def test_two_calls_at_once_lose_nothing(call, job, tmp_path):
+    """One in a process of its own, and one in this process as soon as the other has begun: they share the galaxies."""
+    output, flags = tmp_path / "out", ["--ids", 7, 11, "--methods", "dbscan", "--pixel-cubes"]
+    process = call(output, *flags)
     wait_for(lambda: (output / "log.txt").exists())
-    assert job(output, "--ids", *ids[1], *flags) == 0
+    assert job(output, *flags) == 0
     told = process.communicate(timeout=120)
     assert process.returncode == 0, told
-    assert job(tmp_path / "alone", "--ids", 7, 11, *flags) == 0
+    assert job(tmp_path / "alone", *flags) == 0
     assert differences(output, tmp_path / "alone") == []
 
 
@@ -235,7 +235,7 @@ def test_a_picture_of_the_galaxy_that_fails_is_told_and_costs_no_run(job, tmp_pa
 
 
 def test_damaged_results_are_made_again(job, tmp_path):
-    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2, "--pictures", "few"]
+    flags = ["--ids", 7, "--methods", "kmeans", "--n-clusters", 2, "--pictures", "few", "--pixel-cubes"]
     output, alone = tmp_path / "out", tmp_path / "alone"
     for folder in (output, alone):
         assert job(folder, *flags) == 0

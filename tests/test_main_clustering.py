@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from conftest import celestial_wcs, image_path, plant
+from conftest import BANDS, BLUE, RED, blur_and_move, celestial_wcs, image_path, plant
 from sklearn.metrics import adjusted_rand_score
 
 import data_paths
@@ -35,12 +35,13 @@ CRITERIA = [name for name in REGISTERED if name != AS_RECOMMENDED]
 def job(survey_folder, tmp_path, monkeypatch):
     """Run the main job on the planted field with these flags; return exit status and output folder.
 
-    Pictures are drawn where a flag asks for them, and coarsely, as what is asked is which there are; of the criteria
-    that are only drawn, the slow ones are left out.
+    Pictures are drawn and cubes saved where a flag asks for them, pictures coarsely, as what is asked is which there
+    are; of the criteria that are only drawn, the slow ones are left out.
     """
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", ["silhouette"], raising=False)
     output = tmp_path / "out"
-    always = ["--pictures", "none", "--dpi", "30", "--catalogs", str(survey_folder), "--output", str(output)]
+    always = ["--pictures", "none", "--no-pixel-cubes", "--dpi", "30"]
+    always += ["--catalogs", str(survey_folder), "--output", str(output)]
 
     def run(*flags):
         return main([*always, *map(str, flags)]), output
@@ -99,7 +100,7 @@ def test_with_bins_of_the_faint_pixels_totals_are_those_of_the_whole_segment(job
 
 
 def test_all_methods_leave_their_files(job, capsys):
-    status, output = job("--ids", 7, "--n-clusters", 2, "--pictures", "all")
+    status, output = job("--ids", 7, "--n-clusters", 2, "--pictures", "all", "--pixel-cubes")
     assert status == 0
     expected = {"summary.ecsv", "settings.json", "log.txt", "pixel_seds/7_pixels.fits"}
     expected |= {"images/overview/7_overview.png", "images/comparison/7_comparison.png"}
@@ -128,6 +129,8 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", CRITERIA, raising=False)
     monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)  # of the criteria that are only shown
     monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 100)
+    for name in list(GALAXY_PICTURES):  # only those of the run are looked at
+        monkeypatch.delitem(GALAXY_PICTURES, name)
     status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)
@@ -208,8 +211,6 @@ def test_labels_are_the_planted_halves_in_the_mosaics_frame(job):
 
 
 def test_composites_are_the_planted_shapes(job):
-    from conftest import BANDS, BLUE, RED
-
     _, output = job("--ids", 7, "--methods", "kmeans", "--n-clusters", 2)
     table = Table.read(output / "composite_seds/kmeans_contrast/7_composite_seds.ecsv")
     for cluster in (1, 2):
@@ -222,7 +223,7 @@ def test_composites_are_the_planted_shapes(job):
 
 
 def test_pixels_file_is_enough_to_cluster_again(job):
-    _, output = job("--ids", 7, "--methods", "agglomerative", "--n-clusters", 4)
+    _, output = job("--ids", 7, "--methods", "agglomerative", "--n-clusters", 4, "--pixel-cubes")
     cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
     seds = extract_seds(cutout, mask)
     again = cluster_pixels(seds, method="agglomerative", n_clusters=4, seed=0).labels
@@ -392,22 +393,32 @@ def test_summary_keeps_earlier_galaxies(job):
     assert names == [(7, "kmeans_contrast"), (11, "dbscan_sed"), (11, "kmeans_contrast")]
 
 
-def test_jobs_give_the_same_as_one_process(job, tmp_path):
-    flags = ["--ids", 8, 11, "--methods", "blended_mixture", "--n-clusters", 2]
+def test_jobs_give_the_same_as_one_process(job, survey_folder, tmp_path):
+    """Labels, and the registration that was measured: a band lies off."""
+    blur_and_move(survey_folder, {"f277w": (0.6, -0.4)})
+    flags = ["--ids", 7, 11, "--methods", "blended_mixture", "--n-clusters", 2, "--registration", "measured"]
+    flags += ["--pixel-cubes"]
     _, output = job(*flags)
     output.rename(tmp_path / "alone")
     status, output = job(*flags, "--jobs", 2)
     assert status == 0
-    paths = list((tmp_path / "alone/clusters").rglob("*.fits"))
+    paths = [tmp_path / "alone" / name for name in files_of(tmp_path / "alone") if name.endswith("_clusters.fits")]
     assert len(paths) == 2
     for path in paths:
         together = output / path.relative_to(tmp_path / "alone")
         assert (fits.getdata(path) == fits.getdata(together)).all()
+    for id_dr3 in (7, 11):
+        first, second = (
+            read_cutout(each / f"pixel_seds/{id_dr3}_pixels.fits")[0] for each in (paths[0].parents[2], output)
+        )
+        assert first.registration.to_correct.tolist() == [band == "f277w" for band in BANDS]
+        assert (first.registration.shift == second.registration.shift).all()
+        np.testing.assert_array_equal(first.sci, second.sci)
 
 
 def test_neighbours_taken_in_are_saved(job, monkeypatch):
     monkeypatch.setattr(main_clustering, "INCLUDE_NEIGHBOURS", True)
-    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans")
+    _, output = job("--ids", 7, "--n-clusters", 2, "--methods", "kmeans", "--pixel-cubes")
     assert summary_of(output)["neighbours"][0] == "8"
     assert fits.getheader(output / "pixel_seds/7_pixels.fits")["MEMBERS"] == "7 8"
 
@@ -452,7 +463,7 @@ def test_settings_are_saved(job):
 def test_folders_come_from_the_environment(survey_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("UNCOVER_CATALOGS_FOLDER", str(survey_folder))
     monkeypatch.setenv("UNCOVER_CLUSTERING_FOLDER", str(tmp_path / "elsewhere"))
-    assert main(["--ids", "7", "--n-clusters", "2", "--methods", "kmeans"]) == 0
+    assert main(["--ids", "7", "--n-clusters", "2", "--methods", "kmeans", "--pictures", "none"]) == 0
     assert (tmp_path / "elsewhere/summary.ecsv").exists()
     assert data_paths.catalogs_folder() == survey_folder
 

@@ -18,6 +18,7 @@ from helper_functions.sed_features import (
     UNDETECTED,
     WEAK,
     Photometry,
+    RestFrame,
     measure_features,
     measure_in_range,
 )
@@ -157,7 +158,7 @@ def lines_alone(halpha, paschen, line="paschen_beta", relative_error=0.0, redshi
     unit = 1e-31 * 2.99792458e18 / (1 + redshift)  # 10 nJy in erg/s/cm2/Hz, and Angstrom/s
     mean = {name: np.atleast_1d(flux * LINE_CENTRES[name] ** 2 / unit) for name, flux in fluxes.items()}
     covariance = {(a, b): (a == b) * (relative_error * mean[a]) ** 2 for a in mean for b in mean}
-    return Photometry(None, None, None, None, mean, covariance, redshift, "10 nJy")
+    return Photometry(None, None, RestFrame((), redshift, *5 * [None]), mean, covariance, "10 nJy")
 
 
 @pytest.mark.parametrize("a_v", [0.0, 1.5])

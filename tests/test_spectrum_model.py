@@ -2,7 +2,7 @@ import numpy as np
 
 from helper_functions.filters import load_filter
 from helper_functions.simulation.simulated_galaxy import SURVEY_BANDS
-from helper_functions.spectrum_model import GRID, LINES, Target, infer, responses
+from helper_functions.spectrum_model import GRID, LINES, Target, infer, responses, spectrum_prior
 
 REDSHIFT = 2.0
 
@@ -35,7 +35,7 @@ def test_a_target_that_is_a_band_is_what_the_band_measured():
     bands = ("f115w", "f150w", "f200w", "f277w")
     curves = curves_of(bands)
     flux = np.array([[1.0, 2.0, 1.5, 3.0]])
-    mean, covariance = infer(flux, 1e-3 * flux, curves, [Target(*curves[2])])
+    mean, covariance = infer(flux, 1e-3 * flux, spectrum_prior(curves, [Target(*curves[2])]))
     assert np.isclose(mean[0, 0], 1.5, atol=5e-3)
     assert np.isclose(np.sqrt(covariance[0, 0, 0]), 1.5e-3, rtol=0.05)
 
@@ -46,7 +46,7 @@ def test_errors_grow_where_bands_are_missing_and_missing_is_no_zero():
     near = np.array([abs(np.mean(w) - 7000) < 900 for w, _ in curves])
     flux, error = np.ones((2, len(curves))), np.full((2, len(curves)), 0.02)
     flux[1, near] = np.nan
-    mean, covariance = infer(flux, error, curves, target)
+    mean, covariance = infer(flux, error, spectrum_prior(curves, target))
     assert covariance[1, 0, 0] > 2 * covariance[0, 0, 0]
     assert (np.abs(mean[:, 0] - 1) < 3 * np.sqrt(covariance[:, 0, 0])).all()
     assert np.exp(GRID[0]) < 1216 < np.exp(GRID[-1])

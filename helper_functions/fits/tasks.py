@@ -171,10 +171,13 @@ def load_region_fit(task, folder):
     return read_fit(region_fit_path(task, folder), task.fingerprint)
 
 
-def fit_region(task, *, folder, overwrite, fit):
-    """Fit one region and save the fit; a lock ensures that only one process fits it."""
+def fit_region(task, *, folder, overwrite, fit, wait=True):
+    """Fit one region and save the fit; a lock ensures that only one process fits it at a time.
+
+    `wait` says whether to wait if another process fits this region; if not, Busy is raised.
+    """
     path = region_fit_path(task, folder)
-    with locked(path.with_name(f".{path.name}.lock")):
+    with locked(path.with_name(f".{path.name}.lock"), wait):
         if load_region_fit(task, folder) and not overwrite:
             return
         photometry = task.bands, np.array(task.flux), np.array(task.error), task.redshift

@@ -8,7 +8,7 @@ from data_paths import output_path
 from helper_functions.files.log import progress_bar, report
 from helper_functions.fits.regions import finish_run
 from helper_functions.fits.tasks import fit_region, fitted_seds, load_region_fit, region_tasks
-from helper_functions.job.processes import run_galaxies
+from helper_functions.job.processes import run_locked_last
 from helper_functions.job.workers import WorkerDied
 
 
@@ -17,7 +17,8 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
 
     See `fitted_seds`.
 
-    Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed.
+    Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed,
+    and several calls can share the regions: each leaves those that another is fitting for the end.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
                 run_safely(finish_run, name, inputs, output, problems)
         fit = partial(fit, sfh=inputs.sfh, priors=inputs.priors, seed=inputs.seed)
         work = partial(fit_region, folder=folder, overwrite=output.overwrite, fit=fit)
-        for task, problem in run_galaxies(work, waiting, jobs=job.jobs, scheduler=job.scheduler):
+        for task, problem in run_locked_last(work, waiting, jobs=job.jobs, scheduler=job.scheduler):
             advance()
             if problem is not None:
                 problems[task.fingerprint] = failure_message(problem)

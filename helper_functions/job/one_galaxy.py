@@ -188,13 +188,14 @@ class Galaxy(GalaxyRecords):
         self._clear(run.name)
         path = partial(output_path, self.output, run=run.name, id=self.id_dr3)
         labels, outlines = path("labels"), path("ds9_regions")
-        save_fits(labels, label_hdus(result, settings.pixels, settings.clustering.seed, fingerprint))
+        row, notes = ok_row(result)
+        save_fits(labels, label_hdus(result, settings.pixels, settings.clustering.seed, fingerprint, notes))
         save_text(outlines, ds9_text(result.labels, result.cutout.wcs, cluster_colours(regions), result.title))
         tables = {path(name): table for name, table in sed_tables(result).items()}
         for place, table in tables.items():
             save_table(place, table)
         pictures = save_run_pictures(result, settings.output)
-        row = ok_row(result, pictures, time.perf_counter() - self._start)
+        row |= {"pictures": " ".join(pictures), "seconds": round(time.perf_counter() - self._start, 3)}
         self.rows[run] = row | settings_columns(settings.pixels, settings.clustering, fingerprint)
         self._save_run_record(run, [labels, outlines, *tables], pictures.values(), number_record(clustering))
         self._computed[run] = result.labels, regions, composites

@@ -9,7 +9,7 @@ from helper_functions.files.code import code_digest
 from helper_functions.files.saving import STEP, image_hdu, quantize, table_hdu, to_smallest_int
 
 
-def label_hdus(result, pixels, seed, fingerprint):
+def label_hdus(result, pixels, seed, fingerprint, notes=()):
     """Label image of a run, with further extensions, as an `HDUList`.
 
     SIMILARITY is that of each pixel to its composite. The table REGIONS has the region number of each cluster: clusters
@@ -30,6 +30,8 @@ def label_hdus(result, pixels, seed, fingerprint):
         Random seed, for the header.
     fingerprint : str
         Digest of survey files, settings and code, for the header.
+    notes : sequence of str
+        All notes on the run, for the header of the first image, cards NOTE1, NOTE2, ...
     """
     run, cutout, clustering = result.run, result.cutout, result.clustering
     header = cutout.wcs.to_header(relax=True)  # with a distortion, if there is one
@@ -56,6 +58,8 @@ def label_hdus(result, pixels, seed, fingerprint):
     stepped["STEP"] = (STEP, "values are rounded to multiples of this")
 
     hdus = [fits.PrimaryHDU(to_smallest_int(result.labels), header)]
+    for number, note in enumerate(notes, start=1):
+        hdus[0].header[f"NOTE{number}"] = note.encode("ascii", "replace").decode()  # as headers hold nothing else
     hdus.append(image_hdu("SIMILARITY", quantize(result.image(result.composites.similarity)), stepped))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]

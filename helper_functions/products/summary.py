@@ -26,6 +26,7 @@ OK, FAILED = "ok", "failed"
 SMOOTH = 0.65
 # Statuses that are not errors, but due to the galaxy, or to a file of regions that has none there.
 EXPECTED = (OK, "no pixels", "too few pixels", "no signal", "no regions")
+MESSAGE_LENGTH = 600  # characters: a few lines of a terminal
 
 # Columns of summary.ecsv: value of empty cells, description.
 SUMMARY_COLUMNS = {
@@ -53,6 +54,7 @@ SUMMARY_COLUMNS = {
         "difference of the two largest light fractions in a pixel, before the PSF, mean over the light of a galaxy: 1 "
         "for distinct regions, 0.5 where SEDs change smoothly; NaN without populations",
     ),
+    "most_mixed": ("", "the two populations that share the most light, as the first and second in a pixel"),
     "rand_index": (np.nan, "adjusted Rand index with the recommended run: 1 identical, about 0 by chance"),
     "misfit_chi2": (
         np.nan,
@@ -78,8 +80,8 @@ UNITS = {"ra": u.deg, "dec": u.deg, "registration_max": u.pix, "seconds": u.s}
 EMPTY_ROW = {name: empty for name, (empty, _) in SUMMARY_COLUMNS.items()}
 
 
-def ok_row(result, pictures, seconds):
-    """Row of a successful run, without `settings_columns`; `pictures` are the names of those that were saved."""
+def ok_row(result):
+    """Row of a successful run, without `settings_columns`, pictures and seconds, and all notes, a list of sentences."""
     cutout, seds, clustering = result.cutout, result.seds, result.clustering
     snr = np.nanmedian(seds.flux / seds.error, axis=1)
     k_low, k_high = clustering.k_range or (EMPTY_ROW["k_low"], EMPTY_ROW["k_high"])
@@ -102,16 +104,26 @@ def ok_row(result, pictures, seconds):
         n_incomplete=clustering.n_incomplete,
         **result.quality,
         distinct=np.nan if result.populations is None else result.populations.distinct,
+        most_mixed="" if result.populations is None else " ".join(map(str, result.populations.most_mixed)),
         misfit_chi2=fit.chi2,
         misfit=" ".join(fit.bands),
         misstated=" ".join(misstated_bands(cutout)),
         registration_max=np.nan if cutout.registration is None else cutout.registration.largest,
         neighbours=" ".join(map(str, cutout.members[1:])),
-        pictures=" ".join(pictures),
-        seconds=round(seconds, 3),
         status=OK,
     )
-    return row | {"message": "; ".join(run_notes(result) + quality_notes(row))}
+    notes = quality_notes(row) + run_notes(result)
+    return row | {"message": message_of(notes)}, notes
+
+
+def message_of(notes):
+    """The first of these sentences, at least one, as many as MESSAGE_LENGTH has room for, and how many are left."""
+    for number in range(len(notes), 0, -1):
+        left = [f"and {len(notes) - number} more in the header of the label file"] if number < len(notes) else []
+        message = "; ".join([*notes[:number], *left])
+        if len(message) <= MESSAGE_LENGTH:
+            break
+    return message if notes else ""
 
 
 def flux_centroid(seds, wcs):
@@ -161,12 +173,6 @@ def run_notes(result):
         notes.append(f"many pixels: {clustering.when_large}")
     if result.populations is not None and result.populations.psf_width < 1:
         notes.append(deconvolution_note(result.populations.psf_width))
-    if result.populations is not None and result.populations.distinct < SMOOTH:
-        one, other = result.populations.most_mixed
-        notes.append(
-            f"SEDs change smoothly, most between populations {one} and {other}: use their light fractions, or "
-            "blended_slices"
-        )
     return notes + clustering.k_notes
 
 
@@ -192,6 +198,9 @@ def quality_notes(row):
     if row["bands_agree"] < HARDLY_AGREE:
         found = "{bands_agree:z.2f} +- {bands_agree_err:.2f}".format_map(row)
         notes.append(f"maps of odd and even bands hardly agree ({found})")
+    if row["distinct"] < SMOOTH:
+        mixed = " and ".join(row["most_mixed"].split())
+        notes.append(f"SEDs change smoothly, most between populations {mixed}: use light fractions, or blended_slices")
     return notes
 
 

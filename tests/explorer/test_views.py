@@ -199,13 +199,14 @@ def test_features_have_a_column_for_each_sed():
 def test_page_says_what_speaks_against_the_run_shown_first(made):
     record = load_record(made.output, 7, RUNS[0])
     doubtful = {"misfit": "f300m", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05, "seeds_agree": 0.9}
-    doubtful["distinct"] = 0.51
+    doubtful |= {"distinct": 0.51, "most_mixed": "1 3"}
     before = read_galaxy(made.output, 7)
     assert not any(RUNS[0] in note for note in before.notes)
     save_record(made.output, 7, RUNS[0], **(record | {"row": record["row"] | doubtful}))
     view = read_galaxy(made.output, 7)
-    assert "blended_mixture: residuals are 2.5 times the expected errors (chi2 6.1), most in F300M" in view.notes[-2]
-    assert view.notes[-1] == "blended_mixture: maps of odd and even bands hardly agree (0.20 +- 0.05)"
+    assert "blended_mixture: residuals are 2.5 times the expected errors (chi2 6.1), most in F300M" in view.notes[-3]
+    assert "between populations 1 and 3" in view.notes[-1]
+    assert view.notes[-2] == "blended_mixture: maps of odd and even bands hardly agree (0.20 +- 0.05)"
     figures = {name.split(":")[0]: value for name, value in view.runs[0].quality.items()}
     assert figures["misfit chi2"] == "6.1: bad fit in F300M"
     assert (figures["bands agree"], figures["seeds agree"]) == ("0.200 ± 0.050", "0.90")

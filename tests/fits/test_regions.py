@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+import threading
+import time
 from functools import partial
 from types import SimpleNamespace
 
@@ -476,6 +478,27 @@ def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
     written = path.stat().st_mtime_ns
     assert fit(nothing) == 0
     assert (nothing.asked, path.stat().st_mtime_ns) == ([], written)
+
+
+def test_two_calls_share_the_regions(fit):
+    """The second call starts while the first is at a region: it fits the two others, which the first need not."""
+    others, statuses = PlantedFit(), []
+    second = threading.Thread(target=lambda: statuses.append(fit(others)))
+
+    class Slow(PlantedFit):
+        def __call__(self, *photometry, **options):
+            second.start()  # a second time would be an error
+            end = time.monotonic() + 5
+            while len(others.asked) < 2 and time.monotonic() < end:
+                time.sleep(0.01)
+            return super().__call__(*photometry, **options)
+
+    slow = Slow()
+    assert fit(slow) == 0
+    second.join()
+    assert statuses == [0]
+    assert (len(slow.asked), len(others.asked)) == (1, 2)
+    assert np.isfinite(table_of(fit)["mass_p50"]).all()
 
 
 def test_a_half_written_fit_is_made_again(fit):

@@ -91,26 +91,19 @@ def test_images_are_taken_as_they_are_if_asked_for(job):
     assert "off the others" not in row["message"]
 
 
-def test_it_is_measured_once(job, monkeypatch):
-    calls, measure = [], module.measure_survey
+def test_it_is_measured_once(moved_folder, tmp_path, monkeypatch):
+    calls, measure, found = [], module.measure_survey, []
     monkeypatch.setattr(module, "measure_survey", lambda *given: calls.append(1) or measure(*given))
-    assert job(output="one")[0] == job(output="other")[0] == 0
-    assert len(calls) == 1
-    [kept] = (data_paths.cache_folder() / "registration").iterdir()
-    kept.write_bytes(b"damaged")
-    assert job(output="third")[0] == 0
-    assert len(calls) == 2
-    tables = [Table.read(kept.parents[2] / name / "summary.ecsv") for name in ("one", "other", "third")]
-    assert len({table["registration_max"][0] for table in tables}) == 1
-
-
-def test_it_is_the_same_whoever_asks(job, moved_folder):
-    """With one job and with two."""
-    one, two = (job("--ids", 7, 11, "--jobs", jobs, output=f"jobs{jobs}")[1] for jobs in (1, 2))
-    for id_dr3 in (7, 11):
-        first, second = (read_cutout(each / "pixel_seds" / f"{id_dr3}_pixels.fits")[0] for each in (one, two))
-        assert (first.registration.shift == second.registration.shift).all()
-        np.testing.assert_array_equal(first.sci, second.sci)
+    survey = open_survey(moved_folder, [7])
+    for name in ("one", "other", "third"):
+        if name == "third":
+            [kept] = (data_paths.cache_folder() / "registration").iterdir()
+            kept.write_bytes(b"damaged")
+        register_survey(survey, tmp_path / name)
+        found.append(survey_shifts(survey, tmp_path / name).sources.shift)
+        assert len(calls) == (2 if name == "third" else 1)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 def test_nothing_needs_to_be_kept(job, monkeypatch):

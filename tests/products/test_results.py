@@ -32,7 +32,8 @@ def test_weights_of_features_are_of_the_features_asked_for(two_shapes):
 def test_the_label_file_gives_back_what_was_found(two_shapes, tmp_path):
     result = result_of(two_shapes, "gaussian_mixture", "euclidean")._replace(regions=np.array([3, 1]))
     path = tmp_path / "labels.fits"
-    label_hdus(result, settings_block().pixels, 0, "abc").writeto(path)
+    label_hdus(result, settings_block().pixels, 0, "abc", ["a long note ± " + 9 * "and so on "]).writeto(path)
+    assert fits.getheader(path)["NOTE1"].startswith("a long note ? and so on")
     labels, regions, *_ = read_labels(path)
     assert (labels == result.labels).all()
     assert regions.tolist() == [3, 1]

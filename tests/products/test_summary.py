@@ -10,11 +10,13 @@ from data_paths import output_path
 from helper_functions.files.records import GALAXY, save_record
 from helper_functions.products.runs import RECOMMENDED_RUN, Run
 from helper_functions.products.summary import (
+    MESSAGE_LENGTH,
     SUMMARY_COLUMNS,
     Summary,
     failed_row,
     flux_centroid,
     galaxy_report,
+    message_of,
     ok_row,
     quality_notes,
 )
@@ -171,9 +173,20 @@ def test_the_centroid_of_a_galaxy_is_weighted_by_its_light():
     np.testing.assert_allclose(flux_centroid(dark, celestial_wcs()), middle, rtol=0, atol=1e-9)
 
 
+def test_a_message_is_short_and_the_most_important_first():
+    notes = [f"{word} " + "x" * 200 for word in ("first", "second", "third", "fourth")]
+    message = message_of(notes)
+    assert message.startswith("first x")
+    assert message.endswith("x; and 2 more in the header of the label file")
+    assert len(message) <= MESSAGE_LENGTH
+    assert message_of(["one", "two"]) == "one; two"
+    assert message_of([]) == ""
+    assert message_of(["long " * 300]).startswith("long long")  # one is always said
+
+
 def test_the_row_of_a_run_names_the_bands_that_do_not_fit(two_shapes):
     good = result_of(two_shapes, "kmeans", "euclidean")
-    row = ok_row(good, [], 1.0)
+    row, _ = ok_row(good)
     assert (row["misfit"], row["message"]) == ("", "")
     assert row["misfit_chi2"] < BAD_FIT
     assert np.isnan(row["bands_agree"])  # it was not the first run
@@ -181,7 +194,7 @@ def test_the_row_of_a_run_names_the_bands_that_do_not_fit(two_shapes):
     flux[::2, 3] *= 1.5
     checks = {"bands_agree": 0.1, "bands_agree_err": 0.02, "seeds_agree": 0.9}
     bad = good._replace(seds=good.seds._replace(flux=flux), quality=good.quality | checks)
-    row = ok_row(bad, [], 1.0)
+    row, _ = ok_row(bad)
     assert row["misfit"].split()[0] == "f200w"
     assert (row["bands_agree"], row["seeds_agree"]) == (0.1, 0.9)
     assert "most in F200W" in row["message"]
