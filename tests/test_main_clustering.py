@@ -22,6 +22,7 @@ from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import AS_RECOMMENDED
 from helper_functions.number_of_clusters import CRITERIA as REGISTERED
 from helper_functions.pixel_seds import extract_seds
+from helper_functions.products import pictures
 from helper_functions.products.photometry import read_photometry
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.products.pixels import read_cutout
@@ -72,7 +73,7 @@ def test_with_bins_of_the_faint_pixels_totals_are_those_of_the_whole_segment(job
     assert "BIN_SNR needs powerbin" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "powerbin", SimpleNamespace(PowerBin=two_halves))
     monkeypatch.setattr(main_clustering, "quality_metrics", lambda sample, is_first: dict.fromkeys(QUALITY, np.nan))
-    status, output = job(*flags, "--bin-snr", 8)
+    status, output = job(*flags, "--bin-snr", 8, "--pixel-cubes")
     assert status == 0
     cutout, mask = read_cutout(output / "pixel_seds/7_pixels.fits")
     segment = cutout.sci[:, cutout.segmap == 7].sum(axis=1)
@@ -129,8 +130,7 @@ def test_the_default_is_the_recommended_method_and_finds_the_number(job, monkeyp
     monkeypatch.setattr(main_clustering, "CRITERIA_SHOWN", CRITERIA, raising=False)
     monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)  # of the criteria that are only shown
     monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 100)
-    for name in list(GALAXY_PICTURES):  # only those of the run are looked at
-        monkeypatch.delitem(GALAXY_PICTURES, name)
+    monkeypatch.setattr(pictures, "GALAXY_PICTURES", {})  # only those of the run are looked at
     status, output = job("--ids", 7, "--methods", "blended_mixture", "--pictures", "all")
     assert status == 0
     labels, header = fits.getdata(output / "clusters/blended_mixture/7_clusters.fits", header=True)

@@ -113,8 +113,9 @@ def read_ds9(path, wcs, shape):
         inside = np.zeros(shape, dtype=bool)
         if _is_near(region, middle):
             with suppress(NoConvergence):  # of a distortion, far from the image
-                # The package gives the outside of regions with a minus.
-                inside = region.to_pixel(wcs).contains(centres) != is_cut
+                shape_only = region.to_pixel(wcs)
+                shape_only.meta = {}  # for a minus, versions of the package differ in whether they give the outside
+                inside = shape_only.contains(centres)
         if is_cut:
             for cut in masks.keys() & {name} if name else masks:
                 masks[cut] = masks[cut] & ~inside

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from conftest import celestial_wcs
-from regions import PixCoord, Regions
+from regions import PixCoord, PolygonPixelRegion, Regions
 
 from data_paths import output_path
 from explorer.test_page import click, drag, values
@@ -55,7 +55,7 @@ def pixels_in(path, wcs, shape):
     inside = np.zeros(shape, dtype=bool)
     for region in Regions.read(path, format="ds9"):
         is_hole = not region.meta.get("include", True)
-        ring = region.to_pixel(wcs).contains(PixCoord(x, y)) != is_hole
+        ring = PolygonPixelRegion(region.to_pixel(wcs).vertices).contains(PixCoord(x, y))
         inside = inside & ~ring if is_hole else inside | ring
     return inside
 
