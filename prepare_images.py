@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
-from helper_functions.cutout_notes import edges_touched, segment_notes, unmeasured_notes
+from helper_functions.cutout_notes import edges_touched, neighbour_notes, segment_notes, unmeasured_notes
 from helper_functions.files.code import digest
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
@@ -230,6 +230,9 @@ def cut_out(
     notes = (*unmeasured_notes(unmeasured, survey.bands), *about, *notes)
     if registration is not None:
         notes = (*registration_notes(registration, survey.bands), *notes)
+    if include_neighbours:
+        left = sorted(others - neighbours - set(excluded))
+        notes = (*neighbour_notes([id_dr3, *left], redshifts), *notes)
     if away:
         notes = (f"not in the cutout, and so not added: {', '.join(map(str, away))} (a larger MARGIN?)", *notes)
     return cutout._replace(noise=noise, notes=notes)

@@ -5,6 +5,8 @@ from scipy.ndimage import label
 
 from helper_functions.sky_noise import band_list
 
+MOST_IDS = 4  # listed in a sentence
+
 
 def unmeasured_notes(unmeasured, bands):
     """Sentences on pixels that have weights and are no measurement, a tuple.
@@ -47,6 +49,24 @@ def segment_notes(segment, sci, bands, at_edge):
         names = band_list(bands, partly, lacking < segment.sum())
         notes.append(f"no data in {names} in up to {lacking[partly].max()} of {segment.sum()} pixels of the segment")
     return tuple(notes)
+
+
+def neighbour_notes(ids, redshifts):
+    """A sentence on neighbours that are not included as they, or the galaxy itself, have no redshift; a tuple.
+
+    Parameters
+    ----------
+    ids : sequence of int
+        Of the galaxy, and of its neighbours that are not included.
+    redshifts : dict
+        Id -> z_low, z_middle, z_high.
+    """
+    own, *unknown = [not np.isfinite(redshifts.get(each, (np.nan,) * 3)[1]) for each in ids]
+    if own and unknown:
+        return ("no neighbours are included, as the galaxy has no redshift",)
+    names = [str(each) for each, is_unknown in zip(ids[1:], unknown, strict=True) if is_unknown]
+    more = f" and {len(names) - MOST_IDS} more" if len(names) > MOST_IDS else ""
+    return (f"neighbours without redshift are not included: {', '.join(names[:MOST_IDS])}{more}",) if names else ()
 
 
 def edges_touched(box, shape):

@@ -155,6 +155,16 @@ def test_neighbours_are_taken_in_only_when_asked(survey_folder):
     assert not mask[taken.segmap == 9].any()
 
 
+def test_neighbours_that_cannot_agree_for_want_of_a_redshift_are_told(survey_folder):
+    survey = open_survey(survey_folder, IDS)
+    cut = partial(cut_out, margin=12, include_neighbours=True)
+    assert not any("redshift" in note for note in cut(survey, 7).notes)  # 9, of another redshift, needs no word
+    without = {lost: survey._replace(redshifts=survey.redshifts | {lost: (np.nan,) * 3}) for lost in (7, 8)}
+    assert cut(without[8], 7).notes[0] == "neighbours without redshift are not included: 8"
+    assert cut(without[7], 7).notes[0] == "no neighbours are included, as the galaxy has no redshift"
+    assert not any("redshift" in note for note in cut(without[8], 7, excluded=[8]).notes)
+
+
 def test_neighbours_are_added_and_excluded_by_id(survey_folder):
     survey = open_survey(survey_folder, IDS)
     cut = partial(cut_out, survey, 7, margin=12)
