@@ -113,6 +113,17 @@ def test_every_run_is_in_the_suite():
     assert set(runs) == expected
 
 
+def test_every_method_has_the_criteria_that_are_scored(monkeypatch):
+    monkeypatch.setattr(suites, "RADII", (6.0,))
+    monkeypatch.setattr(clustering, "MAX_CLUSTERS", 3)
+    monkeypatch.setattr(number_of_clusters, "REFERENCES", 2)
+    monkeypatch.setattr(number_of_clusters, "RECLUSTER_PIXELS", 50)
+    seds = suite_galaxy(0, 5).seds
+    for method in ("kmeans", "blended_mixture"):  # one without and one with probabilities
+        scores = cluster_pixels(seds, method=method, criteria=recovery.CRITERIA_SCORED).scores
+        assert set(scores) >= set(recovery.CRITERIA_SCORED) - {"recommended"}
+
+
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
     monkeypatch.setattr(suites, "RADII", (6.0,))
