@@ -1,19 +1,15 @@
 """Magnification of each pixel of a galaxy, from maps of a lens with any pixel scale."""
 
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from astropy.wcs import NoConvergence
 from scipy.ndimage import map_coordinates
 
 from helper_functions.files.code import digest
 from helper_functions.fitting.bagpipes_setup import cosmology
-from helper_functions.survey.mosaics import open_mosaic, read_window
-
-FARTHEST = 10.0  # degrees from a map: a projection of positions beyond may fail, or mirror them
+from helper_functions.survey.mosaics import open_mosaic, pixels_at, read_window
 
 
 class NotLensed(ValueError):
@@ -106,10 +102,8 @@ def lens_strength(lens_redshift, redshift):
 def interpolated(image, sky, change=lambda values: values):
     """Bilinear interpolation of the changed values of a `Mosaic` at positions on the sky; NaN outside of it."""
     found = np.full(sky.shape, np.nan)
-    if np.min(image.wcs.pixel_to_world(0, 0).separation(sky).deg) > FARTHEST:
-        return found
-    with suppress(NoConvergence):  # of a distortion, far from the image
-        at = np.array(image.wcs.world_to_pixel(sky))[::-1]  # row and column
+    at = pixels_at(image, sky)[::-1]  # row and column
+    if np.isfinite(at).any():
         low = np.maximum(np.floor(np.nanmin(at, axis=(1, 2))).astype(int), 0)
         high = np.minimum(np.ceil(np.nanmax(at, axis=(1, 2))).astype(int) + 1, image.shape)
         if (low < high).all():

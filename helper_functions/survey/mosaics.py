@@ -3,7 +3,7 @@
 import os
 import warnings
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS, FITSFixedWarning, NoConvergence
 from astropy.wcs.utils import proj_plane_pixel_area
 
 from helper_functions.survey.gzip_cache import unpack
@@ -22,6 +22,7 @@ LARGEST_ID = 2**62  # of a source; a larger number is a code for something else,
 LARGEST_PIXEL = 1.0  # degrees: a larger one comes from a header without a scale
 COMMENTS = ("HISTORY", "COMMENT", "")  # header cards without a value
 MAX_ELONGATION = 1000.0  # of a pixel; that of a singular WCS is larger
+FARTHEST = 10.0  # degrees: a projection of positions farther away may fail, or mirror them
 
 
 class Mosaic(NamedTuple):
@@ -163,6 +164,17 @@ def open_fits(path, source=None, **options):
         except VerifyError as problem:
             reason = " ".join(str(problem).split())
             raise OSError(f"{source or path} has a header that cannot be read: {reason}") from problem
+
+
+def pixels_at(image, sky):
+    """Column and row of positions on the sky in a `Mosaic`, floats of shape (2, *sky.shape).
+
+    NaN where the mosaic is farther than FARTHEST from all of them, or the distortion of its WCS does not converge.
+    """
+    if np.min(image.wcs.pixel_to_world(0, 0).separation(sky).deg) < FARTHEST:
+        with suppress(NoConvergence):  # of a distortion, far from the image
+            return np.array(image.wcs.world_to_pixel(sky))
+    return np.full((2, *sky.shape), np.nan)
 
 
 def read_window(mosaic, window):

@@ -9,12 +9,11 @@ import numpy as np
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import NoConvergence
 
-from helper_functions.survey.mosaics import open_mosaic, read_window
+from helper_functions.survey.mosaics import FARTHEST, open_mosaic, pixels_at, read_window
 
 ID = "{id}"  # in the name of a file, stands for the id of the galaxy
 FITS_STARTS = b"SIMPLE", b"\x1f\x8b"  # of a FITS file, and of a gzip-compressed one
 WITHOUT_AREA = "Point", "Line", "Text"  # kinds of DS9 regions
-FARTHEST = 10.0  # degrees from a galaxy: a projection of regions beyond may fail, or mirror them
 
 
 class UnusableRegions(ValueError):
@@ -68,7 +67,8 @@ def read_regions(path, wcs, shape, cache_folder):
 def read_label_image(image, wcs, shape):
     """Masks of the numbers above 0 of an image, a `Mosaic`, at the nearest pixel; see `read_regions`."""
     y, x = np.indices(shape)
-    cols, rows = nearest_pixels(image, wcs.pixel_to_world(x, y))
+    at = pixels_at(image, wcs.pixel_to_world(x, y))
+    cols, rows = np.rint(np.where(np.isnan(at), -1, at)).astype(int)
     (ny, nx), values = image.shape, np.zeros(shape)
     here = (rows >= 0) & (rows < ny) & (cols >= 0) & (cols < nx)
     if not here.any():
@@ -79,16 +79,6 @@ def read_label_image(image, wcs, shape):
     if (values != np.rint(values)).any():
         raise UnusableRegions(f"{image.source} holds fractions: want a label image, of whole numbers")
     return {f"{number:.0f}": values == number for number in np.unique(values[values > 0])}
-
-
-def nearest_pixels(image, sky):
-    """Column and row of the pixels of a `Mosaic` that are nearest to positions on the sky; -1 where it is far off."""
-    far = np.full((2, *sky.shape), -1)
-    if np.min(image.wcs.pixel_to_world(0, 0).separation(sky).deg) > FARTHEST:
-        return far
-    with suppress(NoConvergence):
-        return tuple(np.rint(each).astype(int) for each in image.wcs.world_to_pixel(sky))
-    return far
 
 
 def read_ds9(path, wcs, shape):
