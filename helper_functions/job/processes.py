@@ -23,6 +23,8 @@ ATTEMPTS = 2  # for a galaxy whose worker process dies
 # mostly wait for each other, and one of 10,000 pixels takes no less time: use several processes instead.
 THREADS = 1
 THREAD_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"  # read when a library is loaded
+# Loaded once, by the server process that workers are forked from; each would need seconds to load it by itself.
+PRELOADED = ["main_clustering"]
 
 
 def run_galaxies(work, ids, *, jobs=1, scheduler=None):
@@ -122,14 +124,15 @@ class _Worker:
         resource_tracker.ensure_running()
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self.process.start()
+            with _few_threads():
+                self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         other_end.close()  # so that reading the pipe ends when the process does
-        self.send(work)
+        self.send((work, dict(os.environ)))
 
     def send(self, message):
-        """Send the function, and then one id after the other; a dead process is noticed when its result is read."""
+        """Send the function and environment, then ids one by one; a dead process is noticed when its result is read."""
         self.id_dr3 = message
         with suppress(OSError):
             self.pipe.send(message)
@@ -141,7 +144,9 @@ class _Worker:
 
 
 def _in_processes(work, ids, jobs):
-    context = multiprocessing.get_context("spawn")  # forking a process with running threads can hang
+    # Forking this process, which may have running threads, can hang; the server has none.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
     waiting, attempts, workers = deque(ids), Counter(), []
     try:
         while waiting or workers:
@@ -191,7 +196,8 @@ def _worker_loop(pipe):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     set_up_streams()  # warnings are one line each here, too
     try:
-        work = pipe.recv()
+        work, environment = pipe.recv()
+        os.environ.update(environment)  # the server's is that of its start
         while True:
             pipe.send_bytes(_pickled(_result(work, pipe.recv())))
     except (EOFError, OSError):

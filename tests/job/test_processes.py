@@ -1,4 +1,5 @@
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -36,6 +37,7 @@ def warn_of(number):
 
 
 def test_a_warning_of_a_worker_is_one_line(capfd):
+    multiprocessing.forkserver._forkserver._stop()  # workers write to where the server did when it was started
     list(run_galaxies(warn_of, [3], jobs=2))
     assert capfd.readouterr().err == "warning: 3 is odd\n"
 
