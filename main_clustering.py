@@ -13,10 +13,11 @@ from helper_functions.files.log import log_file, report, set_up_streams
 from helper_functions.files.saving import check_writable, remove_stale_partials, save_json
 from helper_functions.fits.lens import open_lens
 from helper_functions.job.all_galaxies import cluster_galaxies
+from helper_functions.job.command_line import read_command_line
 from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
-from helper_functions.job.settings import check_bands, collect_block, read_command_line, settings_record
+from helper_functions.job.settings import check_bands, collect_block, settings_record
 from helper_functions.outskirts import import_powerbin
 from helper_functions.own_regions import clustering_of_regions
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels

@@ -10,9 +10,9 @@ import pytest
 
 from distances import METRICS, Metric
 from helper_functions.clustering import cluster_pixels
-from helper_functions.job.readme_tables import PAGES, ROOT, TABLES, with_tables
-from helper_functions.job.settings import read_command_line
+from helper_functions.job.command_line import read_command_line
 from main_clustering import settings_block
+from tests.readme_tables import PAGES, ROOT, TABLES, with_tables
 
 COMMAND = re.compile(r"python (?:-m (?P<module>[\w.]+)|(?P<script>\w+\.py))(?P<arguments>[^\n`#|]*)")
 
@@ -33,7 +33,7 @@ COMMANDS = commands(PAGES)
 
 def test_tables_are_those_of_the_registries():
     text = "".join(page.read_text() for page in PAGES)
-    assert with_tables(text) == text, "run: python -m helper_functions.job.readme_tables"
+    assert with_tables(text) == text, "run: python -m tests.readme_tables"
     assert sorted(re.findall(r"<!-- table: (\w+) -->", text)) == sorted(TABLES)
     with pytest.raises(ValueError, match="no table of nails: there are those of front_outputs"):
         with_tables("<!-- table: nails -->\n<!-- end of table -->")
@@ -87,7 +87,7 @@ def test_every_command_line_is_one_that_the_code_understands(page, name, argumen
         raise Parsed
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
-    if name == "helper_functions.job.readme_tables":  # it takes no arguments
+    if name == "tests.readme_tables":  # it takes no arguments
         assert not arguments
         return
     with pytest.raises((Parsed, SystemExit)) as ended:

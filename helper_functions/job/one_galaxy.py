@@ -21,8 +21,9 @@ from helper_functions.files.records import (
 from helper_functions.files.saving import save_fits, save_table, save_text
 from helper_functions.fits.lens import open_lens
 from helper_functions.fits.magnification import remove_lensing, save_lensing
+from helper_functions.job.command_line import command_line
 from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_files, comparison_name, run_fingerprints
-from helper_functions.job.settings import SETTINGS, command_line
+from helper_functions.job.settings import SETTINGS
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
 from helper_functions.outskirts import bin_outskirts, join_outskirts

@@ -10,17 +10,15 @@ colour gradients of single ones.
 
 import numpy as np
 
-from helper_functions.methods.blended_mixture import (
+from helper_functions.methods.blended_mixture import band_weights, initial_seds, neighbour_links
+from helper_functions.methods.fit_blends import weighted_fluxes
+from helper_functions.methods.mixture_model import (
     INTERMEDIATE_TOLERANCE,
     Mixture,
-    band_weights,
     fit_mixture,
     initial_prior,
-    initial_seds,
-    neighbour_links,
     normalise_templates,
 )
-from helper_functions.methods.fit_blends import weighted_fluxes
 from helper_functions.methods.systematics import SHIFTS, available_patterns, mean_flux, systematics_of
 from helper_functions.noise import correlation_area, lagged_products, noise_correlation
 from helper_functions.pixel_seds import extract_seds, median_snr, select_complete

@@ -17,7 +17,8 @@ from helper_functions.explorer.pages import share_scripts
 from helper_functions.explorer.runs import layer_of
 from helper_functions.files.saving import save_table
 from helper_functions.fitting.bagpipes_fit import QUANTITIES
-from helper_functions.job.settings import collect_block, command_line, read_command_line
+from helper_functions.job.command_line import command_line, read_command_line
+from helper_functions.job.settings import collect_block
 from helper_functions.sed_features import SED_FEATURES
 from plots.explorer.dark import LIGHT, PANEL
 from plots.explorer.index import COMPARE

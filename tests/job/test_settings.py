@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helper_functions.job.command_line import command_line_flag, read_command_line
 from helper_functions.job.setting_values import GalaxySettings
-from helper_functions.job.settings import SETTINGS, collect_block, command_line_flag, read_command_line
+from helper_functions.job.settings import SETTINGS, collect_block
 from main_clustering import settings_block
 
 

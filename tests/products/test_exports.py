@@ -11,9 +11,9 @@ from conftest import BANDS
 from data_paths import output_path, output_paths
 from helper_functions.files.saving import save_table, with_descriptions
 from helper_functions.filters import pivot_wavelength
-from helper_functions.job.readme_tables import ROOT
 from helper_functions.products.exports import EXPORTS, export_contents, write_exports
 from helper_functions.products.sed_tables import SED_COLUMNS
+from tests.readme_tables import ROOT
 
 RUN = "blended_mixture"
 REGIONS, N_BANDS = 2, len(BANDS)

@@ -1,6 +1,6 @@
 import pytest
 
-from helper_functions.job.settings import read_command_line
+from helper_functions.job.command_line import read_command_line
 from helper_functions.methods import METHODS
 from helper_functions.products.runs import Run, plan_runs, run_sort_key
 from main_clustering import settings_block

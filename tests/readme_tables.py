@@ -1,4 +1,4 @@
-"""Update the tables in the Markdown pages from the registries: python -m helper_functions.job.readme_tables
+"""Update the tables in the Markdown pages from the registries: python -m tests.readme_tables
 
 Each table between two marker comments is replaced by one with the current content of a registry.
 """
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from data_paths import OUTPUTS
 from distances import METRICS
+from helper_functions.job.command_line import command_line_flag
 from helper_functions.job.field import FIELD_PICTURES
-from helper_functions.job.settings import SETTINGS, command_line_flag
+from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
 from helper_functions.normalize import NORMS
 from helper_functions.number_of_clusters import CRITERIA
@@ -20,7 +21,7 @@ from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.variants import COMPARISONS
 from helper_functions.sed_features import SED_FEATURES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted(ROOT.glob("helper_functions/**/*.md")))
 TABLE = r"(?P<start><!-- table: (?P<name>\w+) -->\n).*?(?P<end><!-- end of table -->)"
 
