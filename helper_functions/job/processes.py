@@ -23,8 +23,8 @@ ATTEMPTS = 2  # for a galaxy whose worker process dies
 # mostly wait for each other, and one of 10,000 pixels takes no less time: use several processes instead.
 THREADS = 1
 THREAD_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"  # read when a library is loaded
-# Loaded once, by the server process that workers are forked from; each would need seconds to load it by itself.
-PRELOADED = ["main_clustering"]
+# Loaded once, by the server process that workers are forked from; each would need four seconds to load them by itself.
+PRELOADED = ["main_clustering", "astropy.cosmology", "bokeh.plotting", "regions", "sklearn.cluster"]
 
 
 def run_galaxies(work, ids, *, jobs=1, scheduler=None):

@@ -1,5 +1,4 @@
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from helper_functions.job import processes
 from helper_functions.job.dask_cluster import connect
 from helper_functions.job.processes import run_galaxies
 from helper_functions.job.workers import WorkerDied
@@ -36,10 +36,18 @@ def warn_of(number):
     warnings.warn(f"{number} is odd", stacklevel=1)
 
 
-def test_a_warning_of_a_worker_is_one_line(capfd):
-    multiprocessing.forkserver._forkserver._stop()  # workers write to where the server did when it was started
-    list(run_galaxies(warn_of, [3], jobs=2))
-    assert capfd.readouterr().err == "warning: 3 is odd\n"
+def test_a_warning_of_a_worker_is_one_line(monkeypatch, capsys):
+    """The loop of a worker, in this process."""
+    monkeypatch.setattr(processes, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", None)  # which the loop replaces
+    pipe, other_end = multiprocessing.Pipe()
+    for message in ((warn_of, {}), 3):
+        pipe.send(message)
+    pipe.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        processes._worker_loop(other_end)
+    assert capsys.readouterr().err == "warning: 3 is odd\n"
 
 
 def threads_of_this_process(_):
@@ -172,9 +180,10 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_processes import note_and_nap
 from functools import partial
-from helper_functions.job.processes import run_galaxies
+from helper_functions.job import processes
+processes.PRELOADED = []
 if __name__ == "__main__":
-    list(run_galaxies(partial(note_and_nap, {str(tmp_path)!r}), [1, 2], jobs=2))
+    list(processes.run_galaxies(partial(note_and_nap, {str(tmp_path)!r}), [1, 2], jobs=2))
 """
     script = tmp_path / "script.py"
     script.write_text(main)

@@ -126,7 +126,7 @@ def test_every_method_has_the_criteria_that_are_scored(monkeypatch):
 
 def test_table_pictures_and_means(tmp_path, monkeypatch, capsys):
     # Little is scored, as what is asked is what becomes of the scores.
-    monkeypatch.setattr(suites, "RADII", (6.0,))
+    monkeypatch.setattr(suites, "RADII", (4.5,))
     monkeypatch.setattr(recovery, "all_runs", default_runs)
     monkeypatch.setattr(recovery, "CRITERIA_SCORED", ("recommended", "silhouette"))
     monkeypatch.setattr(recovery, "STEPS", range(2))
