@@ -18,8 +18,8 @@ from helper_functions.job.dry_run import dry_run
 from helper_functions.job.field import show_field
 from helper_functions.job.interrupts import install_signal_handlers, report_interrupt
 from helper_functions.job.settings import check_bands, collect_block, settings_record
-from helper_functions.outskirts import import_powerbin
-from helper_functions.own_regions import clustering_of_regions
+from helper_functions.other_regions.outskirts import import_powerbin
+from helper_functions.other_regions.own_regions import clustering_of_regions
 from helper_functions.pixel_seds import extract_seds, median_snr, select_pixels
 from helper_functions.population_seds import population_seds
 from helper_functions.products.registration import register_survey, sample_survey_shifts

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 import data_paths
-from helper_functions.cutout_notes import edges_touched, neighbour_notes, segment_notes, unmeasured_notes
 from helper_functions.files.code import digest
 from helper_functions.filters import pivot_wavelength
 from helper_functions.pixel_seds import Cutout, in_segments, pixel_of
@@ -17,6 +16,7 @@ from helper_functions.registration.shifts import registration_notes
 from helper_functions.registry import choose
 from helper_functions.sky_noise import BRIGHT, band_list, measure_sky, noise_notes, photon_note
 from helper_functions.survey.catalogs import column_names, read_ids, read_redshifts, read_spectroscopic
+from helper_functions.survey.cutout_notes import edges_touched, neighbour_notes, segment_notes, unmeasured_notes
 from helper_functions.survey.images import (
     find_all_images,
     find_catalogs,

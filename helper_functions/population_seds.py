@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from helper_functions.composite_seds import SYSTEMATIC, blending_error, scale_factor, shared_error
-from helper_functions.deconvolution import REFIT_STEPS, deconvolve, distinctness, least_purity, light_alone
+from helper_functions.methods.deconvolution import REFIT_STEPS, deconvolve, distinctness, least_purity, light_alone
 from helper_functions.methods.fit_blends import CALIBRATION, TINY
 from helper_functions.noise import draw_noise
 from helper_functions.psf import contamination_matrix

@@ -11,7 +11,7 @@ from sedpy.observate import Filter
 
 from helper_functions.filters import load_filter
 from helper_functions.fitting.bagpipes_setup import cosmology
-from helper_functions.line_ratios import CASE_B, LAWS, LOG_LUMINOSITY_PER_SFR, powers_of_ratio
+from helper_functions.fitting.line_ratios import CASE_B, LAWS, LOG_LUMINOSITY_PER_SFR, powers_of_ratio
 from helper_functions.spectrum_model import LINES, Prior, Target, infer, line_wavelengths, spectrum_prior
 
 DETECTION_SNR = 2.0  # SNR above which a flux or an equivalent width counts as detected

@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.patches import Patch
 
-from plots.picture import Picture
 from plots.style import (
     CONTOUR_COLOUR,
     TITLE,
     UNASSIGNED_COLOUR,
+    Picture,
     arcsec_axes,
     cluster_colours,
     colour_bar,

@@ -5,10 +5,10 @@ from textwrap import fill
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
     TITLE,
+    Picture,
     arcsec_axes,
     cluster_colours,
     colour_bar,

@@ -7,10 +7,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from plots.picture import Picture
 from plots.style import (
     FLUX_LABEL,
     NO_TICKS,
+    Picture,
     cluster_colours,
     figure_with_grid,
     grey_image,

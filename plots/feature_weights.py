@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from plots.picture import Picture
-from plots.style import PALETTE, figure_with_grid, in_rest_frame, spread_labels, wavelength_axis
+from plots.style import PALETTE, Picture, figure_with_grid, in_rest_frame, spread_labels, wavelength_axis
 
 
 def feature_weights_page(result):

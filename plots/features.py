@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 
 from plots.labels import label_of
-from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
     TITLE,
+    Picture,
     arcsec_axes,
     cluster_colours,
     colour_bar,

@@ -5,8 +5,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from plots.picture import Picture
-from plots.style import PALETTE, figure_with_grid, new_figure, plain_numbers
+from plots.style import PALETTE, Picture, figure_with_grid, new_figure, plain_numbers
 
 NAMED = len(PALETTE)  # galaxies up to which each has its name and its own colour
 FEW = 60  # galaxies up to which each is drawn by itself

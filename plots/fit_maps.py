@@ -5,9 +5,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Patch
 
 from plots.labels import in_mathtext, label_of
-from plots.picture import Picture
 from plots.style import (
     NO_TICKS,
+    Picture,
     arcsec_axes,
     cluster_colours,
     colour_bar,

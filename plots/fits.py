@@ -5,8 +5,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from matplotlib.lines import Line2D
 
-from plots.picture import Picture
-from plots.style import cluster_colours, figure_with_grid, flux_axis, wavelength_axis
+from plots.style import Picture, cluster_colours, figure_with_grid, flux_axis, wavelength_axis
 
 REGIONS_SHOWN = 12  # the largest: nobody reads a page of more
 CORNER = {  # quantity -> how it is called; those called log are drawn as logarithms

@@ -4,8 +4,7 @@ from textwrap import fill
 
 import numpy as np
 
-from plots.picture import Picture
-from plots.style import PALETTE, figure_with_grid
+from plots.style import PALETTE, Picture, figure_with_grid
 
 COLUMNS = 3
 STEEP = 50  # a score that falls this many times deeper than it does beside its peak is drawn on a logarithmic scale

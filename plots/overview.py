@@ -7,13 +7,13 @@ from matplotlib import colormaps
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 
-from plots.picture import Picture
 from plots.style import (
     CONTOUR_COLOUR,
     FLUX_LABEL,
     NO_TICKS,
     PALETTE,
     TITLE,
+    Picture,
     arcsec_axes,
     colour_bar,
     compass,

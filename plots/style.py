@@ -1,4 +1,7 @@
-"""What the pictures share: colours of clusters, images, scale bars, axes of wavelength."""
+"""What the pictures share: their entry in a registry, colours of clusters, images, scale bars, axes of wavelength."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -29,6 +32,14 @@ TITLE = {"size": 8, "pad": 3, "y": 1}  # without y, matplotlib looks for room ab
 SURE = 2.0  # sigma, of the fluxes that a logarithmic axis has to hold
 DEEPEST = 1e-3  # of the highest flux: what is fainter is in the linear part of the axis
 BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none"}  # behind what is written on images
+
+
+class Picture(NamedTuple):
+    """A picture of a run, of a galaxy or of the whole field."""
+
+    draw: Callable  # takes what is to be drawn, gives a Figure, or None where there is nothing to draw
+    meaning: str  # in a line of a table
+    among_few: bool = False  # whether it is drawn where only a few pictures are asked for
 
 
 def galaxy_name(cutout):

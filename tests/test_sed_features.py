@@ -3,7 +3,7 @@ import pytest
 from astropy import units as u
 
 from helper_functions.filters import load_filter
-from helper_functions.line_ratios import CASE_B, LAWS
+from helper_functions.fitting.line_ratios import CASE_B, LAWS
 from helper_functions.sed_features import (
     EDGE,
     FAINT,

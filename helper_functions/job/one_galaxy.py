@@ -26,8 +26,8 @@ from helper_functions.job.galaxy_records import GalaxyRecords, all_possible_file
 from helper_functions.job.settings import SETTINGS
 from helper_functions.job.workers import cached_survey
 from helper_functions.methods import METHODS
-from helper_functions.outskirts import bin_outskirts, join_outskirts
-from helper_functions.own_regions import NoRegions
+from helper_functions.other_regions.outskirts import bin_outskirts, join_outskirts
+from helper_functions.other_regions.own_regions import NoRegions
 from helper_functions.pixel_seds import no_pixels
 from helper_functions.products.exports import write_exports
 from helper_functions.products.features import feature_hdus, feature_maps

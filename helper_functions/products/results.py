@@ -9,7 +9,7 @@ from distances import FEATURES, feature_weights
 from helper_functions.clustering import Clustering
 from helper_functions.composite_seds import CompositeSEDs, composite_seds
 from helper_functions.number_of_clusters import Scores
-from helper_functions.outskirts import Outskirts
+from helper_functions.other_regions.outskirts import Outskirts
 from helper_functions.pixel_seds import Cutout, PixelSEDs, fill_image, select_complete
 from helper_functions.population_seds import PopulationSEDs
 from helper_functions.products.features import region_features

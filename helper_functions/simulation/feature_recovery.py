@@ -14,7 +14,7 @@ from sedpy.observate import getSED
 
 from helper_functions.composite_seds import SYSTEMATIC
 from helper_functions.fitting.bagpipes_setup import cosmology
-from helper_functions.line_ratios import CASE_B, LAWS, LOG_LUMINOSITY_PER_SFR, calzetti
+from helper_functions.fitting.line_ratios import CASE_B, LAWS, LOG_LUMINOSITY_PER_SFR, calzetti
 from helper_functions.sed_features import (
     BESSELL_U,
     BESSELL_V,

@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from helper_functions.clustering import cluster_pixels
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux
-from helper_functions.deconvolution import Deconvolution, distinctness
+from helper_functions.methods.deconvolution import Deconvolution, distinctness
 from helper_functions.population_seds import population_seds
 from helper_functions.psf import convolve_with_psf, make_psf
 from helper_functions.registry import choose

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from helper_functions.line_ratios import CASE_B
+from helper_functions.fitting.line_ratios import CASE_B
 from helper_functions.sed_features import SED_FEATURES
 from helper_functions.simulation.feature_recovery import (
     dex_table,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import pixel_seds
 
-from helper_functions.own_regions import NoRegions, clustering_of_regions
+from helper_functions.other_regions.own_regions import NoRegions, clustering_of_regions
 
 
 @pytest.fixture

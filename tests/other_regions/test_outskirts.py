@@ -7,7 +7,7 @@ import pytest
 from conftest import BANDS, BLUE, NOISE, RED, celestial_wcs, pixel_seds
 
 from helper_functions.filters import pivot_wavelength
-from helper_functions.outskirts import (
+from helper_functions.other_regions.outskirts import (
     Binned,
     bin_outskirts,
     import_powerbin,
@@ -119,7 +119,7 @@ def test_where_there_is_no_signal_there_is_one_bin_and_powerbin_may_fail(cutout,
     def no_bin(*arguments, **options):
         raise IndexError("index 0 is out of bounds for axis 0 with size 0")
 
-    monkeypatch.setattr("helper_functions.outskirts.import_powerbin", lambda: no_bin)
+    monkeypatch.setattr("helper_functions.other_regions.outskirts.import_powerbin", lambda: no_bin)
     assert set(power_bins(seds, 5.0)) == {0}
 
 

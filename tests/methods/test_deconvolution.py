@@ -3,9 +3,9 @@ import pytest
 from conftest import pixel_seds
 from scipy.optimize import nnls
 
-from helper_functions import deconvolution
 from helper_functions.clustering import cluster_pixels
-from helper_functions.deconvolution import (
+from helper_functions.methods import deconvolution
+from helper_functions.methods.deconvolution import (
     Deconvolution,
     Deconvolver,
     deconvolve,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from helper_functions.line_ratios import CASE_B, LAWS, powers_of_ratio
+from helper_functions.fitting.line_ratios import CASE_B, LAWS, powers_of_ratio
 
 
 def test_laws_by_hand():
