@@ -7,7 +7,6 @@ import numpy as np
 from astropy.wcs import WCS
 
 from data_paths import output_path
-from helper_functions.explorer.pages import renew_page
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import report
 from helper_functions.files.records import file_states, files_unchanged, galaxy_lock, load_record, save_record
@@ -62,10 +61,11 @@ class FittedRun(NamedTuple):
     maps: dict  # name -> PropertyMap
 
 
-def finish_run(id_dr3, run, inputs, output, problems):
+def finish_run(id_dr3, run, inputs, output, problems, renew_page):
     """Save table, posteriors, maps and pictures of a run whose regions are fitted, unless they are up to date.
 
-    `problems` are the reasons of missing fits, {fingerprint of the FitTask: str}.
+    `problems` are the reasons of missing fits, {fingerprint of the FitTask: str}; `renew_page` is that of
+    `explorer.pages`.
     """
     folder, record = output.output, f"fits/{run}"
     with galaxy_lock(folder, id_dr3):

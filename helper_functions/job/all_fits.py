@@ -5,6 +5,7 @@ from collections import Counter
 from functools import partial
 
 from data_paths import output_path
+from helper_functions.explorer.pages import renew_page
 from helper_functions.files.log import progress_bar, report
 from helper_functions.fits.regions import finish_run
 from helper_functions.fits.tasks import fit_region, fitted_seds, load_region_fit, region_tasks
@@ -57,7 +58,7 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
     with progress_bar(len(all_tasks), "region", len(all_tasks) - len(waiting)) as advance:
         for name in names:
             if tasks[name] and not left[name]:
-                run_safely(finish_run, name, inputs, output, problems)
+                run_safely(finish_run, name, inputs, output, problems, renew_page)
         fit = partial(fit, sfh=inputs.sfh, priors=inputs.priors, seed=inputs.seed)
         work = partial(fit_region, folder=folder, overwrite=output.overwrite, fit=fit)
         for task, problem in run_locked_last(work, waiting, jobs=job.jobs, scheduler=job.scheduler):
@@ -68,7 +69,7 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
             name = task.id_dr3, task.run
             left[name] -= 1
             if not left[name]:
-                run_safely(finish_run, name, inputs, output, problems)
+                run_safely(finish_run, name, inputs, output, problems, renew_page)
     return max(statuses)
 
 
