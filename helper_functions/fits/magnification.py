@@ -20,12 +20,13 @@ from helper_functions.files.records import (
 )
 from helper_functions.files.saving import image_hdu, save_fits, save_table, with_descriptions
 from helper_functions.fits.lens import NotLensed, inverse_magnification
-from helper_functions.fits.property_maps import region_light
+from helper_functions.fits.property_maps import LIGHT, region_light
 from helper_functions.pixel_seds import pixel_of
 
 RECORD = "lensing/regions"  # name of the record of a galaxy
 EXTREME = 20.0  # models of one cluster differ by 30% at a magnification of 2, and by 70% at 40 (Priewe et al. 2017)
 LENSING_COLUMNS = {  # unit, description
+    "kind": (None, "population: its light in all pixels; composite: all light of the pixels of the cluster"),
     "cluster": (None, "label in the label image"),
     "mu": (None, "magnification of the region: its light divided by its light in the source plane"),
     "mu_low": (None, "lowest magnification of its pixels"),
@@ -43,8 +44,9 @@ def lensing_table(light, labels, inverse, pixel):
 
     Parameters
     ----------
-    light : ndarray of shape (n_regions, ny, nx)
-        In any unit; NaN or 0 where there is none.
+    light : dict
+        Kind, population or composite -> ndarray of shape (n_regions, ny, nx), in any unit; NaN or 0 where there is
+        none.
     labels : int ndarray of shape (ny, nx)
     inverse : ndarray of shape (ny, nx)
         From `inverse_magnification`.
@@ -54,10 +56,11 @@ def lensing_table(light, labels, inverse, pixel):
     Returns
     -------
     Table
-        With LENSING_COLUMNS, and a row for each region.
+        With LENSING_COLUMNS, and a row for each kind and region.
     """
     rows, size = [], np.abs(inverse)
-    for number, own in enumerate(np.nan_to_num(light), start=1):
+    regions = [(kind, *region) for kind, maps in light.items() for region in enumerate(np.nan_to_num(maps), start=1)]
+    for kind, number, own in regions:
         here = next(each for each in (labels == number, own > 0, labels != 0) if each.any())  # it may have no pixel
         source = np.sum(own * np.nan_to_num(size))
         with np.errstate(divide="ignore"):
@@ -67,7 +70,14 @@ def lensing_table(light, labels, inverse, pixel):
             "critical curve": inverse[here].min() <= 0 <= inverse[here].max(),
             "negative parity": (inverse[here] < 0).all(),
         }
-        row = number, own.sum() / source if source > 0 else np.nan, mu.min(), mu.max(), size[here].sum() * pixel**2
+        row = (
+            kind,
+            number,
+            own.sum() / source if source > 0 else np.nan,
+            mu.min(),
+            mu.max(),
+            size[here].sum() * pixel**2,
+        )
         rows.append((*row, ", ".join(word for word, is_so in found.items() if is_so)))
     meta = {"content": "magnification of regions by a lens", "code": code_digest("fits")}
     table = Table(rows=rows, names=list(LENSING_COLUMNS), meta=meta)
@@ -113,7 +123,7 @@ def save_lensing(output, id_dr3, runs, lens, redshift):
         for run, where in zip(runs, places, strict=True):
             if not len(where.regions):
                 continue
-            table = lensing_table(where.light, where.labels, inverse, pixel_of(WCS(header)))
+            table = lensing_table(light_by_kind(where), where.labels, inverse, pixel_of(WCS(header)))
             files[path("lensing", run=run)] = partial(save_table, table=table)
         files[path("lensing_map")] = partial(save_fits, hdus=map_hdus(inverse, header))
     except NotLensed as reason:
@@ -122,6 +132,14 @@ def save_lensing(output, id_dr3, runs, lens, redshift):
         save(place)
     save_record(output, id_dr3, RECORD, asked=asked, problem=problem, files=file_states(output, files))
     return problem
+
+
+def light_by_kind(where):
+    """Light of the regions of a `RegionLight` by kind, as in `lensing_table`."""
+    if where.source != LIGHT:
+        return {"composite": where.light}
+    members = where.labels == np.arange(1, len(where.light) + 1)[:, None, None]
+    return {"population": where.light, "composite": members * np.nansum(where.light, axis=0)}
 
 
 def remove_lensing(output, id_dr3, runs):
@@ -141,11 +159,13 @@ def map_hdus(inverse, header):
 
 
 def read_lensing(output, run, id_dr3):
-    """Magnification and flag of each region of a run, {cluster: (mu, str)}; None where there are none."""
+    """Magnification and flag of each region whose SED is fitted, {cluster: (mu, str)}; None where there are none."""
     path = output_path(output, "lensing", run=run, id=id_dr3)
     if not path.is_file():
         return None
-    cluster, mu, flag = (Table.read(path).filled("")[name].tolist() for name in ("cluster", "mu", "flag"))
+    table = Table.read(path).filled("")
+    table = table[table["kind"] == table["kind"][0]]  # populations, if the method unmixes blends
+    cluster, mu, flag = (table[name].tolist() for name in ("cluster", "mu", "flag"))
     return dict(zip(cluster, zip(mu, flag, strict=True), strict=True))
 
 

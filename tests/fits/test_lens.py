@@ -105,13 +105,13 @@ def test_areas_and_means_of_regions_are_those_of_the_formula():
     inverse, a, b = 1 - EINSTEIN / THETA, 1.2, 2.4
     labels = np.where((a < THETA) & (b > THETA), 1, 0)
     source = np.pi * ((b - EINSTEIN) ** 2 - (a - EINSTEIN) ** 2)
-    row = lensing_table((labels == 1)[None] * 3.0, labels, inverse, PIXEL)[0]
+    row = lensing_table({"composite": (labels == 1)[None] * 3.0}, labels, inverse, PIXEL)[0]
     assert row["area_source"] == pytest.approx(source, rel=0.01)
     assert row["mu"] == pytest.approx(np.pi * (b**2 - a**2) / source, rel=0.01)  # of even light
     assert row["mu_low"] == pytest.approx(1 / (1 - EINSTEIN / b), rel=0.02)
     assert row["mu_high"] == pytest.approx(1 / (1 - EINSTEIN / a), rel=0.1)
     assert row["flag"] == ""
-    row = lensing_table(np.where(labels == 1, 1 / THETA, np.nan)[None], labels, inverse, PIXEL)[0]
+    row = lensing_table({"population": np.where(labels == 1, 1 / THETA, np.nan)[None]}, labels, inverse, PIXEL)[0]
     assert row["mu"] == pytest.approx((b - a) / (b - a - EINSTEIN * np.log(b / a)), rel=0.01)  # of light as 1 / theta
 
 
@@ -119,7 +119,7 @@ def test_flags_say_what_makes_a_magnification_uncertain():
     labels = np.select([THETA < 0.6, THETA < 0.8, THETA < 0.9], [1, 2, 3])
     light = np.array([labels == number for number in (1, 2, 3, 4)]) * 1.0
     light[3] = np.where(THETA > 2, 1.0, np.nan)  # a population that is the brightest nowhere
-    found = lensing_table(light, labels, 1 - EINSTEIN / THETA, PIXEL)
+    found = lensing_table({"population": light}, labels, 1 - EINSTEIN / THETA, PIXEL)
     assert found["flag"][0] == "negative parity"
     assert found["flag"][1].startswith("magnification up to ")
     assert found["flag"][1].endswith(", critical curve")
