@@ -12,6 +12,7 @@ from helper_functions.registry import choose
 SOURCE_DISTANCE = 0.32  # arcsec from all segments: nearer, the wings of sources exceed the background
 MIN_SKY_AREA = 1.6  # arcsec^2, 1,000 pixels of 40 mas: 25 independent areas of 40 pixels give the scatter to 14%
 CLIP = 4.0  # sigma: pixels beyond are undetected sources or bad pixels
+PLANE_ITERATIONS = 5  # of the clipping while a plane is fitted
 MAD_TO_SIGMA = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 MISSTATED = 1.5  # factor by which stated errors may be off before a note is written
 UNIT_MISTAKE = 30.0  # factor that neither depth nor smoothing explains
@@ -281,9 +282,51 @@ def smoothed_light(image, pixel=PIXEL):
 
 
 ERRORS = {"measured": measured_errors, "stated": lambda cutout: cutout.err}
-BACKGROUNDS = {  # level to subtract in each band, (n_bands,)
-    "local": lambda cutout: np.nan_to_num(cutout.noise.background),  # 0 where not measured
-    "none": lambda cutout: np.zeros(len(cutout.bands)),
+
+
+def _with_level(cutout):
+    """The cutout, and the background of each band, (n_bands,); 0 where it is not measured."""
+    return cutout, np.nan_to_num(cutout.noise.background)
+
+
+def without_slope(cutout):
+    """A copy of which the slopes of the background are subtracted, and whose noise is measured again.
+
+    In each band, a plane is fitted to the sky, of which pixels that deviate by more than CLIP are left out repeatedly;
+    what is subtracted is 0 at the centre of the galaxy. Bands with too little sky in the cutout stay as they are.
+    """
+    sky, (rows, cols) = sky_mask(cutout.segmap, cutout.pixel), np.indices(cutout.segmap.shape)
+    inside = cutout.segmap == cutout.id_dr3
+    y, x = rows - rows[inside].mean(), cols - cols[inside].mean()
+    use = sky & np.isfinite(cutout.sci) & np.isfinite(cutout.err)
+    bands = np.flatnonzero(use.sum(axis=(1, 2)) >= min_sky_pixels(cutout.pixel))
+    if not len(bands):
+        return cutout
+    fluxes = cutout.sci.copy()
+    for band in bands:
+        here = use[band]
+        slope_y, slope_x = _slopes(y[here], x[here], cutout.sci[band][here], cutout.err[band][here])
+        fluxes[band] -= slope_y * y + slope_x * x
+    measured = measure_sky(fluxes[bands], cutout.err[bands], cutout.segmap, cutout.pixel, cutout.id_dr3)
+    return cutout._replace(sci=fluxes, noise=cutout.noise.with_bands_from(measured, bands))
+
+
+def _slopes(y, x, flux, error):
+    """Slopes of a plane through these pixels along y and x."""
+    from astropy.modeling.fitting import FittingWithOutlierRemoval, LinearLSQFitter  # here: a third of a second
+    from astropy.modeling.models import Polynomial2D
+    from astropy.stats import sigma_clip
+
+    clip = {"niter": PLANE_ITERATIONS, "sigma": CLIP, "stdfunc": "mad_std"}
+    fit = FittingWithOutlierRemoval(LinearLSQFitter(), sigma_clip, **clip)
+    plane, _ = fit(Polynomial2D(1), y, x, flux.astype(float), weights=1 / error)
+    return plane.c1_0.value, plane.c0_1.value
+
+
+BACKGROUNDS = {  # from the cutout, to the cutout less what varies, and the level to subtract in each band, (n_bands,)
+    "local": _with_level,
+    "plane": lambda cutout: _with_level(without_slope(cutout)),
+    "none": lambda cutout: (cutout, np.zeros(len(cutout.bands))),
 }
 
 
@@ -305,9 +348,9 @@ def with_sky_noise(cutout, *, errors="measured", background="local"):
     """
     if cutout.noise is None:
         cutout = cutout._replace(noise=measure_sky(cutout.sci, cutout.err, cutout.segmap, cutout.pixel, cutout.id_dr3))
+    cutout, level = choose(BACKGROUNDS, background, "background")(cutout)
     error = choose(ERRORS, errors, "errors")(cutout)
-    level = choose(BACKGROUNDS, background, "background")(cutout)[:, None, None]
-    return cutout._replace(sci=(cutout.sci - level).astype(cutout.sci.dtype), err=error)
+    return cutout._replace(sci=(cutout.sci - level[:, None, None]).astype(cutout.sci.dtype), err=error)
 
 
 # ---- notes for a user -------------------------------------------------------

@@ -171,6 +171,31 @@ def test_errors_and_background_as_asked():
         with_sky_noise(raw, errors="true")
 
 
+def test_a_plane_takes_slopes_away_and_leaves_the_level_to_the_median():
+    slopes, levels, (y, x) = np.array([0.01, -0.02]), np.array([3.0, -1.0]), np.indices((SIDE, SIDE))
+    segmap = np.where(np.hypot(y - 60, x - 120) < 15, 1, 0)
+    noise = smoothed(n_bands=2)
+    planes = [one * (y - 60) + other * (x - 120) for one, other in zip(slopes, slopes[::-1], strict=True)]
+    sci = noise + levels[:, None, None] + planes
+    sci[:, segmap == 1] += 50
+    raw = a_cutout(sci, np.ones_like(sci), segmap)
+    flat, even = (with_sky_noise(raw, background=name) for name in ("plane", "local"))
+
+    def slope(cutout):
+        return np.polyfit(y[segmap == 0], (cutout.sci[:, segmap == 0]).T, 1)[0]
+
+    # Noise that is correlated over AREA gives the slope of 32,400 pixels to 4.5e-4.
+    np.testing.assert_allclose(slope(flat), 0, atol=1.5e-3)
+    np.testing.assert_allclose(slope(even), slopes, atol=3e-3)  # the control: a median does not take it away
+    np.testing.assert_allclose(flat.noise.background, levels, atol=0.1)
+    np.testing.assert_allclose(flat.noise.scatter, 1, rtol=0.05)
+    assert (even.noise.scatter > 1.2).all()
+    truth = (noise + 50 * (segmap == 1))[:, segmap == 1]
+    np.testing.assert_allclose(flat.sci[:, segmap == 1].mean(axis=1), truth.mean(axis=1), atol=0.1)
+    little = raw._replace(segmap=np.ones_like(segmap))  # no sky: nothing is taken away
+    np.testing.assert_array_equal(with_sky_noise(little, background="plane").sci, little.sci)
+
+
 def test_what_was_not_measured_stays_as_stated():
     sci = smoothed(n_bands=2)
     sci[1] = 3.0  # a constant band

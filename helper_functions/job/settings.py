@@ -134,7 +134,7 @@ PIXELS = {
     "background": Setting(
         "local",
         one_of(BACKGROUNDS, "background"),
-        "background subtracted from the fluxes: the median of that sky, or none",
+        "background subtracted from the fluxes: the median of that sky (local), a plane through it, or none",
     ),
     "registration": Setting(
         "measured",

@@ -17,7 +17,7 @@ from scipy.signal import fftconvolve
 from helper_functions.clustering import cluster_pixels
 from helper_functions.noise import correlate_noise, error_of_sum, white_noise_correlation
 from helper_functions.pixel_seds import extract_seds, fill_image, median_snr, select_pixels
-from helper_functions.sky_noise import noise_autocorrelation, sky_mask, with_sky_noise
+from helper_functions.sky_noise import BACKGROUNDS, noise_autocorrelation, sky_mask, with_sky_noise
 from prepare_images import cut_out, open_survey
 
 MARGIN = 30  # pixels, in which there is sky
@@ -87,10 +87,11 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.aperture_noise", description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("ids", nargs="+", type=int)
+    parser.add_argument("--background", choices=BACKGROUNDS, default="local")
     given = parser.parse_args(arguments)
     survey = open_survey(given.folder, given.ids)
     raw = [cut_out(survey, id_dr3, margin=MARGIN) for id_dr3 in given.ids]
-    cutouts = [with_sky_noise(each) for each in raw]
+    cutouts = [with_sky_noise(each, background=given.background) for each in raw]
     shapes = [shape for cutout in cutouts for shape in apertures(cutout)]
     ratios = np.zeros((len(survey.bands), 3, 0)).tolist()
     chance, rng = [[] for _ in survey.bands], np.random.default_rng(0)
