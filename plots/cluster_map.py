@@ -25,6 +25,7 @@ from plots.style import (
 )
 
 MAP = 2.95  # inches, the side of a map
+PALE = 0.35  # opacity of the bins of faint pixels
 
 
 def cluster_map(result):
@@ -33,7 +34,7 @@ def cluster_map(result):
     Parameters
     ----------
     result : RunResult
-        Of which `cutout`, `labels`, `regions`, `confidence` and `title` are drawn.
+        Of which `cutout`, `labels`, `regions`, `confidence`, `outskirts` and `title` are drawn.
 
     Returns
     -------
@@ -53,16 +54,20 @@ def cluster_map(result):
     axes[1].imshow(image, origin="lower", interpolation="nearest")
     axes[1].set_title("outlines of the clusters", **TITLE)
     outlines(axes[1], labels, colours, linewidths=1.3)
+    shown = labels
+    if result.outskirts is not None:
+        shown = np.where(labels == 0, result.outskirts.labels, labels)
+        draw_bins(axes[2], result.outskirts, result.regions)
     axes[2].imshow(label_image(labels, result.regions), origin="lower", interpolation="none")
-    axes[2].set_title("clusters", **TITLE)
+    axes[2].set_title("clusters" if shown is labels else "clusters (pale: bins of faint pixels)", **TITLE)
     if result.confidence is not None:
         draw_confidence(axes[3], result.confidence)
     if cutout.truth is not None:
         draw_truth(axes[-1], result)
 
-    zoom(axes[0], labels)
+    zoom(axes[0], shown)
     for ax in axes:
-        arcsec_axes(ax, cutout.wcs, square_around(labels)[0], size=10)
+        arcsec_axes(ax, cutout.wcs, square_around(shown)[0], size=10)
     for ax in axes[1:]:
         ax.yaxis.set_visible(False)  # it is that of the first
     name_colours(axes[0], cutout.bands)
@@ -76,6 +81,13 @@ def cluster_map(result):
         handles.append(Patch(color=UNASSIGNED_COLOUR, label=f"none: {(labels == -1).sum()} px"))
     figure.legend(handles=handles, loc="center right", frameon=False, fontsize=8, title="cluster", title_fontsize=9)
     return figure
+
+
+def draw_bins(ax, outskirts, regions):
+    """Draw bins of pixels that are not selected in a pale colour of the cluster that they are joined to."""
+    ax.imshow(label_image(outskirts.labels, regions, alpha=PALE), origin="lower", interpolation="none")
+    for number in range(1, outskirts.bins.max() + 1):
+        ax.add_collection(outline(outskirts.bins == number, colors="0.4", linewidths=0.4))
 
 
 def draw_confidence(ax, confidence):

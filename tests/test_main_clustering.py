@@ -23,6 +23,7 @@ from helper_functions.number_of_clusters import AS_RECOMMENDED
 from helper_functions.number_of_clusters import CRITERIA as REGISTERED
 from helper_functions.pixel_seds import extract_seds
 from helper_functions.products import pictures
+from helper_functions.products.labels import read_labels
 from helper_functions.products.photometry import read_photometry
 from helper_functions.products.pictures import GALAXY_PICTURES, RUN_PICTURES
 from helper_functions.products.pixels import read_cutout
@@ -96,6 +97,9 @@ def test_with_bins_of_the_faint_pixels_totals_are_those_of_the_whole_segment(job
             assert ((bins > 0) == ((cutout.segmap == 7) & ~mask)).all()
             assert known["n_pixels"].tolist() == [(bins == number).sum() for number in known["bin"]]
             assert set(known["cluster"]) <= {1, 2}
+        read = read_labels(output / "clusters" / run / "7_clusters.fits")
+        assert (read.bins == bins).all()
+        assert read.bin_table["snr"].tolist() == known["snr"].tolist()
     row = summary_of(output)[0]
     assert "pixels that are not selected, in 2 bins of SNR " in row["message"]
 

@@ -18,6 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 from helper_functions.composite_seds import composite_seds
 from helper_functions.filters import pivot_wavelength
 from helper_functions.number_of_clusters import Scores
+from helper_functions.other_regions.outskirts import Outskirts
 from helper_functions.pixel_seds import Cutout, extract_seds, median_snr
 from helper_functions.products.results import BandWeights, GalaxyResult, RunPanel, VariantPanel, VariantsResult
 from helper_functions.quality.compare_runs import agreement, region_map
@@ -79,7 +80,8 @@ def run_of(cutout, n_clusters, confidence=None, labels=None):
     drawn = {"cutout": cutout, "seds": seds, "composites": composites, "labels": labels, "title": "title"}
     drawn |= {"regions": np.arange(1, n_clusters + 1), "populations": None, "small": np.zeros(n_clusters, dtype=bool)}
     clustering = SimpleNamespace(names=())
-    return SimpleNamespace(**drawn, confidence=confidence, band_weights=None, clustering=clustering)
+    drawn |= {"confidence": confidence, "band_weights": None, "clustering": clustering, "outskirts": None}
+    return SimpleNamespace(**drawn)
 
 
 def overview_of(cutout, mask):
@@ -414,6 +416,24 @@ def test_scaling_is_logarithmic_with_units():
     assert [ax.get_ylabel() for ax in page.axes] == ["time [s]", "memory beyond the imports [MB]", "time [s]"]
     assert {ax.get_xscale() + ax.get_yscale() for ax in page.axes} == {"loglog"}
     assert page.axes[0].lines[0].get_ydata().tolist() == [0.1, 0.9]
+
+
+def test_bins_of_faint_pixels_are_pale_on_the_map_and_in_the_picture():
+    cutout = galaxy(3)
+    labels, bins = np.zeros((2, *cutout.segmap.shape), dtype=int)
+    labels[8:12, 7:10], labels[8:12, 10:13], bins[5:8, 5:15], bins[12:15, 5:15] = 1, 2, 1, 2
+    run = run_of(cutout, 2, labels=labels)
+    run.outskirts = Outskirts(bins, cluster=np.array([2, 1]), snr=np.array([9.0, 8.0]))
+    ax = panel_with(cluster_map(run), "clusters (pale")
+    below, above = (image.get_array() for image in ax.images)
+    colours = cluster_colours(run.regions)
+    for row, label in ((6, 2), (13, 1)):
+        np.testing.assert_allclose(below[row, 9], [*colours[label - 1][:3], 0.35])
+        assert above[row, 9, 3] == 0
+    np.testing.assert_allclose(above[9, 8], colours[0])
+    assert below[9, 8, 3] == 0
+    assert ax.get_ylim()[0] < 5 - 1
+    assert panel_with(cluster_map(run_of(cutout, 2, labels=labels)), "clusters").get_title() == "clusters"
 
 
 def test_cluster_map_shows_the_confidence_that_it_is_given():

@@ -24,8 +24,13 @@ class Outskirts(NamedTuple):
     bins: np.ndarray  # int, (ny, nx), 1..n_bins, 0 where a pixel is in none
     cluster: np.ndarray  # (n_bins,), label of the region that each bin is joined to
     snr: np.ndarray  # (n_bins,), median over the bands
-    flux: np.ndarray  # (n_clusters, n_bands), of the bins joined to each cluster, 10 nJy; 0 without bins
-    error: np.ndarray  # (n_clusters, n_bands)
+    flux: np.ndarray | None = None  # (n_clusters, n_bands), of the bins joined to each cluster, 10 nJy; 0 without bins
+    error: np.ndarray | None = None  # (n_clusters, n_bands); None, as flux, where only the bins were read from a file
+
+    @property
+    def labels(self):
+        """Label of the cluster that each pixel is joined to, (ny, nx); 0 where it is in no bin."""
+        return np.append(self.cluster, 0)[self.bins - 1]
 
 
 class Binned(NamedTuple):

@@ -123,6 +123,8 @@ class LabelFile(NamedTuple):
     light: np.ndarray | None  # (n_clusters, ny, nx), flux of each population in `band`, 10 nJy
     deconvolved: np.ndarray | None  # (n_clusters, ny, nx), the same before the PSF
     band: str  # empty without `light`
+    bins: np.ndarray | None  # int, (ny, nx), of the pixels that are not selected, 0 where there are none
+    bin_table: np.ndarray | None  # cluster and SNR of each of them
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
 
 
@@ -144,6 +146,8 @@ def read_labels(path):
             light=images.get("LIGHT"),
             deconvolved=images.get("DECONVOLVED"),
             band=hdus["LIGHT"].header["BAND"] if "LIGHT" in hdus else "",
+            bins=images["BINS"].astype(int) if "BINS" in images else None,
+            bin_table=hdus["BIN_TABLE"].data if "BINS" in images else None,
             criteria={name: np.array([scores[name], scores[f"{name}_error"]], dtype=float) for name in names},
         )
 

@@ -144,7 +144,8 @@ def read_run_result(output, run, row, number, cutout, seds, clustering_settings)
     quality = {name: row[name] for name in QUALITY}
     result = run_result(run, cutout, seds, clustering, composites, populations, quality, clustering_settings.features)
     confidence = None if confidence is None else result.image(confidence)
-    return result._replace(regions=found.regions, confidence=confidence)
+    bins = None if found.bins is None else Outskirts(found.bins, found.bin_table["cluster"], found.bin_table["snr"])
+    return result._replace(regions=found.regions, confidence=confidence, outskirts=bins)
 
 
 class RunPanel(NamedTuple):
