@@ -5,6 +5,7 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 from astropy import units as u
@@ -214,7 +215,7 @@ def failed_row(id_dr3, run, problem, status=None):
     """Row of a run that an exception ended; the status may be an attribute of the exception's class."""
     status = status or getattr(problem, "status", FAILED)
     message = f"{type(problem).__name__}: {problem}" if status == FAILED else str(problem)
-    return _row(id_dr3, run, status=status, message=" ".join(message.split()))
+    return _row(id_dr3, run, status=status, message=shorten(message, MESSAGE_LENGTH, placeholder=" ..."))
 
 
 def _row(id_dr3, run, **values):

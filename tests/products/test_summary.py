@@ -56,6 +56,9 @@ def test_the_table_is_made_from_the_records(tmp_path):
 def test_messages_are_one_line():
     assert failed_row(7, RUN, "first\n# second", "refused")["message"] == "first # second"
     assert failed_row(7, RUN, ValueError("out of the blue"))["message"] == "ValueError: out of the blue"
+    long = failed_row(7, RUN, ValueError("word " * 1000))["message"]
+    assert MESSAGE_LENGTH - 10 < len(long) <= MESSAGE_LENGTH
+    assert long.endswith("word ...")
 
 
 def test_records_of_another_call_are_seen(tmp_path):
