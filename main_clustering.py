@@ -25,6 +25,7 @@ from helper_functions.population_seds import population_seds
 from helper_functions.products.registration import register_survey, sample_survey_shifts
 from helper_functions.products.runs import OWN_RUN, plan_runs
 from helper_functions.products.summary import Summary
+from helper_functions.quality.error_scale import scale_errors
 from helper_functions.quality.metrics import ClusteringSample, quality_metrics
 from helper_functions.quality.variants import planned_comparisons
 from helper_functions.simulation.simulated_field import demo_field
@@ -169,7 +170,7 @@ def cluster_galaxy(galaxy, settings):
     snr = median_snr(for_snr)
     mask = select_pixels(for_snr, snr, pixels.snr_thresh, pixels.snr_bands)
     galaxy.begin(cutout, mask, snr)
-    seds = extract_seds(cutout, mask)
+    seds = scale_errors(extract_seds(cutout, mask), pixels.errors, how.seed)
     memory_limit = 1e9 * how.memory_limit
     recommended = galaxy.recommended_scores(partial(recommended_scores, seds, how.seed, memory_limit))
 

@@ -23,6 +23,7 @@ from helper_functions.number_of_clusters import (
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
 from helper_functions.pixel_seds import select_complete
 from helper_functions.psf import psf_area_pixels
+from helper_functions.quality.error_scale import scale_errors
 from helper_functions.registry import choose
 
 UNASSIGNED = -1
@@ -120,6 +121,8 @@ def cluster_pixels(
     """
     norm, metric = check_run(method, norm, metric)
     clusterer = Clusterer(METHODS[method], norm, metric, seed, options, memory_limit)
+    if metric == "noise":
+        seds = scale_errors(seds, seed=seed)
     complete, bands_used = select_complete(seds.flux)
     block = seds.only(complete, bands_used)
     recommended = recommended or partial(recommended_scores, seds, seed, memory_limit)

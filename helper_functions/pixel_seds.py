@@ -77,6 +77,7 @@ class PixelSEDs(NamedTuple):
     registration_error: np.ndarray | None = None  # (n_bands, 2), pixels along rows and columns; None: not measured
     background_error: np.ndarray | None = None  # (n_bands,), 10 nJy per pixel, common to all pixels; None: unknown
     redshift_range: tuple = (np.nan, np.nan)  # z_16 and z_84; equal if it is of a spectrum; NaN where not known
+    noise_scale: np.ndarray | None = None  # (n_bands,), that errors were multiplied by, see `quality.error_scale`
 
     @property
     def positions(self):
@@ -107,7 +108,8 @@ class PixelSEDs(NamedTuple):
         )
 
 
-PER_BAND = "correlation", "registration_error", "background_error"  # fields of PixelSEDs that may be None
+# Fields of PixelSEDs with an element for each band that may be None.
+PER_BAND = "correlation", "registration_error", "background_error", "noise_scale"
 
 
 class NoPixels(ValueError):

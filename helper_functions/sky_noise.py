@@ -380,7 +380,7 @@ def noise_notes(noise, bands, wanted):
             (np.abs(noise.striped) > STRIPED, "noise is striped in {names}"),
             (far > STRUCTURED, "the sky has structure larger than {reach} pixels in {names}: sums are less certain"),
             (~noise.known & np.isfinite(noise.background), "the sky does not vary in {names}: stated errors are kept"),
-            (np.isnan(noise.background), "too little sky in {names}: stated errors are kept"),
+            (np.isnan(noise.background), "too little sky in {names}"),
         ]
     words = {"factor": MISSTATED, "unit": UNIT_MISTAKE, "reach": noise.reach}
     return tuple(

@@ -173,6 +173,11 @@ def neighbour_links(seds):
     return adjacency_within(seds.positions, NEIGHBOUR_REACH, lambda distance: 1 / np.maximum(distance, 1))
 
 
+def typical_signal(seds):
+    """Root mean square of a typical pixel's fluxes in units of their errors; 1 for pure noise."""
+    return np.sqrt(np.median(np.mean((seds.flux / seds.error) ** 2, axis=1)))
+
+
 def band_weights(seds):
     """Weight of each band in the mean flux, sum 1, shape (n_bands,); bands without signal have a weight near 0."""
     mean, noise = seds.flux.mean(axis=0), np.median(seds.error, axis=0)
@@ -221,7 +226,7 @@ def populations(distances, ks, seed):
     seds = distances.seds
     if max(ks) > MAX_POPULATIONS:
         raise TooManyPopulations(f"blended_mixture takes at most {MAX_POPULATIONS} clusters, {max(ks)} were asked for")
-    signal = np.sqrt(np.median(np.mean((seds.flux / seds.error) ** 2, axis=1)))
+    signal = typical_signal(seds)
     if signal < MIN_SIGNAL:
         raise NoSignal(
             f"the pixels are noise: the fluxes of a typical one are {signal:.2f} times their errors, and "

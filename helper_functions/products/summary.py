@@ -20,6 +20,7 @@ from helper_functions.products.runs import run_sort_key
 from helper_functions.quality.cross_checks import CHECKS, HARDLY_AGREE
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
+from helper_functions.sky_noise import band_list
 
 OK, FAILED = "ok", "failed"
 # Below this value of `distinct`, SEDs change smoothly: simulated gradients have 0.47 to 0.63, a bulge in a disc 0.59 to
@@ -168,6 +169,13 @@ def run_notes(result):
         notes.append("clustered in one band only, which has no shape")
     elif used.sum() < len(used) / 2:
         notes.append(f"clustered in {used.sum()} of {len(used)} bands: they cover different parts of the galaxy")
+    if seds.noise_scale is not None and (scaled := seds.noise_scale != 1).any():
+        low, high = (pick(seds.noise_scale[scaled]) for pick in (np.min, np.max))
+        by = f"{low:.2g}" if high < 1.1 * low else f"{low:.2g} to {high:.2g}"
+        names = band_list(seds.bands, scaled, np.ones(len(scaled), dtype=bool))
+        notes.append(
+            f"no sky to measure noise in: errors of {names} are multiplied by {by}, as fits of the galaxy tell"
+        )
     if result.outskirts is not None:
         notes.append(outskirts_note(result))
     if clustering.when_large:
