@@ -196,7 +196,7 @@ def _table(values, n_pixels, seds, psf_area, what, findings=()):
 def flags(flux, error, n_pixels, psf_area, more=()):
     """Flags of each flux, separated by commas, str of shape (n_clusters, n_bands).
 
-    `more` are further flags, pairs of a word and of which fluxes it is for.
+    `more` are further flags, pairs of a word and a bool array of the fluxes that it applies to.
     """
     most = n_pixels.max(axis=1, initial=0, keepdims=True)
     findings = [
