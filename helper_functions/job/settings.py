@@ -134,7 +134,7 @@ PIXELS = {
     "background": Setting(
         "local",
         one_of(BACKGROUNDS, "background"),
-        "background subtracted from the fluxes: median of the sky around the galaxy (local), a plane fitted to it, or none",
+        "background subtracted from the fluxes: median of the sky around the galaxy (local), a plane, or none",
     ),
     "registration": Setting(
         "measured",
@@ -166,8 +166,8 @@ PIXELS = {
     "bin_snr": Setting(
         None,
         optional(positive),
-        "bin the pixels of the segment that are not selected to this median SNR, and add each bin to the adjacent region, "
-        "so that totals are those of the whole segment (needs powerbin)",
+        "bin the pixels of the segment that are not selected to this median SNR, and add each to the adjacent region, so "
+        "that totals are those of the whole segment (needs powerbin)",
     ),
     "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are included in the cutout"),
 }
@@ -245,8 +245,8 @@ FITS = {
     "lens_redshift": Setting(
         None,
         optional(number(float, lowest=0)),
-        "redshift of the lens, to scale convergence and shear from D_ls/D_s = 1 to each galaxy; if not set, they are not "
-        "scaled",
+        "redshift of the lens, to scale convergence and shear from D_ls/D_s = 1 to each galaxy; not scaled if not "
+        "set",
     ),
     "error_floor": Setting(
         None,
@@ -262,8 +262,8 @@ OUTPUT = {
     "criteria_shown": Setting(
         ["tic", "bic", "silhouette"],
         list_of(one_of([name for name in CRITERIA if name != AS_RECOMMENDED], "criterion")),
-        "further criteria to be plotted, for the first run of each galaxy if all pictures are drawn; gap, stability and "
-        "prediction need eight more clusterings",
+        "further criteria to be plotted, for the first run of each galaxy if all pictures are drawn; gap, stability "
+        "and prediction need eight more clusterings",
         metavar="NAME",
         nargs="*",
     ),

@@ -13,12 +13,13 @@ def label_hdus(result, pixels, seed, fingerprint, notes=()):
     """Label image of a run, with further extensions, as an `HDUList`.
 
     SIMILARITY is that of each pixel to its composite. The table REGIONS has the region number of each cluster: clusters
-    of different runs with the same number cover the same part of the galaxy; and the names of a user's own regions. AMPLITUDE is the brightness of each pixel in units of its composite, if blends are not unmixed. If the
-    method computes probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in
-    the order of labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number,
-    and the standard errors of the differences to the score of the chosen number. If the method unmixes blends, there
-    are FRACTION, LIGHT and DECONVOLVED, see `light_hdus`. If pixels that are not selected were binned, BINS has the
-    number of the bin of each, and BIN_TABLE the cluster that each bin is added to.
+    of different runs with the same number cover the same part of the galaxy; and the names of a user's own regions.
+    AMPLITUDE is the brightness of each pixel in units of its composite, if blends are not unmixed. If the method
+    computes probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the
+    order of labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number, and
+    the standard errors of the differences to the score of the chosen number. If the method unmixes blends, there are
+    FRACTION, LIGHT and DECONVOLVED, see `light_hdus`. If pixels that are not selected were binned, BINS has the number
+    of the bin of each, and BIN_TABLE the cluster that each bin is added to.
 
     Parameters
     ----------

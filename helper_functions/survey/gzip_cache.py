@@ -1,4 +1,4 @@
-"""Gzip-compressed images, which are unpacked into the cache once and read from there."""
+"""Gzip-compressed images, which are decompressed once into the cache."""
 
 import gzip
 import hashlib
