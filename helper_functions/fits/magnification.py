@@ -60,7 +60,7 @@ def lensing_table(light, labels, inverse, pixel):
     rows, size = [], np.abs(inverse)
     regions = [(kind, *region) for kind, maps in light.items() for region in enumerate(np.nan_to_num(maps), start=1)]
     for kind, number, own in regions:
-        here = next(each for each in (labels == number, own > 0, labels != 0) if each.any())  # a region may have no pixel of its own
+        here = next(each for each in (labels == number, own > 0, labels != 0) if each.any())  # it may have no pixels
         source = np.sum(own * np.nan_to_num(size))
         with np.errstate(divide="ignore"):
             mu = 1 / size[here]

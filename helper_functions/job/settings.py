@@ -166,8 +166,8 @@ PIXELS = {
     "bin_snr": Setting(
         None,
         optional(positive),
-        "bin the pixels of the segment that are not selected to this median SNR, and add each to the adjacent region, so "
-        "that totals are those of the whole segment (needs powerbin)",
+        "bin the pixels of the segment that are not selected to this median SNR, and add each to the adjacent region, "
+        "so that totals are those of the whole segment (needs powerbin)",
     ),
     "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are included in the cutout"),
 }
@@ -245,8 +245,7 @@ FITS = {
     "lens_redshift": Setting(
         None,
         optional(number(float, lowest=0)),
-        "redshift of the lens, to scale convergence and shear from D_ls/D_s = 1 to each galaxy; not scaled if not "
-        "set",
+        "redshift of the lens, to scale convergence and shear from D_ls/D_s = 1 to each galaxy; not scaled if not set",
     ),
     "error_floor": Setting(
         None,

@@ -22,7 +22,7 @@ class Outskirts(NamedTuple):
     """Bins of the pixels that are not selected, and their light by cluster."""
 
     bins: np.ndarray  # int, (ny, nx), 1..n_bins, 0 where a pixel is in none
-    cluster: np.ndarray  # (n_bins,), label of the region that each bin is joined to
+    cluster: np.ndarray  # (n_bins,), label of the cluster that each bin is added to
     snr: np.ndarray  # (n_bins,), median over the bands
     flux: np.ndarray | None = None  # (n_clusters, n_bands), of the bins of each cluster, 10 nJy; 0 without bins
     error: np.ndarray | None = None  # (n_clusters, n_bands); flux and error are None if read from a label file

@@ -29,9 +29,7 @@ from helper_functions.survey.psf_image import find_psf, read_psf
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
 N_WINDOWS = 5  # along each side of the mosaic
-SKY_FACTOR = (
-    4  # times `min_sky_pixels` pixels are used, for a noise scale to a few percent in correlated noise
-)
+SKY_FACTOR = 4  # times `min_sky_pixels` pixels are used, for a noise scale to a few percent in correlated noise
 CHECK_COLUMNS = (
     "band",
     "image",

@@ -1,6 +1,6 @@
-"""From mosaics of any kind to a field that can be clustered: match the PSFs, put all on one grid, find the galaxies.
+"""Make a PSF-matched field from any mosaics: match PSFs, resample to one grid, correct shifts, and detect sources.
 
-The folder that is written is laid out like the survey: python main_clustering.py --catalogs FOLDER takes it as it is.
+The output folder has the layout of UNCOVER, and can be used directly: python main_clustering.py --catalogs FOLDER
 """
 
 import argparse
@@ -18,7 +18,7 @@ PACKAGES = {
     "photutils": "photutils",
     "reproject": "reproject",
     "skimage": "scikit-image",
-}  # that only this command needs
+}  # packages that only this command needs
 INSTALL = "pip install -r helper_functions/survey/make_field/requirements.txt"
 
 
