@@ -74,6 +74,7 @@ def finish_run(id_dr3, run, inputs, output, problems, renew_page):
         left = [task for task in tasks if task not in fit_by_task]
         reasons = {task: problems.get(task.fingerprint, CHANGED) for task in left}
         magnifications, lens_notes, is_map = region_magnifications(tasks, folder, inputs)
+        fit_by_task = {task: demagnified(fit, magnifications[task.cluster][0]) for task, fit in fit_by_task.items()}
         notes = [*galaxy_notes(id_dr3, tasks[0].redshift, inputs), *lens_notes]
         content = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, is_map, magnifications
         asked = digest(code_digest("fits", "pictures"), *content, output.figure_format, output.pictures)
@@ -81,7 +82,6 @@ def finish_run(id_dr3, run, inputs, output, problems, renew_page):
         if old.get("asked") != asked or output.overwrite or not files_unchanged(folder, old["files"]):
             save_record(folder, id_dr3, record)  # marks it as unfinished
             remove_old_fits(tasks, folder)
-            fit_by_task = {task: demagnified(fit, magnifications[task.cluster][0]) for task, fit in fit_by_task.items()}
             saved = save_fit_products(tasks, fit_by_task, reasons, magnifications, notes, is_map, output)
             save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:

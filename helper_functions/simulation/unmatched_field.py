@@ -42,7 +42,7 @@ from helper_functions.survey.make_field.inputs import BandFiles, open_images
 from helper_functions.survey.make_field.kernels import common_radius, matching_kernel
 from helper_functions.survey.make_field.matching import Grid, Matching, matched_tile
 from helper_functions.survey.make_field.noise import sky_correlation, variance_factor
-from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
+from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, pixel_side, sky_matrix
 
 BANDS = "f606w f814w f115w f150w f200w f277w f356w f410m f444w".split()
 SHORT, SHORT_PIXEL = 24000.0, 0.02  # Angstrom and arcsec: bands of NIRCam below this wavelength have these pixels
@@ -179,19 +179,20 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     fine_images = sharp_images(sources, shape, bands, points)
     for number, (band, fine, sigma) in enumerate(zip(bands, fine_images, pixel_noise(bands), strict=True)):
         wcs, size = mosaic_wcs(band, shape)
+        pixels = sky_matrix(wcs)
         holes = rng.uniform((SKY, SKY), (SKY + strip, shape[1] - SKY), (HOLES, 2))
-        noise, weight = draw_noise(size, sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        noise, weight = draw_noise(size, sigma * pixel_side(pixels) / PIXEL, rng)
         weight[near_places(size, wcs, holes, grid)] = 0
         noise[weight == 0] = np.nan
         with tempfile.TemporaryDirectory() as scratch:
             own = write_pair(Path(scratch), band, noise, weight, wcs)
-            kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(wcs), radius)
+            kernel, _ = matching_kernel(psfs[band], psfs[target], pixels, radius)
             factor = variance_factor(*sky_correlation(own), kernel)
             moved = Matching(own, Grid(grid, shape), kernel, factor)
             noise_matched, variance = matched_tile(moved, (slice(0, shape[0]), slice(0, shape[1])))
         flux = observed(fine, psfs[band], radius, wcs, size, grid, shifts[number]) + noise
         write_pair(folder / "mosaics", band, flux, weight, wcs)
-        write_psf(folder / "psfs" / f"{band}.fits", on_pixels(psfs[band], sky_matrix(wcs), radius), mosaic_pixel(wcs))
+        write_psf(folder / "psfs" / f"{band}.fits", on_pixels(psfs[band], pixels, radius), pixel_side(pixels))
         matched[number] = observed(fine, psfs[target], radius, grid, shape, grid) + noise_matched
         weights[number] = np.where(variance > 0, 1 / variance, 0)
         for kind, image in (("sci", matched[number]), ("wht", weights[number])):
@@ -232,7 +233,7 @@ def near_places(shape, wcs, places, grid):
     """Mask of the pixels of a mosaic within HOLE_RADIUS of places of the grid, (n, 2) rows and columns."""
     x, y = wcs.world_to_pixel(grid.pixel_to_world(places[:, 1], places[:, 0]))
     rows, cols = np.indices(shape)
-    radius = HOLE_RADIUS / mosaic_pixel(wcs)
+    radius = HOLE_RADIUS / pixel_side(sky_matrix(wcs))
     return np.any([np.hypot(rows - row, cols - col) < radius for row, col in zip(y, x, strict=True)], axis=0)
 
 
@@ -245,11 +246,6 @@ def paint_stars(segmap, stars, like):
         segmap[near & (segmap == 0)] = FIRST_STAR + number
         found.append(like._replace(id_dr3=FIRST_STAR + number))
     return found
-
-
-def mosaic_pixel(wcs):
-    """Side of a pixel, arcsec."""
-    return float(np.sqrt(abs(np.linalg.det(sky_matrix(wcs)))))
 
 
 def write_pair(folder, band, flux, weight, wcs):

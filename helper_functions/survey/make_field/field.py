@@ -91,9 +91,7 @@ def write_moved(folder, plan, cards, shifts, target, given):
         for band, each in plan.items()
     }
     if not all(layout.is_made(folder, band, layout.fingerprint(each)) for band, (_, each, _) in work.items()):
-        (folder / data_paths.SUPER_CATALOG).unlink(
-            missing_ok=True
-        )  # without a catalog, an incomplete field is not used
+        (folder / data_paths.SUPER_CATALOG).unlink(missing_ok=True)  # an incomplete field has no catalog
     made = sum(each_in(given.jobs, layout.write_band, work, "band").values())
     if made < len(plan):
         report(f"{len(plan) - made} of {len(plan)} bands were made before, of the same files and settings")

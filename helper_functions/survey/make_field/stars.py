@@ -17,7 +17,7 @@ MIN_STARS, MOST_STARS = 4, 60  # fewer are refused; of more, the brightest are t
 WINDOW, N_WINDOWS = (
     1024,
     100,
-)  # pixels, side of windows of a mosaic in which stars are searched for, and their largest number
+)  # pixels, side of windows in which stars are searched for, and their largest number
 BRIGHT, FAINT = 100.0, 10.0  # lowest peak of stars, and of neighbours, in units of the pixel noise
 CROWDED = 1.0, 0.05  # arcsec, and fraction of the peak: stars with such a near and bright neighbour are excluded
 ALIKE = 0.1  # relative difference of the widths of stars
