@@ -18,8 +18,8 @@ from plots.style import (
 LARGE, SMALL = 2.1, 1.45  # inches, sides of the maps of one row, and of several
 SEDS = 1.35  # inches, height of the SEDs below a map
 KEY = (
-    "ARI: adjusted Rand index with the framed map; χ²: per degree of freedom, of the pixels about the composites of "
-    "their clusters; a colour is the same region on all maps"
+    "ARI: adjusted Rand index with the framed map; χ²: reduced χ² of the pixels about their composites; regions have "
+    "the same colour on all maps"
 )
 
 
@@ -41,7 +41,7 @@ def variants_page(result):
     heights = [side, SEDS] if is_row else [side] * len(rows)
     room = {"left": 0.6, "across": 0.42, "down": 0.55} if is_row else {"left": 0.95, "across": 0.14, "down": 0.3}
     inches = room["left"] + sum(widths)
-    title, key = fill(result.title, int(11 * inches)), fill(KEY, int(21 * inches))
+    title, key = fill(result.title, int(11 * inches)), fill(KEY, int(19 * inches))
     room |= {"right": 0.15, "bottom": 0.7 + 0.12 * key.count("\n"), "top": 0.75 + 0.18 * title.count("\n")}
     figure, grid = figure_with_grid(widths, heights, title, **room)
     figure.text(0.5, 0.1 / figure.get_figheight(), key, size=7, ha="center", va="bottom", color="0.3")
