@@ -185,7 +185,7 @@ def outlines(ax, labels, colours, **options):
 
 
 def square_around(labels):
-    """Square around the selected pixels with a margin of a quarter of their extent: centre (row, col), and half side."""
+    """Square around the selected pixels with a margin of a quarter of their extent: centre (row, col), half side."""
     places = np.array(np.nonzero(labels))
     low, high = places.min(axis=1), places.max(axis=1)
     return (low + high) / 2, 0.75 * np.max(high - low) + 2

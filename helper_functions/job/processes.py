@@ -19,7 +19,7 @@ from helper_functions.job.dask_cluster import run_on_dask
 from helper_functions.job.workers import WorkerDied
 
 ATTEMPTS = 2  # for a galaxy whose worker process dies
-# Threads of linear algebra and k-means in each process. Two threads double the time of a galaxy of 1,300 pixels, because
+# Threads of linear algebra and k-means in each process. Two threads double the time of a galaxy of 1,300 pixels, as
 # they wait for each other, and do not shorten that of 10,000 pixels: use several processes instead.
 THREADS = 1
 THREAD_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"  # read when a library is loaded

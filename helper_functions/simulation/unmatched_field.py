@@ -1,7 +1,7 @@
-"""Simulate mosaics that are not matched to one PSF, and what they would be if they were.
+"""Simulate mosaics that are not PSF-matched, and the same field perfectly matched.
 
-The mosaics have the flaws that make_field is there to mend: bands differ in PSF, pixel scale and orientation, lie off
-each other, and have a step of depth and holes. Beside them are their PSFs, redshifts, and the perfectly matched field.
+Bands differ in PSF, pixel scale and orientation, are misregistered, and have a step in depth and holes, as input for
+make_field. PSFs, redshifts and the perfectly matched field are written, too.
 """
 
 import argparse
@@ -47,10 +47,10 @@ from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, pixel_si
 BANDS = "f606w f814w f115w f150w f200w f277w f356w f410m f444w".split()
 SHORT, SHORT_PIXEL = 24000.0, 0.02  # Angstrom and arcsec: bands of NIRCam below this wavelength have these pixels
 ANGLE = 20.0  # degrees, by which mosaics of the bands of Hubble are rotated
-FINE = 4  # pixels along each side of a pixel, in which sources are convolved with the PSFs
+FINE = 4  # subpixels per pixel along each axis, for the convolution with PSFs
 MODEL_PIXEL = 0.02  # arcsec, of model PSFs
-SKY = 45  # pixels of sky on each side, more than kernels reach
-N_STARS, STAR_GAP = 14, 80  # and pixels between them
+SKY = 45  # pixels of sky on each side, more than the radius of kernels
+N_STARS, STAR_GAP = 14, 80  # number, and pixels between them
 STAR_RADIUS, FIRST_STAR = 10, 900001  # pixels, of segments of stars, and the id of the first
 STAR_SNR = 300.0, 3000.0  # of the brightest pixel
 DEPTH_STEP = 1.5  # factor of the noise beyond two thirds of the mosaic
@@ -118,7 +118,7 @@ def sharp_images(sources, shape, bands, stars):
 
 
 def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
-    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources lie off by `shift` pixels."""
+    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources are shifted by `shift` pixels."""
     matrix = sky_matrix(grid)
     kernel = on_pixels(psf, matrix / FINE, radius)
     blurred = oaconvolve(fine, kernel, mode="same")
@@ -132,8 +132,8 @@ def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
 def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpipes", rms_shift=RMS_SHIFT):
     """Write mosaics, PSFs and redshifts, and the perfectly matched field, into a folder that does not exist.
 
-    The matched field has the noise and the holes of the mosaics, which went through the same kernels and pixels: it
-    differs only in PSFs that are the same, and in bands that do not lie off.
+    The matched field has the noise and the holes of the mosaics after the same convolution and resampling; only its
+    PSFs are identical, and its bands are not shifted.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def draw_stars(n_columns, peak, rng):
 
 
 def draw_noise(shape, sigma, rng):
-    """Noise of a mosaic with a step of its depth, correlated as by drizzling, and its weights; (ny, nx)."""
+    """Noise of a mosaic with a step in depth, correlated as by drizzling, and its weights; (ny, nx)."""
     level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
     return smoothed_noise(1.0, DRIZZLED, shape, rng) * level, level**-2
 
@@ -238,7 +238,7 @@ def near_places(shape, wcs, places, grid):
 
 
 def paint_stars(segmap, stars, like):
-    """Put segments of stars into the segmap, ids from FIRST_STAR; returns them as sources with the bands of another."""
+    """Add segments of stars to the segmap, with ids from FIRST_STAR; return them as sources with bands of `like`."""
     rows, cols = np.indices(segmap.shape)
     found = []
     for number, (y, x) in enumerate(zip(stars["y"], stars["x"], strict=True)):
