@@ -327,8 +327,8 @@ class Criterion(NamedTuple):
 CRITERIA = {
     AS_RECOMMENDED: Criterion(
         recommended,
-        f"the number that {RECOMMENDED} finds by its own criterion, so that maps of all methods can be compared; where "
-        "it finds none, each method's own criterion chooses, which the summary notes",
+        f"the number that {RECOMMENDED} finds by its own criterion, so that maps of all methods can be compared; if it "
+        "fails, each method's own criterion is used, and noted in the summary",
         f"log likelihood of {RECOMMENDED}\nless penalty",
     ),
     "tic": Criterion(
@@ -357,7 +357,7 @@ CRITERIA = {
     ),
     "separable": Criterion(
         separable,
-        f"the highest number for which light has its label with a mean probability of {SEPARABLE:g} or more",
+        f"the highest number with a mean probability of the labels, weighted by light, of at least {SEPARABLE:g}",
         "mean probability of labels",
     ),
     "prediction": Criterion(

@@ -161,5 +161,7 @@ def in_lines(words):
 
 
 GALAXY_PICTURES = {
-    "comparison": Picture(comparison, "all runs side by side: how far they agree, and their quality", among_few=True)
+    "comparison": Picture(
+        comparison, "all runs side by side: maps, SEDs, agreement and quality metrics", among_few=True
+    )
 }

@@ -245,6 +245,4 @@ def draw_similarities(ax, result, n_clusters):
     in_rows(ax, (left, right), n_clusters)
 
 
-RUN_PICTURES = {
-    "composites": Picture(composites_page, "of each cluster the pixels, member SEDs, composite and similarity")
-}
+RUN_PICTURES = {"composites": Picture(composites_page, "pixels, member SEDs, composite and similarity of each cluster")}

@@ -43,4 +43,4 @@ def feature_weights_page(result):
     return figure
 
 
-RUN_PICTURES = {"feature_weights": Picture(feature_weights_page, "how much each band counts in metric `features`")}
+RUN_PICTURES = {"feature_weights": Picture(feature_weights_page, "weights of the bands in metric `features`")}

@@ -169,7 +169,7 @@ def quality_page(field):
     columns, panel = 4, (1.3 if is_named else 1) * ROW * len(field.runs)
     rows = -(-len(field.quality) // columns)
     drawn = "boxes: 25 to 75%, and the median; lines: 5 to 95%" if _many(field) else "each galaxy is a point"
-    words = f"figures of quality of {len(field.ids):,} galaxies; {drawn}"
+    words = f"quality metrics of {len(field.ids):,} galaxies; {drawn}"
     room = {"left": NAMES, "right": 0.17, "bottom": 0.3 + 0.3 * is_named, "top": 0.6, "across": 0.25, "down": 0.55}
     figure, grid = figure_with_grid([2.02] * columns, [panel] * rows, words, **room, title_size=10)
     axes = grid.subplots(sharey=True, squeeze=False).ravel()
@@ -227,6 +227,6 @@ def _spread(ax, values, percentiles, is_named):
 
 
 FIELD_PICTURES = {
-    "runs": Picture(runs_page, "of all galaxies: numbers of clusters, how runs ended, and what the number goes with"),
-    "quality": Picture(quality_page, "of all galaxies: how the figures of quality of each run are spread"),
+    "runs": Picture(runs_page, "of all galaxies: numbers of clusters, status of the runs, and trends of the number"),
+    "quality": Picture(quality_page, "of all galaxies: distributions of the quality metrics of each run"),
 }

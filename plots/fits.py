@@ -162,4 +162,4 @@ def write_range(ax, name, values):
     ax.text(0.5, 1.06, f"{name}\n{found}", transform=ax.transAxes, size=6, ha="center", va="bottom", linespacing=1.35)
 
 
-FIT_PICTURES = {"fits": Picture(fits_page, "of each region SED and model, star formation history and posterior")}
+FIT_PICTURES = {"fits": Picture(fits_page, "SED, model, star formation history and posterior of each region")}

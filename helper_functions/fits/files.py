@@ -26,9 +26,9 @@ RATIOS = {
 }
 INTEGRATED = 0  # in place of a cluster's label: the sum of all regions
 FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of each quantity: unit, description
-    "cluster": (None, "label in the label image; 0: all regions together, from the sum of their SEDs"),
-    "name": (None, "name that a user gave the region; all: all together"),
-    "region": (None, "number of the region, the same for corresponding regions of other runs; 0 likewise"),
+    "cluster": (None, "label in the label image; 0: the sum of the SEDs of all regions"),
+    "name": (None, "name of the user's own region; all: the sum of all regions"),
+    "region": (None, "number of the region, the same for corresponding regions of other runs; 0: the sum"),
     "redshift": (None, "redshift of the fit; its centre if it is free"),
     "magnification": (None, "lensing magnification that masses and star formation rates were divided by"),
     "n_bands": (None, "number of bands that were fitted"),

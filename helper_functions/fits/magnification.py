@@ -26,9 +26,9 @@ from helper_functions.pixel_seds import pixel_of
 RECORD = "lensing/regions"  # name of the record of a galaxy
 EXTREME = 20.0  # models of one cluster differ by 30% at a magnification of 2, and by 70% at 40 (Priewe et al. 2017)
 LENSING_COLUMNS = {  # unit, description
-    "kind": (None, "population: its light in all pixels; composite: all light of the pixels of the cluster"),
+    "kind": (None, "population: its light in all pixels; composite: all light in the pixels of the cluster"),
     "cluster": (None, "label in the label image"),
-    "mu": (None, "magnification of the region: its light divided by its light in the source plane"),
+    "mu": (None, "magnification of the region: its flux divided by its flux in the source plane"),
     "mu_low": (None, "lowest magnification of its pixels"),
     "mu_high": (None, "highest magnification of its pixels"),
     "area_source": (u.arcsec**2, "area of its pixels in the source plane"),

@@ -39,7 +39,7 @@ CHECK_COLUMNS = (
     "WCS",
     "filter curve",
     "noise scale",
-    "lies off",
+    "shift",
     "what will be used",
 )
 N_SOURCES = 12  # in which the registration is measured
@@ -126,9 +126,9 @@ def check_registration(shifts, rows):
         return []
     found = shifts.registration
     for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
-        rows[band]["lies off"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
+        rows[band]["shift"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
         if is_off:
-            rows[band]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
+            rows[band]["what will be used"] += f"; shifted by more than {WORTH_CORRECTING:g} pixels"
     return [shifts.refusal] if shifts.refusal else []
 
 

@@ -80,7 +80,7 @@ def make_images(folder, plan, cards, target, given):
     shifts, n_sources = measure_field_shifts(segmap, sources.ids_of(segmap), mosaics)
     write_shifts(folder / layout.SHIFTS, shifts, made_of, n_sources)
     off = [f"{band} {np.hypot(*shift):.2f}" for band, shift in shifts.items() if any(shift)]
-    report(f"registration of the bands, in {n_sources} sources; pixels off, moved back: {', '.join(off) or 'none'}")
+    report(f"registration of the bands, in {n_sources} sources; corrected shifts in pixels: {', '.join(off) or 'none'}")
     return write_moved(folder, plan, cards, shifts, target, given) if off else (segmap, mosaics)
 
 
@@ -212,7 +212,7 @@ def save_target_psf(folder, psf, grid):
 def shift_cards(matching):
     """Header cards of the corrected shift."""
     return [
-        (f"SHIFT{axis}", shift, "pixels, moved back by this") for axis, shift in zip("YX", matching.shift, strict=True)
+        (f"SHIFT{axis}", shift, "corrected shift, pixels") for axis, shift in zip("YX", matching.shift, strict=True)
     ]
 
 
