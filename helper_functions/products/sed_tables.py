@@ -41,7 +41,7 @@ SED_COLUMNS = {
     "flux_total_err": (FLUX_UNIT, "error of flux_total: correlated noise and background"),
     "flux_whole": (
         FLUX_UNIT,
-        "flux_total plus the flux of the bins of pixels below the SNR threshold that are added to it",
+        "flux_total plus the flux of the added bins of pixels below the SNR threshold",
     ),
     "flux_whole_err": (FLUX_UNIT, "error of flux_whole"),
     "surface_brightness": (FLUX_UNIT / u.arcsec**2, "flux_total divided by area"),
