@@ -1,4 +1,4 @@
-"""FITS mosaics, of which only the windows that are needed are read, never the whole image."""
+"""FITS mosaics, of which only windows are read, never the whole image."""
 
 import os
 import warnings
@@ -111,7 +111,7 @@ def _stored(hdu):
 
 
 def _is_plane(shape):
-    """Whether an image has two dimensions, or more of which all but the last two are one pixel long."""
+    """Whether an image has two dimensions, or further dimensions of length 1."""
     return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
