@@ -60,7 +60,7 @@ def read_columns(path, names):
 
 
 def _is_masked(table, number):
-    """Which rows of a column of a FITS table are masked: by TNULL, or by values other than T or F in a logical column."""
+    """Which rows of a column of a FITS table are masked: by TNULL, or by values that are not T or F if logical."""
     column, stored = table.columns[number], np.asarray(table.data)[table.columns.names[number]]
     if column.format.endswith("L"):
         return ~np.isin(stored, (ord("T"), ord("F")))

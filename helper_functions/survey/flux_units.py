@@ -145,9 +145,7 @@ def _zero_point_hint(header):
 def _flux_density(text, wcs, path):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", u.UnitsWarning
-            )  # about units such as erg/s/cm2/Hz, which are read correctly
+            warnings.simplefilter("ignore", u.UnitsWarning)  # about units such as erg/s/cm2/Hz, read correctly
             factor = _convert(u.Unit(text), wcs)
         if not 1 / LARGEST_FACTOR < factor < LARGEST_FACTOR:
             raise ValueError(f"it is {factor:g} times {FLUX_UNIT}")

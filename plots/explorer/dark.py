@@ -23,7 +23,7 @@ BACKGROUND, PANEL, TEXT, FAINT, GRID = "#15171c", "#1c1f26", "#e8e8ea", "#9aa0aa
 FIELD, BUTTON, BORDER, ACTIVE, FOCUS, LINK = "#262a33", "#2f3541", "#4a5160", "#3f90da", "#ffa90e", "#6cb0ec"
 ON_IMAGE = "#f4f4f5"  # of text on images, which are dark in both styles
 WARNING = "#ffa552"  # distinct from the blue of links for colour-blind readers
-LIGHT = {  # colour of a dark page -> colour of a light one
+LIGHT = {  # colour of a dark page, used for nothing else -> colour of a light one
     **{BACKGROUND: "#ffffff", PANEL: "#f6f7f9", TEXT: "#1b1e24", FAINT: "#59616e", GRID: "#d5d9e0", FIELD: "#fdfdfe"},
     **{BUTTON: "#e9ecf1", BORDER: "#b9c0cb", LINK: "#1a66b3", WARNING: "#a34a00", "#3b4352": "#dde2ea"},
     **{"#1f232b": "#f0f1f4", "#7d838e": "#8b919c", "#b8bdc7": "#4d5563", "color-scheme: dark": "color-scheme: light"},
