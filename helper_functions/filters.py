@@ -11,7 +11,7 @@ SEDPY_PREFIXES = (
     "wfc3_ir_",
     "acs_wfc_",
     "wfc3_uvis_",
-)  # that may be missing in a band's name; the first match is used
+)  # may be missing in band names; the first match is used
 
 
 @cache
