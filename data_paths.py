@@ -47,7 +47,7 @@ IMAGE_PATTERN = "psf_matched/uncover_v7.*_abell2744clu_{band}_*{kind}_f444w-matc
 MATCHED_PSF = "psf_matched/target_psf.fits"  # PSF of all images, in fields of helper_functions.survey.make_field only
 SIMULATED_TRUTH = "simulated_truth.fits"  # in simulated fields only
 
-ARCHIVE_NAMES = {  # of the same files at Zenodo, by which they are found, too
+ARCHIVE_NAMES = {  # names of the same files at Zenodo, which are also searched for
     SUPER_CATALOG: "UNCOVER_DR3_LW_SUPER_catalog.fits",
     SPS_CATALOG: "UNCOVER_DR3_*SPS*catalog*.fits",
     SEGMAP: "UNCOVER_DR3_*SEGMAP.fits",
@@ -117,7 +117,7 @@ def check_catalogs_folder(folder):
 
 
 def setting_name(survey, field):
-    """Where in this file a field of `SurveyFiles` is set, for error messages."""
+    """Name of the setting in this file that sets a field of `SurveyFiles`, for error messages."""
     return field.upper() if survey == "uncover" else f"{field} of {survey!r} in SURVEYS"
 
 
@@ -167,13 +167,13 @@ def _matching_files(folder, pattern, band):
 
 
 def similar_names(folder, pattern):
-    """Names of a few files whose names are similar to a pattern, in the folder where it is looked for."""
+    """Names of a few files, in the folder of a pattern, that are similar to the pattern."""
     names = {path.name.lower(): path.name for path in Path(folder).glob(str(PurePath(pattern).parent / "*"))}
     return [names[name] for name in get_close_matches(PurePath(pattern).name.lower(), names, MOST_NAMES)]
 
 
 def near_images(folder, band, survey):
-    """Names of a few files that may be meant as the image of a band that has none: its name is in theirs."""
+    """Names of a few files that contain the name of a band without an image, and may be its image."""
     files = SURVEYS[survey]
     patterns = [files.image_pattern.replace("{kind}", kind) for kind in ("sci", files.error_map)]
     of_any_band = {path for pattern in patterns for path in matching_files(folder, pattern, "*")}
@@ -218,10 +218,10 @@ class Output(NamedTuple):
 
 OUTPUTS = {
     "summary": Output(
-        "summary.ecsv", "a row for each galaxy and run: number of clusters with its range, quality, message"
+        "summary.ecsv", "a row for each galaxy and run: number of clusters with its range, quality metrics, message"
     ),
-    "page_index": Output("explorer/index.html", "list of all galaxies, to be opened in a browser"),
-    "page": Output("explorer/{id}.html", "page of a galaxy, to be opened in a browser"),
+    "page_index": Output("explorer/index.html", "list of all galaxies, for a browser"),
+    "page": Output("explorer/{id}.html", "page of a galaxy, for a browser"),
     "page_scripts": Output("explorer/assets/{name}", "scripts that all pages share"),
     "page_compare": Output("explorer/compare.html", "pages of two galaxies side by side"),
     "thumbnail": Output("explorer/thumbnails/{id}.png"),
@@ -255,24 +255,24 @@ OUTPUTS = {
     ),
     "feature_maps": Output("features/{id}_features.fits", "maps of lines, dust, breaks and colours"),
     "agreement": Output("comparison/{id}_agreement.ecsv", "adjusted Rand index of each pair of runs"),
-    "consensus": Output("comparison/{id}_consensus.fits", "the region that most runs assign each pixel to"),
+    "consensus": Output("comparison/{id}_consensus.fits", "most frequent region of each pixel among the runs"),
     "regions": Output("field/regions.fits", "all regions of all galaxies and runs in one table, with fluxes"),
     "field_picture": Output("field/{picture}.{format}", "pictures of all galaxies together"),
     "lensing": Output(
         "lensing/{run}/{id}_lensing.ecsv",
         "with --magnification-map: magnification of each region, and its area in the source plane",
     ),
-    "lensing_map": Output("lensing/{id}_magnification.fits", "magnification of each pixel, negative with its parity"),
+    "lensing_map": Output("lensing/{id}_magnification.fits", "magnification of each pixel, < 0 for negative parity"),
     "fits": Output(
         "fits/{run}/{id}_fits.ecsv",
         "with --fit: mass, SFR, age, A_V and metallicity of regions and of their sum",
     ),
     "posteriors": Output("fits/{run}/{id}_posteriors.fits", "posterior samples, star formation histories, model SEDs"),
     "fit_maps": Output("fits/{run}/{id}_fit_maps.fits", "maps of the fitted properties"),
-    "other_maps": Output("property_maps/{run}/{id}_{name}_maps.fits", "the same from a table of another code"),
+    "other_maps": Output("property_maps/{run}/{id}_{name}_maps.fits", "property maps from a table of another code"),
     "export": Output("exports/{code}/{run}/{id}_{content}", "with --export: photometry for bagpipes, eazy, prospector"),
     "export_filters": Output("exports/{code}/filters/{name}", "filter curves for that photometry"),
-    "settings": Output("settings.json", "all settings of the last call, with package versions"),
+    "settings": Output("settings.json", "all settings of the last call, and package versions"),
     "log": Output("log.txt", "messages of all calls"),
     "record": Output("records/{id}/{name}.json"),
     "region_fit": Output("records/{id}/fits/{run}/{cluster}.fits"),

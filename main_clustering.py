@@ -4,7 +4,7 @@ import sys
 from functools import partial
 
 import data_paths
-import helper_functions.job.start  # noqa: F401 (before other imports, which it keeps from failing)
+import helper_functions.job.start  # noqa: F401 (first, because other imports may fail without it)
 from data_paths import output_path
 from distances import Options
 from helper_functions.clustering import cluster_pixels, recluster_with, recommended_scores
@@ -34,7 +34,7 @@ from helper_functions.survey.check import check_survey
 from helper_functions.survey.selection import chosen_ids
 from prepare_images import cut_out, open_survey
 
-# ---- edit here: what people change in a day; `python main_clustering.py --help` lists all settings ------------------
+# ---- edit here: the main settings; `python main_clustering.py --help` lists all settings ----------------------------
 ID_DR3_LIST = [46339, 44283, 30804]  # or the name of a file that holds ids, or "all"
 SELECT = None  # condition on catalog columns that galaxies must meet: "z_50 > 1 and n_pix > 500 and use_phot == 1"
 GALAXIES = None  # CSV table of settings for single galaxies: id, redshift, neighbours_added, magnification, ...
@@ -66,8 +66,8 @@ FIT = False  # fit stellar populations to the regions with bagpipes, and make ma
 COMPARE = []  # also draw "number": one method with more and fewer clusters; "norms": with each norm and metric
 PICTURES = "all"  # "few": a map for each run and the comparison of runs; or "none"
 FIGURE_FORMAT = "png"  # or "pdf"
-EXPLORER = True  # an HTML page for each galaxy and a list of all, to be opened in a browser without a server
-EXPLORER_STANDALONE = False  # pages with all scripts inside, to be sent to others; or one copy for all pages
+EXPLORER = True  # an HTML page for each galaxy and a list of all
+EXPLORER_STANDALONE = False  # pages that contain all scripts and can be sent to others
 JOBS = 1  # number of worker processes
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -48,12 +48,12 @@ class Clustering(NamedTuple):
     k_notes: list  # caveats on the number of clusters, sentences without a full stop
     populations: Populations | None = None  # of `complete` pixels in the bands used, in the order of labels
     complete: np.ndarray | None = None  # bool, (n_pixels,), with data in every band used
-    names: tuple = ()  # n_clusters names that a user gave the regions; empty: clusters of a method
+    names: tuple = ()  # n_clusters names of a user's own regions; empty: clusters of a method
     is_final: bool = True  # False: the recommended method crashed, and may choose the number another time
 
     @property
     def confidence(self):
-        """Probability of each pixel's label, or of being unassigned where it is; None where it is not known."""
+        """Probability of each pixel's label, or of being unassigned for unassigned pixels; None if not known."""
         if self.probability is None:
             return None
         unassigned = 1 - self.probability.sum(axis=1)
@@ -147,7 +147,7 @@ def cluster_pixels(
         scores=scores,
         k_range=scores[k_choice].k_range if scores else None,
         k_notes=notes,
-        is_final=failure is None or isinstance(failure, ValueError),  # what pixels are not fit for is an error of value
+        is_final=failure is None or isinstance(failure, ValueError),  # a ValueError would happen again
     )
 
 
@@ -160,7 +160,7 @@ def recommended_scores(seds, seed=0, memory_limit=MEMORY_LIMIT):
 def criterion_of(method, name):
     """The criterion that this name stands for: the method's own for None.
 
-    `recommended` is the own one, too, of that method itself, and of those that do not take its number.
+    `recommended` is the method's own criterion for the recommended method, and for methods that do not take its number.
     """
     entry = METHODS[method]
     has_own = method == RECOMMENDED or entry.finds_number or not entry.takes_recommended_number
@@ -188,7 +188,7 @@ def recluster_with(cluster, n_clusters, seed):
 def check_run(method, norm, metric):
     """Names of norm and metric, the method's defaults for None; ValueError for a metric that the method cannot use.
 
-    A method that models the fluxes, and fits the amplitude of each pixel, keeps its own norm whatever is asked for.
+    A method that fits the amplitude of each pixel always keeps its own norm.
     """
     entry = choose(METHODS, method, "method")
     norm = norm or entry.norm
@@ -235,7 +235,7 @@ class Clusterer(NamedTuple):
         return {k: each.only(back) for k, each in found.items()}
 
     def refined(self, seds, found):
-        """A result of `candidates` for the same pixels, as improved by methods that do so for the final number."""
+        """A result of `candidates` for the same pixels, improved by methods that refine the final number."""
         return found if self.method.refine is None else self.method.refine(self.distances(seds), found)
 
     def scale(self, seds):
@@ -301,7 +301,7 @@ def choose_clustering(seds, clusterer, n_clusters, names, recommended):
         if AS_RECOMMENDED in names:
             try:
                 known = recommended()
-            except Exception as problem:  # whatever ended that method, this one goes on
+            except Exception as problem:  # a failure of that method does not affect this one
                 failure, names = problem, [method.criterion if name == AS_RECOMMENDED else name for name in names]
         k_choice, most, allowed = names[0], MAX_CLUSTERS, most_clusters(seds) if method.models_fluxes else 0
         while True:
@@ -313,7 +313,7 @@ def choose_clustering(seds, clusterer, n_clusters, names, recommended):
         if k_choice != AS_RECOMMENDED:
             found = candidates.by_number[scores[k_choice].chosen]
             return clusterer.refined(seds, found), k_choice, scores, failure
-        asked = scores[k_choice].chosen  # only this number is clustered, unless other criteria need them all
+        asked = scores[k_choice].chosen  # other numbers are clustered only if other criteria need them
     else:
         scores, k_choice = {}, DENSITY if method.finds_number else "given"
     found = clusterer.candidates(seds, [asked])

@@ -6,7 +6,12 @@ from importlib import resources
 import numpy as np
 from sedpy.observate import Filter
 
-SEDPY_PREFIXES = ("jwst_", "wfc3_ir_", "acs_wfc_", "wfc3_uvis_")  # that a band's name may lack; the first wins
+SEDPY_PREFIXES = (
+    "jwst_",
+    "wfc3_ir_",
+    "acs_wfc_",
+    "wfc3_uvis_",
+)  # may be missing in band names; the first match is used
 
 
 @cache

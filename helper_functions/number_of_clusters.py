@@ -19,8 +19,8 @@ from helper_functions.quality.metrics import REDRAWS, band_errors, reclustering_
 
 AS_RECOMMENDED = "recommended"  # the criterion that takes over the number of the recommended method
 MAX_CLUSTERS = 10
-# Where a model of the fluxes needs at least NEAR_THE_MOST of the clusters that are tried, twice as many are tried, at
-# most MOST_CLUSTERS.
+# If a model of the fluxes needs at least NEAR_THE_MOST of the tried clusters, twice as many are tried, up to
+# MOST_CLUSTERS.
 NEAR_THE_MOST, MOST_CLUSTERS = 0.8, 20
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
 RECLUSTER_PIXELS = 500  # random subset of the pixels for criteria that cluster several times
@@ -30,7 +30,7 @@ REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares 
 # and 44000 to 44023 of realistic ones); and below 0.6, too many clusters are found.
 PENALTY_FACTOR = 0.7
 PIXELS_PER_SED = 100  # with fewer pixels per cluster, composites overfit and residuals underestimate the noise
-# Mean probability of the labels of light: in two noise realisations of simulated gradients, the ARI is 0.76 then.
+# Mean probability of the labels, weighted by light; then the ARI of two noise realisations of gradients is 0.76.
 SEPARABLE = 0.94
 # Number of PSF areas that a cluster should cover. A round cluster of 5 has a diameter of 2.2 FWHM: two thirds of its
 # pixels are within half a FWHM of its edge, and contaminated by light of its neighbours.
@@ -295,9 +295,9 @@ def prediction(candidates):
 
 
 def separable(candidates):
-    """Mean probability of the labels of light: the highest number is chosen for which it is at least SEPARABLE.
+    """Mean probability of the labels, weighted by light; the highest number with at least SEPARABLE is chosen.
 
-    Pixels count by their brightness, as the many faint ones may not decide on how many classes the bright ones show.
+    Pixels are weighted by brightness, so that many faint ones do not limit the number of classes of the bright ones.
     Raises ValueError for a method that gives no probabilities.
     """
     found, brightness = candidates.by_number, np.maximum(candidates.seds.flux.mean(axis=1), 0)
@@ -327,8 +327,8 @@ class Criterion(NamedTuple):
 CRITERIA = {
     AS_RECOMMENDED: Criterion(
         recommended,
-        f"the number that {RECOMMENDED} finds by its own criterion, so that maps of all methods can be compared; where "
-        "it finds none, each method's own criterion chooses, which the summary notes",
+        f"the number that {RECOMMENDED} finds by its own criterion, so that maps of all methods can be compared; if it "
+        "fails, each method's own criterion is used, and noted in the summary",
         f"log likelihood of {RECOMMENDED}\nless penalty",
     ),
     "tic": Criterion(
@@ -357,7 +357,7 @@ CRITERIA = {
     ),
     "separable": Criterion(
         separable,
-        f"the highest number for which light has its label with a mean probability of {SEPARABLE:g} or more",
+        f"the highest number with a mean probability of the labels, weighted by light, of at least {SEPARABLE:g}",
         "mean probability of labels",
     ),
     "prediction": Criterion(

@@ -34,15 +34,15 @@ class PopulationSEDs(NamedTuple):
     purity_low: np.ndarray  # (n_clusters,), least fraction of the SED that is its own, see `deconvolution`
     alone: np.ndarray  # (n_clusters,), fraction of its light in pixels with hardly any other light, before the PSF
     psf_width: float  # of the PSF that light was deconvolved with, in units of that assumed; 0: not deconvolved
-    distinct: float  # 1 if each pixel holds light of one population, see `deconvolution.distinctness`; NaN for one
+    distinct: float  # 1 if each pixel has light of one population only, see `deconvolution.distinctness`; NaN for one
     most_mixed: tuple  # numbers of the two populations that share the most light; empty for one
 
 
 def population_seds(seds, clustering, seed=0):
     """SEDs, light and errors of the populations of the clusters.
 
-    The unmixed SEDs are made purer by a joint deconvolution, see `deconvolution`. Populations that dominate no pixel
-    are left out of it, so that their light goes to the others.
+    The unmixed SEDs are improved by a joint deconvolution, see `deconvolution`, without populations that dominate no
+    pixel, whose light is given to the others.
 
     The errors are from a parametric bootstrap: the fitted model, with new realisations of the correlated noise and of
     the calibration, is fitted again, so that they include the uncertainty of the unmixing. The bootstrap cannot show
@@ -120,7 +120,7 @@ def population_seds(seds, clustering, seed=0):
 
 
 def labelled(populations, n_clusters, seds):
-    """The first `n_clusters` of the populations, which have a label, with all the light; `seds` are their pixels."""
+    """The first `n_clusters` populations, which have a label, with the light of the others; `seds` are their pixels."""
     if len(populations.seds) == n_clusters:
         return populations
     spectra = populations.seds[:n_clusters]
@@ -130,7 +130,7 @@ def labelled(populations, n_clusters, seds):
 
 
 def light_of_pixel(spectra, flux, inverse):
-    """Light of SEDs, (n_populations, n_bands), that fits fluxes with these inverse errors best and is not negative."""
+    """Non-negative least-squares light of SEDs, (n_populations, n_bands), for fluxes with these inverse errors."""
     return nnls((spectra * inverse).T, flux * inverse)[0]
 
 

@@ -119,8 +119,7 @@ def _interpolated(image, y, x):
 def convolve_full(image, kernel):
     """Convolution of two images wherever they overlap, in an image of the sum of their shapes less 1.
 
-    `scipy.signal.fftconvolve` does the same, but takes 0.7 s to import, which every call and every process would wait
-    for.
+    `scipy.signal.fftconvolve` does the same, but takes 0.7 s to import in every process.
     """
     shape = np.add(image.shape, kernel.shape) - 1
     fast = [next_fast_len(size, real=True) for size in shape]
@@ -136,7 +135,7 @@ def convolve_same(image, kernel):
 
 def convolve_with_psf(image, psf):
     """Convolve an image without negative pixels with a PSF."""
-    # The Fourier transform leaves rounding errors of either sign where there is no light.
+    # The Fourier transform leaves positive and negative rounding errors in empty pixels.
     return np.maximum(convolve_same(image, psf), 0)
 
 

@@ -47,11 +47,11 @@ class Feature(NamedTuple):
 
 
 class RestFrame(NamedTuple):
-    """Bands at a redshift, those that are used: what all SEDs of a galaxy share."""
+    """The bands used at a redshift, common to all SEDs of a galaxy."""
 
     bands: tuple  # n_bands names
     redshift: float
-    use: np.ndarray  # (n_bands,), their places among all bands
+    use: np.ndarray  # (n_bands,), their indices among all bands
     edges: np.ndarray  # (n_bands, 2), Angstrom
     centres: np.ndarray  # (n_bands,), mean wavelength, Angstrom
     at_lines: dict  # name in LINES -> response at its wavelengths over the band's maximum, (n_bands, n_wavelengths)
@@ -145,8 +145,8 @@ def colour(feature, data):
 def line_fluxes(names, data):
     """Observed fluxes of lines, erg/s/cm2, of shape (n_lines, n), and their covariance, (n_lines, n_lines, n).
 
-    Width times continuum, which the posterior has as f_nu times Angstrom at rest: with f_lambda = c f_nu / lambda^2 and
-    1 + z from the width, it is the integral of the line's f_lambda over observed wavelength. SII_ERROR is in it.
+    The posterior gives equivalent width times continuum, as f_nu times rest-frame Angstrom. This is converted with
+    f_lambda = c f_nu / lambda^2 and a factor 1 + z of the width. SII_ERROR is included.
     """
     centres = np.array([LINE_CENTRES[name] for name in names])
     factor = (1 * u.Unit(data.unit) * constants.c / u.AA).to_value(FLUX)
@@ -337,7 +337,7 @@ def rest_frame_curve(band, redshift):
 
 @lru_cache(maxsize=8)
 def rest_frame(bands, redshift):
-    """`RestFrame` of a tuple of bands; kept, as the runs and pixels of a galaxy need the same."""
+    """`RestFrame` of a tuple of bands; cached for the runs and pixels of a galaxy."""
     filters = [load_filter(band) for band in bands]
     edges = np.array([(each.blue_edge, each.red_edge) for each in filters]).reshape(-1, 2) / (1 + redshift)
     use = np.flatnonzero((edges[:, 0] > LYMAN_ALPHA) & (edges[:, 1] < 30000))
@@ -432,9 +432,9 @@ def measure_in_range(flux, error, bands, redshift, redshift_range):
 
 
 def _with_redshift_error(feature, found, others):
-    """A feature, `Measured`, with the error of the redshift, from the same at other redshifts."""
+    """Add the error of the redshift to a feature, `Measured`, from its values at other redshifts."""
     known, every = np.isfinite(found.value), [found, *others]
-    # NaN, where the continuum is too faint for a ratio, counts as no difference.
+    # NaN, for a continuum too faint for a ratio, counts as no difference.
     values, errors = (
         np.array([np.where(np.isfinite(each[part]), each[part], found[part]) for each in every]) for part in (0, 1)
     )

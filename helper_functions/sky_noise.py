@@ -1,4 +1,4 @@
-"""Sky background and noise measured around a galaxy, as weight images often misstate the noise."""
+"""Sky background and noise measured around a galaxy, because weight images often misstate the noise."""
 
 from typing import NamedTuple
 
@@ -285,15 +285,15 @@ ERRORS = {"measured": measured_errors, "stated": lambda cutout: cutout.err}
 
 
 def _with_level(cutout):
-    """The cutout, and the background of each band, (n_bands,); 0 where it is not measured."""
+    """The cutout, and the background of each band, (n_bands,); 0 if not measured."""
     return cutout, np.nan_to_num(cutout.noise.background)
 
 
 def without_slope(cutout):
-    """A copy of which the slopes of the background are subtracted, and whose noise is measured again.
+    """A copy with the slopes of the background subtracted, and the noise measured again.
 
-    In each band, a plane is fitted to the sky, of which pixels that deviate by more than CLIP are left out repeatedly;
-    what is subtracted is 0 at the centre of the galaxy. Bands with too little sky in the cutout stay as they are.
+    A plane is fitted to the sky in each band, with iterative clipping at CLIP; the subtracted plane is 0 at the centre
+    of the galaxy. Bands with too little sky in the cutout are unchanged.
     """
     sky, (rows, cols) = sky_mask(cutout.segmap, cutout.pixel), np.indices(cutout.segmap.shape)
     inside = cutout.segmap == cutout.id_dr3
@@ -313,7 +313,7 @@ def without_slope(cutout):
 
 def _slopes(y, x, flux, error):
     """Slopes of a plane through these pixels along y and x."""
-    from astropy.modeling.fitting import FittingWithOutlierRemoval, LinearLSQFitter  # here: a third of a second
+    from astropy.modeling.fitting import FittingWithOutlierRemoval, LinearLSQFitter  # takes a third of a second
     from astropy.modeling.models import Polynomial2D
     from astropy.stats import sigma_clip
 
@@ -323,7 +323,7 @@ def _slopes(y, x, flux, error):
     return plane.c1_0.value, plane.c0_1.value
 
 
-BACKGROUNDS = {  # from the cutout, to the cutout less what varies, and the level to subtract in each band, (n_bands,)
+BACKGROUNDS = {  # cutout -> cutout without slopes, and level to subtract in each band, (n_bands,)
     "local": _with_level,
     "plane": lambda cutout: _with_level(without_slope(cutout)),
     "none": lambda cutout: (cutout, np.zeros(len(cutout.bands))),

@@ -1,4 +1,4 @@
-"""Where the clusters of a run lie: the galaxy, the clusters on it, the label map, and how sure labels are."""
+"""Cluster map of a run: image of the galaxy, outlines of the clusters, label map, and probability of the labels."""
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -69,7 +69,7 @@ def cluster_map(result):
     for ax in axes:
         arcsec_axes(ax, cutout.wcs, square_around(shown)[0], size=10)
     for ax in axes[1:]:
-        ax.yaxis.set_visible(False)  # it is that of the first
+        ax.yaxis.set_visible(False)  # shared with the first panel
     name_colours(axes[0], cutout.bands)
     scale_bar(axes[0], cutout.wcs)
     compass(axes[0], cutout.wcs)
@@ -84,21 +84,21 @@ def cluster_map(result):
 
 
 def draw_bins(ax, outskirts, regions):
-    """Draw bins of pixels that are not selected in a pale colour of the cluster that they are joined to."""
+    """Draw bins of pixels that are not selected in a pale colour of their cluster."""
     ax.imshow(label_image(outskirts.labels, regions, alpha=PALE), origin="lower", interpolation="none")
     for number in range(1, outskirts.bins.max() + 1):
         ax.add_collection(outline(outskirts.bins == number, colors="0.4", linewidths=0.4))
 
 
 def draw_confidence(ax, confidence):
-    """Draw the probability of each label, and a bar that tells what its colours mean."""
+    """Draw the probability of each label, with a colour bar."""
     drawn = ax.imshow(confidence, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
     ax.set_title("probability of the cluster", **TITLE)
     colour_bar(drawn, (0.05, 0.1, 0.5, 0.035), ticks=[0, 0.5, 1])
 
 
 def draw_truth(ax, result):
-    """Draw the true regions of a simulated galaxy, each in the colour of the cluster that is most like it."""
+    """Draw the true regions of a simulated galaxy in the colours of the most similar clusters."""
     labels = result.labels
     regions = np.where(labels > 0, np.take([*result.regions, 0], labels - 1, mode="clip"), 0)
     matched = match_colours(np.where(labels != 0, result.cutout.truth, 0), regions)

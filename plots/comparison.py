@@ -1,4 +1,4 @@
-"""All runs of one galaxy side by side: how far they agree, and of each its label map and its composite SEDs."""
+"""Comparison of all runs of a galaxy: agreement, and label map and composite SEDs of each run."""
 
 from textwrap import fill
 
@@ -29,7 +29,7 @@ COLUMNS = 2  # of runs
 HEAD = 4  # panels above them
 MAP, SEDS = 2.6, 3.9  # inches: a map is a square, its SEDs are to the right of it
 ROOM = {"left": 0.6, "right": 0.25, "bottom": 0.5, "top": 0.9, "across": 0.7, "down": 0.95}  # inches
-TITLE_WIDTH = 50  # letters in a line
+TITLE_WIDTH = 50  # characters per line
 UNSELECTED = "0.93"
 FIGURES_A_LINE = 3  # of quality
 
@@ -37,8 +37,8 @@ FIGURES_A_LINE = 3  # of quality
 def comparison(result):
     """Draw the comparison page.
 
-    Above are the galaxy and, of more than one run, what they have in common; below is a map for each run, beside its
-    composite SEDs. A colour is the same region on every map.
+    At the top are the galaxy and, for several runs, their agreement; below are the map and the composite SEDs of each
+    run. Regions have the same colour on all maps.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def comparison(result):
     Returns
     -------
     matplotlib.figure.Figure or None
-        None where no run ended well.
+        None without a successful run.
     """
     cutout, panels = result.cutout, result.panels
     if not panels:
@@ -74,7 +74,7 @@ def comparison(result):
         place = (row + 1, 2 * column) if are_many else (0, 1)
         ax = figure.add_subplot(grid[place], facecolor=UNSELECTED, **NO_TICKS)
         draw_map(ax, panel.labels, panel.regions)
-        title = f"{number + 1}: {panel.title}".replace(" cluster", "\u00a0cluster")  # stays with its number
+        title = f"{number + 1}: {panel.title}".replace(" cluster", "\u00a0cluster")  # no line break after the number
         ax.set_title(fill(title, TITLE_WIDTH), **TITLE | ({"pad": 21} if panel.judged else {}))
         where = {"transform": ax.transAxes, "ha": "center", "va": "bottom", "linespacing": 1.1}
         ax.text(0.5, 1.01, in_lines(panel.judged), **where, size=6.5, color="0.3")
@@ -102,7 +102,7 @@ def draw_map(ax, labels, regions=None):
 
 
 def draw_share(ax, agreement):
-    """Draw the share of the runs that put each pixel into its most frequent region."""
+    """Draw the fraction of runs that assign each pixel to its most frequent region."""
     drawn = ax.imshow(agreement.share, origin="lower", interpolation="none", cmap="cividis", vmin=0, vmax=1)
     zoom(ax, agreement.region)
     ax.set_title(f"share of the runs with that region (median {np.nanmedian(agreement.share):.2f})", **TITLE)
@@ -132,8 +132,7 @@ def draw_agreement(ax, rand_index):
 def draw_composites(ax, microns, edges, panel):
     """Draw composite SEDs with their errors, scaled to a mean of 1, so that only shapes differ.
 
-    Lines are faint where two neighbouring bands overlap in wavelength: both see much the same light, and a step between
-    them is of the instruments or the noise rather than of the spectrum.
+    Lines are faint between bands that overlap in wavelength, because steps between these are mostly instrumental.
     """
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     wavelength_axis(ax, microns)
@@ -156,11 +155,13 @@ def draw_composites(ax, microns, edges, panel):
 
 
 def in_lines(words):
-    """Words with commas between, FIGURES_A_LINE in a line."""
+    """Join words with commas, FIGURES_A_LINE in a line."""
     lines = [", ".join(words[start : start + FIGURES_A_LINE]) for start in range(0, len(words), FIGURES_A_LINE)]
     return ",\n".join(lines)
 
 
 GALAXY_PICTURES = {
-    "comparison": Picture(comparison, "all runs side by side: how far they agree, and their quality", among_few=True)
+    "comparison": Picture(
+        comparison, "all runs side by side: maps, SEDs, agreement and quality metrics", among_few=True
+    )
 }

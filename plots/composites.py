@@ -1,4 +1,4 @@
-"""The composite SEDs of a run: for each cluster its pixels, composite and population, and how similar members are."""
+"""Composite SEDs of a run: for each cluster its pixels, composite and population, and the similarity of its members."""
 
 from itertools import pairwise
 
@@ -34,14 +34,14 @@ FEATURES = {
     "Paβ": (12822,),
     "Paα": (18756,),
 }
-CLUSTERS_SHOWN = 30  # the largest: nobody reads a page of more
-SIGNIFICANT, PALE = 2, 0.3  # a flux of fewer errors than this is drawn with that opacity
-WIDTHS, TALL = (1.7, 4.9, 1.86), 1.82  # inches: of pixels, SEDs and similarities, and the height of all
+CLUSTERS_SHOWN = 30  # the largest clusters, to limit the size of the page
+SIGNIFICANT, PALE = 2, 0.3  # sigma, below which fluxes are drawn with that opacity
+WIDTHS, TALL = (1.7, 4.9, 1.86), 1.82  # inches: widths of pixels, SEDs and similarities, and height of a row
 DOWN = 0.18  # inches between rows
-MOST_LETTERS = 28  # of the name of a region, which fit beside its picture
-HIGHEST = 1.45  # inches of the highest bar of a histogram, below what is written there
+MOST_LETTERS = 28  # of the name of a region, to fit beside its picture
+HIGHEST = 1.45  # inches of the highest bar of a histogram, below the text
 HEADER, FOOTER = 0.9, 0.52  # inches, for names of features and of bands
-BESIDE = 1.012  # factor in wavelength by which populations are moved, not to hide composites
+BESIDE = 1.012  # factor in wavelength by which populations are offset from composites
 COMPOSITE = {"color": "black", "marker": "o", "ms": 3.5, "mew": 0, "zorder": 5}
 POPULATION = {"mec": "0.2", "mew": 0.6, "marker": "D", "ms": 4.5, "zorder": 4}
 
@@ -53,7 +53,7 @@ def composites_page(result):
     ----------
     result : RunResult
         Of which `cutout`, `labels`, `regions`, `seds`, `composites`, `populations`, `small` and `title` are drawn.
-        Pixels are shown on the reddest band; rest-frame wavelengths and features where the redshift is known.
+        Pixels are shown on the reddest band; rest-frame wavelengths and features if the redshift is known.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def composites_page(result):
         seds.add_collection(LineCollection(places, transform=seds.get_xaxis_transform(), **dashed), autolim=False)
     draw_similarities(figure.add_subplot(grid[:, 2]), result, n_clusters)
 
-    # Names of bands stand below the lowest panel and names of features above the highest; axes lie beyond them.
+    # Names of bands are below the lowest panel and names of features above the highest, inside of the axes' labels.
     spread_labels(seds, result.seds.wavelengths / 1e4, [band.upper() for band in result.seds.bands], -FOOTER / TALL)
     name_far_axis(seds.secondary_xaxis(-FOOTER / TALL), "observed wavelength [µm]")
     if rest_frame:
@@ -105,7 +105,7 @@ def name_far_axis(axis, label):
 
 
 def keys(with_populations):
-    """What the marks of the SEDs mean, for a legend."""
+    """Legend entries of the SEDs."""
     named = [
         Line2D([], [], ls="none", **COMPOSITE, label="composite of the members"),
         Line2D([], [], ls="none", **COMPOSITE, alpha=PALE, label=f"less than {SIGNIFICANT}σ"),
@@ -117,24 +117,24 @@ def keys(with_populations):
 
 
 def features_within(edges, redshift):
-    """Observed wavelengths in micron of the FEATURES that some band can see; none without a redshift."""
+    """Observed wavelengths in micron of the FEATURES that a band covers; none without a redshift."""
     observed = {name: np.array(rest) * (1 + redshift) / 1e4 for name, rest in FEATURES.items()}
     return {name: at for name, at in observed.items() if edges.min() < at.min() and at.max() < edges.max()}
 
 
 def bottoms(n_clusters):
-    """Lower edges of the rows of clusters in inches, from that of the lowest row; the first cluster is the highest."""
+    """Lower edges of the rows of clusters in inches above the lowest row; the first cluster is at the top."""
     return (TALL + DOWN) * np.arange(n_clusters - 1, -1, -1)
 
 
 def in_rows(ax, xlim, n_clusters):
-    """Make the y axis inches over all rows; an `Axes` for each row would take longer to make than to draw."""
+    """Set the y axis to inches over all rows; an `Axes` for each row would be slow."""
     ax.set(xlim=xlim, ylim=(0, bottoms(n_clusters)[0] + TALL))
     ax.spines[:].set_visible(False)
 
 
 def draw_pixels(ax, result, n_clusters):
-    """Draw where the members of each cluster lie, on the reddest band."""
+    """Draw the members of each cluster on the reddest band."""
     labels, (middle, half) = result.labels, square_around(result.labels)
     first = np.clip(np.round(middle - half).astype(int), 0, None)
     rows, cols = (slice(start, round(centre + half) + 1) for start, centre in zip(first, middle, strict=True))
@@ -164,8 +164,7 @@ def draw_seds(ax, result, k):
         values[k] for values in (composites.flux, composites.error, composites.low, composites.high)
     )
     ax.vlines(microns, low, high, color=colour, alpha=0.4, lw=7, zorder=1)
-    # Bands that overlap see the same light: a line from one to the other would show noise as a feature. There is none
-    # over a band without data.
+    # No lines between overlapping bands, which would show noise as a feature, nor across a band without data.
     by_wavelength = pairwise(np.argsort(microns, kind="stable"))
     joined = [(i, j) for i, j in by_wavelength if edges[i, 1] < edges[j, 0] and np.isfinite(flux[i] + flux[j])]
     lines = [[(microns[i], flux[i]), (microns[j], flux[j])] for i, j in joined]
@@ -173,7 +172,7 @@ def draw_seds(ax, result, k):
     draw_points(ax, microns, flux, error, np.abs(edges.T - microns), **COMPOSITE)
     bottom, top = limits(flux, error, low, high)
     if populations is not None:
-        # A population is as bright as its share of the light of pixels; here it is its shape that is compared.
+        # Populations are scaled to the composites, to compare shapes.
         amplitude = best_amplitude(populations.flux[k], flux, error)
         population, its_error = amplitude * populations.flux[k], amplitude * populations.error[k]
         draw_points(ax, microns * BESIDE, population, its_error, color=colour, **POPULATION)
@@ -187,7 +186,7 @@ def draw_seds(ax, result, k):
 
 
 def best_amplitude(model, flux, error):
-    """Factor by which a model is the closest to fluxes with errors (least squares); 1 where there is none above 0."""
+    """Least-squares scale factor of a model to fluxes with errors; 1 if it is not positive."""
     known = np.isfinite(model + flux + error) & (error > 0)
     model, flux, weight = model[known], flux[known], error[known] ** -2.0
     product = np.sum(weight * model * flux)
@@ -195,7 +194,7 @@ def best_amplitude(model, flux, error):
 
 
 def draw_points(ax, microns, flux, error, widths=None, **style):
-    """Draw fluxes with their errors and widths of bands, pale where they are less than SIGNIFICANT errors."""
+    """Draw fluxes with errors and band widths, pale below SIGNIFICANT sigma."""
     strong = significant(flux, error)
     style |= {"ls": "none", "elinewidth": 0.8}
     for which, opacity in ((strong, 1), (~strong, PALE)):
@@ -205,12 +204,12 @@ def draw_points(ax, microns, flux, error, widths=None, **style):
 
 
 def significant(flux, error):
-    """Whether each flux is at least SIGNIFICANT errors."""
+    """Whether each flux is at least SIGNIFICANT sigma."""
     return ~(np.abs(flux) < SIGNIFICANT * error)
 
 
 def limits(flux, error, low, high):
-    """Range of fluxes to show: zero, every significant flux, and members as far as these are of a usual range."""
+    """Range of fluxes to show: zero, all significant fluxes, and the members unless their range is extreme."""
     shown = np.isfinite(flux) & significant(flux, error)
     shown = shown if shown.any() else np.isfinite(flux)
     flux, reach = flux[shown], np.fmax(error, (high - low) / 2)[shown]
@@ -221,7 +220,7 @@ def limits(flux, error, low, high):
 
 
 def draw_similarities(ax, result, n_clusters):
-    """Draw for each cluster the similarities to its composite, their median, and what all but 2.3% of them exceed."""
+    """Draw a histogram of the similarities to the composite for each cluster, their median and 2.3rd percentile."""
     composites, colours = result.composites, cluster_colours(result.regions)
     lowest = np.nanmin(composites.similarity, initial=0.9)
     bins = np.linspace(np.floor(lowest * 20) / 20, 1, 25)
@@ -246,6 +245,4 @@ def draw_similarities(ax, result, n_clusters):
     in_rows(ax, (left, right), n_clusters)
 
 
-RUN_PICTURES = {
-    "composites": Picture(composites_page, "of each cluster the pixels, member SEDs, composite and similarity")
-}
+RUN_PICTURES = {"composites": Picture(composites_page, "pixels, member SEDs, composite and similarity of each cluster")}

@@ -1,4 +1,4 @@
-"""Which bands the metric "features" looks at: the weight of each band, and the features it covers."""
+"""Weights of the bands in the metric "features", and the features that they cover."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from plots.style import PALETTE, Picture, figure_with_grid, in_rest_frame, sprea
 
 
 def feature_weights_page(result):
-    """Draw the weight of every band against rest-frame wavelength, with the windows of the features behind.
+    """Draw the weight of each band against rest-frame wavelength, with the windows of the features.
 
     Parameters
     ----------
@@ -43,4 +43,4 @@ def feature_weights_page(result):
     return figure
 
 
-RUN_PICTURES = {"feature_weights": Picture(feature_weights_page, "how much each band counts in metric `features`")}
+RUN_PICTURES = {"feature_weights": Picture(feature_weights_page, "weights of the bands in metric `features`")}

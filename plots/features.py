@@ -1,4 +1,4 @@
-"""Features of a galaxy: where lines and the Balmer break are strong, and the colours of its regions."""
+"""Features of a galaxy: maps of lines and the Balmer break, and colours of its regions."""
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
@@ -21,20 +21,20 @@ from plots.style import (
     zoom,
 )
 
-MAPS = {  # features that are drawn as maps: what the bar says, its colours, scale
+MAPS = {  # features drawn as maps: label of the colour bar, colours, scale
     "flux_halpha_nii": ("per pixel [$10^{-20}$ erg s$^{-1}$ cm$^{-2}$]", "inferno", LogNorm),
     "ew_halpha_nii": ("EW [Å]", "inferno", Normalize),
     "ew_oiii_hbeta": ("EW [Å]", "inferno", Normalize),
     "balmer_break": ("$f_ν$(4200 Å) / $f_ν$(3500 Å)", "viridis", Normalize),
 }
 ONE_ROW = 5  # panels; more are drawn in two rows
-SHOWN = (2, 98)  # percentiles of the pixels that colours reach from and to
+SHOWN = (2, 98)  # percentiles of the pixels at the ends of the colour scale
 BACKGROUND = "0.88"
 # The wedge of quiescent galaxies of Williams et al. (2009), ApJ 691, 1879, equation 4, AB: the diagonal is
-# U - V = 0.88 (V - J) + offset, and the offset of each range goes up to this redshift; the last goes on beyond 2.
+# U - V = 0.88 (V - J) + offset, and each offset is valid up to this redshift, the last also above 2.
 OFFSETS = ((0.5, 0.69), (1.0, 0.59), (np.inf, 0.49))
 SLOPE, LOWEST_UV, HIGHEST_VJ = 0.88, 1.3, 1.6
-LEAST_RANGE = ((-0.3, -0.1), (1.9, 2.1))  # corners in V - J and U - V, magnitudes: the wedge is always in the picture
+LEAST_RANGE = ((-0.3, -0.1), (1.9, 2.1))  # corners in V - J and U - V, magnitudes, so that the wedge is always shown
 STYLES = {"population": ("D", True), "composite": ("o", False)}  # marker, and whether it is filled
 SIDE = 2.72  # inches, of a panel
 
@@ -87,9 +87,9 @@ def has_colours(features):
 
 
 def draw_map(ax, image, label, words, colour_map, scale):
-    """Draw the map of a feature over grey where it is not known, with a bar below it."""
+    """Draw the map of a feature with a colour bar; unknown pixels are grey."""
     image = image / label.scale
-    known = image[np.isfinite(image) & ((image > 0) | (scale is Normalize))]  # others have no logarithm
+    known = image[np.isfinite(image) & ((image > 0) | (scale is Normalize))]  # a logarithm needs positive values
     low, high = np.percentile(known, SHOWN) if known.size else (1, 2)
     norm = scale(low, max(high, low + 1e-3))
     drawn = ax.imshow(image, origin="lower", interpolation="none", cmap=colour_map, norm=norm)
@@ -127,7 +127,7 @@ def draw_wedge(ax, redshift):
     offset = next(each for up_to, each in OFFSETS if redshift < up_to)
     corner, edge = (LOWEST_UV - offset) / SLOPE, SLOPE * HIGHEST_VJ + offset
     x, y = [-9, corner, HIGHEST_VJ, HIGHEST_VJ], [LOWEST_UV, LOWEST_UV, edge, 9]
-    ax.autoscale(False)  # the lines go on beyond the picture
+    ax.autoscale(False)  # the lines extend beyond the panel
     ax.plot(x, y, color="0.4", lw=1, zorder=1)
     ax.text(0.03, 0.97, "quiescent", transform=ax.transAxes, size=7, color="0.4", ha="left", va="top")
 

@@ -1,4 +1,4 @@
-"""The field at a glance: numbers of clusters, what they go with, and the figures of quality of all galaxies."""
+"""Overview of all galaxies of a field: numbers of clusters, their trends, and quality metrics."""
 
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -7,19 +7,19 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from plots.style import PALETTE, Picture, figure_with_grid, new_figure, plain_numbers
 
-NAMED = len(PALETTE)  # galaxies up to which each has its name and its own colour
-FEW = 60  # galaxies up to which each is drawn by itself
+NAMED = len(PALETTE)  # largest number of galaxies with names and own colours
+FEW = 60  # largest number of galaxies drawn one by one
 ROW = 0.27  # inches, height of a run
 NAMES = 2.0  # inches, width of the names of runs
 LIGHT = "#9fbfe6"
 FAULTS = [PALETTE[n] for n in (2, 1, 4, 5, 7)]
 COLUMNS = 30  # of the density of many galaxies
-WIDE = 10  # ratio of the largest value to the smallest from which on an axis is logarithmic
-CROWDED = 200  # the same from which on it has ticks at powers of ten only
+WIDE = 10  # ratio of the largest to the smallest value above which an axis is logarithmic
+CROWDED = 200  # the same ratio above which ticks are at powers of ten only
 
 
 def runs_page(field):
-    """Draw how many clusters each run finds and how it ends, and what the number goes with in one run.
+    """Draw the number of clusters and the status of each run, and trends of the number in one run.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def _titled(figure, field):
 
 
 def _galaxies(axes, field):
-    """Draw a row for each galaxy: its number of clusters in one run with its range, and what the number goes with."""
+    """Draw a row for each galaxy: its number of clusters in one run with its range, and other properties."""
     rows = np.arange(len(field.ids))
-    every = field.trends[0]  # of what is known of all galaxies of the run
+    every = field.trends[0]  # with all galaxies of the run
     at = np.searchsorted(field.ids, every.ids)
     bars = np.maximum([every.number - every.low, every.high - every.number], 0)
     axes[0].errorbar(every.number, at, xerr=bars, fmt="o", ms=6, color=PALETTE[0], ecolor="0.5", elinewidth=2)
@@ -112,7 +112,7 @@ def _numbers(ax, field):
 
 
 def _outcomes(ax, field):
-    """Share of the galaxies that each run ended in each way with."""
+    """Draw the fraction of galaxies with each status for each run."""
     total = np.maximum(sum(field.outcomes.values()), 1)
     greys = iter(np.linspace(0.85, 0.5, max(len(field.expected), 2)).astype(str))
     faults = iter(FAULTS * len(field.outcomes))
@@ -131,7 +131,7 @@ def _outcomes(ax, field):
 
 
 def _trend(ax, trend):
-    """Draw the number of clusters against one thing; returns the image of the density where galaxies are many."""
+    """Draw the number of clusters against another quantity; return the image of the density of many galaxies."""
     ax.set_xlabel(trend.label, size=9)
     ax.tick_params(labelsize=8)
     if not len(trend.x):
@@ -155,7 +155,7 @@ def _trend(ax, trend):
 
 
 def quality_page(field):
-    """Draw how the figures of quality are spread over the galaxies of each run.
+    """Draw the distributions of the quality metrics over the galaxies of each run.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def quality_page(field):
     columns, panel = 4, (1.3 if is_named else 1) * ROW * len(field.runs)
     rows = -(-len(field.quality) // columns)
     drawn = "boxes: 25 to 75%, and the median; lines: 5 to 95%" if _many(field) else "each galaxy is a point"
-    words = f"figures of quality of {len(field.ids):,} galaxies; {drawn}"
+    words = f"quality metrics of {len(field.ids):,} galaxies; {drawn}"
     room = {"left": NAMES, "right": 0.17, "bottom": 0.3 + 0.3 * is_named, "top": 0.6, "across": 0.25, "down": 0.55}
     figure, grid = figure_with_grid([2.02] * columns, [panel] * rows, words, **room, title_size=10)
     axes = grid.subplots(sharey=True, squeeze=False).ravel()
@@ -195,7 +195,7 @@ def _many(field):
 
 
 def _maybe_logarithmic(ax, values):
-    """Make the x axis logarithmic, with plain numbers, where values are positive and range widely; say whether."""
+    """Make the x axis logarithmic if values are positive and have a wide range; return whether it is."""
     wide = values.min() > 0 and values.max() > WIDE * values.min()
     if wide:
         ax.set_xscale("log")
@@ -207,10 +207,10 @@ def _maybe_logarithmic(ax, values):
 
 def _spread(ax, values, percentiles, is_named):
     every = values[np.isfinite(values)]
-    if len(every) and every.max() > 1:  # the others are shares
+    if len(every) and every.max() > 1:  # the others are fractions
         _maybe_logarithmic(ax, every)
     for row, (points, spread) in enumerate(zip(values, percentiles, strict=True)):
-        if is_named:  # one below the other, as equal values would hide each other
+        if is_named:  # one below the other, so that equal values are visible
             at = row + np.linspace(-0.3, 0.3, len(points)) if len(points) > 1 else [row]
             ax.scatter(points, at, 20, color=PALETTE[: len(points)], lw=0, clip_on=False)
             ax.axhline(row + 0.5, color="0.92", lw=0.6)
@@ -227,6 +227,6 @@ def _spread(ax, values, percentiles, is_named):
 
 
 FIELD_PICTURES = {
-    "runs": Picture(runs_page, "of all galaxies: numbers of clusters, how runs ended, and what the number goes with"),
-    "quality": Picture(quality_page, "of all galaxies: how the figures of quality of each run are spread"),
+    "runs": Picture(runs_page, "of all galaxies: numbers of clusters, status of the runs, and trends of the number"),
+    "quality": Picture(quality_page, "of all galaxies: distributions of the quality metrics of each run"),
 }

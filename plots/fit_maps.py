@@ -1,4 +1,4 @@
-"""Maps of what was fitted to the regions of a run."""
+"""Maps of the properties fitted to the regions of a run."""
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
@@ -19,9 +19,9 @@ from plots.style import (
     zoom,
 )
 
-HIDDEN = ("mass_formed", "log_u")  # which are in the FITS file only
-LOGARITHMIC = ("ssfr",)  # besides what is a sum
-RANGE = 1e3  # of logarithmic colours at most: the last of the light has a thousandth of nothing
+HIDDEN = ("mass_formed", "log_u")  # only in the FITS file
+LOGARITHMIC = ("ssfr",)  # in addition to sums
+RANGE = 1e3  # largest range of logarithmic colours
 SKY = "0.15"
 COLUMNS, SIDE = 4, 2.34  # of panels, inches
 MOST = 15  # maps on a page
@@ -38,7 +38,7 @@ def fit_maps(result):
     Returns
     -------
     matplotlib.figure.Figure or None
-        None where there is nothing to paint.
+        None if there is no map.
     """
     shown = [name for name in result.maps if name not in HIDDEN and np.isfinite(result.maps[name].image).any()][:MOST]
     if not shown:
@@ -66,7 +66,7 @@ def fit_maps(result):
 
 
 def draw_map(ax, name, found):
-    """Draw a `PropertyMap` with a bar that tells what its colours mean."""
+    """Draw a `PropertyMap` with a colour bar."""
     highest = np.nanmax(found.image)
     norm = Normalize()
     if (found.is_sum or name in LOGARITHMIC) and highest > 0:

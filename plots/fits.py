@@ -1,4 +1,4 @@
-"""What was fitted to the regions of a run: SED, star formation history and posterior of each."""
+"""Fits of the regions of a run: SED, star formation history and posterior of each."""
 
 from itertools import combinations_with_replacement
 
@@ -7,8 +7,8 @@ from matplotlib.lines import Line2D
 
 from plots.style import Picture, cluster_colours, figure_with_grid, flux_axis, wavelength_axis
 
-REGIONS_SHOWN = 12  # the largest: nobody reads a page of more
-CORNER = {  # quantity -> how it is called; those called log are drawn as logarithms
+REGIONS_SHOWN = 12  # the largest regions, to limit the size of the page
+CORNER = {  # quantity -> label; those with log are drawn as logarithms
     "mass": "log M$_*$ [M$_\\odot$]",
     "sfr": "log SFR",
     "age": "age [Gyr]",
@@ -20,7 +20,7 @@ KEYS = [
     Line2D([], [], ls="none", marker="s", ms=6, mfc="none", color="0.4", label="photometry of the model"),
     Line2D([], [], color="0.4", lw=1, label="spectrum of the best model"),
 ]
-WIDTHS, TALL = (3.9, 2.35, 4.65), 2.45  # inches: of SED, history and posterior, and the height of all
+WIDTHS, TALL = (3.9, 2.35, 4.65), 2.45  # inches: widths of SED, history and posterior, and height of a row
 BINS = 16
 CONTENT = (16, 50, 84)  # percentiles that are marked
 POINTS = {"ls": "none", "marker": "o", "ms": 3.5, "color": "black", "elinewidth": 0.9, "capsize": 2, "zorder": 4}
@@ -65,7 +65,7 @@ def fits_page(result):
 
 
 def draw_sed(ax, microns, region, colour):
-    """Draw the fluxes of a region over those of the model and its spectrum."""
+    """Draw the fluxes of a region, and the fluxes and the spectrum of the model."""
     flux, error = np.array(region.flux), np.array(region.error)
     shown = np.isfinite(flux)
     others = []
@@ -129,19 +129,19 @@ def draw_corner(figure, place, samples, colour):
             )
             ax.set_ylim(ranges[j])
             ax.locator_params(axis="y", nbins=2)
-        ax.locator_params(axis="x", nbins=3, prune="both")  # numbers of neighbours do not meet
+        ax.locator_params(axis="x", nbins=3, prune="both")  # so that tick labels of neighbours do not overlap
         if j == last:
             ax.set_xlabel(names[i], size=6.5, labelpad=1)
 
 
 def logarithm(values):
-    """Logarithm to base 10; minus infinity of what is zero."""
+    """Logarithm to base 10; minus infinity for 0."""
     with np.errstate(divide="ignore"):
         return np.log10(values)
 
 
 def shown_range(values):
-    """Limits of an axis for these samples: what is not finite, as the logarithm of 0, has no place on it."""
+    """Limits of an axis for the finite samples."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0, 1)
     margin = 0.05 * (high - low) or 0.5
@@ -149,8 +149,8 @@ def shown_range(values):
 
 
 def write_range(ax, name, values):
-    """Mark the 16, 50 and 84%, and write them above the panel."""
-    low, middle, high = np.percentile(values, CONTENT, method="nearest")  # -inf has no middle
+    """Mark the 16th, 50th and 84th percentile, and write them above the panel."""
+    low, middle, high = np.percentile(values, CONTENT, method="nearest")  # no interpolation with -inf
     for value, style in ((low, ":"), (middle, "-"), (high, ":")):
         if np.isfinite(value):
             ax.axvline(value, color="black", lw=0.6, ls=style)
@@ -162,4 +162,4 @@ def write_range(ax, name, values):
     ax.text(0.5, 1.06, f"{name}\n{found}", transform=ax.transAxes, size=6, ha="center", va="bottom", linespacing=1.35)
 
 
-FIT_PICTURES = {"fits": Picture(fits_page, "of each region SED and model, star formation history and posterior")}
+FIT_PICTURES = {"fits": Picture(fits_page, "SED, model, star formation history and posterior of each region")}

@@ -1,14 +1,14 @@
-"""What quantities are called in pictures and on pages, with their units."""
+"""Names and units of quantities in pictures and on pages."""
 
 from typing import NamedTuple
 
 
 class Label(NamedTuple):
-    """How a quantity is shown."""
+    """Name, unit and scale with which a quantity is shown."""
 
     name: str
     unit: str = ""  # of the values as they are shown
-    scale: float = 1.0  # this many units of the tables are one of these
+    scale: float = 1.0  # number of units of the tables in one of these
     is_log: bool = False  # whether maps show its logarithm
 
 
@@ -49,10 +49,10 @@ LABELS = {
 
 
 def label_of(name, unit=""):
-    """`Label` of a column; one that is not in LABELS is called as it is, in this unit."""
+    """`Label` of a column; for a column that is not in LABELS, its name and the given unit."""
     return LABELS.get(name, Label(name, str(unit or "")))
 
 
 def in_mathtext(name):
-    """The name for matplotlib, which sets A_V as a formula."""
+    """Name for matplotlib, with A_V as a formula."""
     return name.replace("A_V", "$A_V$")

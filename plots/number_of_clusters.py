@@ -7,7 +7,7 @@ import numpy as np
 from plots.style import PALETTE, Picture, figure_with_grid
 
 COLUMNS = 3
-STEEP = 50  # a score that falls this many times deeper than it does beside its peak is drawn on a logarithmic scale
+STEEP = 50  # ratio of the full range of a score to its change beside the peak, above which the scale is logarithmic
 MOST_DECADES = 4  # with a label on a logarithmic scale
 KEY = "ring: chosen by this criterion; dotted line: adopted"
 BARS_KEY = "; bars: standard error of the difference to the ring"
@@ -17,8 +17,8 @@ RANGE_KEY = "; grey: numbers that the criterion cannot tell apart from the ring'
 def number_of_clusters_page(result):
     """Draw the scores of each criterion against the number of clusters.
 
-    Bars are the standard errors of the differences to the score of the chosen number; numbers from the lowest to the
-    highest that cannot be told apart from it are shaded.
+    Bars are standard errors of the difference from the score of the chosen number; the range of numbers within a
+    standard error of it is shaded.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def number_of_clusters_page(result):
     Returns
     -------
     matplotlib.figure.Figure or None
-        None where no criterion chose.
+        None if no criterion was evaluated.
     """
     scores, k_choice = result.clustering.scores, result.clustering.k_choice
     if not scores:
@@ -52,7 +52,7 @@ def number_of_clusters_page(result):
 
 
 def key_of(scores):
-    """What the marks mean that are on the page."""
+    """Legend of the marks on the page."""
     bars = BARS_KEY if any(has_bars(each).any() for each in scores) else ""
     return KEY + bars + (RANGE_KEY if any(low < high for low, high in (each.k_range for each in scores)) else "")
 
@@ -63,13 +63,13 @@ def has_bars(scores):
 
 
 def draw_scores(ax, scores):
-    """Draw one curve with its choice marked; logarithmic below the peak where it is steep."""
+    """Draw one curve and mark its choice; a steep curve is logarithmic below the peak."""
     values, chosen, meaning = scores.values, scores.chosen, scores.meaning
     ks = np.arange(1, len(values) + 1)
     known = np.isfinite(values)
     depth = np.max(values[known], initial=-np.inf) - values
     positive = np.sort(depth[known & (depth > 0)])
-    linear = max(positive[0], 1) if len(positive) else 1  # a difference of 1 is none that a logarithm should stretch
+    linear = max(positive[0], 1) if len(positive) else 1  # differences below 1 are drawn linearly
     if len(positive) > 1 and positive[-1] > STEEP * linear:
         values, meaning = -depth, f"{meaning},\nless the highest"
         decades = np.arange(np.floor(np.log10(linear)), np.log10(positive[-1]))

@@ -25,14 +25,14 @@ from plots.style import (
     square_around,
 )
 
-COLUMNS = (6, 7, 8)  # of these the one that leaves the fewest places empty
-NAMED = 30  # pixels of a segment that is not selected from, and yet named, so that a user can add it
+COLUMNS = (6, 7, 8)  # the one with the fewest empty cells is used
+NAMED = 30  # smallest number of pixels of other segments with labels, so that users can add them
 ELSEWHERE, MEMBER = "0.75", PALETTE[0]
-HIGH_SNR = 10.0  # where the scale of the SNR ends if no threshold says it
+HIGH_SNR = 10.0  # upper end of the SNR scale without a threshold
 SIDE, ACROSS, DOWN = 2.016, 0.084, 0.27  # inches: width of an image, and room between columns and rows
 NOISE, REGISTRATION = 3.15, 1.45  # inches, for the panels of the noise and of the registration
-SHIFT_SHOWN = 0.3  # pixels: the scale of shifts reaches at least as far
-TITLE_LETTERS = 17  # that fit into an inch of a small title
+SHIFT_SHOWN = 0.3  # pixels: smallest range of the scale of shifts
+TITLE_LETTERS = 17  # per inch of a small title
 STATED, MEASURED, BACKGROUND = PALETTE[1], PALETTE[0], "0.45"
 
 
@@ -75,7 +75,7 @@ def overview(result):
 def draw_bands(ax, cutout, mask, grid):
     """Draw every band in a cell of the grid, with the outline of the mask, all in one `Axes` in units of pixels.
 
-    An `Axes` for each band would take longer to make than to draw.
+    An `Axes` for each band would be slow.
     """
     ny, nx = mask.shape
     per_inch = nx / SIDE
@@ -85,7 +85,7 @@ def draw_bands(ax, cutout, mask, grid):
         row, column = divmod(number, grid.ncols)
         x, y = column * right, (grid.nrows - 1 - row) * up  # of the lower left corner
         grey_image(ax, image, extent=(x, x + nx, y, y + ny))
-        moved = [part + np.array([x + 0.5, y + 0.5]) for part in line]  # whose pixels have their centres at 0, 1 ...
+        moved = [part + np.array([x + 0.5, y + 0.5]) for part in line]  # pixel centres are at 0, 1, ...
         ax.add_collection(LineCollection(moved, colors=CONTOUR_COLOUR, linewidths=0.7))
         words = band.upper() if np.isfinite(image).any() else f"{band.upper()} (no data)"
         ax.text(x + nx / 2, y + ny + 0.04 * per_inch, words, size=8, ha="center")
@@ -94,7 +94,7 @@ def draw_bands(ax, cutout, mask, grid):
 
 
 def draw_segments(ax, cutout):
-    """Draw the segmentation map, with the names of sources."""
+    """Draw the segmentation map with the ids of sources."""
     kind = np.where(np.isin(cutout.segmap, cutout.members), 2, (cutout.segmap > 0).astype(int))
     colours = ListedColormap(["white", ELSEWHERE, MEMBER])
     ax.imshow(kind, origin="lower", interpolation="none", cmap=colours, vmin=0, vmax=2)
@@ -106,7 +106,7 @@ def draw_segments(ax, cutout):
 
 
 def draw_snr(ax, result):
-    """Draw the median SNR of the bands, and a bar that tells what its colours mean."""
+    """Draw the median SNR over the bands, with a colour bar."""
     brightest = 3 * result.snr_thresh if result.snr_thresh > 0 else HIGH_SNR
     drawn = ax.imshow(result.snr, origin="lower", interpolation="nearest", cmap="cividis", vmin=0, vmax=brightest)
     besides = "".join(f", {band.upper()} > {least:g}" for band, least in (result.snr_bands or {}).items())
@@ -131,7 +131,7 @@ def draw_sky(figure, cutout):
 
 
 def draw_noise(ax, cutout):
-    """Draw the errors that the weights state, the scatter of the sky, and its background, band by band."""
+    """Draw the stated errors, the scatter of the sky, and the background of each band."""
     noise, place = cutout.noise, np.arange(len(cutout.bands))
     ax.plot(
         place, noise.scatter / noise.scale, marker="_", ms=11, mew=1.6, ls="none", color=STATED, label="stated error"
@@ -156,7 +156,7 @@ def draw_noise(ax, cutout):
 
 
 def draw_registration(ax, cutout):
-    """Draw the shift of each band against the others, with errors; filled where it was corrected."""
+    """Draw the shift of each band with its error; corrected bands are filled."""
     registration, place = cutout.registration, np.arange(len(cutout.bands))
     moved = registration.to_correct
     for axis, (along, aside, colour) in enumerate((("rows", -0.13, MEASURED), ("columns", 0.13, STATED))):
@@ -176,7 +176,7 @@ def draw_registration(ax, cutout):
 
 
 def draw_correlation(ax, cutout):
-    """Draw how the noise of two pixels is correlated, by their distance; bands from blue to red."""
+    """Draw the correlation function of the noise; bands from blue to red."""
     noise = cutout.noise
     colours = colormaps["cividis"](np.linspace(0, 0.95, len(cutout.bands)))
     for correlation, colour in zip(noise.correlation, colours, strict=True):

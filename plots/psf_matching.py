@@ -1,4 +1,4 @@
-"""How well the PSFs of the bands of a field are matched to one."""
+"""Quality of the PSF matching of a field."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from plots.style import PALETTE, new_figure
 
 
 def psf_matching_page(verdicts, radii, most):
-    """Draw widths before and after matching, encircled energies over those of the target, and residuals.
+    """Draw FWHM before and after matching, encircled energies relative to the target, and residuals.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the pictures share: their entry in a registry, colours of clusters, images, scale bars, axes of wavelength."""
+"""Common parts of the pictures: registry entry, colours of clusters, images, scale bars, axes."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,21 +25,21 @@ UNASSIGNED_COLOUR = "0.25"
 CONTOUR_COLOUR = "white"
 GREY_MAP = matplotlib.colormaps["gray"].with_extremes(bad="0.9")  # without data
 SOFTENING = 4.0  # of three-colour images: linear to 1/7 of the brightest, logarithmic beyond (Q of Lupton et al. 2004)
-RGB_NAMES = ("#ff7777", "#77ee77", "#99aaff")  # red, green and blue as words that can be read on black
+RGB_NAMES = ("#ff7777", "#77ee77", "#99aaff")  # of the words for red, green and blue on black
 FLUX_LABEL = "flux [10 nJy / pixel]"
 NO_TICKS = {"xticks": [], "yticks": []}  # of images, when their axes are made
-TITLE = {"size": 8, "pad": 3, "y": 1}  # without y, matplotlib looks for room above all ticks, which takes long
-SURE = 2.0  # sigma, of the fluxes that a logarithmic axis has to hold
-DEEPEST = 1e-3  # of the highest flux: what is fainter is in the linear part of the axis
-BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none"}  # behind what is written on images
+TITLE = {"size": 8, "pad": 3, "y": 1}  # y avoids a slow search for the position
+SURE = 2.0  # sigma, of the fluxes that a logarithmic axis must include
+DEEPEST = 1e-3  # of the highest flux: fainter fluxes are in the linear part of the axis
+BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none"}  # behind text on images
 
 
 class Picture(NamedTuple):
     """A picture of a run, of a galaxy or of the whole field."""
 
-    draw: Callable  # takes what is to be drawn, gives a Figure, or None where there is nothing to draw
-    meaning: str  # in a line of a table
-    among_few: bool = False  # whether it is drawn where only a few pictures are asked for
+    draw: Callable  # (result) -> Figure, or None if there is nothing to draw
+    meaning: str  # for tables
+    among_few: bool = False  # whether it is drawn with PICTURES = "few"
 
 
 def galaxy_name(cutout):
@@ -53,7 +53,7 @@ def new_figure(width, height):
 
 
 def figure_with_grid(widths, heights, title="", *, left, right, bottom, top, across=0.0, down=0.0, title_size=11):
-    """A figure with room for panels of given sizes, and the grid that puts them there.
+    """A figure with a grid of panels of given sizes.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def figure_with_grid(widths, heights, title="", *, left, right, bottom, top, acr
     title : str
         Of the figure.
     left, right, bottom, top : float
-        Inches that are kept free around the panels.
+        Inches, margins around the panels.
     across, down : float
         Inches between columns, and between rows.
     title_size : float
@@ -85,9 +85,9 @@ def figure_with_grid(widths, heights, title="", *, left, right, bottom, top, acr
 
 
 def cluster_colours(regions):
-    """Colour of clusters by the number of their region, RGBA, shape (n_clusters, 4).
+    """Colours of clusters by region number, RGBA, shape (n_clusters, 4).
 
-    Past ten the colours come again, darker each round.
+    After ten regions, colours are repeated and darker.
     """
     base = to_rgba_array(PALETTE)
     number = np.asarray(regions, dtype=int) - 1
@@ -97,7 +97,7 @@ def cluster_colours(regions):
 
 
 def match_colours(labels, truth):
-    """Number clusters like the region that they share most pixels with, so that colours can be compared."""
+    """Number clusters by the region with which they share most pixels, so that colours can be compared."""
     numbered = labels.copy()
     free = list(range(1, max(labels.max(), truth.max()) + 1))
     overlap = {
@@ -117,7 +117,7 @@ def match_colours(labels, truth):
 def label_image(labels, regions=None, alpha=1.0):
     """RGBA image of a label image: clusters in their colours, unassigned pixels dark grey, the rest transparent.
 
-    Colours go by the region of each cluster, (n_clusters,); without these, labels are taken for regions.
+    `regions` are the region numbers of the clusters, (n_clusters,); by default, the labels.
     """
     regions = np.arange(1, max(labels.max(initial=0), 0) + 1) if regions is None else regions
     image = np.zeros((*labels.shape, 4))
@@ -138,7 +138,7 @@ def grey_image(ax, image, extent=None):
 
 
 def thirds(bands):
-    """The red, the middle and the blue third of the bands, from which three-colour images are made, as indices."""
+    """Indices of the red, middle and blue third of the bands, for three-colour images."""
     blue, middle, red = np.array_split(np.arange(len(bands)), 3)
     return [third if len(third) else np.arange(len(bands)) for third in (red, middle, blue)]
 
@@ -146,9 +146,8 @@ def thirds(bands):
 def colour_image(cutout, mask):
     """Three-colour image from the red, middle and blue third of the bands, shape (ny, nx, 3).
 
-    Each third is an inverse-variance mean, scaled so that the selected pixels together are white: what is left is how
-    colours differ inside the galaxy. The brightest of the selected pixels fill the range: brighter neighbours do not
-    count.
+    Each third is an inverse-variance mean, scaled so that the mean colour of the selected pixels is white, to show
+    differences of colour within the galaxy. The brightest selected pixels set the range.
     """
     channels = []
     for third in thirds(cutout.bands):
@@ -159,12 +158,12 @@ def colour_image(cutout, mask):
         channels.append(mean / level if level > 0 else mean)
     brightest = max(np.percentile(np.mean(channels, axis=0)[mask], 99.5), np.finfo(np.float32).tiny)
     stretch = SOFTENING * brightest / np.sinh(SOFTENING)
-    # The sky is a hair brighter than black, as no ratio of colours is known of exactly nothing.
+    # The minimum is slightly negative, because the colour of a flux of exactly 0 is undefined.
     return make_lupton_rgb(*channels, minimum=-0.01 * brightest, stretch=stretch, Q=SOFTENING)
 
 
 def name_colours(ax, bands):
-    """Say in the corner of a three-colour image which bands are red, green and blue."""
+    """Write the names of the bands into the corner of a three-colour image."""
     named = [(bands[third[0]], bands[third[-1]]) for third in thirds(bands)]
     words = [first.upper() if first == last else f"{first.upper()}–{last.upper()}" for first, last in named]
     lines = [TextArea(word, textprops={"color": c, "size": 6.5}) for word, c in zip(words, RGB_NAMES, strict=True)]
@@ -172,36 +171,36 @@ def name_colours(ax, bands):
 
 
 def outline(mask, level=0.5, **options):
-    """Lines around the pixels of a mask, to be added to axes; above a level of 0.5, closer to them.
+    """Outline of a mask as a `LineCollection`; levels above 0.5 are closer to its pixels.
 
-    They are much faster than `Axes.contour`, and a mask may have no pixel, or all.
+    It is much faster than `Axes.contour`, and works for masks with no or all pixels.
     """
     return LineCollection(contour_generator(z=mask.astype(float)).lines(level), **options)
 
 
 def outlines(ax, labels, colours, **options):
-    """Draw the outline of each cluster in its colour; those of neighbours lie side by side."""
+    """Draw the outline of each cluster in its colour; outlines of neighbours are side by side."""
     for number, colour in enumerate(colours, start=1):
         ax.add_collection(outline(labels == number, 0.7, colors=[colour], **options))
 
 
 def square_around(labels):
-    """Square of the selected pixels and a quarter of their extent around them: its middle (row, col), and half side."""
+    """Square around the selected pixels with a margin of a quarter of their extent: centre (row, col), half side."""
     places = np.array(np.nonzero(labels))
     low, high = places.min(axis=1), places.max(axis=1)
     return (low + high) / 2, 0.75 * np.max(high - low) + 2
 
 
 def zoom(ax, labels):
-    """Show the selected pixels and a quarter of their extent around them, square."""
+    """Limit axes to `square_around` the selected pixels."""
     (row, col), half = square_around(labels)
     ax.set(xlim=(col - half, col + half), ylim=(row - half, row + half))
 
 
 def arcsec_axes(ax, wcs, middle, *, left=True, bottom=True, size=8):
-    """Ticks in arcsec from the middle (row, col), at round numbers; with labels at the left and at the bottom or not.
+    """Set ticks at round numbers of arcsec from `middle`, (row, col); `left` and `bottom`: whether to label the axes.
 
-    The axes of the panel stay pixels, which all that is drawn counts in.
+    The data coordinates of the panel remain pixels.
     """
     scale = pixel_side(wcs)
     for axis, limits, centre, is_labelled in (
@@ -210,7 +209,7 @@ def arcsec_axes(ax, wcs, middle, *, left=True, bottom=True, size=8):
     ):
         low, high = scale * (np.array(limits) - centre)
         places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
-        places = np.round(places[(places >= low) & (places <= high)], 6) + 0.0  # without a minus before zero
+        places = np.round(places[(places >= low) & (places <= high)], 6) + 0.0  # no minus sign of zero
         axis.set_ticks(
             centre + places / scale, [f"{place:g}".replace("-", "−") if is_labelled else "" for place in places]
         )
@@ -225,7 +224,7 @@ def pixel_side(wcs):
 
 
 def in_box(ax, corner, content):
-    """Put something white into a corner of a panel, on a dark box: it is read on sky, galaxy and missing data alike."""
+    """Draw white content on a dark box in a corner of a panel."""
     box = AnchoredOffsetbox(corner, child=content, pad=0.3, borderpad=0.4)
     box.patch.set(**BOX)
     ax.add_artist(box)
@@ -250,7 +249,7 @@ def east_and_north(wcs):
 
 
 def compass(ax, wcs):
-    """Draw arrows to the east and the north, as the WCS has them."""
+    """Draw arrows to the east and the north of the WCS."""
     directions = east_and_north(wcs)
     area, start = DrawingArea(30, 30), 15 - 8 * directions.sum(axis=0)
     for name, direction in zip("EN", directions, strict=True):
@@ -261,7 +260,7 @@ def compass(ax, wcs):
 
 
 def colour_bar(image, place, **options):
-    """Draw what the colours of an image mean, at a place in units of its axes (left, bottom, width, height).
+    """Draw a colour bar of an image, at a position in units of its axes (left, bottom, width, height).
 
     Options are those of matplotlib's `Figure.colorbar`.
     """
@@ -272,7 +271,7 @@ def colour_bar(image, place, **options):
 
 
 def in_rest_frame(wavelengths, redshift):
-    """Wavelengths in micron, at rest where the redshift is known, else observed; and the axis label that says which."""
+    """Rest-frame wavelengths in micron, or observed ones without a redshift; and the axis label."""
     known = np.isfinite(redshift)
     label = f"{'rest-frame' if known else 'observed'} wavelength [µm]"
     return wavelengths / (1 + redshift if known else 1) / 1e4, label
@@ -285,9 +284,9 @@ def wavelength_axis(ax, microns):
 
 
 def flux_axis(ax, flux, error, *others):
-    """Make the y axis of an SED logarithmic, with room for all that is drawn.
+    """Make the y axis of an SED logarithmic, with limits that include all points.
 
-    Where something is not positive, or far below all that is detected, the axis is linear there (symlog).
+    It is linear (symlog) near zero if points are not positive, or far below the detected ones.
 
     Parameters
     ----------
@@ -295,7 +294,7 @@ def flux_axis(ax, flux, error, *others):
     flux, error : ndarray, of one shape
         Points with error bars; NaN where there is none.
     others : ndarray
-        What else is drawn, such as the spectrum of a model.
+        Further values to include, such as the spectrum of a model.
     """
     drawn = np.concatenate([np.ravel(each) for each in (flux - error, flux + error, flux, *others)])
     drawn, sure = drawn[np.isfinite(drawn)], flux[flux > SURE * error]
@@ -317,14 +316,14 @@ def flux_axis(ax, flux, error, *others):
 
 
 def plain_numbers(axis, subs=(1, 2, 3, 5)):
-    """Ticks of a logarithmic axis at these multiples of powers of ten, as plain numbers."""
+    """Label a logarithmic axis with plain numbers at these multiples of powers of ten."""
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.set_minor_locator(NullLocator())
 
 
 def spread_labels(ax, places, names, height, size=6.5):
-    """Write upright names above a panel, or below, each with a line to its place; names that would touch are moved.
+    """Write vertical names above or below a panel, each with a line to its position, without overlaps.
 
     Parameters
     ----------
@@ -334,9 +333,9 @@ def spread_labels(ax, places, names, height, size=6.5):
         On the x axis.
     names : sequence of str
     height : float
-        Of the names and their lines, in units of the panel's; negative to write below.
+        Height of names and lines, in units of the panel's height; negative: below.
     size : float
-        Of the letters, points.
+        Font size, points.
     """
     if not len(names):
         return
@@ -355,10 +354,10 @@ def spread_labels(ax, places, names, height, size=6.5):
 
 
 def spread(places, gap):
-    """Move places between 0 and 1 as little as possible (least squares) so that all are `gap` apart, in their order."""
+    """Move positions between 0 and 1 as little as possible (least squares) to be `gap` apart in the same order."""
     order = np.argsort(places, kind="stable")
     steps = gap * np.arange(len(places))
-    # Less the steps, places may touch but not change order, which is isotonic regression.
+    # After subtraction of the gaps, this is isotonic regression.
     fitted = isotonic_regression(np.asarray(places)[order] - steps).x
     moved = np.empty(len(places))
     moved[order] = np.clip(fitted, 0, max(1 - steps[-1], 0)) + steps

@@ -96,7 +96,7 @@ TABLES = {
     "criteria": lambda: meanings("criterion", CRITERIA),
     "comparisons": lambda: meanings("comparison", COMPARISONS),
     "features": features_table,
-    "quality": lambda: meanings("figure", QUALITY | CHECKS),
+    "quality": lambda: meanings("metric", QUALITY | CHECKS),
     "exports": lambda: meanings("code", EXPORTS),
     "pictures": lambda: meanings("picture", RUN_PICTURES | GALAXY_PICTURES | FIT_PICTURES | FIELD_PICTURES),
 }

@@ -1,4 +1,4 @@
-"""What the page of a galaxy shows of the stellar populations fitted to its regions."""
+"""Content of a galaxy's page on the stellar populations fitted to its regions."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ from helper_functions.fits.files import OK, PERCENTILE_NAMES, PERCENTILES
 from plots.labels import label_of
 
 POSTERIORS = ("a_v", "age", "mass")  # quantities whose posterior is shown
-BINS, SHOWN = 24, (0.5, 99.5)  # of histograms, and percentiles that they reach from and to
-BEYOND = 1.1  # factor in wavelength that spectra are shown beyond the bands
+BINS, SHOWN = 24, (0.5, 99.5)  # of histograms, and the percentiles at their ends
+BEYOND = 1.1  # factor in wavelength by which spectra extend beyond the bands
 
 
 class FitView(NamedTuple):
     """A region and its fit; fluxes in microjansky."""
 
-    cluster: int  # 0: all regions together
+    cluster: int  # 0: the sum of all regions
     note: str  # on the fit, or the reason why there is none
     is_fitted: bool
     chi2: float = np.nan
@@ -41,7 +41,7 @@ class Posterior(NamedTuple):
 
 
 def read_fits(output, id_dr3, run):
-    """`FitView` of each region of a run that was to be fitted, a tuple; empty where none was."""
+    """`FitView` of each region of a run with or without a fit, a tuple; empty if no fit was requested."""
     path = output_path(output, "fits", run=run, id=id_dr3)
     if not path.is_file():
         return ()
@@ -57,7 +57,7 @@ def read_fits(output, id_dr3, run):
 
 
 def with_posterior(view, hdus):
-    """A `FitView` with what the file of posteriors has of its region; as not fitted if that has nothing of it."""
+    """Add the posterior of its region to a `FitView`; unchanged if the file does not contain it."""
     if f"SED_{view.cluster}" not in hdus:
         return view._replace(is_fitted=False)
     tables = {name: hdus[f"{name}_{view.cluster}"] for name in ("SAMPLES", "SFH", "SPECTRUM", "SED")}
@@ -81,7 +81,7 @@ def with_posterior(view, hdus):
 
 
 def posterior(name, samples):
-    """`Posterior` of samples, (n_samples,), those of masses as logarithms."""
+    """`Posterior` of samples, (n_samples,); logarithmic for masses."""
     label = label_of(name)
     title, samples = label.name, np.asarray(samples, dtype=float)
     if label.is_log:

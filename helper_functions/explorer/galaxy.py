@@ -1,4 +1,4 @@
-"""What the page of a galaxy shows, read back from the files of an output folder."""
+"""Content of the page of a galaxy, read from an output folder."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from helper_functions.products.summary import EMPTY_ROW, OK, quality_notes
 
 
 class GalaxyView(NamedTuple):
-    """A galaxy as its page shows it; its pixels are the selected ones, in the order of `rows` and `cols`."""
+    """Content of the page of a galaxy; pixels are the selected ones, in the order of `rows` and `cols`."""
 
     id_dr3: int
     redshift: float  # NaN where it is not known
@@ -29,19 +29,19 @@ class GalaxyView(NamedTuple):
     images: np.ndarray | None  # (n_bands, ny, nx), 10 nJy per pixel; None where pixel cubes were not kept
     flux: np.ndarray | None  # (n_pixels, n_bands)
     error: np.ndarray | None  # (n_pixels, n_bands)
-    correlation: np.ndarray  # (n_bands, n_lags), of the noise of two pixels, by their distance in pixels
+    correlation: np.ndarray  # (n_bands, n_lags), correlation function of the noise
     background_error: np.ndarray  # (n_bands,), error of the subtracted background, common to all pixels
     layers: tuple  # of Layer: maps of the galaxy that do not depend on the run
     runs: tuple  # of RunView
     agreement: np.ndarray | None  # (n_runs, n_runs), adjusted Rand index; None where there are fewer than two runs
     consensus: np.ndarray | None  # (n_pixels,), most frequent region among the runs
-    notes: tuple  # of str: on the galaxy, and reasons to doubt the run that is shown first
+    notes: tuple  # of str: on the galaxy, and on doubts about the run that is shown first
     failed_runs: dict  # name of a run without a result -> the reason
-    commands: tuple = ()  # of str: the command that makes the galaxy again, and the same with own regions; or nothing
+    commands: tuple = ()  # of str: the command that repeats the galaxy, and the same with own regions; may be empty
 
 
 def read_galaxy(output, id_dr3):
-    """Read all that the page of a galaxy shows; what is not in the folder is None or empty.
+    """Read the content of the page of a galaxy; missing parts are None or empty.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def fields_of_cutout(cutout, mask):
 
 
 def fields_of_tables(output, id_dr3, names, redshift):
-    """The same fields for a galaxy whose pixels were not kept: bands are those in the tables of these runs."""
+    """The same fields for a galaxy without a saved cutout; bands are those in the tables of these runs."""
     found = {}
     for name in names:
         table = read_table(output_path(output, "composites", run=name, id=id_dr3))

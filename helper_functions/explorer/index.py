@@ -1,4 +1,4 @@
-"""Content of the list of all galaxies: a row for each with results of its recommended run, and a link to its page."""
+"""Content of the list of all galaxies: results of the recommended run of each, and a link to its page."""
 
 import os
 from typing import NamedTuple
@@ -24,8 +24,8 @@ LIST_COLUMNS = {  # column of the summary -> title, meaning and format in the li
     "n_clusters": ("clusters", "number of clusters, and below it the numbers that cannot be told from it", "{}"),
     **{name: (each.symbol, each.meaning, each.form) for name, each in QUALITY.items() if each.symbol},
 }
-BADLY_REGISTERED = 0.3  # pixels: of larger shifts, the residuals after the correction are worth a look
-REFUSED = "refused"  # status of a combination of method, norm and metric without a meaning
+BADLY_REGISTERED = 0.3  # pixels: larger shifts are flagged, as their correction may leave residuals
+REFUSED = "refused"  # status of a meaningless combination of method, norm and metric
 UNKNOWN = "–"  # written for a number that is not known
 
 
@@ -36,11 +36,11 @@ class ListedGalaxy(NamedTuple):
     run: str  # name of the run whose results are shown
     status: str  # of this run
     is_ok: bool
-    is_expected: bool  # whether the status is no error: also, for example, a galaxy without enough signal
+    is_expected: bool  # whether the status is not an error, such as for a galaxy without enough signal
     values: dict  # name in LIST_COLUMNS -> number, NaN where it is not known
     words: dict  # name in LIST_COLUMNS -> the formatted number
-    k_range: str  # lowest and highest number of clusters that cannot be told from the chosen one
-    flags: tuple  # of str: what a user should look at
+    k_range: str  # range of numbers of clusters that the criterion does not distinguish from the chosen one
+    flags: tuple  # of str: problems that a user should check
     notes: str  # the message of the run
     page: str = ""  # path of its page relative to the list; empty where there is none
     thumbnail: str = ""  # the same of its thumbnail
@@ -72,17 +72,17 @@ def save_thumbnail(output, result, runs):
 
 
 def update_index(output, rows, is_standalone=False):
-    """Bring the list of all galaxies up to date.
+    """Update the list of all galaxies.
 
     Parameters
     ----------
     output : path
         Output folder.
     rows : callable
-        Gives the rows of the summary, a list of dict. It is called while the list is locked, so that of two calls of
-        the program that end together the second writes the results of both.
+        Returns the rows of the summary, a list of dict. It is called while the list is locked, so that after two
+        simultaneous calls the list contains the results of both.
     is_standalone : bool
-        Whether the list has all scripts inside.
+        Whether the page includes all scripts.
     """
     from plots.explorer.index import COMPARE, index_page  # imported here, as Bokeh takes half a second to load
 

@@ -25,7 +25,7 @@ def make_page(output, id_dr3, is_standalone=False):
 
 
 def page_or_warning(output, id_dr3, is_standalone=False):
-    """Make the page of a galaxy and return its path; where that fails, only warn, as no result depends on it."""
+    """Make the page of a galaxy and return its path; a failure only raises a warning."""
     try:
         return make_page(output, id_dr3, is_standalone)
     except DiskFull:
@@ -37,7 +37,7 @@ def page_or_warning(output, id_dr3, is_standalone=False):
 def renew_page(output, id_dr3, is_standalone=False):
     """Remake the page of a galaxy after results were added, and note it in the galaxy's record.
 
-    The caller must hold the lock of the galaxy. The page of a galaxy that is not finished is made once it is.
+    The caller must hold the lock of the galaxy. The page of an unfinished galaxy is made later.
     """
     record = load_record(output, id_dr3, GALAXY)
     if "pixels" in record and (page := page_or_warning(output, id_dr3, is_standalone)):
@@ -46,7 +46,7 @@ def renew_page(output, id_dr3, is_standalone=False):
 
 
 def page_version(is_standalone):
-    """Digest of the code of pages, and of whether they have their scripts inside."""
+    """Digest of the code of pages, and of `is_standalone`."""
     return digest(code_digest("pages"), is_standalone)
 
 

@@ -1,4 +1,4 @@
-"""What the page of a galaxy shows of its runs, read back from the files of an output folder."""
+"""Content of a galaxy's page on its runs, read from an output folder."""
 
 from typing import NamedTuple
 
@@ -41,15 +41,15 @@ class RunView(NamedTuple):
     fraction: np.ndarray | None  # (n_clusters, n_pixels), share of each population in the light of each pixel
     layers: tuple  # of Layer, maps of this run
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
-    number: tuple  # how the number of clusters was chosen; lowest and highest number that cannot be told from it
-    quality: dict  # name and meaning of a figure of quality -> formatted value
+    number: tuple  # how the number of clusters was chosen; range of numbers not distinguished from it
+    quality: dict  # name and meaning of a quality metric -> formatted value
     features: dict  # column -> list of str, a row for each SED; empty where there are none
     fits: dict  # the same of fitted stellar populations
     models: tuple = ()  # of FitView: these fits with their data
 
 
 def read_table(path):
-    """Columns of an ECSV table, without its header in YAML, which takes longest to read; empty if there is no file."""
+    """Columns of an ECSV table, without reading its slow YAML header; empty if there is no file."""
     return Table.read(path, format="ascii.basic") if path.is_file() else Table()
 
 
@@ -113,12 +113,12 @@ def read_seds(path, n_clusters, bands):
 
 
 def read_agreement(output, id_dr3, names, where):
-    """How runs agree: adjusted Rand indices, most frequent region of each pixel, and the share of runs that have it.
+    """Agreement of the runs: adjusted Rand indices, consensus region of each pixel, and the fraction of runs with it.
 
     Returns
     -------
     agreement : ndarray of shape (n_runs, n_runs), or None
-        In the order of `names`; None where fewer than two runs were compared, or other runs than these.
+        In the order of `names`; None if fewer than two runs, or other runs, were compared.
     consensus : ndarray of shape (n_pixels,), or None
     layers : tuple of Layer
         The share of runs, or nothing.
@@ -148,7 +148,7 @@ def measured(value, error):
 
 
 def figures_of_quality(row):
-    """The figures of quality in a row of the summary, {name and meaning: value}; older rows may lack some."""
+    """Quality metrics in a row of the summary, {name and meaning: value}; older rows may lack some."""
     row = EMPTY_ROW | row
     values = {name: figure.in_words(row[name]) for name, figure in QUALITY.items()}
     values["bands_agree"] = measured(row["bands_agree"], row["bands_agree_err"])
@@ -176,7 +176,7 @@ def feature_words(table):
 
 
 def fit_words(table):
-    """Columns of the table of fits as text: medians with the distances to both ends of the 16-84% range."""
+    """Columns of the table of fits as text: medians with the 16-84% range."""
     words = {"cluster": [str(value) if value else "all" for value in table["cluster"]]} if len(table) else {}
     for name in (each.removesuffix("_p50") for each in table.colnames if each.endswith("_p50")):
         columns = [np.ma.filled(np.ma.asarray(table[f"{name}_{end}"], dtype=float), np.nan) for end in QUANTILES]
@@ -217,7 +217,7 @@ def maps_of(path, where):
 
 
 def layer_of(name, values, error, unit):
-    """`Layer` of a quantity in the unit of its label; of masses and rates the logarithm, NaN below 0."""
+    """`Layer` of a quantity in the unit of its label; logarithmic for masses and rates, NaN below 0."""
     label = label_of(name, unit)
     title, values, error = label.name, values / label.scale, None if error is None else error / label.scale
     if label.is_log:

@@ -1,4 +1,4 @@
-"""Digests of the project's source code: results made by another version of it are recognised and made again."""
+"""Digests of the project's source code, to recognise results made by another version."""
 
 import ast
 import hashlib

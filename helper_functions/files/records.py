@@ -1,8 +1,8 @@
-"""Records on disk, a JSON file for each galaxy and run, written last: they say which results are complete.
+"""Records on disk: a JSON file for each galaxy and run, written last, that marks a result as complete.
 
-A record holds a fingerprint of what a result was made from (survey files, settings and code), and the files that it
-consists of. A result is reused only if its fingerprint is the wanted one and its files are unchanged. A record is
-marked as unfinished before files of its result are changed, so that an interrupted call can be resumed.
+A record contains a fingerprint of the input of a result (survey files, settings and code), and its files. A result is
+reused only if its fingerprint is the wanted one and its files are unchanged. A record is marked as unfinished before
+files of its result are changed, so that an interrupted call can be resumed.
 """
 
 import errno

@@ -24,11 +24,11 @@ RATIOS = {
     name: f"{what} summed over regions divided by that from the integrated light"
     for name, what in (("mass", "stellar mass"), ("sfr", "star formation rate"))
 }
-INTEGRATED = 0  # in place of a cluster's label: all regions together
+INTEGRATED = 0  # in place of a cluster's label: the sum of all regions
 FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of each quantity: unit, description
-    "cluster": (None, "label in the label image; 0: all regions together, from the sum of their SEDs"),
-    "name": (None, "name that a user gave the region; all: all together"),
-    "region": (None, "number of the region, the same for corresponding regions of other runs; 0 likewise"),
+    "cluster": (None, "label in the label image; 0: the sum of the SEDs of all regions"),
+    "name": (None, "name of the user's own region; all: the sum of all regions"),
+    "region": (None, "number of the region, the same for corresponding regions of other runs; 0: the sum"),
     "redshift": (None, "redshift of the fit; its centre if it is free"),
     "magnification": (None, "lensing magnification that masses and star formation rates were divided by"),
     "n_bands": (None, "number of bands that were fitted"),
@@ -39,7 +39,7 @@ FIT_COLUMNS = {  # columns of the table besides the posterior percentiles of eac
 
 
 def demagnified(fit, magnification):
-    """The fit with masses and rates divided by the magnification; the SED stays as observed."""
+    """Divide the masses and rates of a fit by the magnification; the SED is unchanged."""
     samples = {
         name: values / magnification if is_sum(QUANTITIES[name].unit) else values
         for name, values in fit.samples.items()
@@ -144,7 +144,7 @@ def fits_table(tasks, fit_by_task, problems, magnifications, regions, notes, nam
     notes : list of str
         Notes on all fits of the galaxy.
     names : sequence of str
-        Of the clusters, if a user gave them.
+        Names of a user's own regions, if any.
     """
     rows, ratios = [], outshining(tasks, fit_by_task)
     for task in tasks:
@@ -169,7 +169,7 @@ def fits_table(tasks, fit_by_task, problems, magnifications, regions, notes, nam
 
 
 def outshining(tasks, fit_by_task):
-    """Masses and rates summed over regions divided by those of the integrated light, which young stars outshine.
+    """Masses and SFRs summed over regions, divided by those from the integrated light, which outshining makes too low.
 
     Parameters
     ----------
@@ -181,14 +181,14 @@ def outshining(tasks, fit_by_task):
     -------
     dict
         <name>_ratio_<percentile> -> value, for name in RATIOS; NaN if one of the fits is missing. The posteriors are
-        taken as independent, which makes the range too wide where errors are common, such as those of zero points.
+        assumed to be independent, so that the range is too wide for common errors, such as those of zero points.
     """
     missing = len(tasks) < 2 or any(task not in fit_by_task for task in tasks)
     ratios = {}
     for name in RATIOS:
         found = [np.nan] * 3
         if not missing:
-            # Samples are in the order of the sampler, the least likely first, alike for all regions: shuffled.
+            # Samples are shuffled because the sampler sorts them by likelihood, which would correlate the regions.
             rng = np.random.default_rng(0)
             values = {task.cluster: rng.permutation(fit_by_task[task].samples[name]) for task in tasks}
             whole = values.pop(INTEGRATED)

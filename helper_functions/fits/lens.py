@@ -1,4 +1,4 @@
-"""Magnification of each pixel of a galaxy, from maps of a lens with any pixel scale."""
+"""Magnification of each pixel of a galaxy, from lens maps of any pixel scale."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,18 +13,18 @@ from helper_functions.survey.mosaics import open_mosaic, pixels_at, read_window
 
 
 class NotLensed(ValueError):
-    """A galaxy whose magnification the maps do not give."""
+    """The lens maps do not give the magnification of the galaxy."""
 
 
 class Lens(NamedTuple):
-    """Maps of a lens on disk."""
+    """Lens maps on disk."""
 
     maps: tuple  # of Mosaic: magnification at the redshift of the galaxies, or convergence and shear
-    redshift: float | None  # of the lens; None: convergence and shear are those for the redshift of the galaxies
+    redshift: float | None  # of the lens; None: convergence and shear are for the redshift of the galaxies
     digest: str  # of redshift, paths, sizes and modification times
 
 
-@lru_cache(maxsize=1)  # one lens is for all galaxies
+@lru_cache(maxsize=1)  # the same lens for all galaxies
 def open_lens(paths, redshift, cache_folder):
     """`Lens` of one or two FITS files, whose pixels are not read yet.
 
@@ -33,16 +33,16 @@ def open_lens(paths, redshift, cache_folder):
     paths : tuple of str
         File of the magnification, or of convergence and shear.
     redshift : float or None
-        Of the lens, by which convergence and shear for D_ls / D_s = 1 are scaled.
+        Of the lens, to scale convergence and shear from D_ls / D_s = 1 to each galaxy.
     cache_folder : Path
-        Where unpacked files are kept.
+        Folder of decompressed files.
 
     Raises
     ------
     OSError
         If a file cannot be read as an image with a celestial WCS.
     ValueError
-        If a redshift of the lens comes with a map of the magnification, which is for one redshift of the galaxies.
+        If the redshift of the lens is given with a magnification map, which is for one source redshift.
     """
     if redshift is not None and len(paths) == 1:
         raise ValueError("LENS_REDSHIFT scales convergence and shear: leave it out with a map of the magnification")
@@ -52,9 +52,9 @@ def open_lens(paths, redshift, cache_folder):
 
 
 def inverse_magnification(lens, wcs, shape, redshift):
-    """Inverse of the magnification at the centres of pixels: the determinant of the lens equation's Jacobian.
+    """Inverse magnification at the pixel centres: the determinant of the Jacobian of the lens equation.
 
-    It is interpolated, and not the magnification, as it stays smooth where that diverges. From convergence and shear
+    The inverse is interpolated because it is smooth where the magnification diverges. From convergence and shear
     it is (1 - kappa)^2 - gamma^2 (Schneider, Ehlers & Falco 1992).
 
     Parameters
@@ -70,12 +70,12 @@ def inverse_magnification(lens, wcs, shape, redshift):
     Returns
     -------
     ndarray of shape (ny, nx)
-        Negative where the parity is, 0 on a critical curve, NaN where the maps have no value.
+        Negative for negative parity, 0 on a critical curve, NaN without data.
 
     Raises
     ------
     NotLensed
-        If the redshift is needed, and not known.
+        If the redshift is needed but not known.
     """
     y, x = np.indices(shape)
     sky = wcs.pixel_to_world(x, y)
@@ -88,7 +88,7 @@ def inverse_magnification(lens, wcs, shape, redshift):
 
 
 def lens_strength(lens_redshift, redshift):
-    """D_ls / D_s of a flat universe, 0 for a galaxy before the lens; 1 where the redshift of the lens is None."""
+    """D_ls / D_s in a flat universe, 0 for a galaxy in front of the lens; 1 if `lens_redshift` is None."""
     if lens_redshift is None:
         return 1.0
     if not np.isfinite(redshift):
@@ -100,7 +100,7 @@ def lens_strength(lens_redshift, redshift):
 
 
 def interpolated(image, sky, change=lambda values: values):
-    """Bilinear interpolation of the changed values of a `Mosaic` at positions on the sky; NaN outside of it."""
+    """Bilinear interpolation of `change(values)` of a `Mosaic` at positions on the sky; NaN outside of it."""
     found = np.full(sky.shape, np.nan)
     at = pixels_at(image, sky)[::-1]  # row and column
     if np.isfinite(at).any():

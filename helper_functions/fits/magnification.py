@@ -1,4 +1,4 @@
-"""Magnification of the regions of runs by a lens: tables, and a map of the galaxy."""
+"""Lensing magnification of regions: a table for each run, and a map of the galaxy."""
 
 from functools import partial
 
@@ -26,9 +26,9 @@ from helper_functions.pixel_seds import pixel_of
 RECORD = "lensing/regions"  # name of the record of a galaxy
 EXTREME = 20.0  # models of one cluster differ by 30% at a magnification of 2, and by 70% at 40 (Priewe et al. 2017)
 LENSING_COLUMNS = {  # unit, description
-    "kind": (None, "population: its light in all pixels; composite: all light of the pixels of the cluster"),
+    "kind": (None, "population: its light in all pixels; composite: all light in the pixels of the cluster"),
     "cluster": (None, "label in the label image"),
-    "mu": (None, "magnification of the region: its light divided by its light in the source plane"),
+    "mu": (None, "magnification of the region: its flux divided by its flux in the source plane"),
     "mu_low": (None, "lowest magnification of its pixels"),
     "mu_high": (None, "highest magnification of its pixels"),
     "area_source": (u.arcsec**2, "area of its pixels in the source plane"),
@@ -39,14 +39,13 @@ LENSING_COLUMNS = {  # unit, description
 def lensing_table(light, labels, inverse, pixel):
     """Magnification of each region.
 
-    The light of a region in the source plane is the sum of that of its pixels, each divided by its magnification, so
-    that the magnification of the region is the harmonic mean weighted by light.
+    The flux of a region in the source plane is the sum over its pixels of flux / magnification, so that the
+    magnification of the region is the harmonic mean weighted by flux.
 
     Parameters
     ----------
     light : dict
-        Kind, population or composite -> ndarray of shape (n_regions, ny, nx), in any unit; NaN or 0 where there is
-        none.
+        Kind, population or composite -> ndarray of shape (n_regions, ny, nx), in any unit; NaN or 0 without light.
     labels : int ndarray of shape (ny, nx)
     inverse : ndarray of shape (ny, nx)
         From `inverse_magnification`.
@@ -61,7 +60,7 @@ def lensing_table(light, labels, inverse, pixel):
     rows, size = [], np.abs(inverse)
     regions = [(kind, *region) for kind, maps in light.items() for region in enumerate(np.nan_to_num(maps), start=1)]
     for kind, number, own in regions:
-        here = next(each for each in (labels == number, own > 0, labels != 0) if each.any())  # it may have no pixel
+        here = next(each for each in (labels == number, own > 0, labels != 0) if each.any())  # it may have no pixels
         source = np.sum(own * np.nan_to_num(size))
         with np.errstate(divide="ignore"):
             mu = 1 / size[here]
@@ -85,7 +84,7 @@ def lensing_table(light, labels, inverse, pixel):
 
 
 def save_lensing(output, id_dr3, runs, lens, redshift):
-    """Save the map of a galaxy's magnification, and the table of each run, unless they are up to date.
+    """Save the magnification map of a galaxy, and the table of each run, unless they are up to date.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def save_lensing(output, id_dr3, runs, lens, redshift):
     Returns
     -------
     str
-        Why there is no magnification, and no file; empty where there is one.
+        Reason why there is no magnification and no file; else empty.
     """
     path = partial(output_path, output, id=id_dr3)
     stats = [path("labels", run=run).stat() for run in runs]
@@ -143,7 +142,7 @@ def light_by_kind(where):
 
 
 def remove_lensing(output, id_dr3, runs):
-    """Remove what `save_lensing` has saved of a galaxy and these runs."""
+    """Remove the files of `save_lensing` for a galaxy and these runs."""
     for run in runs:
         output_path(output, "lensing", run=run, id=id_dr3).unlink(missing_ok=True)
     remove_files(output, load_record(output, id_dr3, RECORD).get("files", {}))
@@ -151,7 +150,7 @@ def remove_lensing(output, id_dr3, runs):
 
 
 def map_hdus(inverse, header):
-    """`HDUList` of the magnification, negative where the parity is, with the celestial WCS of a label file."""
+    """`HDUList` of the magnification, negative for negative parity, with the celestial WCS of a label file."""
     header = WCS(header).to_header(relax=True)
     header["COMMENT"] = "Lensing magnification; negative values are of negative parity."
     with np.errstate(divide="ignore"):
@@ -159,7 +158,7 @@ def map_hdus(inverse, header):
 
 
 def read_lensing(output, run, id_dr3):
-    """Magnification and flag of each region whose SED is fitted, {cluster: (mu, str)}; None where there are none."""
+    """Magnification and flag of each region whose SED is fitted, {cluster: (mu, str)}; None if not saved."""
     path = output_path(output, "lensing", run=run, id=id_dr3)
     if not path.is_file():
         return None

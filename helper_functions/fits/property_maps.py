@@ -26,7 +26,7 @@ class RegionLight(NamedTuple):
     source: str  # LIGHT, or PIXELS for methods that do not unmix blends
     labels: np.ndarray  # (ny, nx)
     regions: np.ndarray  # (n_regions,), region numbers, which set the colours
-    names: tuple  # n_regions names that a user gave; empty: clusters of a method
+    names: tuple  # n_regions names of a user's own regions; empty: clusters of a method
     header: fits.Header  # with the celestial WCS
 
 
@@ -69,7 +69,7 @@ def property_maps(where, table, sums=None):
     ----------
     where : RegionLight
     table : Table
-        With a column `cluster` of labels, of which 0, all regions together, is left out. Columns x_p16, x_p50 and x_p84
+        With a column `cluster` of labels, without 0, the sum of all regions. Columns x_p16, x_p50 and x_p84
         give a map x of x_p50, with half the range as its error; the error of any other column x is read from a column
         x_err, if there is one.
     sums : sequence of str or None

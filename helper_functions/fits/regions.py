@@ -40,7 +40,7 @@ CHANGED = "its photometry or redshift changed during the call: start the call ag
 class FittedRegion(NamedTuple):
     """A region and its fit."""
 
-    cluster: int  # 0: all regions together
+    cluster: int  # 0: the sum of all regions
     flux: tuple  # n_bands, microjansky
     error: tuple  # n_bands
     fit: Fit | None
@@ -74,6 +74,7 @@ def finish_run(id_dr3, run, inputs, output, problems, renew_page):
         left = [task for task in tasks if task not in fit_by_task]
         reasons = {task: problems.get(task.fingerprint, CHANGED) for task in left}
         magnifications, lens_notes, is_map = region_magnifications(tasks, folder, inputs)
+        fit_by_task = {task: demagnified(fit, magnifications[task.cluster][0]) for task, fit in fit_by_task.items()}
         notes = [*galaxy_notes(id_dr3, tasks[0].redshift, inputs), *lens_notes]
         content = [task.fingerprint for task in tasks], sorted(reasons.values()), notes, is_map, magnifications
         asked = digest(code_digest("fits", "pictures"), *content, output.figure_format, output.pictures)
@@ -81,7 +82,6 @@ def finish_run(id_dr3, run, inputs, output, problems, renew_page):
         if old.get("asked") != asked or output.overwrite or not files_unchanged(folder, old["files"]):
             save_record(folder, id_dr3, record)  # marks it as unfinished
             remove_old_fits(tasks, folder)
-            fit_by_task = {task: demagnified(fit, magnifications[task.cluster][0]) for task, fit in fit_by_task.items()}
             saved = save_fit_products(tasks, fit_by_task, reasons, magnifications, notes, is_map, output)
             save_record(folder, id_dr3, record, asked=asked, files=file_states(folder, saved))
             if output.explorer:
@@ -92,7 +92,7 @@ def finish_run(id_dr3, run, inputs, output, problems, renew_page):
 
 
 def outshining_notes(tasks, fit_by_task):
-    """What `outshining` finds, in words: a list of at most one str."""
+    """Sentence with the result of `outshining`: a list of at most one str."""
     found = outshining(tasks, fit_by_task)
     ratios = {name: [found[f"{name}_ratio_{each}"] for each in PERCENTILE_NAMES] for name in RATIOS}
     known = [
@@ -115,7 +115,7 @@ def remove_old_fits(tasks, folder):
 def save_fit_products(tasks, fit_by_task, reasons, magnifications, notes, is_map, output):
     """Save table, posteriors, maps and pictures of a run; return their paths.
 
-    `is_map` says whether each pixel has its own magnification, by which its share in the light of the source differs.
+    `is_map` is whether each pixel has its own magnification, which weights its light in the maps.
     """
     id_dr3, run, *_ = tasks[0]
     place = partial(output_path, output.output, run=run, id=id_dr3)

@@ -27,14 +27,14 @@ class FitInputs(NamedTuple):
 
     redshifts: dict  # id -> (z_16, z_50, z_84)
     magnifications: dict  # id -> lensing magnification
-    other_magnification: float  # of galaxies that are not among these; NaN: not known
+    other_magnification: float  # of all other galaxies; NaN: not known
     engine: str  # version of bagpipes
     seed: int
     sfh: str  # a key of SFHS
     priors: dict  # name -> (lowest, highest)
     redshift: str  # "fixed", or "catalog": with the catalog's error
     error_floor: float | None  # see `read_photometry`
-    has_map: bool = False  # whether maps give the magnification, and numbers only where they do not
+    has_map: bool = False  # whether magnification maps take precedence over these numbers
 
 
 class FitTask(NamedTuple):
@@ -110,7 +110,7 @@ def region_magnifications(tasks, folder, inputs):
     Returns
     -------
     magnifications : dict
-        Cluster -> (magnification, flag); that of all together is the harmonic mean weighted by light.
+        Cluster -> (magnification, flag); that of the sum is the harmonic mean weighted by flux.
     notes : list of str
     is_map : bool
     """
@@ -131,7 +131,7 @@ def region_magnifications(tasks, folder, inputs):
 
 
 def fitted_seds(run):
-    """Kind of the SEDs of a run that are fitted: unmixed populations, or composites of a user's own regions."""
+    """Kind of SEDs of a run that are fitted: populations, or composites for a user's own regions."""
     return "composites" if run == OWN_RUN.name else "populations"
 
 
@@ -174,7 +174,7 @@ def load_region_fit(task, folder):
 def fit_region(task, *, folder, overwrite, fit, wait=True):
     """Fit one region and save the fit; a lock ensures that only one process fits it at a time.
 
-    `wait` says whether to wait if another process fits this region; if not, Busy is raised.
+    `wait` is whether to wait if another process fits this region; if False, Busy is raised.
     """
     path = region_fit_path(task, folder)
     with locked(path.with_name(f".{path.name}.lock"), wait):

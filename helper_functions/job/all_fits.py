@@ -16,10 +16,8 @@ from helper_functions.job.workers import WorkerDied
 def fit_galaxies(ids, runs, inputs, output, job, fit):
     """Fit the regions of all runs that have SEDs to fit, then save a table, maps and pictures of each run.
 
-    See `fitted_seds`.
-
     Fits with the same fingerprint (photometry, settings and code) are reused, so an interrupted call can be resumed,
-    and several calls can share the regions: each leaves those that another is fitting for the end.
+    and several calls can share the regions: those that another call is fitting are tried again at the end.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from helper_functions.products.summary import OK, read_rows
 
 
 def dry_run(survey, runs, refused, settings):
-    """List of sentences on what the call would do with these runs, and with the refused ones, {Run: reason}."""
+    """Sentences on what the call would do with these runs, and on the refused ones, {Run: reason}; a list."""
     ids, folder = settings.targets.id_dr3_list, settings.output.output
     fingerprints = run_fingerprints(survey.digest, settings.pixels, settings.clustering, runs)
     galaxies = [GalaxyRecords(id_dr3, settings, fingerprints, runs) for id_dr3 in ids]

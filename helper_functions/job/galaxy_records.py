@@ -40,7 +40,7 @@ class Fingerprints(NamedTuple):
 def run_fingerprints(survey_digest, pixels, clustering, runs):
     """`Fingerprints` of these runs, and the recommended one, for the settings of the groups Pixels and Clustering.
 
-    Whatever changes the recommended run changes the others, too, whose number of clusters may be taken from it.
+    The others depend on the recommended run, because they may take its number of clusters.
     """
     of_pixels = digest(code_digest("results"), survey_digest, pixels)
     return Fingerprints(of_pixels, {run: digest(of_pixels, list(run), clustering) for run in (RECOMMENDED_RUN, *runs)})
@@ -119,7 +119,7 @@ class GalaxyRecords:
         return is_current and files_unchanged(self.output, record["files"])
 
     def comparison_fingerprint(self, kind, method):
-        """Digest of what the picture of a comparison is made from."""
+        """Digest of the input of the picture of a comparison."""
         recommended = self.fingerprints.runs[RECOMMENDED_RUN]  # depends on the pixels and on all settings of clustering
         return digest(recommended, kind, method, code_digest("pictures"), self.settings.output.figure_format)
 
@@ -134,12 +134,12 @@ class GalaxyRecords:
         return self.is_complete() and self.has_page()
 
     def n_clusters(self, run):
-        """Number of clusters in the record of a run, whatever its settings; None without one."""
+        """Number of clusters in the record of a run made with any settings; None if there is none."""
         row = self.record(run.name).get("row", {})
         return row["n_clusters"] if row.get("status") == OK else None
 
     def galaxy_content(self):
-        """What the files that belong to no single run depend on: the pixels, and the runs that are compared."""
+        """Input of the files that belong to no single run: the pixels, and the runs that are compared."""
         compared = [[run.name, row["settings"]] for run, row in self.valid_runs()]
         return {"pixels": self.fingerprints.pixels, "panels": compared, "cubes": self.settings.output.pixel_cubes}
 
@@ -164,7 +164,7 @@ class GalaxyRecords:
 
 
 def comparison_name(kind, method):
-    """Name of the record of a comparison; it is no run's, as it has no row of the summary."""
+    """Name of the record of a comparison, which is not a run and has no row of the summary."""
     return f"compare_{kind}_{method}"
 
 

@@ -23,7 +23,7 @@ def install_signal_handlers():
 
 
 def _raise(kind):
-    """Raise now and again after RERAISE_AFTER, as callbacks of some libraries print exceptions and continue.
+    """Raise at once, and again after RERAISE_AFTER, because callbacks of some libraries only print exceptions.
 
     Further signals are ignored, so that they do not disturb the clean-up after the first.
     """

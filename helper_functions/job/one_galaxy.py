@@ -1,4 +1,4 @@
-"""Process one galaxy: find out which results are missing, have them computed, and save and record them."""
+"""Process one galaxy: find, compute, save and record its missing results."""
 
 import time
 import traceback
@@ -111,7 +111,7 @@ class Galaxy(GalaxyRecords):
         super().__init__(*records)
         self.survey = survey
         self.rows = {run: row for run in self.runs if (row := self.done_row(run))}  # of the summary
-        self._binned = None  # pixels that are not selected, once they are binned
+        self._binned = None  # bins of the pixels that are not selected, once computed
         self._computed = {}  # Run -> label image, regions and composites, for runs computed in this call
 
     # ---- interface for `cluster_galaxy` -------------------------------------
@@ -203,14 +203,14 @@ class Galaxy(GalaxyRecords):
         self._region_maps.append(region_map(result.labels, regions))
 
     def save_comparison(self, kind, method, cluster, seds):
-        """Cluster with the options of a comparison, and save its picture; there is none where nothing can be clustered.
+        """Cluster with the options of a comparison, and save its picture, unless nothing can be clustered.
 
         `cluster` is `cluster_pixels` with this method and the options of the call bound.
         """
         how, comparison, found, files = self.settings.clustering, COMPARISONS[kind], None, []
         self._clear(comparison_name(kind, method))
         known = [region_map(*self._read_labels(run))[seds.rows, seds.cols] for run, _ in self.valid_runs()]
-        with suppress(ValueError):  # such as no signal, which the rows of the runs tell
+        with suppress(ValueError):  # such as no signal, which is in the rows of the runs
             n_clusters = cluster(seds, n_clusters=how.n_clusters, seed=how.seed).n_clusters
             variants, reference = comparison.variants(method, n_clusters)
             found = cluster_variants(cluster, seds, variants, reference, known, how.seed)
@@ -242,9 +242,9 @@ class Galaxy(GalaxyRecords):
         self._save_galaxy()
 
     def save_lensing(self):
-        """Save the magnification of the regions of all runs by a map, unless the galaxy has a number of its own.
+        """Save the magnification of the regions of all runs from the maps, unless the galaxy has its own number.
 
-        The rows of this call say so where the map does not give it.
+        If the maps do not cover the galaxy, its rows of the summary say so.
         """
         fits, done = self.settings.fits, [run for run in self.runs if self.rows[run]["status"] == OK]
         names = [run.name for run in done]
@@ -285,9 +285,9 @@ class Galaxy(GalaxyRecords):
         return self.result.maps
 
     def _outskirts(self, result):
-        """Bins of the pixels that are not selected, joined to the regions of a run; None where they are left out.
+        """Bins of the pixels that are not selected, added to the regions of a run; None if there are none.
 
-        Pixels that a user did not take into own regions are left out, too.
+        Pixels outside of a user's own regions are not binned.
         """
         if self.settings.pixels.bin_snr is None or result.run == OWN_RUN:
             return None
@@ -309,7 +309,7 @@ class Galaxy(GalaxyRecords):
         return labels, regions, composite_seds(seds, labels[seds.rows, seds.cols], seed=self.settings.clustering.seed)
 
     def _record_agreement(self, rows, found):
-        """Add to the row of each run, {Run: row}, how it agrees with the recommended run."""
+        """Add the adjusted Rand index with the recommended run to the row of each run, {Run: row}."""
         if RECOMMENDED_RUN.name not in found.runs:
             return
         column = found.rand_index[:, found.runs.index(RECOMMENDED_RUN.name)]
@@ -358,7 +358,7 @@ class Galaxy(GalaxyRecords):
             renew_page(self.output, self.id_dr3, output.explorer_standalone)
 
     def _commands(self):
-        """The command that makes this galaxy again; and, if own regions are read, the same with that of its page."""
+        """The command that repeats the runs of this galaxy, and the same with the regions selected on its page."""
         own = [{"regions": f"{self.id_dr3}_region.reg"}] if "regions" in SETTINGS else []
         return [command_line(self.settings, self.id_dr3, **each) for each in ({}, *own)]
 

@@ -19,11 +19,11 @@ from helper_functions.job.dask_cluster import run_on_dask
 from helper_functions.job.workers import WorkerDied
 
 ATTEMPTS = 2  # for a galaxy whose worker process dies
-# Threads of linear algebra and k-means in each process. With two, a galaxy of 1,300 pixels takes twice as long, as they
-# mostly wait for each other, and one of 10,000 pixels takes no less time: use several processes instead.
+# Threads of linear algebra and k-means in each process. Two threads double the time of a galaxy of 1,300 pixels, as
+# they wait for each other, and do not shorten that of 10,000 pixels: use several processes instead.
 THREADS = 1
 THREAD_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"  # read when a library is loaded
-# Loaded once, by the server process that workers are forked from; each would need four seconds to load them by itself.
+# Loaded once by the server process that workers are forked from; loading takes four seconds.
 PRELOADED = ["main_clustering", "astropy.cosmology", "bokeh.plotting", "regions", "sklearn.cluster"]
 
 
@@ -197,7 +197,7 @@ def _worker_loop(pipe):
     set_up_streams()  # warnings are one line each here, too
     try:
         work, environment = pipe.recv()
-        os.environ.update(environment)  # the server's is that of its start
+        os.environ.update(environment)  # the environment of the server may be outdated
         while True:
             pipe.send_bytes(_pickled(_result(work, pipe.recv())))
     except (EOFError, OSError):

@@ -1,4 +1,4 @@
-"""Readers of the values of settings, which come from the settings block, or as text from the command line.
+"""Readers of setting values, from the settings block, or as text from the command line.
 
 A reader is a function read(name, value) that returns the value with its type, or raises ValueError with the allowed
 values. Readers of names have an attribute `options` with these names, for the help text.
@@ -76,11 +76,11 @@ def _is_unset(value):
 
 
 def as_list(values):
-    """A list of what a setting holds: one value, or any collection of values, such as an array or a range."""
+    """Convert one value, or any collection of values such as an array or a range, to a list."""
     if isinstance(values, str | Path) or not isinstance(values, Iterable):
         return [values]
     if isinstance(values, np.ndarray):
-        values = values.ravel().tolist()  # a single number, too
+        values = values.ravel().tolist()  # also for a single number
     return sorted(values) if isinstance(values, set | frozenset) else list(values)
 
 
@@ -88,7 +88,7 @@ def list_of(read, if_empty=""):
     """Reader of a list without duplicates, or of a single value; an empty list raises the error `if_empty`, if any."""
 
     def read_all(name, values):
-        # None is a value where one may be None, and else an empty list.
+        # None is a value if the reader accepts it, and else an empty list.
         values = [] if values is None and not getattr(read, "is_optional", False) else as_list(values)
         result = list(dict.fromkeys(read(name, value) for value in values))
         if if_empty and not result:
@@ -215,7 +215,7 @@ class GalaxySettings(NamedTuple):
 def galaxy_table(read_id):
     """Reader of a CSV table with a column `id` and any of the fields of `GalaxySettings`: {id: GalaxySettings}.
 
-    Several ids in one cell are separated by blanks; an empty cell stands for the setting of all galaxies. Ids are read
+    Several ids in one cell are separated by blanks; an empty cell keeps the setting of all galaxies. Ids are read
     by `read_id`.
     """
     ids = list_of(read_id)
@@ -282,7 +282,7 @@ def galaxies(read_id):
 
 
 def _ids_of(value, read_id):
-    """List of the id that a value is, or of the ids in the file with that name."""
+    """List with the given id, or of the ids in the file with this name."""
     if not isinstance(value, str | Path) or str(value).isdigit():
         return [read_id("id_dr3", value)]
     path = Path(value).expanduser()

@@ -42,8 +42,8 @@ from helper_functions.survey.mosaics import LARGEST_ID
 
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 FIT_REDSHIFTS = ("fixed", "catalog")
-LARGEST_SEED = 2**32 - 1  # that scikit-learn takes
-DPI = 10, 1200  # below, lettering has no pixels; above, pictures have more than 10,000 a side
+LARGEST_SEED = 2**32 - 1  # of scikit-learn
+DPI = 10, 1200  # limits: text is unreadable below, and pictures have more than 10,000 pixels a side above
 
 
 class Setting(NamedTuple):
@@ -112,7 +112,7 @@ TARGETS = {
     "regions": Setting(
         None,
         optional(region_files),
-        "own regions as one more run, own_regions: a DS9 file in sky coordinates, or a FITS label image with WCS; "
+        "your own regions as one more run, own_regions: a DS9 file in sky coordinates, or a FITS label image with WCS; "
         "{id} in its name stands for the id of the galaxy",
         metavar="FILE",
     ),
@@ -134,18 +134,18 @@ PIXELS = {
     "background": Setting(
         "local",
         one_of(BACKGROUNDS, "background"),
-        "background subtracted from the fluxes: the median of that sky (local), a plane through it, or none",
+        "background subtracted from the fluxes: median of the sky around the galaxy (local), a plane, or none",
     ),
     "registration": Setting(
         "measured",
         one_of(REGISTRATIONS, "registration"),
-        "measured: shifts between bands are measured in sources of the survey and corrected; none: images as they are",
+        "measured: shifts between bands are measured in sources of the survey and corrected; none: not corrected",
     ),
     "snr_thresh": Setting(
         3.0, number(float), "select pixels of the segment whose median SNR over the bands with data exceeds this"
     ),
     "snr_errors": Setting(
-        None, optional(one_of(ERRORS, "snr_errors")), "errors used for that SNR; if not set, those of ERRORS"
+        None, optional(one_of(ERRORS, "snr_errors")), "errors used for this SNR; if not set, those of ERRORS"
     ),
     "include_neighbours": Setting(
         False, boolean, "also select pixels from neighbouring segments of the cutout at the galaxy's redshift"
@@ -166,8 +166,8 @@ PIXELS = {
     "bin_snr": Setting(
         None,
         optional(positive),
-        "bin the pixels of the segment that are not selected to this median SNR, and join each bin to the region that "
-        "it lies beside, so that totals are those of the whole segment (needs powerbin)",
+        "bin the pixels of the segment that are not selected to this median SNR, and add each to the adjacent region, "
+        "so that totals are those of the whole segment (needs powerbin)",
     ),
     "margin": Setting(25, number(int, lowest=0), "pixels around the segment that are included in the cutout"),
 }
@@ -205,7 +205,7 @@ CLUSTERING = {
     "memory_limit": Setting(
         2.0,
         number(float, lowest=0),
-        "largest distance matrix in GB; for more pixels methods use an approximation, which the summary notes",
+        "largest distance matrix in GB; for more pixels, methods use an approximation, which is noted in the summary",
         metavar="GB",
     ),
 }
@@ -238,15 +238,14 @@ FITS = {
         None,
         optional(map_files),
         "FITS maps with WCS that give each region its own magnification: one of the magnification, or two of "
-        "convergence and shear; goes before MAGNIFICATION, which is for galaxies that the maps do not cover",
+        "convergence and shear; takes precedence over MAGNIFICATION, which is for galaxies outside of the maps",
         metavar="FILE",
         nargs="+",
     ),
     "lens_redshift": Setting(
         None,
         optional(number(float, lowest=0)),
-        "redshift of the lens, by which convergence and shear for D_ls/D_s = 1 are scaled to each galaxy; if not set, "
-        "they are taken as they are",
+        "redshift of the lens, to scale convergence and shear from D_ls/D_s = 1 to each galaxy; not scaled if not set",
     ),
     "error_floor": Setting(
         None,
@@ -262,8 +261,8 @@ OUTPUT = {
     "criteria_shown": Setting(
         ["tic", "bic", "silhouette"],
         list_of(one_of([name for name in CRITERIA if name != AS_RECOMMENDED], "criterion")),
-        "criteria that are plotted beside the one used, for the first run of each galaxy if all pictures are drawn; "
-        "gap, stability and prediction take eight more clusterings",
+        "further criteria to be plotted, for the first run of each galaxy if all pictures are drawn; gap, stability "
+        "and prediction need eight more clusterings",
         metavar="NAME",
         nargs="*",
     ),
@@ -276,12 +275,12 @@ OUTPUT = {
     ),
     "explorer": Setting(True, boolean, "make an HTML page for each galaxy, and a list of all galaxies"),
     "explorer_standalone": Setting(
-        False, boolean, "pages with all scripts inside, to be sent to others, in place of one copy for all pages"
+        False, boolean, "include all scripts in each page, so that it can be sent to others; else pages share one copy"
     ),
     "pictures": Setting(
         "all",
         one_of(PICTURE_LEVELS, "pictures"),
-        "which pictures are drawn; few: a map for each run and the comparison of the runs",
+        "which pictures are drawn; few: a map of each run and the comparison of the runs",
     ),
     "compare": Setting(
         [],
@@ -298,7 +297,7 @@ OUTPUT = {
     ),
     "figure_format": Setting("png", one_of(FIGURE_FORMATS, "figure_format"), "file format of the pictures"),
     "pixel_cubes": Setting(
-        True, boolean, "keep the fluxes of each galaxy's cutout and its feature maps: half of the disk space"
+        True, boolean, "save the fluxes of each galaxy's cutout and its feature maps, which take half of the disk space"
     ),
     "dpi": Setting(130, number(int, lowest=DPI[0], highest=DPI[1]), "resolution of the pictures, dots per inch"),
 }
@@ -313,13 +312,12 @@ JOB = {
         "workers with this folder in PYTHONPATH)",
         metavar="ADDRESS",
     ),
-    "check": Setting(False, boolean, "only check the survey's files, and report what would be used of them"),
-    "dry_run": Setting(False, boolean, "only report what would be done, and about how long it would take"),
+    "check": Setting(False, boolean, "only check the survey's files, and report what would be used"),
+    "dry_run": Setting(False, boolean, "only report what would be done, and estimate the time"),
 }
 
 SETTINGS = TARGETS | PIXELS | CLUSTERING | FITS | OUTPUT | JOB
 
-# A named tuple for each group, with a field for each setting.
 Targets = namedtuple("Targets", TARGETS)
 Pixels = namedtuple("Pixels", PIXELS)
 Clustering = namedtuple("Clustering", CLUSTERING)
@@ -376,7 +374,7 @@ def check_settings(settings):
             found[name] = SETTINGS[name].read(name, value)
         except ValueError as problem:
             wrong.append(str(problem))
-        except TypeError:  # of a value that is nothing like those that are meant, such as a list of lists
+        except TypeError:  # for a value of a wrong type, such as a list of lists
             wrong.append(f"{name} cannot be {value!r}: {SETTINGS[name].meaning}")
     if wrong:
         raise ValueError("\n".join(wrong))
@@ -384,7 +382,7 @@ def check_settings(settings):
 
 
 def check_bands(pixels, bands):
-    """Raise ValueError where SNR_BANDS names other bands than these, those of the survey."""
+    """Raise ValueError if SNR_BANDS names a band that is not among those of the survey."""
     for name in pixels.snr_bands:
         choose(dict.fromkeys(bands), name, "band in snr_bands")
 

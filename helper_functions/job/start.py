@@ -1,10 +1,10 @@
-"""Imported before anything else by the entry script: what would make imports of other packages fail."""
+"""Imported first by the entry script, to prevent failures of later imports."""
 
 import os
 import sys
 
-# Figures are drawn into files only. A notebook's environment names a backend whose package this Python may lack; then
-# matplotlib cannot be imported.
+# Figures are only drawn to files. A backend named in a notebook's environment may not be installed, and then matplotlib
+# cannot be imported.
 os.environ["MPLBACKEND"] = "Agg"
 
 try:

@@ -1,4 +1,4 @@
-"""The survey as a worker process sees it, with checks that it is the same as in the main process."""
+"""The survey in a worker process, with checks that it is the same as in the main process."""
 
 import warnings
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class WorkerMismatch(ValueError):
 
 
 class Provenance(NamedTuple):
-    """Digests of what results are made from besides the settings."""
+    """Digests of the input of results except for the settings."""
 
     code: str
     files: str  # of the survey
@@ -35,7 +35,7 @@ def cache_survey(survey, catalogs):
 
 
 def cached_survey(open_survey, catalogs, name, output, provenance):
-    """The survey as this process sees it, opened only once.
+    """The survey, opened once in each process.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def cached_survey(open_survey, catalogs, name, output, provenance):
     if survey is None or survey.digest != provenance.files:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the main process has shown them
+                warnings.simplefilter("ignore")  # already shown by the main process
                 survey = open_survey(catalogs, (), name)
         except (OSError, ValueError) as problem:
             raise WorkerMismatch(f"a worker cannot read the survey that the call reads ({problem})") from problem

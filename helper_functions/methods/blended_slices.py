@@ -1,12 +1,12 @@
 """The method blended_slices: SED-shape classes of denoised pixels, for galaxies whose SEDs change smoothly.
 
-Where SEDs change smoothly there are no distinct populations, and labels of the dominant one lose what the mixing
-fractions still hold. Here pixels are modelled as blends of POPULATIONS populations (see `blended_mixture`), which
+Where SEDs change smoothly there are no distinct populations, and labels of the dominant one lose the information in
+the mixing fractions. Here pixels are modelled as blends of POPULATIONS populations (see `blended_mixture`), which
 removes most of their noise, and the shapes of these models are divided into classes by k-means, in units of the noise.
-Pixels count by the square of their brightness, as chi2 does.
+Pixels are weighted by the square of their brightness, as in chi2.
 
-The blends of two distinct regions that the PSF makes along their border are classes like any others: for distinct
-regions `blended_mixture` is the better choice.
+Blends along the border of two distinct regions form classes of their own: for distinct regions, `blended_mixture` is
+the better choice.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def denoised_shapes(seds, found):
 
 
 def class_probability(shapes, brightness, centres):
-    """Probability of each class: that noise along the line to the next class does not move a pixel across the middle.
+    """Probability of each class, from the noise along the line to the next class and the distance to the middle.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def class_probability(shapes, brightness, centres):
     Returns
     -------
     ndarray of shape (n_pixels, n_classes)
-        The highest for the nearest class; the rest to 1 for the class that is most easily taken for it.
+        Highest for the nearest class; the remainder is that of the class that is confused most easily with it.
     """
     pixels = np.arange(len(shapes))
     distance2 = np.array([np.sum((shapes - centre) ** 2, axis=1) for centre in centres]).T

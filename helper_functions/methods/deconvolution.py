@@ -15,9 +15,9 @@ weights w and a convolution,
 and the SEDs, with the amplitudes c, by a weighted linear least-squares fit in each band, so that they may be zero or
 negative. The iterations start from the unmixed SEDs and end early, which regularises the deconvolution.
 
-An SED that holds too little light of others fits as well as the right one, as its light maps only gain light: the fit
-ends at the least pure SEDs that the data allow. How much purer they may be is limited by fluxes that would become
-negative (`least_purity`).
+SEDs that are too pure fit as well as the true ones, with more light in the maps of the others. The fit ends at the
+least pure SEDs that the data allow. How much purer they may be is limited by fluxes that would become negative
+(`least_purity`).
 """
 
 from typing import NamedTuple
@@ -42,12 +42,12 @@ REFIT_STEPS = 4  # of a fit to another noise realisation: errors are those of a 
 # Right PSFs give at most 0.98, some of those that are 1.5 times too wide 1.0 to 1.2 (seeds 86000 to 88019).
 WIDTHS = 1.0, 0.8, 0.6
 MISFIT = 1.1
-# Least fraction of a population's light in pixels where it is alone; below it, an SED is kept as unmixed. SEDs with
-# too little light of others fit as well, but are seen nowhere. All of 44 simulated galaxies have 0.12 or more (seeds
+# Least fraction of a population's light in pixels where it is alone; below it, an SED is kept as unmixed, because it
+# is not constrained by any pixel. All of 44 simulated galaxies have 0.12 or more (seeds
 # 86000 to 88019); a galaxy of the JADES Origins Field, in which light is mixed everywhere, has 0.02, and its SEDs
 # became purer without end.
 LEAST_SEEN = 0.05
-HOLD, FREE = 1e6, 1e-9  # strength of a prior that holds an SED, relative to the data; of one that hardly does
+HOLD, FREE = 1e6, 1e-9  # strength of the prior of a held and of a free SED, relative to the data
 FASTEST, SLOWEST = 0.99, 0.01  # limits of the acceleration, and of the decrease of light by it
 ALONE = 0.9  # fraction of the light of a pixel above which a population is alone in it
 SMOOTHING = 0.06  # arcsec, standard deviation: deconvolved light is noisy on smaller scales
@@ -104,7 +104,7 @@ class Deconvolver:
     def convolve(self, light):
         """Light, (n_populations, ny, nx), convolved with the PSF, in the pixels: (n_pixels, n_populations)."""
         image = irfft2(rfft2(light, self._periodic) * self._transfer, self._periodic)
-        return np.maximum(image[:, self.rows, self.cols].T, 0)  # not negative by rounding
+        return np.maximum(image[:, self.rows, self.cols].T, 0)  # no negative rounding errors
 
     def correlate(self, values):
         """Transpose of `convolve`: values of the pixels, (n_pixels, n_populations), correlated with the PSF."""
@@ -200,8 +200,8 @@ def deconvolve(seds, populations, used):
     deconvolver : Deconvolver
         That fits other fluxes of these pixels.
     width : float
-        Of the PSF that was used, in units of that of `seds`; 0 where all of WIDTHS are too wide for the images, or all
-        SEDs are seen nowhere: they are the unmixed ones then.
+        Of the PSF that was used, in units of that of `seds`; 0 if all of WIDTHS are too wide for the images, or all
+        SEDs are nowhere alone: SEDs are then the unmixed ones.
     """
     unmixed = populations.seds, populations.light, populations.amplitudes
     n_populations = len(populations.seds)
@@ -219,7 +219,7 @@ def deconvolve(seds, populations, used):
             if deconvolver.held.all():
                 return before, none, 0.0
             found = deconvolver.converge(seds.flux, deconvolver.start(*unmixed))
-        deconvolver.held[:] = False  # errors of all SEDs are known only if all are fitted to other fluxes
+        deconvolver.held[:] = False  # for the errors, all SEDs are fitted to other noise realisations
         return found.scaled(_size(found.seds) / _size(populations.seds)), deconvolver, width
     return before, none, 0.0
 
@@ -229,10 +229,10 @@ def _size(seds):
 
 
 def least_purity(seds):
-    """Least fraction of each SED that is the population's own, as far as light maps before the PSF can tell.
+    """Lower limit of the fraction of each SED that is the population's own, after the deconvolution.
 
-    Where an SED holds light of another population in each of its pixels, in a fixed proportion, no light map shows it.
-    The most that may be subtracted is limited by fluxes that would become negative.
+    Contamination by another population in a fixed proportion in each pixel cannot be detected. The largest amount that
+    may be subtracted is limited by fluxes that would become negative.
 
     Parameters
     ----------
@@ -272,10 +272,10 @@ def light_alone(found, smoothing):
 
 
 def distinctness(found):
-    """How far each pixel holds light of one population only, before the PSF; and the populations that mix most.
+    """How distinct the populations are in each pixel, before the PSF; and the two populations that are mixed most.
 
-    Distinct regions give 1 at best, as light at borders and noise mix; populations whose fractions take all values
-    from 0 to 1 with equal frequency give 0.5.
+    It is 1 for perfectly distinct regions, lower with borders and noise, and 0.5 for two populations with a uniform
+    distribution of fractions from 0 to 1.
 
     Parameters
     ----------

@@ -61,15 +61,15 @@ class Method(NamedTuple):
     metric: str = "euclidean"
     takes_any_norm: bool = True  # False: it fits the amplitude of each pixel, and always uses its own norm
     takes_any_metric: bool = True  # False: it works with its own metric only
-    alternative: str = "kmeans"  # method to suggest to a user who asks for another metric
-    takes_recommended_number: bool = True  # False: its clusters are no populations, whose number is that of others
+    alternative: str = "kmeans"  # suggested to a user who asks for another metric
+    takes_recommended_number: bool = True  # False: its clusters are not populations
     criterion: str = "gap"  # for the number of clusters; DENSITY: the method determines it
     when_large: str = ""  # approximation where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
     label_several: Callable | None = None
     # `refine(distances, result)` improves the result of `label_several` for the number that is chosen in the end.
     refine: Callable | None = None
-    models_fluxes: bool = False  # it is a model of the fluxes, which is fitted for one cluster, too
+    models_fluxes: bool = False  # whether it models the fluxes, also with one cluster
 
     @property
     def finds_number(self):

@@ -1,4 +1,4 @@
-"""Bins of the pixels of a segment that are not selected, each joined to a region, so that no light of it is lost."""
+"""Bins of the pixels of a segment that are not selected; each is added to a region, so that totals include them."""
 
 import warnings
 from contextlib import suppress
@@ -12,7 +12,7 @@ from helper_functions.composite_seds import SYSTEMATIC, best_fit_amplitude, summ
 from helper_functions.noise import error_of_sum, noise_correlation
 from helper_functions.pixel_seds import PixelSEDs, extract_seds, in_segments
 
-LEAST = 1e-3  # of the target: SNR that a bin without signal is taken to have, as PowerBin wants positive capacities
+LEAST = 1e-3  # of the target: lower limit of the SNR of a bin, because PowerBin needs positive values
 
 
 SIZES = 12  # of discs, from one pixel to all
@@ -22,14 +22,14 @@ class Outskirts(NamedTuple):
     """Bins of the pixels that are not selected, and their light by cluster."""
 
     bins: np.ndarray  # int, (ny, nx), 1..n_bins, 0 where a pixel is in none
-    cluster: np.ndarray  # (n_bins,), label of the region that each bin is joined to
+    cluster: np.ndarray  # (n_bins,), label of the cluster that each bin is added to
     snr: np.ndarray  # (n_bins,), median over the bands
-    flux: np.ndarray | None = None  # (n_clusters, n_bands), of the bins joined to each cluster, 10 nJy; 0 without bins
-    error: np.ndarray | None = None  # (n_clusters, n_bands); None, as flux, where only the bins were read from a file
+    flux: np.ndarray | None = None  # (n_clusters, n_bands), of the bins of each cluster, 10 nJy; 0 without bins
+    error: np.ndarray | None = None  # (n_clusters, n_bands); flux and error are None if read from a label file
 
     @property
     def labels(self):
-        """Label of the cluster that each pixel is joined to, (ny, nx); 0 where it is in no bin."""
+        """Cluster that each binned pixel is added to, (ny, nx); 0 for pixels in no bin."""
         return np.append(self.cluster, 0)[self.bins - 1]
 
 
@@ -61,7 +61,7 @@ def bin_outskirts(cutout, mask, bands, target):
     mask : bool ndarray of shape (ny, nx)
         The selected pixels.
     bands : sequence of str
-        That the selected pixels have data in.
+        Bands in which the selected pixels have data.
     target : float
         Least median SNR over the bands of a bin.
 
@@ -81,7 +81,7 @@ def bin_outskirts(cutout, mask, bands, target):
 
 
 def power_bins(seds, target):
-    """Bins of pixels by PowerBin, (n_pixels,), any numbers; the noise of a bin is as correlated as that of a disc."""
+    """Number of the bin of each pixel by PowerBin, (n_pixels,); noise is correlated as in a disc of the same area."""
     has_data = np.isfinite(seds.flux)
     flux, variance = np.where(has_data, seds.flux, 0), np.where(has_data, seds.error**2, 0)
     sizes, correlated = variance_of_discs(seds)
@@ -99,19 +99,19 @@ def power_bins(seds, target):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # about the scatter of a single bin
         for is_regular in (True, False):
-            # It fails where no bin has that SNR, or where one loses all of its pixels while bins are evened out.
+            # PowerBin fails if no bin reaches that SNR, or if a bin loses all of its pixels in the regularisation.
             with suppress(IndexError, ValueError):
                 return power_bin(regul=is_regular).bin_num
     return one_bin
 
 
 def variance_of_discs(seds):
-    """Variance of the summed noise of a disc of pixels in units of that without correlation.
+    """Variance of the summed noise in discs of pixels, relative to uncorrelated noise.
 
     Returns
     -------
     sizes : int ndarray of shape (n_sizes,)
-        Pixels, up to the number of those in `seds` at least.
+        Number of pixels, up to at least that of `seds`.
     factor : ndarray of shape (n_sizes, n_bands)
     """
     sizes = np.unique(np.geomspace(1, len(seds.flux), SIZES).round().astype(int))
@@ -131,7 +131,7 @@ def snr_of_sum(seds):
 
 
 def merge_faint(seds, numbers, target):
-    """Bins numbered from 1, after each below the target was merged with the nearest, the faintest first."""
+    """Merge each bin below the target with the nearest one, the faintest first; bins are numbered from 1."""
     numbers = np.unique(numbers, return_inverse=True)[1]
     snr = {each: snr_of_sum(seds.only(numbers == each)) for each in range(numbers.max() + 1)}
     while len(snr) > 1 and min(snr.values()) < target:
@@ -146,10 +146,10 @@ def merge_faint(seds, numbers, target):
 
 
 def join_outskirts(binned, labels, spectra):
-    """Join each bin to the region that it lies beside, and sum up their light.
+    """Add each bin to the adjacent region, and sum their flux for each region.
 
-    A bin lies beside the regions that have the selected pixel nearest to one of its own. Of several, it is joined to
-    that whose SED, with a free amplitude, has the least chi2 to the sum of the fluxes of the bin.
+    Regions are adjacent if they contain the selected pixels nearest to the bin. Among several, the one is taken
+    whose SED, with a free amplitude, has the lowest chi2 for the summed fluxes of the bin.
 
     Parameters
     ----------

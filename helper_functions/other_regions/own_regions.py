@@ -1,11 +1,11 @@
-"""Regions that a user brings, such as somebody else's segmentation, in place of the clusters of a method."""
+"""A user's own regions, such as a published segmentation, in place of the clusters of a method."""
 
 import numpy as np
 
 from helper_functions.clustering import Clustering, labels_by_size, relabel
 from helper_functions.pixel_seds import select_complete
 
-MOST_NAMED = 5  # regions in a sentence
+MOST_NAMED = 5  # regions listed in a sentence
 
 
 class NoRegions(ValueError):
@@ -15,21 +15,21 @@ class NoRegions(ValueError):
 
 
 def clustering_of_regions(seds, regions, notes=()):
-    """`Clustering` of the selected pixels by the regions that they are in.
+    """`Clustering` of the selected pixels by the regions that contain them.
 
     Parameters
     ----------
     seds : PixelSEDs
         Of the selected pixels.
     regions : dict
-        Name of a region -> bool ndarray of shape (ny, nx), its pixels. A pixel in several is the first one's.
+        Name of a region -> bool ndarray of shape (ny, nx), its pixels. A pixel in several regions belongs to the first.
     notes : sequence of str
-        Notes on the file that the regions are from.
+        Notes on the region file.
 
     Returns
     -------
     Clustering
-        Labels are numbered by falling number of selected pixels, and `names` are in their order. Pixels in no region
+        Labels are ordered by decreasing number of selected pixels, and `names` likewise. Pixels in no region
         are unassigned.
 
     Raises

@@ -26,8 +26,8 @@ def ds9_text(labels, wcs, colours, title):
     Returns
     -------
     str
-        Holes are excluded polygons, written as `-polygon`. To select a cluster, apply the polygons with its tag in
-        their order and ignore those with other tags, as holes of a cluster may be filled by other clusters.
+        Holes are excluded polygons, written as `-polygon`. To select a cluster, apply only the polygons with its tag,
+        in their order, because holes of a cluster may be filled by other clusters.
     """
     text = cluster_regions(labels, wcs, colours).serialize(format="ds9", precision=DECIMALS)
     first, *lines = text.splitlines() or ["# Region file format: DS9 astropy/regions"]  # without clusters

@@ -1,7 +1,7 @@
 """Photometry of regions in the input formats of SED fitting codes: the registry EXPORTS.
 
 There are files for each run and galaxy, for populations and composites, and for total fluxes and fluxes per pixel.
-Bands without data have the value that the code takes for missing.
+Bands without data have the code's value for missing data.
 """
 
 import io

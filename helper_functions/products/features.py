@@ -20,7 +20,7 @@ def region_features(seds, composites, populations):
     """Features of the SEDs of a run, {kind: {name: Measured}} with an element for each cluster.
 
     `seds` provides the bands, the redshift and its range; `populations` may be None. SEDs are scaled to the total flux
-    of their region, so that fluxes of lines are those of all its light, and equal width times continuum.
+    of their region, so that line fluxes are those of the whole region.
     """
     kinds = {"population": populations, "composite": composites}
     return {
@@ -33,7 +33,7 @@ def region_features(seds, composites, populations):
 def scaled_to_total(seds):
     """SEDs of regions with their errors, each scaled to its total flux; (n_clusters, n_bands), 10 nJy.
 
-    Not the total itself, which is too low in bands that lack data in some pixels.
+    The total itself would be too low in bands that lack data in some pixels.
     """
     scale = best_fit_amplitude(seds.total, seds.total_error, seds.flux)[0][:, None]
     return scale * seds.flux, scale * np.hypot(seds.error, seds.systematic)
@@ -84,7 +84,7 @@ def feature_hdus(maps, cutout):
 def feature_table(found, redshift, names=()):
     """Table of `region_features` with a row for each kind and cluster; all are NaN if the redshift is NaN.
 
-    `names` are those that a user gave the clusters, if any.
+    `names` are those of a user's own regions, if any.
     """
     columns = {
         "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),

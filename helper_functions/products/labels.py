@@ -13,13 +13,13 @@ def label_hdus(result, pixels, seed, fingerprint, notes=()):
     """Label image of a run, with further extensions, as an `HDUList`.
 
     SIMILARITY is that of each pixel to its composite. The table REGIONS has the region number of each cluster: clusters
-    of different runs with the same number cover the same part of the galaxy; and the names of regions that a user
-    brought. AMPLITUDE is the brightness of each pixel in units of its composite, if blends are not unmixed. If the
-    method computes probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in
-    the order of labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number,
-    and the standard errors of the differences to the score of the chosen number. If the method unmixes blends, there
-    are FRACTION, LIGHT and DECONVOLVED, see `light_hdus`. If pixels that are not selected were binned, BINS has the
-    number of the bin of each, and BIN_TABLE the cluster that it is joined to.
+    of different runs with the same number cover the same part of the galaxy; and the names of a user's own regions.
+    AMPLITUDE is the brightness of each pixel in units of its composite, if blends are not unmixed. If the method
+    computes probabilities, CONFIDENCE is the probability of the label, and PROBABILITY that of each cluster, in the
+    order of labels. If criteria chose the number of clusters, the table CRITERIA has their scores for each number, and
+    the standard errors of the differences to the score of the chosen number. If the method unmixes blends, there are
+    FRACTION, LIGHT and DECONVOLVED, see `light_hdus`. If pixels that are not selected were binned, BINS has the number
+    of the bin of each, and BIN_TABLE the cluster that each bin is added to.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def label_hdus(result, pixels, seed, fingerprint, notes=()):
 
     hdus = [fits.PrimaryHDU(to_smallest_int(result.labels), header)]
     for number, note in enumerate(notes, start=1):
-        hdus[0].header[f"NOTE{number}"] = note.encode("ascii", "replace").decode()  # as headers hold nothing else
+        hdus[0].header[f"NOTE{number}"] = note.encode("ascii", "replace").decode()  # FITS headers are ASCII
     hdus.append(image_hdu("SIMILARITY", quantize(result.image(result.composites.similarity)), stepped))
     numbers = np.arange(1, clustering.n_clusters + 1)
     n_pixels = np.bincount(result.labels[result.labels > 0], minlength=clustering.n_clusters + 1)[1:]
@@ -110,7 +110,7 @@ def light_hdus(result, header, stepped):
 
 
 class LabelFile(NamedTuple):
-    """Content of a label file; None for what the method of the run does not compute."""
+    """Content of a label file; fields that the method of the run does not compute are None."""
 
     labels: np.ndarray  # int, (ny, nx), 0 not selected, 1..n_clusters, -1 in no cluster
     regions: np.ndarray  # int, (n_clusters,), see `compare_runs`
@@ -124,7 +124,7 @@ class LabelFile(NamedTuple):
     deconvolved: np.ndarray | None  # (n_clusters, ny, nx), the same before the PSF
     band: str  # empty without `light`
     bins: np.ndarray | None  # int, (ny, nx), of the pixels that are not selected, 0 where there are none
-    bin_table: np.ndarray | None  # cluster and SNR of each of them
+    bin_table: np.ndarray | None  # cluster and SNR of each bin
     criteria: dict  # name -> (2, n_numbers), score and its error for 1, 2, ... clusters
 
 

@@ -57,8 +57,8 @@ class RegionPhotometry(NamedTuple):
     def integrated(self):
         """The sum of the SEDs of all regions, with errors as needed by `fit_sed`.
 
-        Noise of regions is taken as independent, and so are the errors of their scales; zero points are those of the
-        bands. Light that one region has of another, which the errors of shapes are for, is in the sum all the same.
+        Noise, and errors of the scale, are assumed to be independent between regions; zero-point errors are common to
+        them. Errors of shapes, by light of other regions, are not included, as this light is part of the sum.
 
         Returns
         -------

@@ -110,7 +110,7 @@ def _size(columns):
 
 
 def _joined(blocks):
-    """Concatenate blocks of columns; those that a block lacks are NaN there, or empty."""
+    """Concatenate blocks of columns; columns missing in a block are NaN, or empty."""
     ends = np.cumsum([_size(block) for block in blocks])
     joined = {name: np.concatenate([block[name] for block in blocks if name in block]) for name in REGION_COLUMNS}
     for block, end in zip(blocks, ends, strict=True):

@@ -131,7 +131,7 @@ def pivot_bands(table, kind):
 
 
 def _common_words(flags):
-    """The words that are in all of these flags."""
+    """Words that are in all of these flags."""
     split = [each.split(", ") for each in dict.fromkeys(flags)]
     return ", ".join(word for word in split[0] if all(word in words for words in split))
 

@@ -131,7 +131,7 @@ def sample_survey_shifts(folder, survey, n_sources):
 
 
 def galaxy_registration(survey, id_dr3, shifts):
-    """`Registration` of the bands at a galaxy, from the `SurveyShifts`, and if these are imprecise, from itself, too.
+    """`Registration` of the bands at a galaxy, from `SurveyShifts` and, if these are imprecise, its own images.
 
     The shifts are unknown if the galaxy is not in the segmap.
     """

@@ -49,7 +49,7 @@ class RunResult(NamedTuple):
     band_weights: BandWeights | None  # of metric features
     features: dict  # of its SEDs: "population" or "composite" -> name in SED_FEATURES -> Measured, (n_clusters,)
     maps: dict | None = None  # of the galaxy's pixels: name in SED_FEATURES -> value and error, (ny, nx)
-    outskirts: Outskirts | None = None  # bins of the pixels that are not selected; None: they are left out
+    outskirts: Outskirts | None = None  # bins of the pixels that are not selected; None: not binned
 
     @property
     def small(self):

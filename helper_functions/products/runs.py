@@ -7,7 +7,7 @@ from helper_functions.clustering import IncompatibleMetric, check_run
 from helper_functions.methods import METHODS, RECOMMENDED
 from helper_functions.methods.method import Method
 
-OWN_REGIONS = "own_regions"  # in place of a method: regions that a user brings
+OWN_REGIONS = "own_regions"  # in place of a method: a user's own regions
 ENTRIES = METHODS | {
     OWN_REGIONS: Method(
         None, "regions of a file", norm="none", takes_any_norm=False, takes_any_metric=False, criterion="given"
@@ -24,7 +24,7 @@ class Run(NamedTuple):
 
     @property
     def entry(self):
-        """The `Method` that it is of."""
+        """`Method` of the run."""
         return ENTRIES[self.method]
 
     @property

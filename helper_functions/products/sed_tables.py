@@ -20,7 +20,7 @@ MIXED = 0.1  # fraction of a population's light where it is alone, below which i
 # Columns of the tables of SEDs: unit, description.
 SED_COLUMNS = {
     "cluster": (None, "label in the label image, from 1, sorted by decreasing number of pixels"),
-    "name": (None, "name that a user gave the region: tag, text or number in the file of own regions"),
+    "name": (None, "name of the user's own region: tag, text or number in its file"),
     "band": (None, "name of the filter"),
     "filter": (None, "name of the filter curve in sedpy; empty if sedpy has none"),
     "wave_obs": (u.AA, "pivot wavelength, observed frame"),
@@ -39,7 +39,10 @@ SED_COLUMNS = {
         "total flux (a sum, not a mean) of all pixels of the cluster, or light of the population",
     ),
     "flux_total_err": (FLUX_UNIT, "error of flux_total: correlated noise and background"),
-    "flux_whole": (FLUX_UNIT, "flux_total and the light of the bins of pixels below the SNR threshold joined to it"),
+    "flux_whole": (
+        FLUX_UNIT,
+        "flux_total plus the flux of the added bins of pixels below the SNR threshold",
+    ),
     "flux_whole_err": (FLUX_UNIT, "error of flux_whole"),
     "surface_brightness": (FLUX_UNIT / u.arcsec**2, "flux_total divided by area"),
     "n_pixels": (None, "number of members with data in the band"),
@@ -51,9 +54,9 @@ SED_COLUMNS = {
     "similarity_2sigma": (None, "2.3rd percentile of the similarity of the members to their composite"),
     "purity_low": (
         None,
-        "least fraction of flux that is the population's own light, as light maps and SEDs are not negative",
+        "lower limit of the fraction of flux that is the population's own, from non-negative light maps and SEDs",
     ),
-    "alone": (None, "fraction of the population's light, before the PSF, in pixels that hold hardly any other light"),
+    "alone": (None, "fraction of the population's light, before the PSF, in pixels with hardly any other light"),
     "flag": (None, "flags of the flux, such as no data or negative; empty if there are none"),
 }
 SPECTRA = {  # column -> field of `CompositeSEDs` and `PopulationSEDs`
@@ -72,7 +75,7 @@ BUDGET_COLUMNS = {  # columns of the flux budget
     "clusters": (FLUX_UNIT, "part of selected in clusters: total flux of all populations, or of all members"),
     "unassigned": (FLUX_UNIT, "part of selected in pixels of no cluster"),
     "residual": (FLUX_UNIT, "remaining part: selected = clusters + unassigned + residual"),
-    "bins": (FLUX_UNIT, "total flux of the bins of pixels that are not selected, which are joined to regions"),
+    "bins": (FLUX_UNIT, "total flux of the bins of pixels that are not selected"),
     "segment": (FLUX_UNIT, "total flux of the segment, and of included neighbouring segments"),
     "selected_share": (None, "selected divided by segment; NaN if the segment has no flux"),
 }
@@ -196,7 +199,7 @@ def _table(values, n_pixels, seds, psf_area, what, findings=()):
 def flags(flux, error, n_pixels, psf_area, more=()):
     """Flags of each flux, separated by commas, str of shape (n_clusters, n_bands).
 
-    `more` are further flags, pairs of a word and of which fluxes it is for.
+    `more` are further flags, pairs of a word and a bool array of the fluxes that it applies to.
     """
     most = n_pixels.max(axis=1, initial=0, keepdims=True)
     findings = [

@@ -26,7 +26,7 @@ OK, FAILED = "ok", "failed"
 # Below this value of `distinct`, SEDs change smoothly: simulated gradients have 0.47 to 0.63, a bulge in a disc 0.59 to
 # 0.69, clumps with soft edges 0.57 to 0.84, and sharp regions 0.68 to 0.95 (seeds 95000 to 97011).
 SMOOTH = 0.65
-# Statuses that are not errors, but due to the galaxy, or to a file of regions that has none there.
+# Statuses that are not errors, but due to the galaxy, or to a region file without regions there.
 EXPECTED = (OK, "no pixels", "too few pixels", "no signal", "no regions")
 MESSAGE_LENGTH = 600  # characters: a few lines of a terminal
 
@@ -34,7 +34,7 @@ MESSAGE_LENGTH = 600  # characters: a few lines of a terminal
 SUMMARY_COLUMNS = {
     "id_dr3": (0, "id in the catalog and the segmap"),
     "run": ("", "name of the run: method, norm and metric as in folder names"),
-    "recommended": (False, f"whether this is the run to take home, {RECOMMENDED}; the others are for comparison"),
+    "recommended": (False, f"whether this is the recommended run, {RECOMMENDED}; the others are for comparison"),
     "method": ("", "clustering method"),
     "norm": ("", "flux normalisation before clustering"),
     "metric": ("", "distance between two SEDs"),
@@ -46,7 +46,7 @@ SUMMARY_COLUMNS = {
     "snr_peak": (np.nan, "highest median SNR of a pixel"),
     "n_clusters": (0, "number of clusters found"),
     "k_choice": ("", "how the number of clusters was chosen: given, density, or a criterion, such as recommended"),
-    "k_low": (0, "lowest number of clusters with a score within a standard error of the chosen one's; 0: not scored"),
+    "k_low": (0, "lowest number of clusters whose score is within a standard error of the chosen one; 0: not scored"),
     "k_high": (0, "highest number of clusters with such a score; 0: not scored"),
     "n_unassigned": (0, "number of selected pixels in no cluster"),
     "n_incomplete": (0, "number of pixels without data in a used band, which get the label of the nearest composite"),
@@ -63,17 +63,17 @@ SUMMARY_COLUMNS = {
         "chi2 per degree of freedom of the pixels about the SEDs of the run, with errors from noise, calibration, "
         "registration and PSF",
     ),
-    "misfit": ("", f"bands with residuals far above that, the worst first, if misfit_chi2 is above {BAD_FIT:g}"),
+    "misfit": ("", f"bands with the largest residuals, the worst first, if misfit_chi2 is above {BAD_FIT:g}"),
     "misstated": ("", "bands whose stated errors differ by more than a factor of 1.5 from the scatter of the sky"),
     "registration_max": (np.nan, "largest shift of a band that was corrected; 0: none; NaN: not measured"),
     "neighbours": ("", "ids of neighbouring segments included"),
     "pictures": ("", "names of the saved pictures of the run"),
     "errors": ("", "flux errors: measured in the sky around the galaxy, or as stated"),
-    "background": ("", "background subtracted from the fluxes: local, the median of that sky, or none"),
+    "background": ("", "background subtracted from the fluxes: median of that sky (local), a plane, or none"),
     "snr_thresh": (np.nan, "median SNR that selected pixels exceed"),
     "n_asked": ("", "number of clusters asked for, or auto"),
     "seed": (-1, "random seed"),
-    "settings": ("", "digest of the settings, files and code that the run was made from"),
+    "settings": ("", "digest of the settings, input files and code of the run"),
     "seconds": (np.nan, "time for clustering, composites and pictures of the run"),
     "status": ("", "ok, or the kind of failure"),
     "message": ("", "notes on a successful run, or the reason of a failure"),
@@ -119,7 +119,7 @@ def ok_row(result):
 
 
 def message_of(notes):
-    """The first of these sentences, at least one, as many as MESSAGE_LENGTH has room for, and how many are left."""
+    """Join as many of these sentences as fit into MESSAGE_LENGTH, at least one, and add the number of the others."""
     for number in range(len(notes), 0, -1):
         left = [f"and {len(notes) - number} more in the header of the label file"] if number < len(notes) else []
         message = "; ".join([*notes[:number], *left])
@@ -186,7 +186,7 @@ def run_notes(result):
 
 
 def outskirts_note(result):
-    """What the bins of the pixels that are not selected hold: their share of the light is the median over bands."""
+    """Sentence on the bins of the pixels that are not selected, with their fraction of the flux, median over bands."""
     bins, light = result.outskirts, result.outskirts.flux.sum(axis=0)
     share = np.nanmedian(light / (light + np.nansum(result.seds.flux, axis=0)))
     low, high = (f"{each:.1f}" for each in (np.nanmin(bins.snr), np.nanmax(bins.snr)))
@@ -195,7 +195,7 @@ def outskirts_note(result):
 
 
 def deconvolution_note(psf_width):
-    """What was done instead of a deconvolution with the assumed PSF; `psf_width` of `PopulationSEDs`."""
+    """Sentence on a deconvolution with another PSF than the assumed one, or none; `psf_width` of `PopulationSEDs`."""
     if psf_width:
         return f"images are sharper than the PSF: SEDs of populations are deconvolved with {psf_width:g} of its width"
     return "SEDs of populations are not deconvolved: the PSF does not fit, or no SED is seen alone anywhere"
@@ -214,7 +214,7 @@ def quality_notes(row):
 
 
 def settings_columns(pixels, clustering, fingerprint):
-    """The columns of a row on settings, from the groups Pixels and Clustering, and on the fingerprint."""
+    """Columns with the settings, from the groups Pixels and Clustering, and the fingerprint."""
     asked = {name: getattr(pixels, name) for name in ("errors", "background", "snr_thresh")}
     return asked | {"seed": clustering.seed, "n_asked": str(clustering.n_clusters), "settings": fingerprint}
 

@@ -138,7 +138,7 @@ class QualityMetric(NamedTuple):
 QUALITY = {
     "similarity_median": QualityMetric(similarity_median, "median similarity 1 − b12 of the pixels to their composite"),
     "similarity_2sigma": QualityMetric(
-        similarity_2sigma, "similarity 1 − b12 to their composite that all but 2.3% of the pixels exceed"
+        similarity_2sigma, "2.3rd percentile of the similarity 1 − b12 of the pixels to their composite"
     ),
     "reduced_chi2": QualityMetric(
         reduced_chi2,

@@ -1,4 +1,4 @@
-"""Clusterings of a galaxy with other options, side by side: what if more or fewer clusters, another norm or metric?
+"""Clusterings of a galaxy with other options: more or fewer clusters, or another norm or metric.
 
 A comparison is a function `variants(method, n_clusters)` that returns {(row, column): options of `cluster_pixels`}, in
 the order in which they are drawn, and the cell of the reference: the others are compared to it.
@@ -22,7 +22,7 @@ STEPS = 2  # clusters more and fewer
 
 
 class Comparison(NamedTuple):
-    """A comparison, what it shows, and the method that it is made for by default."""
+    """A comparison, its description, and its default method."""
 
     variants: Callable  # (method, n_clusters) -> variants, cell of the reference
     meaning: str  # for tables
@@ -68,7 +68,7 @@ def named(n_clusters):
 COMPARISONS = {
     "number": Comparison(
         more_and_fewer,
-        "maps and composite SEDs with up to two clusters more and fewer",
+        "maps and composite SEDs with up to two clusters more or fewer",
         "{method} with more and fewer clusters",
         RECOMMENDED,
     ),

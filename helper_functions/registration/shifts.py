@@ -323,6 +323,5 @@ def registration_notes(registration, bands):
     size = registration.size
     most = corrected[np.argmax(size[corrected])]
     many = len(corrected) > 1
-    which = f"{len(corrected)} of {len(bands)} bands lie" if many else "1 band lies"
-    were = "were" if many else "was"
-    return (f"{which} off the others, by up to {size[most]:.2f} pixels ({bands[most]}), and {were} moved back",)
+    which = f"shifts of {len(corrected)} of {len(bands)} bands were" if many else "the shift of 1 band was"
+    return (f"{which} corrected, by up to {size[most]:.2f} pixels ({bands[most]})",)

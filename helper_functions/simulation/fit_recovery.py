@@ -88,7 +88,7 @@ def drawn_galaxy(seed):
 def targets_alone(seed):
     """SEDs of the single populations of the same galaxy, with known errors: see `fit_targets`.
 
-    They test the fit itself; any worse results for regions are due to the unmixing.
+    They test the fit alone; differences from the results for regions are due to the unmixing.
     """
     redshift, snr, drawn = drawn_galaxy(seed)
     rng, noise, found = np.random.default_rng([seed, 3]), pixel_noise(SURVEY_BANDS), []

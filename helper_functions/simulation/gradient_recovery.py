@@ -1,10 +1,10 @@
 """Recovery test on galaxies whose SEDs change smoothly: python -m helper_functions.simulation.gradient_recovery
 
-Such galaxies have no true number of regions. Each is observed twice with different noise, and each method is scored by
-what its clusters lose of the noiseless pixels, and by whether they come again in the other noise.
+Such galaxies have no true number of regions. Each is observed twice with different noise. Scores of a method are the
+residuals of noiseless pixels from its clusters, and the agreement between the two noise realisations.
 
-With --distinct, the figure `distinct` is measured, in galaxies from sharp regions to gradients. Its truth is the same
-figure of the noiseless light before the PSF, in fractions of the populations that were found.
+With --distinct, `distinct` is measured in galaxies from sharp regions to gradients, and compared with its true value
+from the noiseless light before the PSF in the populations that were found.
 """
 
 import argparse

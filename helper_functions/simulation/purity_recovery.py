@@ -1,8 +1,8 @@
 """Recovery test of population SEDs: python -m helper_functions.simulation.purity_recovery --psfs FILE
 
 Galaxies of several populations are seen through PSFs of real stars, and unmixed by `blended_mixture`. The SEDs of
-regions are compared with the truth before and after the deconvolution, for which the PSF of one place is assumed in all
-galaxies, whatever place theirs is from.
+regions are compared with the truth before and after the deconvolution, which assumes the PSF of one position for all
+galaxies.
 """
 
 import argparse

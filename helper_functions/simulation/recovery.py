@@ -42,7 +42,7 @@ from plots.simulation.recovery import criteria_matrix, number_curves, score_matr
 
 STEPS = range(-2, 4)  # numbers of clusters given, relative to the truth
 GIVEN = "given"
-CRITERIA_SCORED = tuple(name for name in CRITERIA if name != "separable")  # which most methods cannot have
+CRITERIA_SCORED = tuple(name for name in CRITERIA if name != "separable")  # not available for most methods
 SUITES = ("galaxies", "decoupled")
 REALISTIC = "realistic"
 AUTO = "auto"

@@ -1,6 +1,6 @@
 """PSFs of real stars, matched to F444W as in surveys, with realistic residuals of the matching.
 
-The stars are not part of the project: the file is like that of Zhuang & Shen (2024, arXiv:2304.13776), an .npz with
+The stars are not part of the project. The file has the format of Zhuang & Shen (2024, arXiv:2304.13776), an .npz with
 arrays named <BAND>_<POINTING>_<MODULE>, each the PSF of a band on square pixels of 30 mas, centred and of sum 1.
 """
 

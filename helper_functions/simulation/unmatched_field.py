@@ -1,7 +1,7 @@
-"""Simulate mosaics that are not matched to one PSF, and what they would be if they were.
+"""Simulate mosaics that are not PSF-matched, and the same field perfectly matched.
 
-The mosaics have the flaws that make_field is there to mend: bands differ in PSF, pixel scale and orientation, lie off
-each other, and have a step of depth and holes. Beside them are their PSFs, redshifts, and the perfectly matched field.
+Bands differ in PSF, pixel scale and orientation, are misregistered, and have a step in depth and holes, as input for
+make_field. PSFs, redshifts and the perfectly matched field are written, too.
 """
 
 import argparse
@@ -42,15 +42,15 @@ from helper_functions.survey.make_field.inputs import BandFiles, open_images
 from helper_functions.survey.make_field.kernels import common_radius, matching_kernel
 from helper_functions.survey.make_field.matching import Grid, Matching, matched_tile
 from helper_functions.survey.make_field.noise import sky_correlation, variance_factor
-from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, sky_matrix
+from helper_functions.survey.make_field.psfs import BandPSF, on_pixels, pixel_side, sky_matrix
 
 BANDS = "f606w f814w f115w f150w f200w f277w f356w f410m f444w".split()
 SHORT, SHORT_PIXEL = 24000.0, 0.02  # Angstrom and arcsec: bands of NIRCam below this wavelength have these pixels
 ANGLE = 20.0  # degrees, by which mosaics of the bands of Hubble are rotated
-FINE = 4  # pixels along each side of a pixel, in which sources are convolved with the PSFs
+FINE = 4  # subpixels per pixel along each axis, for the convolution with PSFs
 MODEL_PIXEL = 0.02  # arcsec, of model PSFs
-SKY = 45  # pixels of sky on each side, more than kernels reach
-N_STARS, STAR_GAP = 14, 80  # and pixels between them
+SKY = 45  # pixels of sky on each side, more than the radius of kernels
+N_STARS, STAR_GAP = 14, 80  # number, and pixels between them
 STAR_RADIUS, FIRST_STAR = 10, 900001  # pixels, of segments of stars, and the id of the first
 STAR_SNR = 300.0, 3000.0  # of the brightest pixel
 DEPTH_STEP = 1.5  # factor of the noise beyond two thirds of the mosaic
@@ -118,7 +118,7 @@ def sharp_images(sources, shape, bands, stars):
 
 
 def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
-    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources lie off by `shift` pixels."""
+    """Light on fine pixels, convolved with a PSF, on the pixels of a mosaic; sources are shifted by `shift` pixels."""
     matrix = sky_matrix(grid)
     kernel = on_pixels(psf, matrix / FINE, radius)
     blurred = oaconvolve(fine, kernel, mode="same")
@@ -132,8 +132,8 @@ def observed(fine, psf, radius, wcs, shape, grid, shift=(0.0, 0.0)):
 def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpipes", rms_shift=RMS_SHIFT):
     """Write mosaics, PSFs and redshifts, and the perfectly matched field, into a folder that does not exist.
 
-    The matched field has the noise and the holes of the mosaics, which went through the same kernels and pixels: it
-    differs only in PSFs that are the same, and in bands that do not lie off.
+    The matched field has the noise and the holes of the mosaics after the same convolution and resampling; only its
+    PSFs are identical, and its bands are not shifted.
 
     Parameters
     ----------
@@ -179,19 +179,20 @@ def write_unmatched(folder, galaxies, ids, *, stars=None, seed=0, engine="bagpip
     fine_images = sharp_images(sources, shape, bands, points)
     for number, (band, fine, sigma) in enumerate(zip(bands, fine_images, pixel_noise(bands), strict=True)):
         wcs, size = mosaic_wcs(band, shape)
+        pixels = sky_matrix(wcs)
         holes = rng.uniform((SKY, SKY), (SKY + strip, shape[1] - SKY), (HOLES, 2))
-        noise, weight = draw_noise(size, sigma * mosaic_pixel(wcs) / PIXEL, rng)
+        noise, weight = draw_noise(size, sigma * pixel_side(pixels) / PIXEL, rng)
         weight[near_places(size, wcs, holes, grid)] = 0
         noise[weight == 0] = np.nan
         with tempfile.TemporaryDirectory() as scratch:
             own = write_pair(Path(scratch), band, noise, weight, wcs)
-            kernel, _ = matching_kernel(psfs[band], psfs[target], sky_matrix(wcs), radius)
+            kernel, _ = matching_kernel(psfs[band], psfs[target], pixels, radius)
             factor = variance_factor(*sky_correlation(own), kernel)
             moved = Matching(own, Grid(grid, shape), kernel, factor)
             noise_matched, variance = matched_tile(moved, (slice(0, shape[0]), slice(0, shape[1])))
         flux = observed(fine, psfs[band], radius, wcs, size, grid, shifts[number]) + noise
         write_pair(folder / "mosaics", band, flux, weight, wcs)
-        write_psf(folder / "psfs" / f"{band}.fits", on_pixels(psfs[band], sky_matrix(wcs), radius), mosaic_pixel(wcs))
+        write_psf(folder / "psfs" / f"{band}.fits", on_pixels(psfs[band], pixels, radius), pixel_side(pixels))
         matched[number] = observed(fine, psfs[target], radius, grid, shape, grid) + noise_matched
         weights[number] = np.where(variance > 0, 1 / variance, 0)
         for kind, image in (("sci", matched[number]), ("wht", weights[number])):
@@ -223,7 +224,7 @@ def draw_stars(n_columns, peak, rng):
 
 
 def draw_noise(shape, sigma, rng):
-    """Noise of a mosaic with a step of its depth, correlated as by drizzling, and its weights; (ny, nx)."""
+    """Noise of a mosaic with a step in depth, correlated as by drizzling, and its weights; (ny, nx)."""
     level = np.where(np.arange(shape[1]) < 2 * shape[1] / 3, sigma, DEPTH_STEP * sigma) * np.ones(shape)
     return smoothed_noise(1.0, DRIZZLED, shape, rng) * level, level**-2
 
@@ -232,12 +233,12 @@ def near_places(shape, wcs, places, grid):
     """Mask of the pixels of a mosaic within HOLE_RADIUS of places of the grid, (n, 2) rows and columns."""
     x, y = wcs.world_to_pixel(grid.pixel_to_world(places[:, 1], places[:, 0]))
     rows, cols = np.indices(shape)
-    radius = HOLE_RADIUS / mosaic_pixel(wcs)
+    radius = HOLE_RADIUS / pixel_side(sky_matrix(wcs))
     return np.any([np.hypot(rows - row, cols - col) < radius for row, col in zip(y, x, strict=True)], axis=0)
 
 
 def paint_stars(segmap, stars, like):
-    """Put segments of stars into the segmap, ids from FIRST_STAR; returns them as sources with the bands of another."""
+    """Add segments of stars to the segmap, with ids from FIRST_STAR; return them as sources with bands of `like`."""
     rows, cols = np.indices(segmap.shape)
     found = []
     for number, (y, x) in enumerate(zip(stars["y"], stars["x"], strict=True)):
@@ -245,11 +246,6 @@ def paint_stars(segmap, stars, like):
         segmap[near & (segmap == 0)] = FIRST_STAR + number
         found.append(like._replace(id_dr3=FIRST_STAR + number))
     return found
-
-
-def mosaic_pixel(wcs):
-    """Side of a pixel, arcsec."""
-    return float(np.sqrt(abs(np.linalg.det(sky_matrix(wcs)))))
 
 
 def write_pair(folder, band, flux, weight, wcs):

@@ -34,8 +34,8 @@ def read_columns(path, names):
     Returns
     -------
     columns : list of ndarray of shape (n_rows,)
-        Numbers, or bool. Rows in which the first is masked (TNULL), which is that of the ids, are left out; where
-        another is masked, it holds floats with NaN.
+        Numbers, or bool. Rows in which the first column, the ids, is masked (TNULL) are left out; other columns with
+        masked values are floats with NaN.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def read_columns(path, names):
 
 
 def _is_masked(table, number):
-    """Which rows of a column of a FITS table are masked: by TNULL, or in a logical column by what is not T or F."""
+    """Which rows of a column of a FITS table are masked: by TNULL, or by values that are not T or F if logical."""
     column, stored = table.columns[number], np.asarray(table.data)[table.columns.names[number]]
     if column.format.endswith("L"):
         return ~np.isin(stored, (ord("T"), ord("F")))
@@ -124,7 +124,7 @@ def _are_ids(column):
 
 
 def read_ids(path, id_column=ID):
-    """The ids of a FITS catalog, frozenset of int; values that are no ids are left out."""
+    """The ids of a FITS catalog, frozenset of int, without invalid values."""
     (column,) = read_columns(path, [id_column])
     return frozenset(column[_are_ids(column)].astype(np.int64).tolist())
 

@@ -29,9 +29,7 @@ from helper_functions.survey.psf_image import find_psf, read_psf
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
 N_WINDOWS = 5  # along each side of the mosaic
-SKY_FACTOR = (
-    4  # times the pixels of `min_sky_pixels` are used: a noise scale to a few percent, even of correlated noise
-)
+SKY_FACTOR = 4  # times `min_sky_pixels` pixels are used, for a noise scale to a few percent in correlated noise
 CHECK_COLUMNS = (
     "band",
     "image",
@@ -41,14 +39,14 @@ CHECK_COLUMNS = (
     "WCS",
     "filter curve",
     "noise scale",
-    "lies off",
+    "shift",
     "what will be used",
 )
 N_SOURCES = 12  # in which the registration is measured
 
 
 def check_survey(folder, survey, measure_shifts):
-    """Report what would be used of a survey; return the exit status: 1 where something would be refused, else 0.
+    """Report which files of a survey would be used; return the exit status: 1 if one would be refused, else 0.
 
     Parameters
     ----------
@@ -57,8 +55,8 @@ def check_survey(folder, survey, measure_shifts):
     survey : str
         A key of `data_paths.SURVEYS`.
     measure_shifts : callable
-        measure_shifts(folder, survey, n_sources) tells how far the bands lie off each other, measured in at most so
-        many sources: an object with the fields of `helper_functions.products.registration.MeasuredShifts`.
+        measure_shifts(folder, survey, n_sources) returns the shifts between the bands, measured in at most n_sources
+        sources, as an object with the fields of `helper_functions.products.registration.MeasuredShifts`.
     """
     try:
         segmap, bands = check_catalogs(folder, survey)
@@ -123,14 +121,14 @@ def check_catalogs(folder, survey):
 
 
 def check_registration(shifts, rows):
-    """Write into the rows of bands, {band: row}, by how many pixels they lie off each other; return what is refused."""
+    """Add the shifts of the bands to their rows, {band: row}; return the reasons to refuse bands."""
     if not shifts.n_sources:
         return []
     found = shifts.registration
     for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
-        rows[band]["lies off"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
+        rows[band]["shift"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
         if is_off:
-            rows[band]["what will be used"] += f"; lies off by more than {WORTH_CORRECTING:g} pixels"
+            rows[band]["what will be used"] += f"; shifted by more than {WORTH_CORRECTING:g} pixels"
     return [shifts.refusal] if shifts.refusal else []
 
 
@@ -196,7 +194,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
     error_map : str
         A key of ERROR_MAPS.
     windows : list of (window, sky)
-        From `sky_windows`, of which only as many are read as are needed.
+        From `sky_windows`; only as many as needed are read.
     pixel : float
         Side of a pixel, arcsec.
 

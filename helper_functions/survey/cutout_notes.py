@@ -1,4 +1,4 @@
-"""Sentences for a user on the data of a galaxy: what is missing in its images, and what is odd about its segment."""
+"""Notes for a user on the data of a galaxy: missing data, and problems with its segment."""
 
 import numpy as np
 from scipy.ndimage import label
@@ -9,7 +9,7 @@ MOST_IDS = 4  # listed in a sentence
 
 
 def unmeasured_notes(unmeasured, bands):
-    """Sentences on pixels that have weights and are no measurement, a tuple.
+    """Sentences on pixels with weights but without a measurement, a tuple.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def unmeasured_notes(unmeasured, bands):
 
 
 def segment_notes(segment, sci, bands, at_edge):
-    """Sentences on a segment that is cut, in pieces, or not covered by all bands that it has data in, a tuple.
+    """Sentences on a segment that is cut, in pieces, or only partly covered by a band, a tuple.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def segment_notes(segment, sci, bands, at_edge):
 
 
 def neighbour_notes(ids, redshifts):
-    """A sentence on neighbours that are not included as they, or the galaxy itself, have no redshift; a tuple.
+    """A sentence on neighbours that are excluded because they, or the galaxy itself, have no redshift; a tuple.
 
     Parameters
     ----------

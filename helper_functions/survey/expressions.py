@@ -1,6 +1,6 @@
-"""Choosing galaxies by an expression over columns of the catalogs, such as "z_50 > 1 and n_pix > 500".
+"""Selection of galaxies by an expression of columns of the catalogs, such as "z_50 > 1 and n_pix > 500".
 
-The expression is parsed and evaluated here node by node, and never executed as Python code.
+The expression is parsed and evaluated node by node, and never executed as Python code.
 """
 
 import ast
@@ -63,10 +63,10 @@ def select(expression, columns):
     Raises
     ------
     ValueError
-        Where the expression cannot be parsed, holds more than ALLOWED, names a column that is missing, or is no
+        If the expression cannot be parsed, has elements that are not in ALLOWED, names a missing column, or is not a
         condition.
     """
-    with np.errstate(all="ignore"):  # about NaN, which fails the comparison that follows
+    with np.errstate(all="ignore"):  # about NaN, for which the comparison is false
         result = _value(_parsed(expression), expression, columns)
     if np.asarray(result).dtype != bool:
         raise ValueError(f"the selection {expression!r} gives numbers, not true or false: compare them with something")

@@ -9,9 +9,9 @@ from astropy.io.fits.card import Undefined
 from astropy.wcs.utils import proj_plane_pixel_area
 
 FLUX_UNIT = u.Unit(10 * u.nJy)  # the survey's: AB zero point 28.9
-LARGEST_FACTOR = 1e100  # or its inverse; the square of it still is a finite number
+LARGEST_FACTOR = 1e100  # and inverse of the smallest; its square is finite
 SAME = 1e-12  # a factor closer to 1 differs by rounding, and is set to 1
-MAX_DIFFERENCE = 0.01  # relative, of two calibrations of one image; of a larger one, one of them is wrong
+MAX_DIFFERENCE = 0.01  # largest relative difference of two calibrations of an image: beyond it, one is wrong
 AB_KEYWORDS = ("ABMAGZP", "ABZP", "ZPAB")  # of AB zero points
 GAIN_KEYWORDS = "GAIN", "CCDGAIN"  # electrons per count
 EXPOSURE_KEYWORDS = "EXPTIME", "EXPOSURE", "TEXPTIME"  # seconds
@@ -78,8 +78,8 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
 def electrons_in(bunit, header):
     """Number of electrons in one unit of an image, by its header; NaN where the header does not state it.
 
-    It is unknown for images of flux density, and for data numbers without a gain. Counts without a gain are taken for
-    electrons, as in drizzled images.
+    It is unknown for images of flux density, and for data numbers without a gain. Counts without a gain are assumed to
+    be electrons, as in drizzled images.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _rounded(factor):
 
 
 def _zero_points(header, zero_point, path):
-    """One count in units of 10 nJy by each AB zero point that is known, {its name: value}."""
+    """One count in units of 10 nJy for each known AB zero point, {name: value}."""
     keywords = [*AB_KEYWORDS, zero_point] if isinstance(zero_point, str) else AB_KEYWORDS
     known = {name: _number(header, name, path) for name in keywords if name in header}
     if zero_point is not None and not isinstance(zero_point, str):
@@ -145,7 +145,7 @@ def _zero_point_hint(header):
 def _flux_density(text, wcs, path):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)  # about units such as erg/s/cm2/Hz, which are read as meant
+            warnings.simplefilter("ignore", u.UnitsWarning)  # about units such as erg/s/cm2/Hz, read correctly
             factor = _convert(u.Unit(text), wcs)
         if not 1 / LARGEST_FACTOR < factor < LARGEST_FACTOR:
             raise ValueError(f"it is {factor:g} times {FLUX_UNIT}")

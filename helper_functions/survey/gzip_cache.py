@@ -1,4 +1,4 @@
-"""Gzip-compressed images, which are unpacked into the cache once and read from there."""
+"""Gzip-compressed images, which are decompressed once into the cache."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ MAX_UNPACKED_BYTES = 64 * 2**30  # a hundred times the largest mosaic of the sur
 
 
 class CannotUnpack(OSError):
-    """The compressed file is at fault, not the cache."""
+    """The compressed file, not the cache, is faulty."""
 
 
 def unpack(path, cache_folder):
@@ -83,7 +83,7 @@ def _unpack_to(target, path, cache_folder):
 
 
 def _is_complete(path):
-    """Whether a FITS file exists and is as long as its headers say, for which only the headers are read."""
+    """Whether a FITS file exists and has the length stated in its headers; reads only the headers."""
     expected = 0
     try:
         with open(path, "rb") as file:
@@ -101,8 +101,8 @@ def _is_complete(path):
 def unpacked_parts(path, max_bytes, cache_folder):
     """Yield the content of a gzip-compressed FITS file in parts.
 
-    A few kilobytes may unpack to so much that it fills the disk. So each header is read first, and of the data that
-    follow no more than it states. What follows the last HDU is read, as gzip's checksum comes after it, and dropped.
+    A few kilobytes may decompress to a full disk. So each header is read first, and then only as much data as it
+    states. Content after the last HDU is read for gzip's checksum, and dropped.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def _read_header(file):
 def _data_bytes(header):
     """Size of the data that follow a header, with padding."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about cards that are not standard FITS; they are told where the file is read
+        warnings.simplefilter("ignore")  # about non-standard cards, which are reported when the file is read
         try:
             return max(fits.Header.fromstring(header).data_size_padded, 0)
         except (KeyError, TypeError, fits.VerifyError) as problem:

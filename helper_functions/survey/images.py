@@ -15,12 +15,12 @@ from helper_functions.survey.mosaics import check_aligned, is_same_image, open_m
 
 # Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
 ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
-FILL_PIXELS = 20, 200  # connected pixels of exactly one value that are no noise, in floats and in rounded images
+FILL_PIXELS = 20, 200  # connected pixels with the same value that are not noise, in floats and in rounded images
 ROUNDED = (
     0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
 )
-NO_WEIGHT = 1e-6  # of the median weight of a window: no exposure time is that short, but rounding of 0 is
-NEGATIVE = 0.1  # fraction of the pixels; in half of those of a sky, and in none of a weight map
+NO_WEIGHT = 1e-6  # of the median weight of a window: smaller weights are rounding errors of 0
+NEGATIVE = 0.1  # fraction of negative pixels: half in a sky, none in a weight map
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
 
 
@@ -38,7 +38,7 @@ def find_catalogs(folder, survey):
 
 
 def find_bands(folder, survey, columns):
-    """Bands that the survey may have: by the flux columns of its catalog or, where none are described, by its images.
+    """Bands of a survey: from the flux columns of its catalog or, if the description names none, from its images.
 
     A column f_<band> counts as a band if sedpy has its filter, or the description of the survey names it; others, such
     as f_alma, have no image.
@@ -267,13 +267,13 @@ def mask_missing(sci, error_map, kind="wht"):
     sci, error_map : ndarray
         Flux, and its inverse variance, error or variance, of the same shape.
     kind : str
-        Which of them: a key of ERROR_MAPS.
+        Kind of the error map: a key of ERROR_MAPS.
 
     Returns
     -------
     flux, error : ndarray of float32
-        New arrays; both NaN where the weight is not a positive number, or next to none, the flux is not finite, or one
-        of them is too large or too small for 32 bits; and in patches of a constant flux, see `constant_patches`.
+        New arrays; both NaN where the weight is not positive or below NO_WEIGHT, the flux is not finite, or one of them
+        is out of the range of 32 bits; and in patches of constant flux, see `constant_patches`.
     """
     to_error, power = choose(ERROR_MAPS, kind, "error_map")
     measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0) & ~constant_patches(sci)
@@ -291,7 +291,7 @@ def mask_missing(sci, error_map, kind="wht"):
 
 
 def constant_patches(image):
-    """Pixels in connected patches of exactly one value, as of a fill value; the noise of a measurement varies.
+    """Pixels in connected patches with the same value, such as a fill value, which are not measurements.
 
     Parameters
     ----------
@@ -300,8 +300,8 @@ def constant_patches(image):
     Returns
     -------
     bool ndarray of shape (ny, nx)
-        True in patches of at least FILL_PIXELS pixels that touch along their sides. In images that were rounded, as
-        integers are, to up to half of their noise, correlated noise makes patches of less than the second number.
+        True in patches of at least FILL_PIXELS pixels that touch along their sides. In images rounded to up to
+        half of their noise, such as integers, correlated noise makes patches smaller than the second number.
     """
     number, pairs = np.arange(image.size).reshape(image.shape), []
     for axis in range(image.ndim):

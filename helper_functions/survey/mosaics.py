@@ -1,4 +1,4 @@
-"""FITS mosaics, of which only the windows that are needed are read, never the whole image."""
+"""FITS mosaics, of which only windows are read, never the whole image."""
 
 import os
 import warnings
@@ -111,7 +111,7 @@ def _stored(hdu):
 
 
 def _is_plane(shape):
-    """Whether an image has two dimensions, or more of which all but the last two are one pixel long."""
+    """Whether an image has two dimensions, or further dimensions of length 1."""
     return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
@@ -172,7 +172,7 @@ def pixels_at(image, sky):
     NaN where the mosaic is farther than FARTHEST from all of them, or the distortion of its WCS does not converge.
     """
     if np.min(image.wcs.pixel_to_world(0, 0).separation(sky).deg) < FARTHEST:
-        with suppress(NoConvergence):  # of a distortion, far from the image
+        with suppress(NoConvergence):  # distortion far from the image
             return np.array(image.wcs.world_to_pixel(sky))
     return np.full((2, *sky.shape), np.nan)
 
@@ -209,7 +209,7 @@ def read_window(mosaic, window):
 def read_segmap(segmap, window):
     """Ids of the sources in a window of the segmentation map, int ndarray of shape (ny, nx).
 
-    What is not above 0 belongs to no source, whatever it is: NaN, or a negative code.
+    Values that are not above 0, such as NaN or negative codes, belong to no source.
     """
     ids = read_window(segmap, window)
     ids = np.where(ids > 0, ids, 0)
@@ -219,7 +219,7 @@ def read_segmap(segmap, window):
 def _stored_section(mosaic, window):
     """Pixels of a window of a mosaic that is not compressed or scaled, read row by row.
 
-    Memory mapping is avoided, with which a read error of the disk would end the process and not just the galaxy.
+    Memory mapping is avoided, because a read error would then end the process and not only the galaxy.
     """
     dtype, start = mosaic.stored
     rows, cols = (range(size)[each] for each, size in zip(window, mosaic.shape, strict=True))
@@ -301,7 +301,7 @@ def find_segments(segmap, ids):
     Raises
     ------
     ValueError
-        Where the map holds floats too large for each whole number to be one of them: ids near each other are the same.
+        If the map has floats so large that neighbouring integers are not distinguished.
     """
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     if not len(wanted):
@@ -336,7 +336,7 @@ def find_segments(segmap, ids):
 
 
 def row_runs(image):
-    """Run-length encoding of the rows of an image, without runs of what is not above 0.
+    """Run-length encoding of the rows of an image, without values that are not above 0.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ PIXEL_SCALES = 1e-4, 10.0  # arcsec: a scale outside of this range comes from a 
 
 
 def find_psf(folder, survey):
-    """Path of the PSF image of a survey, by its description or as `make_field` leaves it; None where there is none."""
+    """Path of the PSF image of a survey, from its description or made by `make_field`; None if there is none."""
     if pattern := data_paths.SURVEYS[survey].psf:
         return data_paths.find_survey_file(folder, pattern, f"psf of {survey!r} in SURVEYS")
     path = Path(folder) / data_paths.MATCHED_PSF
@@ -50,7 +50,7 @@ def read_psf(path, pixel):
 
 
 def load_psf(path):
-    """The image of a PSF as it is in a FITS file, and its pixel scale in arcsec, None where the header has none.
+    """The image of a PSF in a FITS file, and its pixel scale in arcsec, or None if it is not in the header.
 
     See `read_psf`, which raises the same errors.
     """
@@ -88,7 +88,7 @@ def _first_plane(path):
 
 
 def _pixel_scale(path, header):
-    """Side of a pixel in arcsec from the header; None where that does not state it."""
+    """Side of a pixel in arcsec from the header; None if not given."""
     unit = header.get("CUNIT1", "deg")
     matrix = [[header.get(f"CD{row}_{col}", 0.0) for col in (1, 2)] for row in (1, 2)]
     try:

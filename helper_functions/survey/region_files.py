@@ -11,13 +11,13 @@ from astropy.wcs import NoConvergence
 
 from helper_functions.survey.mosaics import FARTHEST, open_mosaic, pixels_at, read_window
 
-ID = "{id}"  # in the name of a file, stands for the id of the galaxy
+ID = "{id}"  # stands for the id of the galaxy in a file name
 FITS_STARTS = b"SIMPLE", b"\x1f\x8b"  # of a FITS file, and of a gzip-compressed one
 WITHOUT_AREA = "Point", "Line", "Text"  # kinds of DS9 regions
 
 
 class UnusableRegions(ValueError):
-    """A file whose regions cannot be told."""
+    """A region file that cannot be used."""
 
     status = "refused"
 
@@ -33,29 +33,29 @@ def read_regions(path, wcs, shape, cache_folder):
     Parameters
     ----------
     path : Path
-        DS9 regions in a frame on the sky, with one region for each tag, or text, or else each shape; shapes with a
-        minus are cut out of the regions before them that have the same tag, or of all without one. Or a FITS image of
-        whole numbers with a celestial WCS, with a region for each number above 0.
+        DS9 regions in sky coordinates, with one region for each tag or text, or else each shape; shapes with a minus
+        are excluded from the preceding regions with the same tag, or from all if they have none. Or a FITS image of
+        integers with a celestial WCS, with a region for each value above 0.
     wcs : WCS
         Celestial WCS of the cutout.
     shape : tuple
         (ny, nx) of the cutout.
     cache_folder : Path
-        Where unpacked files are kept.
+        Folder of decompressed files.
 
     Returns
     -------
     regions : dict
         Name -> bool ndarray of shape (ny, nx), the pixels whose centre is inside, in the order of the file.
     notes : list of str
-        On what was not read.
+        Notes on parts that were not read.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     UnusableRegions
-        If it is no such file, or holds regions in pixels of an image, or numbers that are not whole.
+        If it is no such file, or has regions in image coordinates, or values that are not integers.
     """
     with open(path, "rb") as file:
         is_image = file.read(6).startswith(FITS_STARTS)
@@ -102,9 +102,9 @@ def read_ds9(path, wcs, shape):
         is_cut = not region.meta.get("include", True)
         inside = np.zeros(shape, dtype=bool)
         if _is_near(region, middle):
-            with suppress(NoConvergence):  # of a distortion, far from the image
+            with suppress(NoConvergence):  # distortion far from the image
                 shape_only = region.to_pixel(wcs)
-                shape_only.meta = {}  # for a minus, versions of the package differ in whether they give the outside
+                shape_only.meta = {}  # versions of the package differ in whether a minus selects the outside
                 inside = shape_only.contains(centres)
         if is_cut:
             for cut in masks.keys() & {name} if name else masks:
@@ -115,9 +115,9 @@ def read_ds9(path, wcs, shape):
     return masks, notes
 
 
-@lru_cache(maxsize=4)  # one file may be for all galaxies
+@lru_cache(maxsize=4)  # all galaxies may share a file
 def _parse(path, _):
-    """Regions in a DS9 file, and notes on lines that were not read; the second argument tells versions apart."""
+    """Regions in a DS9 file, and notes on lines that were not read; the second argument changes with the file."""
     from regions import Regions
 
     with warnings.catch_warnings(record=True) as caught:

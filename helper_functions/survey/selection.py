@@ -1,4 +1,4 @@
-"""Which galaxies are asked for: a list of ids or all of the catalog, and of these those for which a selection holds."""
+"""Selection of the galaxies: a list of ids or the whole catalog, optionally restricted by a condition."""
 
 from difflib import get_close_matches
 
@@ -11,12 +11,12 @@ from helper_functions.survey.images import find_catalogs
 from helper_functions.survey.mosaics import find_segments, open_mosaic
 
 ALL = "all"  # stands for every id of the catalog
-SEGMENT_SIZE = "n_pix"  # in a selection, the number of pixels of the segment
+SEGMENT_SIZE = "n_pix"  # in a condition, the number of pixels of the segment
 MAX_LISTED = 10  # column names that a message lists
 
 
 def chosen_ids(wanted, expression, folder, survey):
-    """Ids of the galaxies that are asked for.
+    """Ids of the requested galaxies.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def chosen_ids(wanted, expression, folder, survey):
         Only galaxies for which this holds, over columns of both catalogs and `n_pix`, the size of the segment in
         pixels; see `expressions.select`.
     folder : path
-        The survey folder, in which catalogs are looked for only where they are needed.
+        The survey folder; catalogs are read only if needed.
     survey : str
         A key of `data_paths.SURVEYS`.
 
@@ -37,8 +37,7 @@ def chosen_ids(wanted, expression, folder, survey):
     Raises
     ------
     OSError, ValueError
-        Where a catalog cannot be read, or the selection names a column that neither catalog has, or holds for no
-        galaxy.
+        If a catalog cannot be read, or the condition names a column that neither catalog has, or selects no galaxy.
     """
     if wanted != ALL and expression is None:
         return wanted
@@ -59,7 +58,7 @@ def chosen_ids(wanted, expression, folder, survey):
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):
     """Ids of the rows of the photometric catalog, and the columns in the expression, {name: values}, in that order.
 
-    Columns of the catalog of redshifts are joined by id, and NaN where it has no row of an id.
+    Columns of the catalog of redshifts are joined by id, and NaN for ids without a row.
     """
     own, others, names = column_names(super_catalog), column_names(sps_catalog), names_in(expression)
     for name in names:

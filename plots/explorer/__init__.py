@@ -1,1 +1,1 @@
-"""Pages that open in a browser without a server: `page` shows one galaxy, `index` lists all; the rest are parts."""
+"""Pages for a browser: `page` shows one galaxy, `index` lists all galaxies; the other modules are parts of these."""

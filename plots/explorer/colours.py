@@ -1,4 +1,4 @@
-"""Two colours of each pixel against each other, in any four bands; selected pixels are the same here and on the map."""
+"""Colour-colour diagram of the pixels in any four bands, with the same selected pixels as on the map."""
 
 import numpy as np
 from bokeh.layouts import column, row
@@ -18,9 +18,9 @@ def colours_panel(view, pixels, parts):
     ----------
     view : GalaxyView
     pixels : ColumnDataSource
-        Of the pixels with an SED; it gets columns for the colours of these and of their clusters.
+        Of the pixels with an SED; columns with colours are added.
     parts : dict
-        From `maps`; `colour_menus` is added, and to its `args` the variables of this panel.
+        From `maps`; `colour_menus`, and variables of this panel in `args`, are added.
 
     Returns
     -------

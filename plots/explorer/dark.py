@@ -1,4 +1,4 @@
-"""How pages look, dark or light as the browser asks, in colours that colour-blind readers can tell apart."""
+"""Style of the pages, dark or light as set in the browser, in colours for colour-blind readers."""
 
 import base64
 from html import escape
@@ -21,14 +21,14 @@ from bokeh.themes import Theme
 
 BACKGROUND, PANEL, TEXT, FAINT, GRID = "#15171c", "#1c1f26", "#e8e8ea", "#9aa0aa", "#343a46"
 FIELD, BUTTON, BORDER, ACTIVE, FOCUS, LINK = "#262a33", "#2f3541", "#4a5160", "#3f90da", "#ffa90e", "#6cb0ec"
-ON_IMAGE = "#f4f4f5"  # of what is written on images, which are dark in both
-WARNING = "#ffa552"  # which colour-blind readers can tell from the blue of links
-LIGHT = {  # each colour of a dark page, which is used for nothing else -> that of a light one
+ON_IMAGE = "#f4f4f5"  # of text on images, which are dark in both styles
+WARNING = "#ffa552"  # distinct from the blue of links for colour-blind readers
+LIGHT = {  # colour of a dark page, used for nothing else -> colour of a light one
     **{BACKGROUND: "#ffffff", PANEL: "#f6f7f9", TEXT: "#1b1e24", FAINT: "#59616e", GRID: "#d5d9e0", FIELD: "#fdfdfe"},
     **{BUTTON: "#e9ecf1", BORDER: "#b9c0cb", LINK: "#1a66b3", WARNING: "#a34a00", "#3b4352": "#dde2ea"},
     **{"#1f232b": "#f0f1f4", "#7d838e": "#8b919c", "#b8bdc7": "#4d5563", "color-scheme: dark": "color-scheme: light"},
 }
-FONT = "Helvetica, Arial, sans-serif"  # which Bokeh takes for what it draws in others
+FONT = "Helvetica, Arial, sans-serif"  # the default of Bokeh for its other elements
 CALLBACKS = Path(__file__).parent / "callbacks"
 
 # Style sheet of menus, sliders and buttons. Bokeh draws each in a shadow DOM, which the style of the page does not
@@ -129,7 +129,7 @@ THEME = Theme(
 
 
 def words(text, name=None, **options):
-    """A text as wide as the page, or as asked for; `text` is HTML, in which strings from files must be escaped."""
+    """A text, by default as wide as the page; `text` is HTML, in which strings from files must be escaped."""
     if "width" not in options:
         options["sizing_mode"] = "stretch_width"
     return Div(text=text, name=name, stylesheets=[WORDS], **options)
@@ -152,7 +152,7 @@ def table(columns):
 
 
 def panel(tools=(), title="", **options):
-    """A `Plot` without axes and with its tools above it, which is made faster than a `figure`; it can be saved."""
+    """A `Plot` without axes, with tools above it; faster than a `figure`, and can be saved."""
     toolbar = Toolbar(tools=list(tools))
     title = Title(text=title) if title else None
     made = Plot(toolbar=toolbar, toolbar_location="above" if tools else None, title=title, **options)

@@ -12,7 +12,7 @@ from bokeh.core.json_encoder import serialize_json
 
 from plots.explorer.dark import CALLBACKS, LIGHT, PAGE
 
-ASSETS = {  # name in the folder of shared scripts, with the version, so that older pages find theirs -> file of Bokeh
+ASSETS = {  # name in the folder of shared scripts, with the version for older pages -> file of Bokeh
     f"{name}-{bokeh.__version__}.min.js": Path(bokeh.__file__).parent / f"server/static/js/{name}.min.js"
     for name in ("bokeh", "bokeh-widgets")
 }
@@ -25,12 +25,12 @@ def document_html(document, parts, title, folder=""):
     Parameters
     ----------
     document : bokeh.document.Document
-        Without roots: each part becomes one, so that a part that changes its size does not lay out the others again.
+        Without roots: each part becomes a root, so that a change of its size does not affect the others.
     parts : list
-        Of models from top to bottom, as wide as the window; a list among them is of models from left to right, in as
-        many rows as the width of the window needs.
+        Models from top to bottom, as wide as the window; a nested list has models from left to right, wrapped at the
+        width of the window.
     title : str
-        Escaped here.
+        Not yet escaped.
     folder : str
         Path of the folder with ASSETS relative to the page; if empty, these are inside the page.
 
@@ -45,7 +45,7 @@ def document_html(document, parts, title, folder=""):
         else f"<script>{path.read_text(encoding='utf-8')}</script>"
         for name, path in ASSETS.items()
     ]
-    with document.models.freeze():  # or each root would be looked through again for each other one
+    with document.models.freeze():  # avoids repeated searches through all roots
         for part in parts:
             for model in part if isinstance(part, list) else [part]:
                 document.add_root(model)
@@ -75,8 +75,8 @@ def packed(document):
     """The document as text: base64 of compressed bytes.
 
     These are a line of JSON, {"roots": [id, ...], "arrays": [[id, number of bytes, bytes of an item], ...]}, a line
-    with the models as JSON, and the arrays. Each array is ordered as [first bytes of all items, second bytes, ...],
-    which can be compressed better, as the exponents of its numbers are similar.
+    with the models as JSON, and the arrays. Arrays are ordered as [first bytes of all items, second bytes, ...], which
+    compresses better.
     """
     found = document.to_json()
     arrays, parts = [], []

@@ -24,8 +24,8 @@ from plots.explorer.seds import TICKS, WIDTH, error_bars
 
 TOOLTIPS = [("band", "@band"), ("µm", "@x{0.000}"), ("flux", "@said"), ("(data − model) / error", "@residual{0.0}")]
 POINTS = ("band", "x", "flux", "low", "high", "residual", "above", "below", "said", "marker")
-TALL = 226, 110, 300  # screen pixels: of SED, of residuals, and of history and posteriors
-NARROW = 360, 280  # screen pixels: of the history, and of each posterior
+TALL = 226, 110, 300  # screen pixels: heights of SED, residuals, and history and posteriors
+NARROW = 360, 280  # screen pixels: widths of the history and of each posterior
 LEFT = 70  # screen pixels, left of data and residuals
 HOW = (
     "Fluxes are those of all the light of the region. Squares: photometry of the model with its 16-84% range; line: "
@@ -40,18 +40,18 @@ def fit_panels(view, parts):
     ----------
     view : GalaxyView
     parts : dict
-        From `maps`; to its `args` the variables of these panels are added.
+        From `maps`; variables of these panels are added to `args`.
 
     Returns
     -------
     list
-        At most two models, the second of which is the wider one; empty without runs.
+        At most two models, the wider one last; empty without runs.
     """
     menu = Select(name="fit", title="fit of", options=[], width=160)
     note = words("", name="fit_words", width=WIDTH - 180)
     parts["args"] |= {"fit_menu": menu, "fit_words": note, "fit_sources": [], "how_fits_are": HOW}
     most = max((len(fit.posteriors) for run in view.runs for fit in run.models), default=0)
-    if not most:  # nothing was fitted: the words say so
+    if not most:  # without fits, there is only text
         return [column(menu, note) if any(run.models for run in view.runs) else note] if view.runs else []
     data = ColumnDataSource({name: [] for name in POINTS}, name="fit_data")
     model = ColumnDataSource({name: [] for name in ("x", "flux", "low", "high")}, name="fit_model")
@@ -94,7 +94,7 @@ def sed_chart(data, model, spectrum, x_range, y_range):
 
 
 def residual_chart(data, x_range):
-    """Data less the median of the model, in units of their errors."""
+    """Residuals from the median of the model, in units of the errors."""
     ranges = {"x_range": x_range, "y_range": DataRange1d(range_padding=0.15), "x_scale": LogScale()}
     labels = "observed wavelength [µm]", "residual [σ]"
     made = chart(*labels, name="residual_panel", width=WIDTH, height=TALL[1], min_border_left=LEFT, **ranges)
@@ -129,5 +129,5 @@ def posterior_chart(source, number):
 
 
 def coloured(renderer):
-    """Mark what callbacks draw in the colour of the cluster."""
+    """Mark a renderer that callbacks draw in the colour of the cluster."""
     renderer.tags = ["coloured"]

@@ -1,4 +1,4 @@
-"""The list of all galaxies of an output folder: one page that opens in any browser without a server or a network."""
+"""The list of all galaxies of an output folder, as a page for a browser."""
 
 from collections import Counter
 from html import escape
@@ -88,7 +88,7 @@ galaxies.tags = [cb_obj.origin.name, cb_obj.origin.name == field ? -sign : 1]
 TURN = "page.value = Math.min(Math.max((page.value ?? 1) + step, page.low), page.high); window.scrollTo(0, 0)"
 
 
-COMPARE = (Path(__file__).parent / "compare.html").read_text(encoding="utf-8")  # the page of two galaxies, whole
+COMPARE = (Path(__file__).parent / "compare.html").read_text(encoding="utf-8")  # the complete page of two galaxies
 
 
 def index_page(listed, assets=""):
@@ -152,7 +152,7 @@ def index_page(listed, assets=""):
 
 
 def _columns(listed):
-    """Columns of data for the callbacks: the row of each galaxy as HTML, and what they search, sort and filter by."""
+    """Data columns for the callbacks: the row of each galaxy as HTML, and values to search, sort and filter by."""
     texts = [[each.id_dr3, each.run, each.status, *each.flags, each.notes] for each in listed.galaxies]
     numbers = {name: np.array([each.values[name] for each in listed.galaxies], float) for name in listed.columns}
     return numbers | {
@@ -201,7 +201,7 @@ def _title(name, title):
 
 
 def _meanings(listed):
-    """Meanings of the columns, below the table, folded until clicked."""
+    """Meanings of the columns, below the table, hidden until clicked."""
     lines = [f"<b>{escape(title)}</b> {escape(meaning)}" for title, meaning in listed.columns.values()]
     text = f"<details><summary>what the columns are</summary><p>{'<p>'.join(lines)}</details>"
     return Div(
@@ -210,7 +210,7 @@ def _meanings(listed):
 
 
 def _turn(step, page):
-    """A button that turns to the next page of the list, or back."""
+    """Button for the next or the previous page of the list."""
     name, sign = ("back", "‹") if step < 0 else ("forward", "›")
     button = Button(name=name, label=sign, width=34, align="end")
     button.js_on_event("button_click", CustomJS(args={"page": page, "step": step}, code=TURN))
@@ -218,7 +218,7 @@ def _turn(step, page):
 
 
 def _slider(name, step, listed):
-    """Slider for the range of a column to be shown; None where none of its values is known."""
+    """Slider for the range of a column; None if all values are unknown."""
     values = np.array([each.values[name] for each in listed.galaxies])
     if not np.isfinite(values).any():
         return None
@@ -230,6 +230,6 @@ def _slider(name, step, listed):
 
 
 def _options(counts):
-    """Options of a menu: any, and each word with its number of galaxies, the most frequent first."""
+    """Options of a menu: `any`, and each word with its number of galaxies, the most frequent first."""
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
     return [("any", "any"), *((word, f"{word} ({counts[word]:,})") for word in ordered)]

@@ -1,4 +1,4 @@
-"""The colour image and the map, which zoom together, and the widgets that choose what they show."""
+"""The colour image and the map with a common zoom, and their widgets."""
 
 import numpy as np
 from bokeh.layouts import row
@@ -100,7 +100,7 @@ def maps(view):
 
 
 def zoom_ranges(view):
-    """Square ranges of x and y: the selected pixels, and a quarter of their extent on each side."""
+    """Square ranges of x and y: the selected pixels with a margin of a quarter of their extent."""
     rows, cols = (view.rows, view.cols) if len(view.rows) else (np.arange(view.shape[0]), np.arange(view.shape[1]))
     half = 0.75 * max(np.ptp(rows), np.ptp(cols)) + 2
     middles = (cols.min() + cols.max()) / 2, (rows.min() + rows.max()) / 2

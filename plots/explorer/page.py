@@ -1,4 +1,4 @@
-"""The page of one galaxy, which opens in any browser without a server or a network."""
+"""The page of one galaxy."""
 
 from html import escape
 
@@ -48,7 +48,7 @@ def explorer_page(view, assets=""):
 
 
 def command_words(view, parts):
-    """The command that makes this galaxy again, with the selected pixels as own region if some are, and its button."""
+    """The command that repeats this galaxy, with selected pixels as own region, and a button to copy it."""
     shown = words("", name="command", sizing_mode="stretch_width")
     button = Button(name="copy_command", label="copy", width=60, visible=bool(view.commands))
     parts["args"] |= {"commands": list(view.commands), "command": shown}
@@ -57,7 +57,7 @@ def command_words(view, parts):
 
 
 def connect(args, parts):
-    """Connect widgets to callbacks; return those that draw the page when it is opened, in their order.
+    """Connect widgets to callbacks; return the callbacks to be run when the page is opened, in their order.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def connect(args, parts):
 
 
 def head(view, known):
-    """Title of the page, facts about the galaxy, what is missing and notes, as HTML."""
+    """Title of the page, properties of the galaxy, missing results and notes, as HTML."""
     redshift = f"z = {view.redshift:.4g}" if np.isfinite(view.redshift) else "redshift not known: no rest frame"
     counts = {"pixel": len(view.rows), "band": len(view.bands), "run": len(view.runs)}
     facts = [redshift, *(f"{number:,} {name}{'s' * (number != 1)}" for name, number in counts.items())]

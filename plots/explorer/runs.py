@@ -1,4 +1,4 @@
-"""Below the panels: how runs compare, their quality, the number of clusters, features and fits."""
+"""The part of the page below the panels: comparison of the runs, quality, number of clusters, features and fits."""
 
 import numpy as np
 from bokeh.layouts import column
@@ -30,13 +30,13 @@ LOWEST = -2.6  # lower end of the axis of criteria, in the unit of `curves_of`
 
 
 def runs_below(view, parts):
-    """Draw what is below the panels.
+    """Draw the part below the panels.
 
     Parameters
     ----------
     view : GalaxyView
     parts : dict
-        From `maps`; to its `args` the variables of these panels are added.
+        From `maps`; variables of these panels are added to `args`.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def runs_below(view, parts):
 
 
 def beside_each_other(view, ranges):
-    """A small map of each of several runs, and of the most frequent region, which zoom with the large maps."""
+    """Small maps of several runs, and of the consensus regions, with the zoom of the large maps."""
     if len(view.runs) < 2:
         return [heading("Number of clusters")]
     maps = [(f"{n}: {run.title}", run.labels, run.regions) for n, run in enumerate(view.runs, start=1)]
@@ -77,7 +77,7 @@ def beside_each_other(view, ranges):
     most = max(title.count("\n") for title in titles)
     plots = []
     for title, (_, labels, regions) in zip(titles, maps, strict=True):
-        title += "\n " * (most - title.count("\n"))  # so that the panels of a row are at the same height
+        title += "\n " * (most - title.count("\n"))  # so that the panels of a row are aligned
         made = panel(title=title, x_range=ranges[0], y_range=ranges[1], frame_width=SMALL, frame_height=SMALL)
         made.background_fill_color, made.min_border, made.title.text_font_size = "#000000", 2, "11px"
         image, (x, y) = pixel_image(view.rows, view.cols, labels, regions)
@@ -135,8 +135,8 @@ def curves_panel(shown, rings, most):
 def curves_of(runs):
     """Columns of data with a row for each criterion of each run.
 
-    From each score the highest is subtracted, and the difference divided by the median of all differences. So criteria
-    of different units share an axis that shows how numbers of clusters near the best one compare.
+    Scores are relative to the highest one, in units of the median difference, so that criteria of different units
+    share an axis.
     """
     columns = {name: [] for name in ("run", "name", "colour", "xs", "ys", "bar_xs", "bar_ys", "chosen")}
     colours = {}
@@ -165,7 +165,7 @@ def choice_of(run):
 
 
 def quality_of(runs):
-    """Columns of a table with a row for each figure of quality and a column for each run."""
+    """Columns of a table with a row for each quality metric and a column for each run."""
     columns = {"figure": ["clusters", "pixels in none", *(runs[0].quality if runs else ())]}
     for number, run in enumerate(runs, start=1):
         counts = [str(len(run.regions)), str(int(np.sum(run.labels == -1)))]
@@ -174,7 +174,7 @@ def quality_of(runs):
 
 
 def transposed(columns):
-    """The transposed table, as there are more quantities than clusters."""
+    """The transposed table, because there are more quantities than clusters."""
     if not columns:
         return {}
     first, *others = columns

@@ -1,4 +1,4 @@
-"""The SEDs: of the pixel under the pointer, of the pixels in a box or lasso, and of all clusters of the run."""
+"""Panels of SEDs: of the pixel under the pointer, of selected pixels, and of all clusters of the run."""
 
 import numpy as np
 from bokeh.layouts import row
@@ -33,7 +33,7 @@ WIDTH, HEIGHT = 604, 372  # screen pixels, of a chart
 BESIDE = 400  # screen pixels, width of the controls beside the maps
 TOOLTIPS = [("band", "@band"), ("µm", "@x{0.000}"), ("flux", "@flux{0.0000}"), ("error", "@error{0.0000}")]
 POINT_COLUMNS = ("band", "x", "flux", "error", "low", "high")
-REGION = "#ff8ac4"  # colour of the mean SED in a box or lasso, which no cluster has
+REGION = "#ff8ac4"  # colour of the mean SED of selected pixels
 TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)  # micron
 KEYBOARD = (
     "Move over the image or the map; tap a pixel to hold it, again to let it go. With the keyboard: Tab to a control, "
@@ -46,13 +46,13 @@ ERRORS = (
 
 
 def sed_panels(view, parts):
-    """Draw both panels of SEDs, with their controls and texts on the pixel and on the pixels in a box or lasso.
+    """Draw both panels of SEDs, with their controls and texts on the pixel and on the selected pixels.
 
     Parameters
     ----------
     view : GalaxyView
     parts : dict
-        From `maps`; to its `args` the variables of these panels are added.
+        From `maps`; variables of these panels are added to `args`.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def brightest_pixel(view):
 
 
 def pixel_panel(wave_range, lines):
-    """The SED of a pixel, SEDs of its cluster scaled to it, and the mean SED in a box or lasso."""
+    """The SED of a pixel, scaled SEDs of its cluster, and the mean SED of selected pixels."""
     made = sed_chart("sed_panel", wave_range, FLUX_LABEL, lines)
     names = ("pixel_sed", "composite_sed", "population_sed", "region_sed")
     own, composite, population, region = (

@@ -8,14 +8,14 @@ from plots.composites import FEATURES
 from plots.explorer.dark import FAINT
 from plots.style import UNASSIGNED_COLOUR, cluster_colours, label_image
 
-MAX_SEDS = 10_000  # pixels with an SED on a page: of more, only those in every second (third, ...) row and column
+MAX_SEDS = 10_000  # pixels with an SED: of more, only those in every second (third, ...) row and column
 SOFTENING = 16.0  # of images, in units of their scatter
 STEPS = 1024  # codes for a change of the asinh by 1
 NO_DATA = -32768  # code of a missing flux
 
 
 def thinning(n_pixels):
-    """The step between rows, and between columns, whose pixels have an SED on the page."""
+    """Step between rows and columns whose pixels have an SED on the page."""
     return int(np.ceil(np.sqrt(max(n_pixels, 1) / MAX_SEDS)))
 
 
@@ -46,7 +46,7 @@ def sources(view):
     for number, run in enumerate(view.runs):
         runs.append(add_run(on_map, seds, run, number))
     known = {
-        "id": str(view.id_dr3),  # as text: numbers of JavaScript end at 2^53
+        "id": str(view.id_dr3),  # as text, because numbers of JavaScript are exact only up to 2^53
         "redshift": float(view.redshift),
         "ny": int(view.shape[0]),
         "nx": int(view.shape[1]),
@@ -67,7 +67,7 @@ def sources(view):
     seds = {name: np.concatenate([np.zeros(0), *values]).astype(np.float32) for name, values in seds.items()}
     tables = {"map": on_map, "pixels": pixels, "seds": seds, "bands": band_images(view)}
     made = {name: ColumnDataSource(data, name=name) for name, data in tables.items()}
-    made["map"].tags = [known]  # sent once, and found there by every callback
+    made["map"].tags = [known]  # sent once for all callbacks
     return known, made
 
 
@@ -132,8 +132,8 @@ def fit_values(fit):
 def band_images(view):
     """Columns of data with the image of each band as codes of 16 bits: STEPS times the asinh of the flux over `soft`.
 
-    This is precise to 1/64 of the scatter of the image and to 0.05% of bright fluxes: the colour image, in 256 steps of
-    brightness, is the same.
+    The precision is 1/64 of the scatter of the image, and 0.05% of bright fluxes, which does not change the colour
+    image.
     """
     coded = {name: [] for name in ("image", "soft", "level")}
     selected = view.rows, view.cols

@@ -1,4 +1,4 @@
-"""The thumbnail of a galaxy in the list of all galaxies: its three-colour image and its label map, side by side."""
+"""Thumbnail of a galaxy for the list: three-colour image and label map, side by side."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def thumbnail(cutout, labels, regions):
     Returns
     -------
     ndarray of shape (SIDE, 2 SIDE, 3)
-        uint8. The first row is at the top of the picture, and shows the highest rows of the galaxy.
+        uint8. The first row is the top of the picture, with the last row of the galaxy.
     """
     coloured = label_image(labels, regions)
     images = colour_image(cutout, labels != 0) / 255, coloured[..., :3] * coloured[..., 3:]

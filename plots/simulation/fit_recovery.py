@@ -14,7 +14,7 @@ PANELS = {  # quantity -> label, whether the axes are logarithmic, limits
 def truth_and_fits(fits):
     """Draw medians and 16 to 84% intervals of fits against the truth, a panel for each quantity.
 
-    What lies outside a panel is drawn at its edge.
+    Points outside of a panel are drawn at its edge.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What methods recover of simulated galaxies: matrix of scores, scores against the number of clusters, maps."""
+"""Recovery of simulated galaxies: matrices of scores, scores against the number of clusters, maps."""
 
 from itertools import product
 
@@ -21,7 +21,7 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
     name : str
         Column of `means` to draw.
     title : str
-        Which pixels it is about.
+        Description of the pixels.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
     """
     n_columns = 3
     widths, heights = [0.42 * len(metrics)] * n_columns, [0.315 * len(norms)] * -(-len(methods) // n_columns)
-    # Chance is a hair below zero as often as above, which is not worth a minus sign.
+    # No minus sign of rounded zeros.
     others = [row for row in means if row["method"] not in methods]
     references = ", ".join(f"{row['method']} {abs(row[name]):.2f}" for row in others)
     words = f"mean adjusted Rand index, {title} ({references})"
@@ -58,7 +58,7 @@ def score_matrix(means, methods, norms, metrics, name="ari", title="all selected
 
 
 def criteria_matrix(chosen, methods, criteria):
-    """Draw the mean score of each method (row) where each criterion (column) chose the number of clusters.
+    """Draw the mean score of each method (row) with the number of clusters chosen by each criterion (column).
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ def criteria_matrix(chosen, methods, criteria):
 
 
 def number_curves(curves, steps, means):
-    """Draw mean ARI of each method against the number of clusters asked for.
+    """Draw the mean ARI of each method against the given number of clusters.
 
     Parameters
     ----------
     curves : dict
         method -> ndarray of shape (len(steps),).
     steps : list of int
-        Number asked for, less the true number.
+        Given number minus the true number.
     means : Table
         For the reference lines.
 
@@ -128,7 +128,7 @@ def truth_and_maps(maps, most=MAPS_A_PAGE):
     maps : list of (name, dict)
         Galaxy, and label images by column title, the truth first.
     most : int
-        Rows; of more galaxies than this, some are shown, evenly spread.
+        Largest number of rows; from more galaxies, an evenly distributed subset is shown.
 
     Returns
     -------

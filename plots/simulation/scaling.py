@@ -1,4 +1,4 @@
-"""How time and memory of the methods grow with the number of pixels, and time with the number of bands."""
+"""Time and memory of the methods against the number of pixels, and time against the number of bands."""
 
 from matplotlib.ticker import NullLocator
 
@@ -29,7 +29,7 @@ def scaling(by_pixels, by_bands):
     for ax, (rows, x, y, xlabel, ylabel) in zip(axes, panels, strict=True):
         for method, colour in colours.items():
             mine = [row for row in rows if row["method"] == method]
-            # Less than a megabyte is not told from none, and has no logarithm.
+            # Memory below a megabyte cannot be measured, and 0 has no logarithm.
             values = [max(row[y], 1) if y == "megabytes" else row[y] for row in mine]
             ax.loglog([row[x] for row in mine], values, marker="o", ms=4, color=colour, label=method)
         ticks = sorted({row[x] for row in rows})

@@ -45,7 +45,7 @@ def test_only_large_and_significant_shifts_are_corrected():
     assert found.largest == 0.5
     assert unmeasured_registration(3).largest == 0
     assert registration_notes(found, ("a", "b", "c", "d")) == (
-        "2 of 4 bands lie off the others, by up to 0.50 pixels (d), and were moved back",
+        "shifts of 2 of 4 bands were corrected, by up to 0.50 pixels (d)",
     )
     assert registration_notes(unmeasured_registration(3), "abc") == ()
 

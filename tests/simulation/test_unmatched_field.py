@@ -15,7 +15,8 @@ from helper_functions.simulation import unmatched_field
 from helper_functions.simulation.simulated_field import Source
 from helper_functions.simulation.simulated_galaxy import SimulatedGalaxy
 from helper_functions.simulation.stellar_populations import Population
-from helper_functions.simulation.unmatched_field import main, mosaic_pixel, mosaic_wcs, write_unmatched
+from helper_functions.simulation.unmatched_field import main, mosaic_wcs, write_unmatched
+from helper_functions.survey.make_field.psfs import pixel_side, sky_matrix
 from prepare_images import open_survey
 
 BANDS = ("f814w", "f200w", "f444w")
@@ -56,7 +57,7 @@ def test_stars_have_their_fluxes_in_mosaics_of_different_pixels_and_in_the_match
         for path, where in ((own, wcs), (matched, grid)):
             image, places = fits.getdata(path), np.array(where.world_to_pixel(sky)).T
             rows, cols = np.indices(image.shape)
-            light = [image[np.hypot(rows - y, cols - x) * mosaic_pixel(where) < 0.6].sum() for x, y in places]
+            light = [image[np.hypot(rows - y, cols - x) * pixel_side(sky_matrix(where)) < 0.6].sum() for x, y in places]
             ratio = np.array(light) / stars[f"f_{band}"]
             assert np.isfinite(ratio).sum() >= 3
             assert np.nanmedian(ratio) == pytest.approx(0.95, abs=0.05), (band, path)

@@ -105,8 +105,8 @@ def test_bands_that_lie_off_are_told(check, survey_folder):
     assert status == 0
     # 0.1 pixels: of a few small sources, whose two halves have different colours.
     assert float(bands["f277w"].split(" px")[0].split()[-1]) == pytest.approx(0.5, abs=0.1)
-    assert bands["f277w"].endswith("; lies off by more than 0.1 pixels")
-    assert [band for band in BANDS if "lies off" in bands[band]] == ["f277w"]
+    assert bands["f277w"].endswith("; shifted by more than 0.1 pixels")
+    assert [band for band in BANDS if "shifted" in bands[band]] == ["f277w"]
     edit(image_path(survey_folder, "f200w"), lambda flux: np.roll(flux, 6, axis=0))
     status, _, lines = check()
     assert status == 1

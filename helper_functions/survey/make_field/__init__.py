@@ -1,4 +1,4 @@
-"""From mosaics of any kind to a field that can be clustered: python -m helper_functions.survey.make_field --help"""
+"""Make a PSF-matched field from any mosaics: python -m helper_functions.survey.make_field --help"""
 
 from helper_functions.survey.make_field.command import main
 

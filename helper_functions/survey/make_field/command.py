@@ -1,6 +1,6 @@
-"""From mosaics of any kind to a field that can be clustered: match the PSFs, put all on one grid, find the galaxies.
+"""Make a PSF-matched field from any mosaics: match PSFs, resample to one grid, correct shifts, and detect sources.
 
-The folder that is written is laid out like the survey: python main_clustering.py --catalogs FOLDER takes it as it is.
+The output folder has the layout of UNCOVER, and can be used directly: python main_clustering.py --catalogs FOLDER
 """
 
 import argparse
@@ -18,7 +18,7 @@ PACKAGES = {
     "photutils": "photutils",
     "reproject": "reproject",
     "skimage": "scikit-image",
-}  # that only this command needs
+}  # packages that only this command needs
 INSTALL = "pip install -r helper_functions/survey/make_field/requirements.txt"
 
 
@@ -40,63 +40,71 @@ def make_parser():
         "--images",
         metavar="PATTERN",
         default="*{kind}*.fits",
-        help="of files in the folder (default %(default)s)",
+        help="pattern of the file names in the folder (default %(default)s)",
     )
-    add("--bands", nargs="+", metavar="BAND", help="only these")
+    add("--bands", nargs="+", metavar="BAND", help="bands to use (default: all)")
     add(
         "--psfs",
         metavar="WHERE",
-        help="folder of PSFs or pattern with {band}, or stars: measured (default: table, or stars)",
+        help="folder of PSFs, or pattern with {band}, or stars to measure them (default: table, or stars)",
     )
-    add("--target", metavar="BAND", type=str.lower, help="band whose PSF all are matched to (default: the widest)")
-    add("--grid", metavar="BAND|FILE", help="band or FITS file whose pixels the field has (default: the target's)")
-    add("--kernel-radius", type=float, default=kernels.REACH, metavar="ARCSEC", help="of kernels (default %(default)s)")
+    add("--target", metavar="BAND", type=str.lower, help="band to whose PSF all are matched (default: the widest)")
+    add("--grid", metavar="BAND|FILE", help="band or FITS file with the pixel grid of the field (default: the target)")
+    add(
+        "--kernel-radius",
+        type=float,
+        default=kernels.REACH,
+        metavar="ARCSEC",
+        help="radius of the kernels (default %(default)s)",
+    )
     add(
         "--accept-residual",
         type=float,
         default=kernels.MOST_RESIDUAL,
         metavar="PERCENT",
-        help="of the peak that PSFs may differ by after matching (default %(default)s)",
+        help="largest difference of matched PSFs, percent of the peak (default %(default)s)",
     )
     add(
         "--error-map",
         choices=list(ERROR_MAPS),
         default="wht",
-        help="what weights are: inverse variance (wht, default), standard deviation (err) or variance (var)",
+        help="kind of weights: inverse variance (wht, default), standard deviation (err) or variance (var)",
     )
-    add("--sci-extension", default="SCI", metavar="NAME", help="of images in files of several (default SCI)")
-    add("--error-extension", metavar="NAME", help="of weights in files of several (default: WHT, ERR or VAR)")
-    add("--unit", default="", help="of images without BUNIT, such as 'nJy'")
+    add("--sci-extension", default="SCI", metavar="NAME", help="FITS extension of images (default SCI)")
+    add("--error-extension", metavar="NAME", help="FITS extension of weights (default: WHT, ERR or VAR)")
+    add("--unit", default="", help="unit of images without BUNIT, such as nJy")
     add(
         "--registration",
         choices=("measured", "none"),
         default="measured",
-        help="move bands back that lie off the others",
+        help="measure and correct shifts between bands (default), or none",
     )
-    add("--segmap", metavar="FILE", help="segmentation map, whose grid the field has (default: sources are found)")
-    add("--detection", nargs="+", metavar="BAND", help="bands in which sources are found (default: the target)")
+    add("--segmap", metavar="FILE", help="segmentation map, whose grid is then used (default: sources are detected)")
+    add("--detection", nargs="+", metavar="BAND", help="bands in which sources are detected (default: the target)")
     add(
         "--threshold",
         type=float,
         default=3.0,
-        help="of sources, in units of the noise of a pixel (default %(default)s)",
+        help="detection threshold in units of the pixel noise (default %(default)s)",
     )
     add("--n-pixels", type=int, default=20, help="smallest number of pixels of a source (default %(default)s)")
     add(
         "--contrast",
         type=float,
         default=0.02,
-        help="smallest fraction of the light of a source that is split off it; 1: nothing is (default %(default)s)",
+        help="smallest fraction of a source's light that is deblended; 1: no deblending (default %(default)s)",
     )
     add(
         "--redshifts",
         metavar="FILE",
-        help="table with ra, dec and a redshift, matched on the sky; or with ids of --segmap",
+        help="table with a redshift, and ra and dec to match by position, or ids of --segmap",
     )
-    add("--redshift", type=float, metavar="Z", help="of all sources, as for a cutout")
+    add("--redshift", type=float, metavar="Z", help="one redshift for all sources, as for a cutout")
     add("--cutout", action="store_true", help="MOSAICS are cutouts of one galaxy, which gets id 1")
-    add("--weights-from-sky", action="store_true", help="cutouts without weights get one from the scatter of their sky")
-    add("--jobs", type=int, default=1, metavar="N", help="bands worked on at a time (default 1)")
+    add(
+        "--weights-from-sky", action="store_true", help="measure missing weights of cutouts from the scatter of the sky"
+    )
+    add("--jobs", type=int, default=1, metavar="N", help="number of bands processed in parallel (default 1)")
     return parser
 
 

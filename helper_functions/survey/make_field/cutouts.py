@@ -1,4 +1,4 @@
-"""Cutouts of one galaxy, as archives give them: one file with several extensions, or one for each band."""
+"""Cutouts of one galaxy as provided by archives: one file with several extensions, or one file for each band."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from astropy.stats import mad_std
 from helper_functions.survey.make_field.inputs import BandFiles, band_in, checked
 from helper_functions.survey.mosaics import open_fits
 
-KINDS = {  # kind -> words by which names of extensions and files say it
+KINDS = {  # kind -> words in names of extensions and files that indicate it
     "wht": ("wht", "weight", "ivar"),
     "err": ("err", "error", "rms", "unc"),
     "var": ("var", "variance"),
@@ -20,15 +20,15 @@ FILTER_KEYWORDS = "FILTER", "BAND", "FILTNAM1"
 
 
 def kind_in(name):
-    """Which of KINDS the name of an extension or a file says, or None."""
+    """Kind, a key of KINDS, indicated by the name of an extension or a file, or None."""
     words = [word.lower() for word in re.findall("[A-Za-z0-9]+", name)]
     return next((kind for kind, names in KINDS.items() if any(word in names for word in words)), None)
 
 
 def split_cutouts(folder, scratch, error_map, weights_from_sky=False):
-    """Lay out the images of all files of a folder as one file for each band and kind.
+    """Write the images in all files of a folder as one file for each band and kind.
 
-    Band and kind of an image are those of the name of its extension, else of its header (FILTER), else of its file.
+    Band and kind of an image are read from the name of its extension, its header (FILTER), or the name of its file.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def split_cutouts(folder, scratch, error_map, weights_from_sky=False):
     scratch : Path
         Where the files are written.
     error_map : str
-        A key of ERROR_MAPS that the weights are.
+        Kind of the weights, a key of ERROR_MAPS.
     weights_from_sky : bool
-        Whether images without weights get one weight for all pixels, from the scatter of their sky.
+        Whether images without weights get a constant weight from the scatter of their sky.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def split_cutouts(folder, scratch, error_map, weights_from_sky=False):
 
 
 def image_header(header):
-    """A header without the keywords that belong to the kind of HDU and the storage of its pixels."""
+    """A header without the keywords on the kind of HDU and the storage of pixels."""
     kept = header.copy(strip=True)
     for word in ("EXTNAME", "EXTVER", "EXTEND", "BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM"):
         kept.remove(word, ignore_missing=True, remove_all=True)
@@ -105,7 +105,7 @@ def image_header(header):
 
 
 def sky_weight(flux, error_map):
-    """One weight, error or variance for all pixels with data, from the scatter of the sky."""
+    """Constant weight, error or variance of all pixels with data, from the scatter of the sky."""
     data = np.isfinite(flux) & (flux != 0)
     error = mad_std(flux[data])
     value = {"wht": error**-2, "err": error, "var": error**2}[error_map]

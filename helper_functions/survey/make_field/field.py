@@ -1,4 +1,4 @@
-"""The story of a field: from the files of its bands to a folder laid out like the survey."""
+"""All steps from the files of the bands to a field in the layout of UNCOVER."""
 
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,9 +29,9 @@ PICTURE_DPI = 150
 
 
 def make_field(given, scratch):
-    """Make a field, as the command line asks for; all errors are OSError or ValueError of one line.
+    """Make a field from the arguments of the command line; errors are OSError or ValueError with a message of one line.
 
-    `scratch` is a folder that is thrown away.
+    `scratch` is a temporary folder.
     """
     folder = Path(given.output)
     layout.check_folder(folder)
@@ -67,9 +67,9 @@ def make_field(given, scratch):
 
 
 def make_images(folder, plan, cards, target, given):
-    """Write images and segments; a second time with the bands moved back that lie off, where they were not known to.
+    """Write images and segments; bands that turn out to be misregistered are written again with corrected shifts.
 
-    Returns the segmentation map, and image and weights of each band, all opened.
+    Returns the segmentation map, and image and weights of each band, as Mosaics.
     """
     made_of = digest([layout.fingerprint(each) for each in plan.values()], given.segmap, given.detection)
     none = {band: (0.0, 0.0) for band in plan}
@@ -80,18 +80,18 @@ def make_images(folder, plan, cards, target, given):
     shifts, n_sources = measure_field_shifts(segmap, sources.ids_of(segmap), mosaics)
     write_shifts(folder / layout.SHIFTS, shifts, made_of, n_sources)
     off = [f"{band} {np.hypot(*shift):.2f}" for band, shift in shifts.items() if any(shift)]
-    report(f"registration of the bands, in {n_sources} sources; pixels off, moved back: {', '.join(off) or 'none'}")
+    report(f"registration of the bands, in {n_sources} sources; corrected shifts in pixels: {', '.join(off) or 'none'}")
     return write_moved(folder, plan, cards, shifts, target, given) if off else (segmap, mosaics)
 
 
 def write_moved(folder, plan, cards, shifts, target, given):
-    """Write the images of all bands, moved back by their shifts, and the segments in them; see `make_images`."""
+    """Write the images of all bands with these shifts corrected, and the segments; see `make_images`."""
     work = {
         band: (folder, moved := each._replace(shift=shifts[band]), [*cards[band], *shift_cards(moved)])
         for band, each in plan.items()
     }
     if not all(layout.is_made(folder, band, layout.fingerprint(each)) for band, (_, each, _) in work.items()):
-        (folder / data_paths.SUPER_CATALOG).unlink(missing_ok=True)  # until all is there, this is no field
+        (folder / data_paths.SUPER_CATALOG).unlink(missing_ok=True)  # an incomplete field has no catalog
     made = sum(each_in(given.jobs, layout.write_band, work, "band").values())
     if made < len(plan):
         report(f"{len(plan) - made} of {len(plan)} bands were made before, of the same files and settings")
@@ -104,7 +104,7 @@ def write_moved(folder, plan, cards, shifts, target, given):
 
 
 def find_inputs(given, scratch):
-    """`BandFiles` of all bands that are asked for, with their PSFs where these are files."""
+    """`BandFiles` of all requested bands, with the files of their PSFs if there are any."""
     where = Path(given.mosaics)
     if given.cutout:
         files = split_cutouts(where, scratch, given.error_map, given.weights_from_sky)
@@ -158,7 +158,7 @@ def match_psfs(images, psfs, target, reach):
 
 
 def write_verdicts(folder, psfs, verdicts, target):
-    """Write how well each PSF is matched, as a table, a picture and lines on the screen."""
+    """Write the quality of the PSF matching as a table and a picture, and print it."""
     rows = [
         {"band": band, "psf": f"{psf.n_stars} stars" if psf.n_stars else "file", "fwhm": each.fwhm}
         | {"matched_fwhm": each.matched_fwhm, "residual": each.residual, "noise": each.noise}
@@ -187,7 +187,7 @@ def noise_area(matching, correlation):
 
 
 def header_cards(target, verdict, scale, area):
-    """Cards that say in the header of an image how it was matched."""
+    """Header cards on the PSF matching of an image."""
     energies = zip(kernels.RADII, verdict.energies, strict=True)
     return [
         ("PSFTARG", target, "band whose PSF all are matched to"),
@@ -202,7 +202,7 @@ def header_cards(target, verdict, scale, area):
 
 
 def save_target_psf(folder, psf, grid):
-    """Leave the PSF of all images in the field, where it is read when galaxies are clustered."""
+    """Save the PSF of all images in the field, where the pipeline reads it."""
     matrix = sky_matrix(grid.wcs)
     hdu = fits.PrimaryHDU(on_pixels(psf, matrix, psf.radius).astype(np.float32))
     hdu.header["PIXELSCL"] = pixel_side(matrix), "arcsec"
@@ -210,9 +210,9 @@ def save_target_psf(folder, psf, grid):
 
 
 def shift_cards(matching):
-    """Cards of the shift that was undone."""
+    """Header cards of the corrected shift."""
     return [
-        (f"SHIFT{axis}", shift, "pixels, moved back by this") for axis, shift in zip("YX", matching.shift, strict=True)
+        (f"SHIFT{axis}", shift, "corrected shift, pixels") for axis, shift in zip("YX", matching.shift, strict=True)
     ]
 
 
@@ -226,7 +226,7 @@ def open_made(folder, band):
 
 
 def write_segments(folder, grid, mosaics, target, given):
-    """Write the segmentation map: the one that is given, or the sources that are found."""
+    """Write the segmentation map: the given one, or that of the detected sources."""
     if given.segmap:
         unpacked = open_mosaic(Path(given.segmap), data_paths.cache_folder()).path
         shutil.copyfile(unpacked, folder / data_paths.SEGMAP)
@@ -240,9 +240,9 @@ def write_segments(folder, grid, mosaics, target, given):
 
 
 def each_in(jobs, work, arguments, unit):
-    """Results of `work(*arguments[band])` of each band, in so many processes, with a progress bar.
+    """Results of `work(*arguments[band])` of each band, in `jobs` processes, with a progress bar.
 
-    An error ends the call once the bands that are being worked on are finished.
+    After an error, bands in progress are finished first.
     """
     results = {}
     with progress_bar(len(arguments), unit) as advance:

@@ -1,4 +1,4 @@
-"""The mosaics that a field is made of: their files, from a table or by patterns, and their units."""
+"""Input mosaics of a field: their files, from a table or by file name patterns, and their units."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from helper_functions.survey.images import ERROR_MAPS
 from helper_functions.survey.mosaics import Mosaic, is_same_image, open_mosaic
 
 WORD = re.compile("[A-Za-z0-9]+")
-ANYTHING = re.compile(r"\*+")  # in patterns, where {band} was between others
+ANYTHING = re.compile(r"\*+")  # adjacent wildcards, after {band} is replaced by one
 
 
 class BandFiles(NamedTuple):
@@ -88,7 +88,7 @@ def find_files(folder, pattern, error_map):
 
 
 def checked(found, where):
-    """The files by wavelength; ValueError where a band has no filter curve, or two images."""
+    """Sort files by wavelength; ValueError if a band has no filter curve, or two images."""
     if unknown := [files.band for files in found if sedpy_name(files.band) is None]:
         raise ValueError(f"{where}: no filter curve of sedpy is called {', '.join(unknown)}")
     names = [files.band for files in found]
@@ -99,13 +99,13 @@ def checked(found, where):
 
 
 def band_in(name):
-    """The first band of which a filter curve is known in the name of a file or an extension, lower case, or None."""
+    """First band with a known filter curve in the name of a file or extension, in lower case, or None."""
     words = (word.lower() for word in WORD.findall(name))
     return next((word for word in words if not word.isdigit() and sedpy_name(word)), None)
 
 
 def find_psfs(found, where):
-    """The `BandFiles` with the PSFs of a folder, or of a pattern with {band}, where they have none yet.
+    """`BandFiles` with missing PSFs added from a folder, or from a pattern with {band}.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Kernels that match the PSFs of the bands to a target, and the verdict on how well they do."""
+"""Kernels that match the PSFs of the bands to a target, and their accuracy."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,17 @@ from helper_functions.psf import encircled_energy, measure_fwhm
 from helper_functions.survey.make_field.psfs import RADIUS, on_pixels, pixel_side
 
 # Weight of the Laplacian that regularises the kernel where the PSF has no power. For PSFs of stars in six bands of
-# NIRCam residuals are 0.05% (F115W) to 0.4% (F356W) of the peak; `pypher` has the same formula and leaves the same, so
-# that it is not needed; a ratio of Fourier transforms with a window leaves 0.2 to 0.9% (split cosine bell) or 9 to 30%
-# (cosine bells).
+# NIRCam residuals are 0.05% (F115W) to 0.4% (F356W) of the peak, as with `pypher`, which has the same formula. With
+# a ratio of Fourier transforms they are 0.2 to 0.9% (window: split cosine bell) or 9 to 30% (cosine bells).
 REGULARISATION = 1e-4
 LAPLACIAN = np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
-REACH = 1.0  # arcsec, radius of kernels, by which holes grow: residuals are 0.13 to 0.35% of the peak
+REACH = 1.0  # arcsec, radius of kernels, by which holes grow; residuals are then 0.13 to 0.35% of the peak
 RADII = 0.1, 0.2, 0.3, 0.5  # arcsec, of encircled energies
 MOST_RESIDUAL = 10.0  # percent of the peak: more is refused
 
 
 class Verdict(NamedTuple):
-    """How well the PSF of a band is matched."""
+    """Accuracy of the matched PSF of a band."""
 
     fwhm: float  # arcsec, before matching
     matched_fwhm: float  # arcsec
@@ -42,7 +41,7 @@ def choose_target(psfs, wanted=None):
     -------
     target : str
     note : str
-        Where another band than the one that is wanted became the target.
+        Message if another band than the wanted one became the target.
 
     Raises
     ------
@@ -68,7 +67,7 @@ def common_radius(psfs):
 
 
 def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
-    """Kernel that matches a PSF to a target, and how well it does.
+    """Kernel that matches a PSF to a target, and its accuracy.
 
     Parameters
     ----------
@@ -81,8 +80,8 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     Returns
     -------
     kernel : ndarray of shape (size, size) or None
-        Odd number of pixels, sum 1, 0 beyond `reach`. None for the target, and where the PSF is closer to that of the
-        target without a kernel: nothing is convolved.
+        Odd number of pixels, sum 1, 0 beyond `reach`. None for the target, and if the PSF is closer to that of the
+        target without a kernel; the image is then not convolved.
     verdict : Verdict
     """
     from photutils.psf_matching import make_wiener_kernel
@@ -94,14 +93,14 @@ def matching_kernel(psf, target, pixel_to_sky, radius, reach=REACH):
     kernel = kernel[middle - half : middle + half + 1, middle - half : middle + half + 1]
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
     inside = np.hypot(y, x) <= half
-    # What is cut off is replaced by as much light, evenly spread: scaling the rest would change the core by up to 1%.
+    # The light that is cut off is distributed evenly: scaling the rest would change the core by up to 1%.
     kernel = np.where(inside, kernel, 0)
     kernel += inside * (1 - kernel.sum()) / inside.sum()
     matched = fftconvolve(own, kernel, mode="same")
     if psf is target or np.abs(own - wanted).max() <= np.abs(matched - wanted).max():
         kernel, matched = None, own
     core = min(int(np.ceil(max(RADII) / side)) + 2, len(own) // 2)
-    core = (slice(len(own) // 2 - core, len(own) // 2 + core + 1),) * 2  # to interpolate all of it takes long
+    core = (slice(len(own) // 2 - core, len(own) // 2 + core + 1),) * 2  # only the core is interpolated, to save time
     within = (encircled_energy(each[core], side, RADII) * each[core].sum() for each in (matched, wanted))
     energies = np.divide(*within)
     residual = 100 * np.abs(matched - wanted).max() / wanted.max()

@@ -1,4 +1,4 @@
-"""The folder of a field: names of its files, images that are written strip by strip, and what of it is made already."""
+"""The folder of a field: file names, writing of images strip by strip, and which images are up to date."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from helper_functions.survey.mosaics import check_not_truncated
 
 VERDICTS, SHIFTS = "psf_matching.ecsv", "registration.ecsv"
 VERDICTS_PICTURE = "psf_matching.png"
-FINGERPRINT = "MADEOF"  # header keyword: digest of what an image was made of
+FINGERPRINT = "MADEOF"  # header keyword: digest of the input of an image
 
 
 def check_folder(folder):
-    """Raise FileExistsError where a folder holds something that is not a field of this command."""
+    """Raise FileExistsError if a folder contains files but no field of this command."""
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: choose a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / VERDICTS).exists():
@@ -25,7 +25,7 @@ def check_folder(folder):
 
 
 def fingerprint(matching):
-    """Digest of all that the images of a band are made of: files, kernel, grid, shift, and the code that does it."""
+    """Digest of the input of the images of a band: files, kernel, grid, shift, and code."""
     paths = [Path(mosaic.source) for mosaic in (matching.images.sci, matching.images.wht)]
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     kernel = None if matching.kernel is None else np.round(matching.kernel, 9).tolist()
@@ -38,21 +38,21 @@ def fingerprint(matching):
 
 
 def is_made(folder, band, made_of):
-    """Whether both images of a band are there, whole, and made of this."""
+    """Whether both images of a band exist, are complete, and were made from this input."""
     paths = [new_image_path(folder, band, kind) for kind in ("sci", "wht")]
     try:
         for path in paths:
             check_not_truncated(path, path)
         return all(fits.getval(path, FINGERPRINT) == made_of for path in paths)
-    except (OSError, KeyError):  # missing, damaged, or of something else
+    except (OSError, KeyError):  # missing, damaged, or of another kind
         return False
 
 
 def write_band(folder, matching, cards):
-    """Write the matched image of a band and its inverse variance, unless they are there; return whether they were made.
+    """Write the matched image of a band and its inverse variance unless they are up to date; return whether written.
 
-    Rows of tiles are written one after the other, so that only one of them is in memory. A file gets its name when it
-    is complete: a call that is interrupted, or finds no room on the disk, leaves the bands that it finished.
+    Only one row of tiles is in memory. A file is renamed when it is complete, so that an interrupted call, or a full
+    disk, leaves complete bands only.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def write_band(folder, matching, cards):
     Raises
     ------
     DiskFull
-        Where there is no room.
+        If the disk is full.
     """
     band, made_of = matching.images.band, fingerprint(matching)
     if is_made(folder, band, made_of):

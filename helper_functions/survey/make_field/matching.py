@@ -1,7 +1,7 @@
-"""Images of a band, convolved to the target PSF and brought onto the grid of the field, tile by tile.
+"""Convolve the images of a band to the target PSF, and resample them to the grid of the field, tile by tile.
 
-Noise goes the same way: the variance of a pixel is convolved with the square of the kernel. What comes out is the
-variance of a pixel of the matched image, for the correlation that the noise of the mosaic had, as measured in its sky.
+Variances are convolved with the square of the kernel. The result is the variance of a pixel of the matched image, for
+the correlation of the noise measured in the sky of the mosaic.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Grid(NamedTuple):
 
 
 def part_of(wcs, window, shift=(0.0, 0.0)):
-    """WCS of a window, which may reach beyond the image, for a band whose sources lie off by `shift` pixels."""
+    """WCS of a window, which may extend beyond the image, for a band whose sources are shifted by `shift` pixels."""
     part, move = wcs.deepcopy(), np.array([window[1].start + shift[1], window[0].start + shift[0]])
     part.wcs.crpix = part.wcs.crpix - move
     if part.sip is not None:
@@ -44,17 +44,17 @@ def part_of(wcs, window, shift=(0.0, 0.0)):
 
 
 class Matching(NamedTuple):
-    """What is done to the images of a band."""
+    """Parameters of the PSF matching of a band."""
 
     images: BandImages
     grid: Grid
     kernel: np.ndarray | None  # (size, size), on the pixels of the mosaic; None: nothing is convolved
-    noise: float = 1.0  # factor of variances, for misstated errors and for correlated noise
-    shift: tuple = (0.0, 0.0)  # pixels of the grid, (rows, columns), by which sources lie off in this band
+    noise: float = 1.0  # factor of variances, for misstated errors and correlated noise
+    shift: tuple = (0.0, 0.0)  # pixels of the grid, (rows, columns), by which sources are shifted in this band
 
     @property
     def is_aligned(self):
-        """Whether pixels of the mosaic are those of the grid, so that nothing is resampled."""
+        """Whether the mosaic is on the pixels of the grid, and needs no resampling."""
         if any(self.shift):
             return False
         try:
@@ -72,7 +72,7 @@ class Matching(NamedTuple):
 
 
 def overlaps(images, grid):
-    """Whether a mosaic covers any of the grid, by 33 x 33 places in it."""
+    """Whether a mosaic covers part of the grid, tested at 33 x 33 positions."""
     y, x = np.meshgrid(*(np.linspace(0, size - 1, 33) for size in grid.shape), indexing="ij")
     x, y = images.sci.wcs.world_to_pixel(grid.wcs.pixel_to_world(x, y))
     with np.errstate(invalid="ignore"):
@@ -127,12 +127,12 @@ def convolve_with_errors(flux, variance, kernel, reach):
     kernel : ndarray of shape (size, size) or None
         None: nothing is convolved.
     reach : int
-        Pixels, radius of the kernel: pixels as close as that to one without data have none, either.
+        Pixels, radius of the kernel: pixels within this distance of a pixel without data have no data.
 
     Returns
     -------
     flux, variance : ndarray of shape (ny, nx)
-        Without data NaN in the variance; the flux there is a number, so that splines can go through it.
+        Without data, the variance is NaN; the flux is finite, as splines need it.
     """
     data = np.isfinite(flux) & np.isfinite(variance)
     flux, known = np.where(data, flux, 0.0), np.where(data, variance, 0.0)
@@ -144,7 +144,7 @@ def convolve_with_errors(flux, variance, kernel, reach):
 
 
 def _window_below(matching, window):
-    """Window of the mosaic that a window of the grid needs, with a margin for splines; None where there is none."""
+    """Window of the mosaic that covers a window of the grid, with a margin for splines; None if there is none."""
     part = part_of(matching.grid.wcs, window, matching.shift)
     sides = [np.linspace(-1, each.stop - each.start, 9) for each in window]
     y, x = np.meshgrid(*sides, indexing="ij")
@@ -159,7 +159,7 @@ def _window_below(matching, window):
 
 
 def _read(images, window):
-    """Flux and variance in a window that may reach beyond the mosaic, where they are NaN."""
+    """Flux and variance in a window; NaN beyond the mosaic."""
     inside = tuple(
         slice(max(each.start, 0), min(each.stop, size)) for each, size in zip(window, images.sci.shape, strict=True)
     )

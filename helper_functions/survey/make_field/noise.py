@@ -1,4 +1,4 @@
-"""Noise of a mosaic as measured in its sky: by what factor stated variances are off after a kernel."""
+"""Noise of a mosaic, measured in its sky, and the factor of its variances after a convolution."""
 
 import numpy as np
 from astropy.stats import mad_std
@@ -9,13 +9,13 @@ from helper_functions.sky_noise import min_sky_pixels, noise_autocorrelation
 from helper_functions.survey.images import mask_missing, read_pixels
 from helper_functions.survey.make_field.psfs import pixel_side, sky_matrix
 
-WINDOW, N_WINDOWS = 400, 3  # pixels, side of a window in which noise is measured, and most of them along a side
-SOURCE = 3.0  # sigma: what is brighter, and GROWTH pixels around it, is no sky
+WINDOW, N_WINDOWS = 400, 3  # pixels, side of a window in which noise is measured, and their largest number along a side
+SOURCE = 3.0  # sigma: brighter pixels, and GROWTH pixels around them, are not sky
 GROWTH = 5
 
 
 def sky_correlation(images):
-    """Scatter of the sky of a mosaic over its stated errors, and the correlation of its noise.
+    """Scatter of the sky of a mosaic divided by its stated errors, and the correlation of its noise.
 
     Parameters
     ----------
@@ -51,15 +51,15 @@ def sky_correlation(images):
     if not found:
         return 1.0, np.ones(1)
     scale, correlation = zip(*found, strict=True)
-    near = max(round(AREA_REACH / side), 1) + 1  # beyond it there is no correlation but that of the background
+    near = max(round(AREA_REACH / side), 1) + 1  # beyond it, only the background is correlated
     return float(np.median(scale)), np.median(correlation, axis=0)[:near]
 
 
 def variance_factor(scale, correlation, kernel):
-    """Factor of a variance that was convolved with the square of a kernel, for noise of this scale and correlation.
+    """Factor of variances convolved with the square of a kernel, for noise of this scale and correlation.
 
-    The variance of a pixel is the sum over lags of the kernel's autocorrelation times that of the noise, of which the
-    square of the kernel holds the lag 0 only.
+    The variance of a pixel is the sum over lags of the kernel's autocorrelation times that of the noise; the square of
+    the kernel accounts for lag 0 only.
     """
     if kernel is None:
         return scale**2

@@ -1,4 +1,4 @@
-"""PSFs of the bands: read from files, mended where they are not centred or not normalised, and put on other pixels."""
+"""PSFs of the bands: read from files, centred, normalised, and resampled to other pixels."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ from scipy.ndimage import map_coordinates
 from helper_functions.psf import CENTRE_TOLERANCE, measure_fwhm
 from helper_functions.survey.psf_image import load_psf
 
-RADIUS = 2.0  # arcsec: light beyond it is left out, about the same 2% in all bands of JWST
-NORM_TOLERANCE = 0.02  # of the sum of a PSF, which may be cut off
-# A PSF on pixels smaller than this times the mosaic's is a model without their response; in others it is included.
+RADIUS = 2.0  # arcsec: light beyond it, about 2% in all bands of JWST, is ignored
+NORM_TOLERANCE = 0.02  # of the sum of a PSF, which may be truncated
+# A PSF on pixels smaller than this times the mosaic's is assumed to be a model without the pixel response.
 MODEL_PIXELS = 0.45
 ORDER = 5  # of the interpolating splines: PSFs are sampled by two to four pixels
 
@@ -23,11 +23,11 @@ class BandPSF(NamedTuple):
     pixel_to_sky: np.ndarray  # (2, 2), from (x, y) in pixels to arcsec on the sky
     fwhm: float  # arcsec
     n_stars: int = 0  # from which it was measured; 0: from a file
-    note: str = ""  # what was mended
+    note: str = ""  # corrections that were made
 
     @property
     def radius(self):
-        """From the centre to the nearest edge, arcsec."""
+        """Distance from the centre to the nearest edge, arcsec."""
         sides = zip(self.centre, self.image.shape, strict=True)
         return min(min(place, size - 1 - place) for place, size in sides) * pixel_side(self.pixel_to_sky)
 
@@ -45,19 +45,19 @@ def sky_matrix(wcs):
 def read_band_psf(path, wcs):
     """Read the PSF of a band.
 
-    Its pixels lie parallel to those of the mosaic, of the scale in its header or else of the mosaic's.
+    Its pixels are parallel to those of the mosaic, with the scale of its header or else that of the mosaic.
 
     Parameters
     ----------
     path : Path
-        See `load_psf`, with whose errors it is refused. Any norm, even or odd sizes, centred anywhere.
+        See `load_psf`, also for errors. Any normalisation, size and centring.
     wcs : WCS
         Of the band's mosaic.
 
     Returns
     -------
     BandPSF
-        With a note on what was mended.
+        With a note on corrections.
     """
     image, side = load_psf(path)
     matrix = sky_matrix(wcs)
@@ -83,7 +83,7 @@ def make_band_psf(image, pixel_to_sky, n_stars=0):
 
 
 def on_pixels(psf, pixel_to_sky, radius):
-    """A PSF on other pixels, of another scale and orientation, centred on one of them.
+    """Resample a PSF to pixels of another scale and orientation, centred on a pixel.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def on_pixels(psf, pixel_to_sky, radius):
     pixel_to_sky : ndarray of shape (2, 2)
         Of the other pixels.
     radius : float
-        Arcsec; light beyond it is left out.
+        Arcsec; light beyond it is ignored.
 
     Returns
     -------

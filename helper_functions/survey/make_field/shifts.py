@@ -18,7 +18,7 @@ SOURCES = 24  # in which shifts are measured
 
 
 def measure_field_shifts(segmap, ids, images):
-    """Measure by how much the bands of a field lie off each other.
+    """Measure the shifts between the bands of a field.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def measure_field_shifts(segmap, ids, images):
     Returns
     -------
     shifts : dict
-        Band -> (rows, columns) in pixels by which its sources lie off; 0 where that is too little to be corrected.
+        Band -> shift of its sources, (rows, columns) in pixels; 0 if too small to be corrected.
     n_sources : int
-        In which it was measured.
+        Number of measured sources.
 
     Raises
     ------
     ValueError
-        Where a band lies off so far that its WCS must be wrong.
+        If a shift is so large that a WCS must be wrong.
     """
     segments = find_segments(segmap, ids)
     cutouts = [
@@ -62,7 +62,7 @@ def measure_field_shifts(segmap, ids, images):
 
 
 def cut_source(segmap, images, id_dr3, segment):
-    """`Cutout` of a source with the sky around it, other sources left out."""
+    """`Cutout` of a source with the sky around it, without other sources."""
     window = tuple(
         slice(max(side.start - MARGIN, 0), min(side.stop + MARGIN, size))
         for side, size in zip(segment[:2], segmap.shape, strict=True)
@@ -78,14 +78,14 @@ def cut_source(segmap, images, id_dr3, segment):
 
 
 def write_shifts(path, shifts, made_of, n_sources):
-    """Keep measured shifts, with the digest of what they were measured in."""
+    """Save measured shifts, with the digest of their input."""
     rows = [(band, *shift) for band, shift in shifts.items()]
     table = Table(rows=rows, names=("band", "shift_y", "shift_x"), meta={"made_of": made_of, "n_sources": n_sources})
     save_table(path, table)
 
 
 def read_shifts(path, made_of):
-    """The shifts of `write_shifts`, {band: (rows, columns)}, or None where they are of something else."""
+    """Shifts saved by `write_shifts`, {band: (rows, columns)}; None if their input was another."""
     try:
         table = Table.read(path, format="ascii.ecsv")
         if table.meta.get("made_of") == made_of:

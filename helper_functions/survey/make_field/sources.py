@@ -1,4 +1,4 @@
-"""Segments of the sources of a field, found in its matched images or given, and their catalog."""
+"""Segmentation map of a field, from its matched images or given, and the catalog."""
 
 import warnings
 from pathlib import Path
@@ -15,13 +15,13 @@ from helper_functions.files.saving import atomic_path, save_fits
 from helper_functions.survey.images import mask_missing
 from helper_functions.survey.mosaics import read_segmap, read_window
 
-CORE, MARGIN = 2048, 512  # pixels: tiles in which sources are looked for, and around them, so that none is cut
+CORE, MARGIN = 2048, 512  # pixels: tiles of the detection, and the margin around them, so that no source is cut
 SAME_PLACE = 0.5  # arcsec, largest distance of a source to its redshift in another table
-Z_NAMES = "z_50", "z_phot", "zphot", "z_best", "z_a", "z", "redshift", "z_spec", "zspec"  # the first that there is
+Z_NAMES = "z_50", "z_phot", "zphot", "z_best", "z_a", "z", "redshift", "z_spec", "zspec"  # the first one found is used
 
 
 def tiles(shape):
-    """Windows that share out an image, each with a wider one around it: pairs of (core, window)."""
+    """Tiles of an image, as pairs (core, window with a margin)."""
     for top in range(0, shape[0], CORE):
         for left in range(0, shape[1], CORE):
             core = slice(top, min(top + CORE, shape[0])), slice(left, min(left + CORE, shape[1]))
@@ -45,7 +45,7 @@ def detection_image(bands, window):
 
 
 def find_segments(snr, threshold, n_pixels, contrast):
-    """Segments of the sources of an image of signal-to-noise ratios, deblended.
+    """Detect and deblend sources in an image of the signal-to-noise ratio.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def find_segments(snr, threshold, n_pixels, contrast):
     n_pixels : int
         Smallest number of pixels of a source.
     contrast : float
-        Smallest fraction of the light that makes a part of a source one of its own; 1: none is deblended.
+        Smallest fraction of the light for which a part is deblended as a source; 1: no deblending.
 
     Returns
     -------
@@ -72,13 +72,13 @@ def find_segments(snr, threshold, n_pixels, contrast):
     level, scatter = np.median(snr[~missing]), mad_std(snr[~missing])
     finder = SourceFinder(n_pixels, deblend=contrast < 1, contrast=contrast, progress_bar=False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoDetectionsWarning)  # that there is no source
+        warnings.simplefilter("ignore", NoDetectionsWarning)  # no source in the tile
         found = finder(np.where(missing, 0, snr - level), threshold * scatter, mask=missing)
     return np.zeros(snr.shape, dtype=np.int32) if found is None else found.data.astype(np.int32)
 
 
 def owned(segments, core, window):
-    """The segments whose middle lies in the core of a tile: every source is of one tile."""
+    """Segments whose centre is in the core of a tile, so that each source is in one tile."""
     kept = np.zeros_like(segments)
     starts = [part.start - whole.start for part, whole in zip(core, window, strict=True)]
     ends = [part.stop - whole.start for part, whole in zip(core, window, strict=True)]
@@ -106,7 +106,7 @@ def ids_of(segmap):
 
 
 def middle_first(segments):
-    """Segments with the id 1 for the one nearest to the middle of the image, which changes ids with it."""
+    """Swap ids so that the segment nearest to the centre of the image has the id 1."""
     places = np.argwhere(segments > 0)
     if not len(places):
         return segments
@@ -116,7 +116,7 @@ def middle_first(segments):
 
 
 def write_segmap(path, grid, bands, threshold, n_pixels, contrast, is_cutout=False):
-    """Find the sources of a field, and write their segments; ids count from 1, the middle one of a cutout."""
+    """Detect sources and write the segmentation map; ids start at 1, which is the central source of a cutout."""
     header = fits.PrimaryHDU(header=grid.wcs.to_header(relax=True)).header
     header.update(BITPIX=32, NAXIS=2)
     header.insert("NAXIS", ("NAXIS1", grid.shape[1]), after=True)
@@ -193,15 +193,15 @@ def measure_catalog(segmap, images, areas):
 
 
 def match_redshifts(catalog, path):
-    """Redshifts of the sources of a catalog from a table, by ids where both mean the same, else by places on the sky.
+    """Redshifts of the sources of a catalog from a table, matched by id if the ids agree, or by position.
 
     Parameters
     ----------
     catalog : Table
         With id, ra and dec.
     path : path
-        A table with columns ra and dec in degrees, or id; a redshift, one of Z_NAMES; and z_16, z_84 and z_spec where
-        there are any. Upper and lower case are not distinguished.
+        A table with columns ra and dec in degrees, or id; a redshift, one of Z_NAMES; and optionally z_16, z_84 and
+        z_spec. Upper and lower case are not distinguished.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def match_redshifts(catalog, path):
 
 
 def one_redshift(catalog, redshift):
-    """The table of `match_redshifts` with one redshift for all sources; None: of none."""
+    """Table as of `match_redshifts` with one redshift for all sources; empty for None."""
     found = catalog["id",][: None if redshift is not None else 0]
     for name in ("z_16", "z_50", "z_84"):
         found[name] = np.full(len(found), np.nan if redshift is None else redshift)
@@ -250,6 +250,6 @@ def one_redshift(catalog, redshift):
 
 
 def write_catalogs(folder, catalog, redshifts):
-    """Write both catalogs with the names of the survey: the last files of a field."""
+    """Write both catalogs under the names of UNCOVER; they are the last files of a field."""
     for name, table in ((data_paths.SPS_CATALOG, redshifts), (data_paths.SUPER_CATALOG, catalog)):
         save_fits(Path(folder) / name, fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(table)]))

@@ -1,4 +1,4 @@
-"""PSF of a band from the stars in its mosaic."""
+"""PSF of a band measured from stars in its mosaic."""
 
 import warnings
 
@@ -14,14 +14,17 @@ from helper_functions.survey.make_field.psfs import make_band_psf, pixel_side, s
 
 RADIUS = 1.5  # arcsec, of the PSF
 MIN_STARS, MOST_STARS = 4, 60  # fewer are refused; of more, the brightest are taken
-WINDOW, N_WINDOWS = 1024, 100  # pixels, side of the parts of a mosaic where stars are looked for, and how many at most
-BRIGHT, FAINT = 100.0, 10.0  # times the noise of a pixel, peaks of stars, and of neighbours
-CROWDED = 1.0, 0.05  # arcsec, and of its peak: a star with a neighbour that near and bright is left out
-ALIKE = 0.1  # relative difference of widths of stars
-SHARPEST, WIDEST = 0.7, 2.5  # of the diffraction limit, plus a pixel, are widths of stars
-SATURATED = 0.9, 4  # of the peak, and the number of pixels above: the top is flat
+WINDOW, N_WINDOWS = (
+    1024,
+    100,
+)  # pixels, side of windows in which stars are searched for, and their largest number
+BRIGHT, FAINT = 100.0, 10.0  # lowest peak of stars, and of neighbours, in units of the pixel noise
+CROWDED = 1.0, 0.05  # arcsec, and fraction of the peak: stars with such a near and bright neighbour are excluded
+ALIKE = 0.1  # relative difference of the widths of stars
+SHARPEST, WIDEST = 0.7, 2.5  # range of widths of stars, in units of the diffraction limit plus a pixel
+SATURATED = 0.9, 4  # fraction of the peak, and the number of pixels above it in a saturated star
 CLIP = 3.0  # sigma
-MIRRORS = {"jwst": 6.5, "": 2.4}  # m, diameters; others are on board of Hubble
+MIRRORS = {"jwst": 6.5, "": 2.4}  # m, diameters of JWST and, for other bands, HST
 
 
 def psf_from_stars(images):
@@ -64,7 +67,7 @@ def psf_from_stars(images):
 
 
 def star_windows(shape):
-    """Windows of a mosaic where stars are looked for: all, or as many as N_WINDOWS, evenly spread."""
+    """Windows of a mosaic in which stars are searched for: at most N_WINDOWS, evenly distributed."""
     every = [
         (slice(top, min(top + WINDOW, shape[0])), slice(left, min(left + WINDOW, shape[1])))
         for top in range(0, shape[0], WINDOW)
@@ -86,7 +89,7 @@ def star_candidates(images, window, half, limit):
     noise = mad_std(flux[data])
     finder = DAOStarFinder(FAINT * noise, max(limit / side, 1.5), roundness_range=(-0.7, 0.7), exclude_border=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoDetectionsWarning)  # that there is none
+        warnings.simplefilter("ignore", NoDetectionsWarning)  # no star in the window
         table = finder(np.where(data, flux, 0), mask=~data)
     if table is None:
         return []
@@ -110,13 +113,13 @@ def star_candidates(images, window, half, limit):
 
 
 def of_one_width(widths, alike):
-    """Numbers of the sources of the most common width: most lie within this relative difference of it."""
+    """Indices of the sources with the most common width, to this relative difference."""
     common = max(widths, key=lambda width: (np.sum(np.abs(widths / width - 1) < alike), -width))
     return np.flatnonzero(np.abs(widths / common - 1) < alike).tolist()
 
 
 def stack_stars(stamps, side):
-    """Clipped mean of stars, each centred and normalised, without the sky around them; (size, size)."""
+    """Clipped mean of stars after centring, normalisation and sky subtraction; (size, size)."""
     from photutils.centroids import centroid_2dg
 
     half = len(stamps[0]) // 2
