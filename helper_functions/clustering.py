@@ -21,7 +21,7 @@ from helper_functions.number_of_clusters import (
     score,
 )
 from helper_functions.pixel_distances import MEMORY_LIMIT, PixelDistances, matrix_too_large
-from helper_functions.pixel_seds import select_complete
+from helper_functions.pixel_seds import canonical_order, select_complete
 from helper_functions.psf import psf_area_pixels
 from helper_functions.quality.error_scale import scale_errors
 from helper_functions.registry import choose
@@ -252,14 +252,6 @@ class Clusterer(NamedTuple):
         if rest and method.label_several is not None:
             return found | method.label_several(distances, rest, self.seed)
         return found | {k: method.label(distances, k, self.seed) for k in rest}
-
-
-def canonical_order(flux):
-    """Order of pixels that does not depend on the order in which they and the bands are given.
-
-    Random starts draw pixels by their index: results are reproducible only if a pixel always has the same index.
-    """
-    return np.lexsort([np.sum(flux**3, axis=1), np.sum(flux, axis=1)])
 
 
 def choose_clustering(seds, clusterer, n_clusters, names, recommended):

@@ -261,6 +261,14 @@ def fill_image(shape, seds, values, elsewhere):
     return image
 
 
+def canonical_order(flux):
+    """Order of pixels that does not depend on the order in which they and the bands are given.
+
+    Random starts draw pixels by their index: results are reproducible only if a pixel always has the same index.
+    """
+    return np.lexsort([np.sum(flux**3, axis=1), np.sum(flux, axis=1)])
+
+
 def select_complete(flux, min_complete=MIN_COMPLETE):
     """Choose bands, then pixels, such that every SED has data in every band.
 

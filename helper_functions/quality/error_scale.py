@@ -27,7 +27,7 @@ from helper_functions.methods.mixture_model import (
     normalise_templates,
 )
 from helper_functions.methods.systematics import systematics_of
-from helper_functions.pixel_seds import select_complete
+from helper_functions.pixel_seds import canonical_order, select_complete
 
 N_POPULATIONS = 10
 FIT_PIXELS = 1500  # a random subset, which gives the scale to 2%
@@ -62,7 +62,10 @@ def scale_errors(seds, errors="measured", seed=0):
     complete, used = select_complete(seds.flux)
     unknown &= used
     if errors == "measured" and unknown.any() and complete.sum() >= MIN_PIXELS and used.sum() >= MIN_BANDS:
-        scale[used] = residual_scale(seds.only(complete, used), unknown[used], seed)
+        pixels, bands = np.flatnonzero(complete), np.flatnonzero(used)
+        bands = bands[np.argsort(seds.wavelengths[bands], kind="stable")]
+        pixels = pixels[canonical_order(seds.flux[np.ix_(pixels, bands)])]
+        scale[bands] = residual_scale(seds.only(pixels, bands), unknown[bands], seed)
     return seds._replace(error=seds.error * scale, noise_scale=scale)
 
 
@@ -92,6 +95,7 @@ def residual_scale(seds, unknown, seed):
         scale *= change
         if np.abs(np.log(change)).max() < CONVERGED:
             break
+    scale = np.round(scale, 2)  # it is not known better, and rounding errors must not reach the labels
     typical = np.median(scale[unknown])
     return scale if max(typical, 1 / typical) > ALL_BANDS else np.where(scale > ONE_BAND, scale, 1.0)
 

@@ -54,6 +54,15 @@ def test_right_errors_and_those_that_the_sky_or_the_user_has_told_stay(cube):
     assert (np.delete(one, 2) == 1).all()
 
 
+def test_the_order_of_pixels_and_bands_and_the_unit_do_not_matter(cube):
+    seds, rng = cube[0](0.4), np.random.default_rng(1)
+    pixels, bands = rng.permutation(SIDE**2), rng.permutation(len(BANDS))
+    scale = scale_errors(seds).noise_scale
+    np.testing.assert_allclose(scale_errors(seds.only(pixels, bands)).noise_scale, scale[bands], rtol=1e-6)
+    other = seds._replace(flux=1e-3 * seds.flux, error=1e-3 * seds.error)
+    np.testing.assert_allclose(scale_errors(other).noise_scale, scale, rtol=1e-6)
+
+
 def test_too_little_to_tell_leaves_errors_as_they_are(cube):
     seds = cube[0](0.5)
     noise = seds._replace(flux=np.random.default_rng(1).normal(0, NOISE, seds.flux.shape), error=seds.error * 2)
