@@ -42,7 +42,7 @@ def test_without_a_command_line_the_block_holds():
         (["--n-clusters", "0"], "n_clusters must be"),
         (["--n-clusters", "2.5"], "n_clusters must be"),
         (["--ids", "x"], "id_dr3 must be a whole number of at least 1, all, or a file of ids: found 'x', and there is"),
-        (["--select", "z_50"], "the selection 'z_50' gives numbers, not true or false"),
+        (["--select", "z_50 + 1"], "the selection 'z_50 . 1' gives numbers, not true or false"),
         (["--select", "__import__('os').system('ls')"], "it may hold columns, numbers"),
         (["--snr-thresh", "nan"], "snr_thresh must be a number, found 'nan'"),
         (["--ids", str(2**63)], f"of at least 1 and at most {2**62}, found '{2**63}'"),
