@@ -58,8 +58,8 @@ def chosen_ids(wanted, expression, folder, survey):
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):
     """Ids of the rows of the photometric catalog, and the columns in the expression, {name: values}, in that order.
 
-    Columns of the catalog of redshifts are joined by id, and NaN for ids without a row. Logical columns are masked arrays
-    of bool where a value is missing.
+    Columns of the catalog of redshifts are joined by id, and NaN for ids without a row. Logical columns are bool, as
+    masked arrays.
     """
     own, others, names = column_names(super_catalog), column_names(sps_catalog), names_in(expression)
     for name in names:
@@ -79,9 +79,8 @@ def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_colum
         rows = np.array([row_of.get(id_dr3, -1) for id_dr3 in ids.tolist()], dtype=int)
         for name, column in zip(from_redshifts, values, strict=True):
             columns[name] = np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
-    logical = {*logical_columns(super_catalog).intersection(from_photometry)}
-    logical |= logical_columns(sps_catalog).intersection(from_redshifts)
-    for name in logical:
+    logical = logical_columns(super_catalog), logical_columns(sps_catalog)
+    for name in logical[0].intersection(from_photometry) | logical[1].intersection(from_redshifts):
         columns[name] = np.ma.masked_array(columns[name] == 1, np.isnan(columns[name]))
     if SEGMENT_SIZE in names:
         segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), known)
