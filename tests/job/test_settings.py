@@ -210,7 +210,7 @@ def test_a_table_of_single_galaxies_that_cannot_be_is_told_by_line(tmp_path, tex
 
 
 def test_a_misspelt_setting_in_the_block_is_refused():
-    with pytest.raises(ValueError, match="^SNR_TRESH in the settings block is no setting: write SNR_THRESH, or"):
+    with pytest.raises(ValueError, match=r"^SNR_TRESH in the settings block is no setting: write SNR_THRESH, or"):
         collect_block({"SNR_TRESH": 3.0})
     others = {"OWN_RUN": 1, "MY_GALAXIES_OF_2019": 1, "snr_tresh": 1, "SNR_THRESH": 4.0}
     assert collect_block(others).pixels.snr_thresh == 4.0
