@@ -4,7 +4,7 @@ import sys
 from functools import partial
 
 import data_paths
-import helper_functions.job.start  # noqa: F401 (first, because other imports may fail without it)
+import helper_functions  # noqa: F401 (first, because other imports may fail without it)
 from data_paths import output_path
 from distances import Options
 from helper_functions.clustering import cluster_pixels, recluster_with, recommended_scores

@@ -1,0 +1,40 @@
+"""Prepares the interpreter before other modules are imported, to prevent failures of these imports."""
+
+import codecs
+import locale
+import os
+import sys
+from pathlib import Path
+
+# Figures are only drawn to files. A backend named in a notebook's environment may not be installed, and then matplotlib
+# cannot be imported.
+os.environ["MPLBACKEND"] = "Agg"
+
+try:
+    os.getcwd()  # without which numpy cannot be imported
+except FileNotFoundError:
+    print("error: the working directory was deleted: change to one that exists, and call again", file=sys.stderr)
+    sys.exit(2)
+
+
+def lacks_utf8(encoding, utf8_mode, program, environment):
+    """Whether a program of this project must be started again in UTF-8 mode, as some packages read files in ASCII.
+
+    Parameters
+    ----------
+    encoding : str
+        Of the locale.
+    utf8_mode : int
+        Of `sys.flags`.
+    program : str
+        First of `sys.argv`: only the entry script and modules that Python runs with -m are started again.
+    environment : dict
+        With PYTHONUTF8=1 it was started again already.
+    """
+    is_ascii = codecs.lookup(encoding).name == "ascii" and not utf8_mode
+    return is_ascii and Path(program).name in ("main_clustering.py", "-m") and environment.get("PYTHONUTF8") != "1"
+
+
+if lacks_utf8(locale.getencoding(), sys.flags.utf8_mode, sys.argv[0] if sys.argv else "", os.environ):
+    os.environ["PYTHONUTF8"] = "1"  # also for the worker processes
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])

@@ -3,11 +3,13 @@
 import contextlib
 import io
 from functools import cache
+from textwrap import shorten
 
 import matplotlib
 
 LOWEST_REDSHIFT, HIGHEST_REDSHIFT = 0.01, 10.0  # range of bagpipes
 RESOLUTION = 300  # spectral resolution: sharper than filter edges; at a lower one lines at these edges are wrong
+REASON_LENGTH = 600  # characters of a failed import in a message
 
 
 @cache
@@ -32,7 +34,7 @@ def import_bagpipes():
     except ModuleNotFoundError as problem:
         raise ValueError(f"stellar populations need bagpipes: pip install bagpipes ({problem})") from problem
     except Exception as problem:  # of any kind, where versions of its dependencies do not match
-        reason = " ".join(f"{type(problem).__name__}: {problem}".split())
+        reason = shorten(f"{type(problem).__name__}: {problem}", REASON_LENGTH, placeholder=" ...")
         raise ValueError(f"bagpipes is installed, but cannot be imported ({reason}): install it anew") from problem
     return bagpipes
 

@@ -39,14 +39,14 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
     names = [name for name in names if output_path(folder, fitted_seds(name[1]), id=name[0], run=name[1]).is_file()]
     if not names:
         report("nothing to fit: no run asked for has SEDs of populations (run blended_mixture, and see its status)")
-    problems, statuses = {}, [0]
+    problems, statuses, printed = {}, [0], set()
 
     def run_safely(work, name, *arguments):
         """Call `work` for one run of a galaxy; report an exception, so that the other runs continue."""
         try:
             return work(*name, *arguments)
         except Exception as problem:
-            report(f"{name[0]}: {name[1]}: {failure_message(problem)}", "stderr")
+            report(f"{name[0]}: {name[1]}: {failure_message(problem, printed)}", "stderr")
             statuses.append(1)
 
     tasks = {name: run_safely(region_tasks, name, folder, inputs) or [] for name in names}
@@ -62,7 +62,7 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
         for task, problem in run_locked_last(work, waiting, jobs=job.jobs, scheduler=job.scheduler):
             advance()
             if problem is not None:
-                problems[task.fingerprint] = failure_message(problem)
+                problems[task.fingerprint] = failure_message(problem, printed)
                 statuses.append(0 if isinstance(problem, ValueError) else 1)
             name = task.id_dr3, task.run
             left[name] -= 1
@@ -71,10 +71,16 @@ def fit_galaxies(ids, runs, inputs, output, job, fit):
     return max(statuses)
 
 
-def failure_message(problem):
-    """Reason of a failed fit, for a message; the traceback of an unexpected exception is printed, too."""
+def failure_message(problem, printed):
+    """Reason of a failed fit, for a message.
+
+    The traceback of an unexpected exception is printed, too, unless this reason is in the set `printed`, which it is
+    added to.
+    """
     if isinstance(problem, ValueError):
         return str(problem)
-    if not isinstance(problem, OSError | WorkerDied):
+    reason = f"{type(problem).__name__}: {problem}"
+    if not isinstance(problem, OSError | WorkerDied) and reason not in printed:
+        printed.add(reason)
         traceback.print_exception(problem)
-    return f"{type(problem).__name__}: {problem}"
+    return reason

@@ -308,7 +308,10 @@ def _ids_of(value, read_id):
 
 
 def selection(_, value):
-    """Read a condition on catalog columns, and check its syntax by evaluating it with placeholder values."""
+    """Read a condition on catalog columns, and check its syntax by evaluating it with placeholder values.
+
+    These are bool, which can be numbers and conditions; columns of numbers are known when the catalogs are read.
+    """
     expression = str(value)
-    select(expression, {name: np.ones(1) for name in names_in(expression)})
+    select(expression, {name: np.ones(1, dtype=bool) for name in names_in(expression)})
     return expression

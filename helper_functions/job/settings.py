@@ -3,6 +3,7 @@
 import platform
 from collections import namedtuple
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ from helper_functions.survey.mosaics import LARGEST_ID
 PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib", "astro-sedpy")
 FIT_REDSHIFTS = ("fixed", "catalog")
 LARGEST_SEED = 2**32 - 1  # of scikit-learn
+SPELLING = 0.8  # similarity (`difflib`) above which a name is a misspelt setting
 DPI = 10, 1200  # limits: text is unreadable below, and pictures have more than 10,000 pixels a side above
 
 
@@ -356,7 +358,16 @@ def collect_block(block, **others):
         Name -> value, such as `globals()`; names are those of SETTINGS in capitals.
     **others
         Settings that override those of the block.
+
+    Raises
+    ------
+    ValueError
+        If a name in capitals is almost that of a setting, because a misspelt setting would have no effect.
     """
+    known = [name.upper() for name in SETTINGS]
+    for name in block:
+        if name.isupper() and name not in known and (meant := get_close_matches(name, known, 1, SPELLING)):
+            raise ValueError(f"{name} in the settings block is no setting: write {meant[0]}, or choose another name")
     values = {name: block.get(name.upper(), setting.default) for name, setting in SETTINGS.items()} | others
     return _grouped(values)
 

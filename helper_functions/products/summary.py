@@ -17,7 +17,7 @@ from helper_functions.files.records import GALAXY, Busy, locked, read_record
 from helper_functions.files.saving import checksum, save_json, save_table
 from helper_functions.methods import RECOMMENDED
 from helper_functions.products.runs import run_sort_key
-from helper_functions.quality.cross_checks import CHECKS, HARDLY_AGREE
+from helper_functions.quality.cross_checks import CHECKS, HARDLY_AGREE, REPRODUCIBLE
 from helper_functions.quality.metrics import QUALITY
 from helper_functions.quality.misfit import BAD_FIT, misfit, misfit_note
 from helper_functions.sky_noise import band_list
@@ -207,6 +207,8 @@ def quality_notes(row):
     if row["bands_agree"] < HARDLY_AGREE:
         found = "{bands_agree:z.2f} +- {bands_agree_err:.2f}".format_map(row)
         notes.append(f"maps of odd and even bands hardly agree ({found})")
+    if row["seeds_agree"] < REPRODUCIBLE:
+        notes.append(f"labels depend on the random start: ARI {row['seeds_agree']:z.2f} with other seeds")
     if row["distinct"] < SMOOTH:
         mixed = " and ".join(row["most_mixed"].split())
         notes.append(f"SEDs change smoothly, most between populations {mixed}: use light fractions, or blended_slices")

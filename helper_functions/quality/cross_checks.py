@@ -23,6 +23,7 @@ MIN_SQUARES = 4  # fewer give no useful error
 # Adjusted Rand index below which the maps contradict each other. Realistic simulated galaxies with distinct populations
 # have 0.6 to 0.9; with populations so similar that all bands are needed to separate them, 0.2 to 0.3.
 HARDLY_AGREE = 0.3
+REPRODUCIBLE = 0.9  # adjusted Rand index between random seeds below which users are told that labels depend on them
 
 
 class Check(NamedTuple):

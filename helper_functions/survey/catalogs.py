@@ -22,6 +22,13 @@ def column_names(path):
         return [name.lower() for table in tables for name in table.columns.names]
 
 
+def logical_columns(path):
+    """Names of the columns of all tables of a FITS catalog that hold true or false, in lower case, as a set."""
+    with _tables(path) as tables:
+        columns = [column for table in tables for column in table.columns]
+        return {column.name.lower() for column in columns if column.format.endswith("L")}
+
+
 def read_columns(path, names):
     """Read columns of numbers from the first table of a FITS catalog that has them all.
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 import numpy as np
 
 import data_paths
-from helper_functions.survey.catalogs import column_names, read_columns, read_ids
+from helper_functions.survey.catalogs import column_names, logical_columns, read_columns, read_ids
 from helper_functions.survey.expressions import names_in, select
 from helper_functions.survey.images import find_catalogs
 from helper_functions.survey.mosaics import find_segments, open_mosaic
@@ -58,7 +58,8 @@ def chosen_ids(wanted, expression, folder, survey):
 def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_column):
     """Ids of the rows of the photometric catalog, and the columns in the expression, {name: values}, in that order.
 
-    Columns of the catalog of redshifts are joined by id, and NaN for ids without a row.
+    Columns of the catalog of redshifts are joined by id, and NaN for ids without a row. Logical columns are bool, as
+    masked arrays.
     """
     own, others, names = column_names(super_catalog), column_names(sps_catalog), names_in(expression)
     for name in names:
@@ -77,8 +78,10 @@ def _columns_for(expression, known, super_catalog, sps_catalog, segmap, id_colum
         row_of = {id_dr3: row for row, id_dr3 in enumerate(other_ids.tolist())}
         rows = np.array([row_of.get(id_dr3, -1) for id_dr3 in ids.tolist()], dtype=int)
         for name, column in zip(from_redshifts, values, strict=True):
-            joined = np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
-            columns[name] = joined.astype(bool) if column.dtype == bool and (rows >= 0).all() else joined
+            columns[name] = np.append(column.astype(float), np.nan)[rows]  # row -1 is the NaN
+    logical = logical_columns(super_catalog), logical_columns(sps_catalog)
+    for name in logical[0].intersection(from_photometry) | logical[1].intersection(from_redshifts):
+        columns[name] = np.ma.masked_array(columns[name] == 1, np.isnan(columns[name]))
     if SEGMENT_SIZE in names:
         segments = find_segments(open_mosaic(segmap, data_paths.cache_folder()), known)
         sizes = {id_dr3: segment.n_pixels for id_dr3, segment in segments.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helper_functions import lacks_utf8
 from helper_functions.files import code
 from helper_functions.files.code import CODE, code_digest, digest
 
@@ -124,3 +125,21 @@ def test_a_page_is_made_in_the_plainest_locale(tmp_path):
     plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=plain, check=True)
     assert (tmp_path / "explorer" / "index.html").is_file()
+    # A package of this module reads a file in UTF-8 when it is imported, and matplotlib the backend.
+    module = [sys.executable, "-m", "helper_functions.products.ds9_regions"]
+    subprocess.run(module, cwd=ROOT, env=plain | {"MPLBACKEND": "inline"}, check=True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "utf8_mode", "program", "environment", "again"),
+    [
+        ("ANSI_X3.4-1968", 0, "/home/main_clustering.py", {}, True),
+        ("ANSI_X3.4-1968", 0, "-m", {"PYTHONUTF8": "0"}, True),
+        ("ANSI_X3.4-1968", 0, "-m", {"PYTHONUTF8": "1"}, False),
+        ("ANSI_X3.4-1968", 1, "-m", {}, False),
+        ("ANSI_X3.4-1968", 0, "pytest", {}, False),
+        ("UTF-8", 0, "-m", {}, False),
+    ],
+)
+def test_only_a_program_in_an_ascii_locale_is_started_again(encoding, utf8_mode, program, environment, again):
+    assert lacks_utf8(encoding, utf8_mode, program, environment) == again

@@ -26,7 +26,7 @@ from helper_functions.fits.magnification import read_lensing, read_lensing_map, 
 from helper_functions.fits.property_maps import LIGHT, PIXELS, property_maps, region_light
 from helper_functions.fits.tasks import FitTask, galaxy_magnification, galaxy_notes, load_fit_inputs, region_tasks
 from helper_functions.fitting.bagpipes_fit import PRIORS, QUANTITIES, Fit, fit_sed
-from helper_functions.job.all_fits import fit_galaxies
+from helper_functions.job.all_fits import failure_message, fit_galaxies
 from helper_functions.job.setting_values import GalaxySettings
 from helper_functions.job.settings import SETTINGS
 from helper_functions.methods import METHODS
@@ -472,6 +472,13 @@ def test_what_nobody_foresaw_is_a_failure_that_is_tried_again(fit, capsys):
     assert set(table_of(fit)["status"]) == {"ok"}
 
 
+def test_the_same_traceback_is_printed_once(capsys):
+    printed = set()
+    for problem in (KeyError("a"), KeyError("a"), KeyError("b")):
+        assert failure_message(problem, printed) == f"KeyError: {problem}"
+    assert capsys.readouterr().err.splitlines() == ["KeyError: 'a'", "KeyError: 'b'"]
+
+
 def test_a_call_that_is_ended_goes_on_with_the_regions_that_are_left(fit):
     with pytest.raises(KeyboardInterrupt):
         fit(PlantedFit(KeyboardInterrupt(), of_call=2))
@@ -742,10 +749,13 @@ def test_what_is_no_table_is_told(fit, capsys):
 
 
 def test_a_broken_bagpipes_is_told_at_the_start(tmp_path, monkeypatch, survey_folder, capsys):
-    (tmp_path / "bagpipes.py").write_text("from numpy import in1dim_of_old", encoding="utf-8")
+    (tmp_path / "bagpipes.py").write_text("raise ImportError('cannot be loaded ' * 200)", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "bagpipes", raising=False)
     flags = ["--catalogs", str(survey_folder), "--output", str(tmp_path / "out"), "--ids", "7", "--fit"]
     assert main(flags) == 2
-    assert "error: bagpipes is installed, but cannot be imported (ImportError: cannot" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "error: bagpipes is installed, but cannot be imported (ImportError: cannot" in said
+    assert " ...): install it anew" in said
+    assert len(said) < 800
     assert not (tmp_path / "out").exists()

@@ -44,3 +44,8 @@ def test_a_selection_is_checked_without_the_catalogs():
     assert selection("select", "z_50 > 1 and n_pix > 500") == "z_50 > 1 and n_pix > 500"
     with pytest.raises(ValueError, match="gives numbers, not true or false"):
         selection("select", "z_50 + 1")
+
+
+@pytest.mark.parametrize("condition", ["use_phot", "not use_phot", "use_phot and z_50 > 1", "use_phot - b2 > 0"])
+def test_columns_may_be_logical_before_they_are_read(condition):
+    assert selection("select", condition) == condition

@@ -42,7 +42,7 @@ def test_without_a_command_line_the_block_holds():
         (["--n-clusters", "0"], "n_clusters must be"),
         (["--n-clusters", "2.5"], "n_clusters must be"),
         (["--ids", "x"], "id_dr3 must be a whole number of at least 1, all, or a file of ids: found 'x', and there is"),
-        (["--select", "z_50"], "the selection 'z_50' gives numbers, not true or false"),
+        (["--select", "z_50 + 1"], "the selection 'z_50 . 1' gives numbers, not true or false"),
         (["--select", "__import__('os').system('ls')"], "it may hold columns, numbers"),
         (["--snr-thresh", "nan"], "snr_thresh must be a number, found 'nan'"),
         (["--ids", str(2**63)], f"of at least 1 and at most {2**62}, found '{2**63}'"),
@@ -207,3 +207,10 @@ def test_a_table_of_single_galaxies_that_cannot_be_is_told_by_line(tmp_path, tex
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         settings("--galaxies", str(path))
+
+
+def test_a_misspelt_setting_in_the_block_is_refused():
+    with pytest.raises(ValueError, match=r"^SNR_TRESH in the settings block is no setting: write SNR_THRESH, or"):
+        collect_block({"SNR_TRESH": 3.0})
+    others = {"OWN_RUN": 1, "MY_GALAXIES_OF_2019": 1, "snr_tresh": 1, "SNR_THRESH": 4.0}
+    assert collect_block(others).pixels.snr_thresh == 4.0

@@ -20,7 +20,7 @@ from helper_functions.products.summary import (
     ok_row,
     quality_notes,
 )
-from helper_functions.quality.cross_checks import HARDLY_AGREE
+from helper_functions.quality.cross_checks import HARDLY_AGREE, REPRODUCIBLE
 from helper_functions.quality.misfit import BAD_FIT
 
 RUN = Run("kmeans", "L2", "euclidean")
@@ -153,8 +153,11 @@ def test_one_line_says_what_was_found_and_what_went_wrong():
 def test_a_bad_fit_and_bands_that_disagree_are_said_with_their_numbers():
     row = failed_row(7, RUN, "no", "refused")
     assert quality_notes(row) == []  # nothing is known
-    fine = row | {"bands_agree": HARDLY_AGREE, "bands_agree_err": 0.2, "misfit_chi2": 1.2}
+    fine = row | {"bands_agree": HARDLY_AGREE, "bands_agree_err": 0.2, "misfit_chi2": 1.2, "seeds_agree": REPRODUCIBLE}
     assert quality_notes(fine) == []
+    assert quality_notes(fine | {"seeds_agree": 0.74}) == [
+        "labels depend on the random start: ARI 0.74 with other seeds"
+    ]
     bad = {"misfit": "f300m f356w", "misfit_chi2": 6.1, "bands_agree": 0.2, "bands_agree_err": 0.05}
     assert quality_notes(row | bad) == [
         "residuals are 2.5 times the expected errors (chi2 6.1), most in F300M, F356W: "

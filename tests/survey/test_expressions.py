@@ -9,6 +9,7 @@ COLUMNS = {
     "n_pix": np.array([100, 600, 700, 800]),
     "use_phot": np.array([1, 1, 0, 1]),
     "flag": np.array([True, False, True, False]),
+    "gaps": np.ma.masked_array([True, False, True, False], [False, False, True, True]),
 }
 
 
@@ -18,7 +19,7 @@ COLUMNS = {
         ("z_50 > 1 and n_pix > 500 and use_phot == 1", [2]),
         ("z_50 > 1 or n_pix < 200", [1, 2, 3]),
         ("1 < z_50 <= 2.5", [2, 3]),
-        ("not z_50 > 1", [1, 4]),
+        ("not z_50 > 1", [1]),
         ("Z_50 * 2 - 1 == 2", [2]),
         ("log10(n_pix) > 2.8 and -z_50 < -2", [3]),
         ("isfinite(z_50) and not flag", [2]),
@@ -26,6 +27,25 @@ COLUMNS = {
         ("flag", [1, 3]),
         ("1 < 2", [1, 2, 3, 4]),
         (" z_50 > 9", []),
+        ("flag and use_phot > 0", [1]),
+        ("flag + flag == 2 and -flag < 0 and flag - use_phot > -1", [1, 3]),
+        ("abs(flag) > 0 and +flag == flag", [1, 3]),
+        # Missing are z_50 of 4, and gaps of 3 and 4: such comparisons are unknown, and so are their negations.
+        ("z_50 != 1", [1, 2, 3]),
+        ("not z_50 == 1", [1, 2, 3]),
+        ("not z_50 != 1", []),
+        ("z_50 * 0 + 1 > 0", [1, 2, 3]),
+        ("not (z_50 > 1 and n_pix > 500)", [1]),
+        ("not (z_50 > 1 and n_pix > 900)", [1, 2, 3, 4]),  # the second is false for all
+        ("z_50 > 2 or n_pix > 700", [3, 4]),
+        ("not (z_50 > 2 or n_pix > 700)", [1, 2]),
+        ("not 0 < z_50 < 2", [3]),
+        ("not isfinite(z_50)", [4]),
+        ("gaps", [1]),
+        ("not gaps", [2]),
+        ("gaps or not gaps", [1, 2]),
+        ("gaps != 1", [2]),
+        ("not isfinite(gaps)", [3, 4]),
     ],
 )
 def test_rows_are_chosen_as_the_expression_says(expression, chosen):

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from conftest import plant
 
@@ -37,6 +39,8 @@ def test_rows_of_the_catalogs_are_joined_by_id(survey_folder):
 def test_a_selection_for_nothing_and_an_unknown_column_say_so(survey_folder):
     with pytest.raises(ValueError, match="'z_50 > 19' holds for none of 7 galaxies"):
         choose(survey_folder, select="z_50 > 19")
+    with pytest.raises(ValueError, match="'z_50' gives numbers"):
+        choose(survey_folder, select="z_50")
     with pytest.raises(ValueError, match=r"names 'z_5', which is no column of .*: there is .*z_50"):
         choose(survey_folder, select="z_5 > 1")
 
@@ -52,4 +56,21 @@ def test_masked_values_are_not_selected_and_truth_values_are(name, survey_folder
     table.write(survey_folder / name, overwrite=True)
     assert choose(survey_folder, select="number > 0") == [7, 9, 10, 11, 12, 13]
     assert choose(survey_folder, select="good and number > 0") == [7, 9]
+    assert choose(survey_folder, select="number != 0") == choose(survey_folder, select="not number == 0")
+    assert choose(survey_folder, select="number != 0") == [7, 9, 10, 11, 12, 13]
     assert choose(survey_folder, select="not good") == choose(survey_folder, select="good == 0") == [10, 11, 12, 13]
+
+
+@pytest.mark.parametrize(
+    "name", ["UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits", "UNCOVER_v5.3.0_LW_SUPER_SPScatalog_spsv1.0.fits"]
+)
+def test_a_logical_column_with_an_undefined_value_is_a_condition(name, survey_folder):
+    """Good for ids below 10, undefined for id 8: neither T nor F is stored."""
+    table = Table.read(survey_folder / name)
+    table["good"] = table["id"] < 10
+    table.write(survey_folder / name, overwrite=True)
+    with fits.open(survey_folder / name, mode="update") as hdus:
+        np.asarray(hdus[1].data)["good"][table["id"] == 8] = 0
+    assert choose(survey_folder, select="good") == [7, 9]
+    assert choose(survey_folder, select="not good") == choose(survey_folder, select="good != 1") == [10, 11, 12, 13]
+    assert choose(survey_folder, select="not isfinite(good)") == [8]
