@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-# Figures are only drawn to files. A backend named in a notebook's environment may not be installed, and then matplotlib
-# cannot be imported.
-os.environ["MPLBACKEND"] = "Agg"
+# Figures are only drawn to files. A program that a notebook starts inherits the name of the notebook's backend, which may
+# not be installed, and then matplotlib cannot be imported. The notebook itself keeps it.
+if "ipykernel" not in sys.modules:
+    os.environ["MPLBACKEND"] = "Agg"
 
 try:
     os.getcwd()  # without which numpy cannot be imported
