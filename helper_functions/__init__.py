@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-# Figures are only drawn to files. A program that a notebook starts inherits the name of the notebook's backend, which may
-# not be installed, and then matplotlib cannot be imported. The notebook itself keeps it.
+# Figures are only drawn to files. A program that a notebook starts inherits the name of the notebook's backend, which
+# may not be installed, and then matplotlib cannot be imported. The notebook itself keeps its backend.
 if "ipykernel" not in sys.modules:
     os.environ["MPLBACKEND"] = "Agg"
 
