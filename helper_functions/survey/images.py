@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 import data_paths
 from helper_functions.filters import known_bands, pivot_wavelength, sedpy_name
 from helper_functions.registry import choose
-from helper_functions.survey.flux_units import electrons_in, unit_factor
+from helper_functions.survey.flux_units import FLUX_UNIT, electrons_in, unit_factor
 from helper_functions.survey.mosaics import check_aligned, is_same_image, open_mosaic, read_window
 
 # Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
@@ -21,6 +21,7 @@ ROUNDED = (
 )
 NO_WEIGHT = 1e-6  # of the median weight of a window: smaller weights are rounding errors of 0
 NEGATIVE = 0.1  # fraction of negative pixels: half in a sky, none in a weight map
+USUAL_FLUX = 1e-18, 1e18  # 10 nJy, of a typical pixel: squares of others are out of the range of 32 bits
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
 
 
@@ -237,7 +238,8 @@ def read_pixels(sci, error, window):
     Raises
     ------
     ValueError
-        Where both have the same pixels, as when one was copied in place of the other, or seem to be swapped.
+        Where both have the same pixels, as when one was copied in place of the other, or seem to be swapped; or a
+        typical flux is outside USUAL_FLUX, as by a wrong unit.
     """
     pixels = [read_window(mosaic, window) for mosaic in (sci, error)]
     # In the units of the files, as a conversion would hide that they are the same.
@@ -256,7 +258,24 @@ def read_pixels(sci, error, window):
             "the weight image are negative, and none of the image; swap the two files, or correct the names of the "
             "extensions in data_paths.py"
         )
+    _check_typical_flux(sci, pixels[0], data & (other > 0) & (image != 0))
     return pixels
+
+
+def _check_typical_flux(sci, flux, data):
+    """Raise ValueError, naming the file, where the median of |flux| is outside USUAL_FLUX, whatever patches hold."""
+
+    def typical(some):
+        return np.median(np.abs(flux[some])) if some.any() else 1.0
+
+    def is_usual(value):
+        return USUAL_FLUX[0] < value < USUAL_FLUX[1]
+
+    if not is_usual(typical(data)) and not is_usual(found := typical(data & ~constant_patches(flux))):
+        raise ValueError(
+            f"{sci.source.name} has pixels of typically {found:.1g} x {FLUX_UNIT}, as by a wrong unit: give the unit "
+            "as BUNIT in its header, or as unit of the survey in data_paths.py"
+        )
 
 
 def mask_missing(sci, error_map, kind="wht"):
