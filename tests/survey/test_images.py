@@ -1,14 +1,17 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from conftest import BANDS, NOISE, edit, image_path
+from conftest import BANDS, NOISE, celestial_wcs, edit, image_path
 from scipy.ndimage import gaussian_filter
 
 import data_paths
 from data_paths import SurveyFiles
 from helper_functions.sky_noise import smoothed_light, with_sky_noise
-from helper_functions.survey.images import constant_patches, find_bands, mask_missing
+from helper_functions.survey.images import constant_patches, find_bands, mask_missing, read_pixels
 from helper_functions.survey.mosaics import open_mosaic, read_window
 from prepare_images import cut_out, open_survey
 
@@ -128,6 +131,26 @@ def test_a_copy_of_an_image_is_not_its_weight(survey_folder):
     assert (cut_out(open_survey(survey_folder, IDS), 7, margin=5).err[2] == 100).all()  # 1 uJy
 
 
+@pytest.mark.parametrize(("value", "is_refused"), [(1e-31, True), (1e25, True), (1e-12, False), (1e12, False)])
+def test_fluxes_as_of_a_wrong_unit_are_refused(value, is_refused):
+    """Zeros, a huge fill value in most pixels and a few outliers do not matter."""
+    flux = np.random.default_rng(0).standard_normal((12, 12))
+    flux[:8], flux[8, :3] = 1e30 / value, 0
+    flux[9, 0] = 1e8
+    names = ("f277w_sci.fits", "f277w_wht.fits")
+    images = [SimpleNamespace(unit_factor=1.0, source=Path("a", name)) for name in names]
+    pixels = {id(images[0]): flux * value, id(images[1]): np.full(flux.shape, 4.0)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("helper_functions.survey.images.read_window", lambda mosaic, _: pixels[id(mosaic)])
+        if is_refused:
+            with pytest.raises(
+                ValueError, match=r"^f277w_sci\.fits has pixels of typically .*e[-+]\d\d x 10 nJy.*BUNIT"
+            ):
+                read_pixels(*images, None)
+        else:
+            assert read_pixels(*images, None)[0] is pixels[id(images[0])]
+
+
 # ---- electrons --------------------------------------------------------------
 
 
@@ -185,6 +208,19 @@ def test_an_extension_that_is_not_there_is_named(tmp_path, survey_folder):
     assert open_mosaic(image_path(survey_folder, "f115w"), None, "SCI").hdu == 0
     fits.HDUList([fits.PrimaryHDU(pixels, header), hdus[0]]).writeto(tmp_path / "first.fits")
     assert open_mosaic(tmp_path / "first.fits", None, "SCI").hdu == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "number 1"), ("SCI2", "SCI2"), ("IMAGE", "IMAGE")])
+def test_an_empty_image_in_the_first_hdu_is_not_taken_for_another(tmp_path, name, said):
+    zeros, header = np.zeros((9, 9), dtype="f4"), celestial_wcs().to_header()
+    path = tmp_path / "two.fits"
+    other = fits.ImageHDU(zeros + 1, header, name or None)
+    fits.HDUList([fits.PrimaryHDU(zeros, header), other]).writeto(path)
+    with pytest.raises(OSError, match=rf"two\.fits has no extension SCI: it has PRIMARY, {said}; name the one to take"):
+        open_mosaic(path, None, "SCI")
+    thumbnail = fits.ImageHDU(zeros[:5], header, name or None)
+    fits.HDUList([fits.PrimaryHDU(zeros, header), thumbnail]).writeto(path, overwrite=True)
+    assert open_mosaic(path, None, "SCI").hdu == 0
 
 
 def test_catalogs_that_do_not_match_name_columns_and_where_to_set_them(describe, survey_folder):
