@@ -20,6 +20,7 @@ ROUNDED = (
     0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
 )
 NO_WEIGHT = 1e-6  # of the median weight of a window: smaller weights are rounding errors of 0
+RARE = 0.1  # fraction of pixels with weights above 1 / NO_WEIGHT: if there are more, the median is that of no weights
 NEGATIVE = 0.1  # fraction of negative pixels: half in a sky, none in a weight map
 USUAL_FLUX = 1e-18, 1e18  # 10 nJy, of a typical pixel: squares of others are out of the range of 32 bits
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
@@ -108,7 +109,8 @@ def find_images(folder, survey, name):
     sci, error = (data_paths.find_image(folder, name, kind, survey) for kind in ("sci", files.error_map))
     if sci and not error:
         pattern = files.image_pattern.replace("{band}", name).replace("{kind}", files.error_map)
-        raise FileNotFoundError(f"no weight image for {sci.name}: want one file {pattern} in {folder}")
+        meant = data_paths.meant_text(data_paths.near_images(folder, name, survey))
+        raise FileNotFoundError(f"no weight image for {sci.name}: want one file {pattern} in {folder}{meant}")
     return (sci, error) if sci else None
 
 
@@ -134,9 +136,10 @@ def find_all_images(folder, survey, columns):
     if not images:
         setting = data_paths.setting_name(survey, "image_pattern")
         pattern = data_paths.SURVEYS[survey].image_pattern.replace("{band}", "<band>").replace("{kind}", "sci")
+        near = [file for band in without for file in data_paths.near_images(folder, band, survey)]
         raise FileNotFoundError(
             f"no image of any band in {folder}: looked for {pattern} with the bands {', '.join(without) or '(none)'} "
-            f"of the catalog; change {setting} in data_paths.py"
+            f"of the catalog; change {setting} in data_paths.py{data_paths.meant_text(near)}"
         )
     return images, without
 
@@ -291,16 +294,18 @@ def mask_missing(sci, error_map, kind="wht"):
     Returns
     -------
     flux, error : ndarray of float32
-        New arrays; both NaN where the weight is not positive or below NO_WEIGHT, the flux is not finite, or one of them
-        is out of the range of 32 bits; and in patches of constant flux, see `constant_patches`.
+        New arrays; both NaN where the weight is not positive, below NO_WEIGHT times the median or above 1 / NO_WEIGHT
+        times it, the flux is not finite, or one of them is out of the range of 32 bits; and in patches of constant
+        flux, see `constant_patches`.
     """
     to_error, power = choose(ERROR_MAPS, kind, "error_map")
     measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0) & ~constant_patches(sci)
     if measured.any():
-        typical = np.median(error_map[measured])
+        typical, factor = np.median(error_map[measured]), NO_WEIGHT ** (-np.abs(power) / 2)
         # A weight has the power -2 of the unit: that many times the typical weight, in any kind of error map.
-        limit = typical * NO_WEIGHT ** (-power / 2)
-        measured &= error_map > limit if power < 0 else error_map < limit
+        low, high = error_map > typical / factor, error_map < typical * factor
+        real, believed = (low, high) if power < 0 else (high, low)
+        measured &= real if np.mean(~believed[measured]) > RARE else real & believed
     with np.errstate(over="ignore"):
         flux = np.where(measured, sci, np.nan).astype(np.float32)
         # The weight itself may be too large or too small for 32 bits where the error is not.

@@ -86,6 +86,18 @@ def test_error_maps_by_hand(kind, value):
     np.testing.assert_array_equal(flux, [1, *[np.nan] * 4])
 
 
+@pytest.mark.parametrize(("kind", "power"), [("wht", -2), ("err", 1), ("var", 2)])
+def test_a_weight_far_above_the_others_is_none(kind, power):
+    """Errors of 1 / 999 of the typical one are kept, of 1 / 1001 and 1e-22 of it are not, unless there are many."""
+    error = np.full(40, 0.02)
+    error[:3] /= 999, 1001, 1e22
+    flux, found = mask_missing(np.arange(40.0), error**power, kind)
+    np.testing.assert_allclose(found, [error[0], np.nan, np.nan, *error[3:]], rtol=1e-6)
+    np.testing.assert_array_equal(np.isnan(flux), np.isnan(found))
+    error[:15] = 1e-9  # these are the weights, and the others are next to none
+    np.testing.assert_allclose(mask_missing(np.arange(40.0), error**power, kind)[1], error, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("kind", "power"), [("err", 1), ("var", 2)])
 def test_errors_and_variances_are_what_weights_are(describe, survey_folder, kind, power):
     """Images in another unit, errors in the unit of the image: the same pixels."""
@@ -280,6 +292,20 @@ def test_names_that_may_be_meant_are_shown_and_no_more_than_three(survey_folder)
     with pytest.raises(FileNotFoundError, match=r"found 41 .*, \.\.\.") as told:
         data_paths.find_survey_file(survey_folder, "UNCOVER_*_SEGMAP.fits", "SEGMAP")
     assert len(str(told.value)) < 300 + len(str(survey_folder))
+
+
+def test_weights_of_another_name_and_images_in_another_folder_are_shown(survey_folder):
+    weight = image_path(survey_folder, "f444w", "wht")
+    rms = weight.rename(weight.with_name(weight.name.replace("_wht_", "_rms_")))
+    with pytest.raises(FileNotFoundError, match=rf"no weight image for .*; files that may be meant: {rms.name}$"):
+        open_survey(survey_folder, IDS)
+    rms.rename(survey_folder / weight.name)
+    with pytest.raises(FileNotFoundError, match=rf"meant: {weight.name} \(not in psf_matched\)$"):
+        open_survey(survey_folder, IDS)
+    for path in survey_folder.glob("psf_matched/*"):
+        path.rename(survey_folder / path.name)
+    with pytest.raises(FileNotFoundError, match=r"no image of any band.*; files .*_f606w_.*fits \(not in psf"):
+        open_survey(survey_folder, IDS)
 
 
 @pytest.mark.parametrize(("step", "least"), [(0.0, 20), (0.25, 200), (0.5, 200)])
