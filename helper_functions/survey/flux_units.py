@@ -121,7 +121,8 @@ def _zero_points(header, zero_point, path):
 def _inverse_sensitivity(header, path):
     """One count per second in units of 10 nJy by PHOTFLAM or else PHOTFNU of a Hubble image, {name: value}, or empty.
 
-    PHOTFNU, in Jy, is for a spectrum of another shape than PHOTFLAM, and they need not agree to MAX_DIFFERENCE.
+    PHOTFNU, in Jy, is a mean of F_nu over the band, and PHOTFLAM one of F_lambda (NICMOS Data Handbook, photometric
+    calibration), so that they need not agree to MAX_DIFFERENCE.
     """
     if not ("PHOTFLAM" in header and "PHOTPLAM" in header):
         jansky = _first(header, ["PHOTFNU"], None)
