@@ -173,13 +173,26 @@ def similar_names(folder, pattern):
 
 
 def near_images(folder, band, survey):
-    """Names of a few files that contain the name of a band without an image, and may be its image."""
+    """Names of a few files that may be the image of a band, or its error map, which lacks one.
+
+    They contain the name of the band; or match the pattern, but lie in the folder of the survey itself.
+    """
     files = SURVEYS[survey]
     patterns = [files.image_pattern.replace("{kind}", kind) for kind in ("sci", files.error_map)]
     of_any_band = {path for pattern in patterns for path in matching_files(folder, pattern, "*")}
-    others = set(Path(folder).glob(str(PurePath(patterns[0]).parent / "*"))) - of_any_band
+    parent = PurePath(patterns[0]).parent
+    others = set(Path(folder).glob(str(parent / "*"))) - of_any_band
     is_of_band = re.compile(rf"(^|[^a-z0-9]){re.escape(band.lower())}([^a-z0-9]|$)").search
-    return sorted(path.name for path in others if is_of_band(path.name.lower()))[:MOST_NAMES]
+    found = sorted(path.name for path in others if is_of_band(path.name.lower()))
+    if parent.parts:
+        misplaced = [path for each in patterns for path in matching_files(folder, PurePath(each).name, band)]
+        found += [f"{path.name} (not in {parent})" for path in misplaced]
+    return found[:MOST_NAMES]
+
+
+def meant_text(names):
+    """Text for the end of a message on files that may be meant; empty without names."""
+    return f"; files that may be meant: {', '.join(names[:MOST_NAMES])}" if names else ""
 
 
 def find_image(folder, band, kind, survey="uncover"):

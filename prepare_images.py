@@ -94,7 +94,7 @@ def open_survey(folder, ids, survey=None):
     images, without = find_all_images(folder, survey, column_names(super_catalog))
     if without:
         near = [name for band in without for name in data_paths.near_images(folder, band, survey)]
-        hint = f"; files that may be meant: {', '.join(near[: data_paths.MOST_NAMES])}" if near else ""
+        hint = data_paths.meant_text(near)
         warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}{hint}", stacklevel=2)
 
     catalog_ids = read_ids(super_catalog, files.id_column)

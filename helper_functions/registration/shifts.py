@@ -158,9 +158,10 @@ def evidence_of(sources, prior):
 
 
 def effective_number(sources):
-    """Effective number of sources, (sum of weights)^2 / sum of their squares."""
-    weight = np.nansum(1 / (sources.error**2 + MIN_ERROR**2), axis=(1, 2))
-    return weight.sum() ** 2 / np.sum(weight**2) if len(weight) else 0.0
+    """Effective number of sources, (sum of weights)^2 / sum of their squares; 0 without any measurement."""
+    known = np.isfinite(sources.shift) & np.isfinite(sources.error)
+    weight = np.sum(1 / (sources.error**2 + MIN_ERROR**2), axis=(1, 2), where=known)
+    return weight.sum() ** 2 / np.sum(weight**2) if weight.any() else 0.0
 
 
 def medians(sources):

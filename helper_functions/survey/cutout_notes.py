@@ -22,7 +22,8 @@ def unmeasured_notes(unmeasured, bands):
     names = band_list(bands, n_pixels > 0, np.ones(len(bands), dtype=bool))
     some = f"up to {n_pixels.max()} of {unmeasured[0].size} pixels of the cutout"
     return (
-        f"no measurement in spite of weights above 0 (one value in many pixels, or tiny weights) in {names}: {some}",
+        f"no measurement in spite of weights above 0 (one value in many pixels, or tiny or huge weights) in {names}: "
+        f"{some}",
     )
 
 

@@ -34,7 +34,7 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
     path : path
         Of the image, for messages.
     header : mapping or None
-        With the zero point of counts, or PHOTFLAM and PHOTPLAM.
+        With the zero point of counts, or PHOTFLAM and PHOTPLAM, or PHOTFNU.
     unit : str or Unit
         Unit of an image without BUNIT. Empty: not known.
     zero_point : float, str or None
@@ -119,9 +119,14 @@ def _zero_points(header, zero_point, path):
 
 
 def _inverse_sensitivity(header, path):
-    """One count per second in units of 10 nJy by PHOTFLAM of a Hubble image, {"PHOTFLAM": value}, or empty."""
+    """One count per second in units of 10 nJy by PHOTFLAM or else PHOTFNU of a Hubble image, {name: value}, or empty.
+
+    PHOTFNU, in Jy, is a mean of F_nu over the band, and PHOTFLAM one of F_lambda (NICMOS Data Handbook, photometric
+    calibration), so that they need not agree to MAX_DIFFERENCE.
+    """
     if not ("PHOTFLAM" in header and "PHOTPLAM" in header):
-        return {}
+        jansky = _first(header, ["PHOTFNU"], None)
+        return {"PHOTFNU": (jansky * u.Jy).to_value(FLUX_UNIT)} if jansky else {}
     flux, pivot = (_number(header, name, path) for name in ("PHOTFLAM", "PHOTPLAM"))
     density = flux * u.erg / u.s / u.cm**2 / u.AA
     return {"PHOTFLAM": density.to_value(FLUX_UNIT, u.spectral_density(pivot * u.AA))}
@@ -138,7 +143,7 @@ def _number(header, name, path):
 
 def _zero_point_hint(header):
     """Text on header keywords that look like a zero point, though perhaps not an AB one."""
-    known = [f"{name} = {header[name]}" for name in header if re.search("ZP|ZERO|PHOTFLAM", name)]
+    known = [f"{name} = {header[name]}" for name in header if re.search("ZP|ZERO|PHOTFLAM|PHOTFNU", name)]
     return f" (its header has {', '.join(known)})" if known else ""
 
 

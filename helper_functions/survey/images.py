@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 import data_paths
 from helper_functions.filters import known_bands, pivot_wavelength, sedpy_name
 from helper_functions.registry import choose
-from helper_functions.survey.flux_units import electrons_in, unit_factor
+from helper_functions.survey.flux_units import FLUX_UNIT, electrons_in, unit_factor
 from helper_functions.survey.mosaics import check_aligned, is_same_image, open_mosaic, read_window
 
 # Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
@@ -20,7 +20,9 @@ ROUNDED = (
     0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
 )
 NO_WEIGHT = 1e-6  # of the median weight of a window: smaller weights are rounding errors of 0
+RARE = 0.1  # fraction of pixels with weights above 1 / NO_WEIGHT: if there are more, the median is that of no weights
 NEGATIVE = 0.1  # fraction of negative pixels: half in a sky, none in a weight map
+USUAL_FLUX = 1e-18, 1e18  # 10 nJy, of a typical pixel: squares of others are out of the range of 32 bits
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
 
 
@@ -107,7 +109,8 @@ def find_images(folder, survey, name):
     sci, error = (data_paths.find_image(folder, name, kind, survey) for kind in ("sci", files.error_map))
     if sci and not error:
         pattern = files.image_pattern.replace("{band}", name).replace("{kind}", files.error_map)
-        raise FileNotFoundError(f"no weight image for {sci.name}: want one file {pattern} in {folder}")
+        meant = data_paths.meant_text(data_paths.near_images(folder, name, survey))
+        raise FileNotFoundError(f"no weight image for {sci.name}: want one file {pattern} in {folder}{meant}")
     return (sci, error) if sci else None
 
 
@@ -133,9 +136,10 @@ def find_all_images(folder, survey, columns):
     if not images:
         setting = data_paths.setting_name(survey, "image_pattern")
         pattern = data_paths.SURVEYS[survey].image_pattern.replace("{band}", "<band>").replace("{kind}", "sci")
+        near = [file for band in without for file in data_paths.near_images(folder, band, survey)]
         raise FileNotFoundError(
             f"no image of any band in {folder}: looked for {pattern} with the bands {', '.join(without) or '(none)'} "
-            f"of the catalog; change {setting} in data_paths.py"
+            f"of the catalog; change {setting} in data_paths.py{data_paths.meant_text(near)}"
         )
     return images, without
 
@@ -237,7 +241,8 @@ def read_pixels(sci, error, window):
     Raises
     ------
     ValueError
-        Where both have the same pixels, as when one was copied in place of the other, or seem to be swapped.
+        Where both have the same pixels, as when one was copied in place of the other, or seem to be swapped; or a
+        typical flux is outside USUAL_FLUX, as by a wrong unit.
     """
     pixels = [read_window(mosaic, window) for mosaic in (sci, error)]
     # In the units of the files, as a conversion would hide that they are the same.
@@ -256,7 +261,24 @@ def read_pixels(sci, error, window):
             "the weight image are negative, and none of the image; swap the two files, or correct the names of the "
             "extensions in data_paths.py"
         )
+    _check_typical_flux(sci, pixels[0], data & (other > 0) & (image != 0))
     return pixels
+
+
+def _check_typical_flux(sci, flux, data):
+    """Raise ValueError, naming the file, where the median of |flux| is outside USUAL_FLUX, whatever patches hold."""
+
+    def typical(some):
+        return np.median(np.abs(flux[some])) if some.any() else 1.0
+
+    def is_usual(value):
+        return USUAL_FLUX[0] < value < USUAL_FLUX[1]
+
+    if not is_usual(typical(data)) and not is_usual(found := typical(data & ~constant_patches(flux))):
+        raise ValueError(
+            f"{sci.source.name} has pixels of typically {found:.1g} x {FLUX_UNIT}, as by a wrong unit: give the unit "
+            "as BUNIT in its header, or as unit of the survey in data_paths.py"
+        )
 
 
 def mask_missing(sci, error_map, kind="wht"):
@@ -272,16 +294,18 @@ def mask_missing(sci, error_map, kind="wht"):
     Returns
     -------
     flux, error : ndarray of float32
-        New arrays; both NaN where the weight is not positive or below NO_WEIGHT, the flux is not finite, or one of them
-        is out of the range of 32 bits; and in patches of constant flux, see `constant_patches`.
+        New arrays; both NaN where the weight is not positive, below NO_WEIGHT times the median or above 1 / NO_WEIGHT
+        times it, the flux is not finite, or one of them is out of the range of 32 bits; and in patches of constant
+        flux, see `constant_patches`.
     """
     to_error, power = choose(ERROR_MAPS, kind, "error_map")
     measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0) & ~constant_patches(sci)
     if measured.any():
-        typical = np.median(error_map[measured])
+        typical, factor = np.median(error_map[measured]), NO_WEIGHT ** (-np.abs(power) / 2)
         # A weight has the power -2 of the unit: that many times the typical weight, in any kind of error map.
-        limit = typical * NO_WEIGHT ** (-power / 2)
-        measured &= error_map > limit if power < 0 else error_map < limit
+        low, high = error_map > typical / factor, error_map < typical * factor
+        real, believed = (low, high) if power < 0 else (high, low)
+        measured &= real if np.mean(~believed[measured]) > RARE else real & believed
     with np.errstate(over="ignore"):
         flux = np.where(measured, sci, np.nan).astype(np.float32)
         # The weight itself may be too large or too small for 32 bits where the error is not.

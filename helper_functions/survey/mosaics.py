@@ -1,5 +1,6 @@
 """FITS mosaics, of which only windows are read, never the whole image."""
 
+import logging
 import os
 import warnings
 import zlib
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from astropy import log
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
@@ -22,6 +24,8 @@ LARGEST_ID = 2**62  # of a source; a larger number is a code for something else,
 LARGEST_PIXEL = 1.0  # degrees: a larger one comes from a header without a scale
 COMMENTS = ("HISTORY", "COMMENT", "")  # header cards without a value
 MAX_ELONGATION = 1000.0  # of a pixel; that of a singular WCS is larger
+# Beginnings of the names of HDUs with errors, weights or flags, beside which an image in the primary HDU needs no name.
+BESIDE_AN_IMAGE = "ERR", "WHT", "VAR", "RMS", "DQ", "CON", "CTX", "EXP"
 FARTHEST = 10.0  # degrees: a projection of positions farther away may fail, or mirror them
 
 
@@ -51,8 +55,8 @@ def open_mosaic(path, cache_folder, extension=None):
     cache_folder : Path
         Where unpacked files are kept.
     extension : str or None
-        Name of the HDU to take. Where no HDU has this name, the first image is taken, if it is in the primary HDU or
-        the only one. None: the first image is taken.
+        Name of the HDU to take. Where no HDU has this name, the first image is taken, if it is the only one, or in the
+        primary HDU and all others of its shape are named as errors, weights or flags. None: the first image is taken.
 
     Returns
     -------
@@ -78,12 +82,19 @@ def open_mosaic(path, cache_folder, extension=None):
             )
         number = (named or images)[0]
         hdu = hdus[number]
-        if extension and hdu.name != extension and number != 0 and len(images) > 1:
+        rivals = [other for other in images[1:] if number or _is_rival(hdus[other], hdu.shape, extension)]
+        if extension and hdu.name != extension and rivals:
             names = ", ".join(hdus[number].name or f"number {number}" for number in images)
             raise OSError(f"{path} has no extension {extension}: it has {names}; name the one to take in data_paths.py")
         cards = _cards(hdus[0].header) | _cards(hdu.header)
         wcs, name = celestial_wcs(hdu.header, hdus, path), hdu.name if number else ""
         return Mosaic(unpacked, path, number, hdu.shape[-2:], wcs, name, cards.get("BUNIT"), cards, _stored(hdu))
+
+
+def _is_rival(hdu, shape, extension):
+    """Whether an HDU may hold the image that is wanted, as well as a primary HDU of that shape."""
+    beside = tuple(name for name in BESIDE_AN_IMAGE if name != extension)
+    return hdu.shape[-2:] == shape[-2:] and not hdu.name.startswith(beside)
 
 
 def _cards(header):
@@ -132,7 +143,8 @@ def celestial_wcs(header, hdus, path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FITSFixedWarning)  # about dates, which do not matter here
-            wcs = WCS(header, hdus)
+            with _without_info():  # about distortions that CTYPE does not announce, which are used all the same
+                wcs = WCS(header, hdus)
             if not wcs.has_celestial:
                 raise OSError(f"{path} has no celestial WCS in its header")
             wcs = wcs if wcs.naxis == 2 else wcs.celestial
@@ -147,6 +159,17 @@ def celestial_wcs(header, hdus, path):
             f"{sides[0]:.3g} x {sides[1]:.3g} degrees; correct the header"
         )
     return wcs
+
+
+@contextmanager
+def _without_info():
+    """Block in which astropy logs warnings and errors only."""
+    level = log.level
+    log.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @contextmanager
@@ -254,7 +277,7 @@ def is_same_image(one, other):
 
 def check_aligned(mosaic, reference):
     """Raise ValueError, naming both files, where two images differ in shape or WCS; distortions are compared, too."""
-    files = f"{mosaic.source} and {reference.source}"
+    files = f"{mosaic.source.name} and {reference.source.name}"
     if mosaic.shape != reference.shape:
         raise ValueError(f"{files} differ in shape: {mosaic.shape} and {reference.shape} (rows, columns)")
     ny, nx = reference.shape
@@ -263,7 +286,7 @@ def check_aligned(mosaic, reference):
     apart = np.linalg.norm(_directions(mosaic.wcs, pixels) - _directions(reference.wcs, pixels), axis=1).max()
     offset = np.degrees(apart) / np.sqrt(proj_plane_pixel_area(reference.wcs))
     if not offset < WCS_TOLERANCE:
-        distorted = [str(each.source) for each in (mosaic, reference) if each.wcs.has_distortion]
+        distorted = [each.source.name for each in (mosaic, reference) if each.wcs.has_distortion]
         why = f"; {distorted[0]} has distortions (SIP or others), the other has none" if len(distorted) == 1 else ""
         raise ValueError(f"{files} differ in WCS: by {offset:.3g} pixels{why}")
 

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from helper_functions.registration.shifts import (
     Registration,
     SourceShifts,
     combine_sources,
+    effective_number,
     neighbourhood,
     registration_at,
     registration_notes,
@@ -153,3 +156,18 @@ def test_what_changes_smoothly_with_wavelength_in_one_source_is_colour():
     assert found.to_correct.tolist() == [False] * 4 + [True] + [False] * 5
     many = SourceShifts(*np.zeros((2, 20)), np.tile(colour, (20, 1, 1)), np.full((20, 10, 2), 0.03), np.exp(wave))
     assert combine_sources(many).to_correct[:3].all()
+
+
+@pytest.mark.parametrize("error", [np.nan, 100.0])
+def test_sources_without_any_measurement_count_as_none(error):
+    nothing = measured(8, 0.1)._replace(
+        shift=np.full((8, *TRUTH.shape), np.nan), error=np.full((8, *TRUTH.shape), error)
+    )
+    assert effective_number(measured(8, 0.1)) == pytest.approx(8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert effective_number(nothing) == 0
+    for sources in (nothing, nothing.only([0])):
+        found = combine_sources(sources)
+        np.testing.assert_allclose(found.shift, 0, atol=1e-6)
+        assert (found.error > 0.8).all()  # that of the prior, but for the mean of the bands

@@ -45,12 +45,18 @@ HST = {"PHOTFLAM": 7.862481e-20, "PHOTPLAM": 5921.0}  # of ACS F606W
 # -2.5 log(PHOTFLAM) - 5 log(PHOTPLAM) - 2.408, as the ACS Data Handbook has it: 26.49.
 HST_ZERO_POINT = -2.5 * np.log10(HST["PHOTFLAM"]) - 5 * np.log10(HST["PHOTPLAM"]) - 2.408
 
+HST_JANSKY = HST["PHOTFLAM"] * HST["PHOTPLAM"] ** 2 / 2.99792458e18 * 1e23  # F_nu = F_lambda lambda^2 / c
+
 
 @pytest.mark.parametrize(
     ("bunit", "known", "zero_point"),
     [
         ("electron/s", {"header": HST}, HST_ZERO_POINT),
         ("ELECTRONS/S", {"header": HST}, HST_ZERO_POINT),
+        ("electron/s", {"header": {"PHOTFNU": HST_JANSKY}}, HST_ZERO_POINT),
+        ("counts/s", {"header": {"PHOTFNU": 3631.0}}, 0.0),  # Jy, the flux density of magnitude 0
+        ("counts/s", {"header": HST | {"PHOTFNU": 1.02 * HST_JANSKY}}, HST_ZERO_POINT),
+        ("counts/s", {"header": {"PHOTFNU": 0.0, "ABZP": 27.5}}, 27.5),
         ("cps", {"header": HST | {"ABMAGZP": HST_ZERO_POINT}}, HST_ZERO_POINT),  # they agree
         ("adu", {"header": {"ZP": 25.0}, "zero_point": "ZP"}, 25.0),
         ("DN s-1", {"header": {"ZP": 25.0}, "zero_point": 26.0}, 26.0),
@@ -74,6 +80,9 @@ def test_counts_have_zero_points(bunit, known, zero_point):
             {"header": HST},
             r"BUNIT = 'electron', which cannot .* \(its header has PHOTFLAM",
         ),
+        ("electron", {"header": {"PHOTFNU": 3.6e-8}}, r"which cannot .* \(its header has PHOTFNU = 3.6e-08"),
+        ("electron/s", {"header": {"PHOTFNU": 0.0}}, r"which cannot .* \(its header has PHOTFNU = 0.0"),
+        ("counts/s", {"header": {"PHOTFNU": 3631.0, "ABZP": 25.0}}, "contradicts itself: .* by PHOTFNU"),
         ("electron/s", {"header": {"MAGZPT": 25.0}}, r"its header has MAGZPT = 25.0"),  # AB or Vega?
         ("electron/s", {"header": {"ABZP": 0.0}}, r"image\.fits has ABZP = 0.0 in its header: want a positive number"),
         (

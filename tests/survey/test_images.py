@@ -1,14 +1,17 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from conftest import BANDS, NOISE, edit, image_path
+from conftest import BANDS, NOISE, celestial_wcs, edit, image_path
 from scipy.ndimage import gaussian_filter
 
 import data_paths
 from data_paths import SurveyFiles
 from helper_functions.sky_noise import smoothed_light, with_sky_noise
-from helper_functions.survey.images import constant_patches, find_bands, mask_missing
+from helper_functions.survey.images import constant_patches, find_bands, mask_missing, read_pixels
 from helper_functions.survey.mosaics import open_mosaic, read_window
 from prepare_images import cut_out, open_survey
 
@@ -83,6 +86,18 @@ def test_error_maps_by_hand(kind, value):
     np.testing.assert_array_equal(flux, [1, *[np.nan] * 4])
 
 
+@pytest.mark.parametrize(("kind", "power"), [("wht", -2), ("err", 1), ("var", 2)])
+def test_a_weight_far_above_the_others_is_none(kind, power):
+    """Errors of 1 / 999 of the typical one are kept, of 1 / 1001 and 1e-22 of it are not, unless there are many."""
+    error = np.full(40, 0.02)
+    error[:3] /= 999, 1001, 1e22
+    flux, found = mask_missing(np.arange(40.0), error**power, kind)
+    np.testing.assert_allclose(found, [error[0], np.nan, np.nan, *error[3:]], rtol=1e-6)
+    np.testing.assert_array_equal(np.isnan(flux), np.isnan(found))
+    error[:15] = 1e-9  # these are the weights, and the others are next to none
+    np.testing.assert_allclose(mask_missing(np.arange(40.0), error**power, kind)[1], error, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("kind", "power"), [("err", 1), ("var", 2)])
 def test_errors_and_variances_are_what_weights_are(describe, survey_folder, kind, power):
     """Images in another unit, errors in the unit of the image: the same pixels."""
@@ -126,6 +141,26 @@ def test_a_copy_of_an_image_is_not_its_weight(survey_folder):
             cut_out(survey, 7, margin=5)
     fits.PrimaryHDU(np.ones_like(pixels), header).writeto(wht, overwrite=True)
     assert (cut_out(open_survey(survey_folder, IDS), 7, margin=5).err[2] == 100).all()  # 1 uJy
+
+
+@pytest.mark.parametrize(("value", "is_refused"), [(1e-31, True), (1e25, True), (1e-12, False), (1e12, False)])
+def test_fluxes_as_of_a_wrong_unit_are_refused(value, is_refused):
+    """Zeros, a huge fill value in most pixels and a few outliers do not matter."""
+    flux = np.random.default_rng(0).standard_normal((12, 12))
+    flux[:8], flux[8, :3] = 1e30 / value, 0
+    flux[9, 0] = 1e8
+    names = ("f277w_sci.fits", "f277w_wht.fits")
+    images = [SimpleNamespace(unit_factor=1.0, source=Path("a", name)) for name in names]
+    pixels = {id(images[0]): flux * value, id(images[1]): np.full(flux.shape, 4.0)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("helper_functions.survey.images.read_window", lambda mosaic, _: pixels[id(mosaic)])
+        if is_refused:
+            with pytest.raises(
+                ValueError, match=r"^f277w_sci\.fits has pixels of typically .*e[-+]\d\d x 10 nJy.*BUNIT"
+            ):
+                read_pixels(*images, None)
+        else:
+            assert read_pixels(*images, None)[0] is pixels[id(images[0])]
 
 
 # ---- electrons --------------------------------------------------------------
@@ -187,6 +222,19 @@ def test_an_extension_that_is_not_there_is_named(tmp_path, survey_folder):
     assert open_mosaic(tmp_path / "first.fits", None, "SCI").hdu == 0
 
 
+@pytest.mark.parametrize(("name", "said"), [("", "number 1"), ("SCI2", "SCI2"), ("IMAGE", "IMAGE")])
+def test_an_empty_image_in_the_first_hdu_is_not_taken_for_another(tmp_path, name, said):
+    zeros, header = np.zeros((9, 9), dtype="f4"), celestial_wcs().to_header()
+    path = tmp_path / "two.fits"
+    other = fits.ImageHDU(zeros + 1, header, name or None)
+    fits.HDUList([fits.PrimaryHDU(zeros, header), other]).writeto(path)
+    with pytest.raises(OSError, match=rf"two\.fits has no extension SCI: it has PRIMARY, {said}; name the one to take"):
+        open_mosaic(path, None, "SCI")
+    thumbnail = fits.ImageHDU(zeros[:5], header, name or None)
+    fits.HDUList([fits.PrimaryHDU(zeros, header), thumbnail]).writeto(path, overwrite=True)
+    assert open_mosaic(path, None, "SCI").hdu == 0
+
+
 def test_catalogs_that_do_not_match_name_columns_and_where_to_set_them(describe, survey_folder):
     many = {f"column_{number}": [1.0] for number in range(40)}
     path = survey_folder / data_paths.SPS_CATALOG
@@ -244,6 +292,20 @@ def test_names_that_may_be_meant_are_shown_and_no_more_than_three(survey_folder)
     with pytest.raises(FileNotFoundError, match=r"found 41 .*, \.\.\.") as told:
         data_paths.find_survey_file(survey_folder, "UNCOVER_*_SEGMAP.fits", "SEGMAP")
     assert len(str(told.value)) < 300 + len(str(survey_folder))
+
+
+def test_weights_of_another_name_and_images_in_another_folder_are_shown(survey_folder):
+    weight = image_path(survey_folder, "f444w", "wht")
+    rms = weight.rename(weight.with_name(weight.name.replace("_wht_", "_rms_")))
+    with pytest.raises(FileNotFoundError, match=rf"no weight image for .*; files that may be meant: {rms.name}$"):
+        open_survey(survey_folder, IDS)
+    rms.rename(survey_folder / weight.name)
+    with pytest.raises(FileNotFoundError, match=rf"meant: {weight.name} \(not in psf_matched\)$"):
+        open_survey(survey_folder, IDS)
+    for path in survey_folder.glob("psf_matched/*"):
+        path.rename(survey_folder / path.name)
+    with pytest.raises(FileNotFoundError, match=r"no image of any band.*; files .*_f606w_.*fits \(not in psf"):
+        open_survey(survey_folder, IDS)
 
 
 @pytest.mark.parametrize(("step", "least"), [(0.0, 20), (0.25, 200), (0.5, 200)])

@@ -1,16 +1,19 @@
 import gzip
 import shutil
 import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy import log
 from astropy.io import fits
 from astropy.wcs import WCS, Sip
 from conftest import SHAPE, celestial_wcs, edit, image_path
 
 import data_paths
 from helper_functions.products.pixels import cutout_to_fits
-from helper_functions.survey.mosaics import find_segments, open_mosaic, read_window, row_runs
+from helper_functions.survey.mosaics import check_aligned, find_segments, open_mosaic, read_window, row_runs
 from main_clustering import settings_block
 from prepare_images import cut_out, open_survey
 
@@ -227,6 +230,29 @@ def test_a_distortion_in_one_image_only_is_no_alignment(survey_folder):
         match=r"f115w_bcgs_sci.* and .*SEGMAP\.fits differ in WCS: by (1\.9|2|2\.0)\d* pixels; .*sci.* has distortions",
     ):
         open_survey(survey_folder, IDS)
+
+
+def test_a_distortion_that_ctype_does_not_announce_is_used_and_nothing_is_logged(tmp_path):
+    header = distorted(2.0).to_header(relax=True)
+    header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
+    fits.PrimaryHDU(np.ones((9, 9)), header).writeto(tmp_path / "image.fits")
+    level = log.level
+    with log.log_to_list() as logged:
+        assert open_mosaic(tmp_path / "image.fits", None).wcs.sip.a[2, 0] == pytest.approx(2 / 60**2)
+        assert not logged
+        WCS(header)
+        assert [each.levelname for each in logged] == ["INFO"]
+    assert log.level == level
+
+
+def test_messages_about_two_images_name_them_without_their_folders():
+    image = SimpleNamespace(source=Path("folder", "f115w_sci.fits"), shape=(9, 9), wcs=celestial_wcs())
+    other = SimpleNamespace(source=Path("folder", "segmap.fits"), shape=(9, 8), wcs=distorted(500.0))
+    with pytest.raises(ValueError, match=r"^f115w_sci\.fits and segmap\.fits differ in shape"):
+        check_aligned(image, other)
+    other.shape = image.shape
+    with pytest.raises(ValueError, match=r"^f115w_sci\.fits and segmap\.fits differ in WCS: .*; segmap\.fits has dist"):
+        check_aligned(image, other)
 
 
 def test_a_distortion_in_all_images_is_kept(survey_folder, tmp_path):

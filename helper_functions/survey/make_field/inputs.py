@@ -154,7 +154,9 @@ def open_images(files, error_map, unit="", extensions=("SCI", None)):
             f"{files.sci} has no weights: {files.wht} is the image itself; want an image of kind {error_map}"
         )
     if sci.shape != wht.shape:
-        raise ValueError(f"{sci.source} and {wht.source} differ in shape: {sci.shape} and {wht.shape} (rows, columns)")
+        raise ValueError(
+            f"{sci.source.name} and {wht.source.name} differ in shape: {sci.shape} and {wht.shape} (rows, columns)"
+        )
     factor = unit_factor(sci.bunit, sci.wcs, sci.source, header=sci.header, unit=unit)
     own_unit = error_map == "err" and wht.bunit not in (None, "", sci.bunit)
     power = ERROR_MAPS[error_map][1]
