@@ -154,12 +154,15 @@ def blur_and_move(folder, moves):
 
 
 def pixel_seds(flux, error, wavelengths=None, **others):
-    """`PixelSEDs` of these arrays, pixels side by side in rows of ten unless it is said where they are."""
+    """`PixelSEDs` of these arrays, pixels side by side in rows of ten unless it is said where they are.
+
+    Their errors are right, and so are not looked at unless a test asks for that by noise_scale=None.
+    """
     n_pixels, n_bands = np.shape(flux)
     rows, cols = np.divmod(np.arange(n_pixels), 10)
     wavelengths = np.linspace(5e3, 4.5e4, n_bands) if wavelengths is None else np.asarray(wavelengths)
     bands = tuple(f"band{number}" for number in range(n_bands))
-    known = {"bands": bands, "wavelengths": wavelengths, "rows": rows, "cols": cols}
+    known = {"bands": bands, "wavelengths": wavelengths, "rows": rows, "cols": cols, "noise_scale": np.ones(n_bands)}
     return PixelSEDs(flux=np.asarray(flux), error=np.asarray(error), **(known | others))
 
 

@@ -23,7 +23,7 @@ def cube():
 
     def with_errors(factor=1.0, **others):
         errors = np.broadcast_to(NOISE * np.asarray(factor), flux.shape)
-        return pixel_seds(flux, errors, rows=ROWS, cols=COLS, **others)
+        return pixel_seds(flux, errors, **({"rows": ROWS, "cols": COLS, "noise_scale": None} | others))
 
     return with_errors, column
 
