@@ -32,7 +32,7 @@ from helper_functions.pixel_seds import canonical_order, select_complete
 N_POPULATIONS = 10
 FIT_PIXELS = 1500  # a random subset, which gives the scale to 2%
 MIN_PIXELS, MIN_BANDS = 200, 5  # fewer leave too little over
-ROUNDS, CONVERGED = 6, 0.1  # of scaling and fitting again, until no scale changes by more
+ROUNDS, CONVERGED = 6, 4.0  # of scaling and fitting again, until no scale changes by so many of its standard errors
 # Where the median scale is nearer to 1 than this, only single bands are scaled, to larger errors. What is left over in
 # a band with a line that varies from pixel to pixel is a quarter more than the noise.
 ALL_BANDS, ONE_BAND = 1.2, 1.5
@@ -93,7 +93,7 @@ def residual_scale(seds, unknown, seed):
             return np.ones(len(unknown))
         change = np.where(unknown, _scale_once(scaled, seed, rng), 1.0)
         scale *= change
-        if np.abs(np.log(change)).max() < CONVERGED:
+        if np.abs(np.log(change)).max() < CONVERGED / np.sqrt(min(len(seds.flux), FIT_PIXELS)):
             break
     scale = np.round(scale, 2)  # it is not known better, and rounding errors must not reach the labels
     typical = np.median(scale[unknown])
