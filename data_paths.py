@@ -190,8 +190,9 @@ def near_images(folder, band, survey):
     return found[:MOST_NAMES]
 
 
-def meant_text(names):
-    """Text for the end of a message on files that may be meant; empty without names."""
+def meant_text(folder, bands, survey):
+    """Text for the end of a message on files that may be the images of these bands; empty if there are none."""
+    names = [name for band in bands for name in near_images(folder, band, survey)]
     return f"; files that may be meant: {', '.join(names[:MOST_NAMES])}" if names else ""
 
 

@@ -93,8 +93,7 @@ def open_survey(folder, ids, survey=None):
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     images, without = find_all_images(folder, survey, column_names(super_catalog))
     if without:
-        near = [name for band in without for name in data_paths.near_images(folder, band, survey)]
-        hint = data_paths.meant_text(near)
+        hint = data_paths.meant_text(folder, without, survey)
         warnings.warn(f"bands of the catalog without an image, left out: {', '.join(without)}{hint}", stacklevel=2)
 
     catalog_ids = read_ids(super_catalog, files.id_column)

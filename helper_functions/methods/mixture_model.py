@@ -73,6 +73,11 @@ def initial_prior(n_populations):
     return np.concatenate([np.full(n_populations, 0.5 / n_populations), pairs, rest])
 
 
+def initial_mixture(templates, systematics):
+    """`Mixture` with these SEDs, from which a fit starts: initial mixing weights, and no systematic errors."""
+    return Mixture(templates, initial_prior(len(templates)), np.zeros(systematics.precision.shape))
+
+
 def fitted_prior(probability, n_populations):
     """Mixing weights of the blends: their mean probability over the pixels."""
     mean = probability.mean(axis=0) + MIN_FREQUENCY / probability.shape[1]
@@ -226,7 +231,7 @@ def eliminate_populations(data, systematics, links, templates, band_weight, want
 
     Fits of numbers that are not `wanted` are intermediate steps with a coarser tolerance.
     """
-    found, mixture = {}, Mixture(templates, initial_prior(len(templates)), np.zeros(systematics.precision.shape))
+    found, mixture = {}, initial_mixture(templates, systematics)
     while True:
         number = len(mixture.templates)
         converged = CONVERGED if number in wanted or number <= min(wanted) else INTERMEDIATE_TOLERANCE

@@ -21,9 +21,8 @@ from helper_functions.methods.blended_mixture import (
 from helper_functions.methods.fit_blends import weighted_fluxes
 from helper_functions.methods.mixture_model import (
     INTERMEDIATE_TOLERANCE,
-    Mixture,
     fit_mixture,
-    initial_prior,
+    initial_mixture,
     normalise_templates,
 )
 from helper_functions.methods.systematics import systematics_of
@@ -86,12 +85,12 @@ def residual_scale(seds, unknown, seed):
         1 in bands that are known; where the median is within ALL_BANDS of 1, in all bands below ONE_BAND; and where
         the pixels are noise.
     """
-    scale, rng = np.ones(len(unknown)), np.random.default_rng(seed)
+    scale, rng, links = np.ones(len(unknown)), np.random.default_rng(seed), neighbour_links(seds)
     for _ in range(ROUNDS):
         scaled = seds._replace(error=seds.error * scale)
         if typical_signal(scaled) < MIN_SIGNAL:
             return np.ones(len(unknown))
-        change = np.where(unknown, _scale_once(scaled, seed, rng), 1.0)
+        change = np.where(unknown, _scale_once(scaled, links, seed, rng), 1.0)
         scale *= change
         if np.abs(np.log(change)).max() < CONVERGED / np.sqrt(min(len(seds.flux), FIT_PIXELS)):
             break
@@ -100,13 +99,12 @@ def residual_scale(seds, unknown, seed):
     return scale if max(typical, 1 / typical) > ALL_BANDS else np.where(scale > ONE_BAND, scale, 1.0)
 
 
-def _scale_once(seds, seed, rng):
+def _scale_once(seds, links, seed, rng):
     """Root mean square of residuals over that of simulated data, (n_bands,)."""
-    links, band_weight = neighbour_links(seds), band_weights(seds)
+    band_weight = band_weights(seds)
     templates, clusters = initial_seds(seds.flux, seds.error, links, N_POPULATIONS, seed)
     templates, drawn = normalise_templates(templates, band_weight), fitted_pixels(clusters, FIT_PIXELS, seed)
     systematics, links, error = systematics_of(seds).only(drawn), links[drawn][:, drawn], seds.error[drawn]
-    mixture = Mixture(templates, initial_prior(len(templates)), np.zeros(systematics.precision.shape))
 
     def fit(flux, mixture):
         data = weighted_fluxes(flux, error)
@@ -116,6 +114,6 @@ def _scale_once(seds, seed, rng):
         model = light @ mixture.templates + systematics.patterns @ mixture.amplitudes
         return mixture, model, np.mean(((flux - model) / error) ** 2, axis=0)
 
-    mixture, model, left_over = fit(seds.flux[drawn], mixture)
+    mixture, model, left_over = fit(seds.flux[drawn], initial_mixture(templates, systematics))
     *_, by_noise = fit(model + error * rng.standard_normal(model.shape), mixture)
     return np.sqrt(left_over / by_noise)

@@ -14,9 +14,8 @@ from helper_functions.methods.blended_mixture import band_weights, initial_seds,
 from helper_functions.methods.fit_blends import weighted_fluxes
 from helper_functions.methods.mixture_model import (
     INTERMEDIATE_TOLERANCE,
-    Mixture,
     fit_mixture,
-    initial_prior,
+    initial_mixture,
     normalise_templates,
 )
 from helper_functions.methods.systematics import SHIFTS, available_patterns, mean_flux, systematics_of
@@ -109,7 +108,7 @@ def fitted_shifts(seds, seed):
     links, weight = neighbour_links(seds), band_weights(seds)
     first = normalise_templates(initial_seds(seds.flux, seds.error, links, N_POPULATIONS, seed)[0], weight)
     data, systematics = weighted_fluxes(seds.flux, seds.error), systematics_of(seds)
-    start = Mixture(first, initial_prior(len(first)), np.zeros(systematics.precision.shape))
+    start = initial_mixture(first, systematics)
     mixture, blends, probability = fit_mixture(data, systematics, links, start, weight, INTERMEDIATE_TOLERANCE)
     parts = np.column_stack([blends.composition(probability[:, :-1] * blends.brightness), systematics.patterns])
     n_populations, area = len(first), np.maximum(correlation_area(noise_correlation(seds), seds.pixel), 1)

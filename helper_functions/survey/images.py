@@ -109,7 +109,7 @@ def find_images(folder, survey, name):
     sci, error = (data_paths.find_image(folder, name, kind, survey) for kind in ("sci", files.error_map))
     if sci and not error:
         pattern = files.image_pattern.replace("{band}", name).replace("{kind}", files.error_map)
-        meant = data_paths.meant_text(data_paths.near_images(folder, name, survey))
+        meant = data_paths.meant_text(folder, [name], survey)
         raise FileNotFoundError(f"no weight image for {sci.name}: want one file {pattern} in {folder}{meant}")
     return (sci, error) if sci else None
 
@@ -136,10 +136,9 @@ def find_all_images(folder, survey, columns):
     if not images:
         setting = data_paths.setting_name(survey, "image_pattern")
         pattern = data_paths.SURVEYS[survey].image_pattern.replace("{band}", "<band>").replace("{kind}", "sci")
-        near = [file for band in without for file in data_paths.near_images(folder, band, survey)]
         raise FileNotFoundError(
             f"no image of any band in {folder}: looked for {pattern} with the bands {', '.join(without) or '(none)'} "
-            f"of the catalog; change {setting} in data_paths.py{data_paths.meant_text(near)}"
+            f"of the catalog; change {setting} in data_paths.py{data_paths.meant_text(folder, without, survey)}"
         )
     return images, without
 
