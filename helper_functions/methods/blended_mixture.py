@@ -15,12 +15,13 @@ likelihood. The method has three steps.
 
 import numpy as np
 
-from helper_functions.methods.fit_blends import TINY, weighted_fluxes
+from helper_functions.methods.fit_blends import TINY, blocks, fit_block, outlier_log_likelihood, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
 from helper_functions.methods.method import Method, MethodResult, Populations
 from helper_functions.methods.mixture_model import (
     eliminate_populations,
     expectation_step,
+    in_outlier_patches,
     normalise_templates,
     responsibilities,
 )
@@ -102,8 +103,11 @@ def fitted_pixels(labels, most, seed):
 # ---- labels -----------------------------------------------------------------
 
 
-def assign(data, systematics, mixture, links, use_neighbours):
-    """Assign labels and composition to the pixels, given their fluxes, and their neighbours if these are to be used.
+def assign(data, systematics, mixture, links):
+    """Assign labels and composition to the pixels, given their fluxes.
+
+    Pixels are fitted in blocks, and only sums over their blends are kept: a large galaxy has far more blends than fit
+    into a processor's cache.
 
     Parameters
     ----------
@@ -112,7 +116,6 @@ def assign(data, systematics, mixture, links, use_neighbours):
     mixture : Mixture
     links : sparse array of shape (n_pixels, n_pixels)
         Adjacency of neighbouring pixels.
-    use_neighbours : bool
 
     Returns
     -------
@@ -120,22 +123,75 @@ def assign(data, systematics, mixture, links, use_neighbours):
         Labels are rows of `mixture.templates`, or -1 where an outlier is most probable. The log likelihood of each
         pixel does not use the neighbours.
     """
+    true = data.minus(systematics.patterns @ mixture.amplitudes)
+    each = [sums_over_blends(true.only(block), mixture) for block in blocks(len(data.flux))]
+    dominated, light, inlier, best, length = (np.concatenate(parts) for parts in zip(*each, strict=True))
+    outlier = np.log(mixture.prior[-1]) + outlier_log_likelihood(true, best, length)
+    outlier[in_outlier_patches(np.exp(outlier - np.logaddexp(inlier, outlier)), links)] = -np.inf
+    log_likelihood = np.logaddexp(inlier, outlier)
+    share = np.exp(inlier - log_likelihood)[:, None]
+    probability = np.column_stack([share * dominated, 1 - share])
+    return method_result(true, systematics, mixture, probability, share * light, light, log_likelihood)
+
+
+def sums_over_blends(data, mixture):
+    """Sums over the blends of a block of pixels, none of which is an outlier.
+
+    Returns
+    -------
+    dominated : ndarray of shape (n_pixels, n_populations)
+        Probability that each population dominates.
+    light : ndarray of shape (n_pixels, n_populations)
+    log_likelihood : ndarray of shape (n_pixels,)
+    best, length : ndarray of shape (n_pixels,)
+        See `fit_block`.
+    """
+    blends, best, length = fit_block(data, mixture.templates)
+    probability, log_likelihood = responsibilities(blends, mixture.prior)
+    light = blends.composition(probability[:, :-1] * blends.brightness)
+    return blends.dominated(probability), light, log_likelihood, best, length
+
+
+def assign_with_neighbours(data, systematics, mixture, links):
+    """`assign`, with labels that also depend on those of the neighbours."""
     true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
-    model = blends.composition(probability[:, :-1] * blends.brightness) @ mixture.templates
-    residual = (true.flux - model) * np.sqrt(true.weight)
-    if use_neighbours:
-        probability = mean_field(blends, mixture.prior, probability, links)
+    modelled = blends.composition(probability[:, :-1] * blends.brightness)
+    probability = mean_field(blends, mixture.prior, probability, links)
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
-    labels = np.argmax(each, axis=1)
+    nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
+    inlier, _ = responsibilities(blends, mixture.prior, nothing_else)
+    light = blends.composition(inlier[:, :-1] * blends.brightness)
+    return method_result(true, systematics, mixture, each, modelled, light, log_likelihood)
+
+
+def method_result(true, systematics, mixture, probability, modelled, light, log_likelihood):
+    """The `MethodResult` of a mixture.
+
+    Parameters
+    ----------
+    true : WeightedFluxes
+        Corrected for the systematics.
+    systematics : Systematics
+    mixture : Mixture
+    probability : ndarray of shape (n_pixels, n_populations + 1)
+        That each population dominates, and of an outlier.
+    modelled, light : ndarray of shape (n_pixels, n_populations)
+        Light of the populations, and the same given that the pixel is no outlier.
+    log_likelihood : ndarray of shape (n_pixels,)
+        Relative to zero flux.
+    """
+    labels = np.argmax(probability, axis=1)
     labels[labels == len(mixture.templates)] = -1
-    calibrated = np.maximum(each, TINY) ** (1 / TEMPERATURE)
+    calibrated = np.maximum(probability, TINY) ** (1 / TEMPERATURE)
     log_prior = systematics.log_prior(mixture.amplitudes)  # one for all pixels
     return MethodResult(
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
         log_likelihood=log_likelihood - 0.5 * true.chi2_of_zero + log_prior / len(labels),
-        residual=residual,
-        populations=unmixed(systematics, mixture, blends),
+        residual=(true.flux - modelled @ mixture.templates) * np.sqrt(true.weight),
+        populations=Populations(
+            mixture.templates, light, systematics.patterns @ mixture.amplitudes, mixture.amplitudes
+        ),
         model=mixture,
     )
 
@@ -158,14 +214,6 @@ def mean_field(blends, prior, probability, links):
         if not len(active):
             break
     return probability
-
-
-def unmixed(systematics, mixture, blends):
-    """`Populations` of a mixture: the composition of each pixel, given that it is no outlier."""
-    nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
-    of_blends, _ = responsibilities(blends, mixture.prior, nothing_else)
-    light = blends.composition(of_blends[:, :-1] * blends.brightness)
-    return Populations(mixture.templates, light, systematics.patterns @ mixture.amplitudes, mixture.amplitudes)
 
 
 def neighbour_links(seds):
@@ -197,9 +245,8 @@ def blended_mixture(distances, n_clusters, seed):
 def with_neighbours(distances, found):
     """Labels from fluxes and neighbours, for a result of `populations` from the same `distances`."""
     seds = distances.seds
-    return assign(
-        weighted_fluxes(seds.flux, seds.error), systematics_of(seds), found.model, neighbour_links(seds), True
-    )
+    data = weighted_fluxes(seds.flux, seds.error)
+    return assign_with_neighbours(data, systematics_of(seds), found.model, neighbour_links(seds))
 
 
 def populations(distances, ks, seed):
@@ -242,7 +289,7 @@ def populations(distances, ks, seed):
         some, systematics.only(drawn), links[drawn][:, drawn], first, band_weight, wanted=ks
     )
     numbers = sorted({min(k, max(mixtures)) for k in ks})
-    return {k: assign(data, systematics, mixtures[k], links, use_neighbours=False) for k in numbers}
+    return {k: assign(data, systematics, mixtures[k], links) for k in numbers}
 
 
 METHODS = {

@@ -27,7 +27,7 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.optimize import linprog
 
-from helper_functions.methods.fit_blends import TINY, weighted_fluxes
+from helper_functions.methods.fit_blends import TINY, blocks, weighted_fluxes
 from helper_functions.methods.systematics import systematics_of
 from helper_functions.psf import arcsec_to_pixels, psf_on_pixels
 
@@ -89,6 +89,7 @@ class Deconvolver:
         selected[self.rows, self.cols] = True
         self.has_light = binary_dilation(selected, iterations=around)
         self.smoothing = arcsec_to_pixels(SMOOTHING, seds.pixel)
+        self._has_psf = width > 0
         psf = psf_on_pixels(seds, width) if width else np.ones((1, 1))
         reach = min(len(psf) // 2, max(self.shape))
         self._periodic = [next_fast_len(size + reach, real=True) for size in self.shape]
@@ -103,13 +104,15 @@ class Deconvolver:
 
     def convolve(self, light):
         """Light, (n_populations, ny, nx), convolved with the PSF, in the pixels: (n_pixels, n_populations)."""
-        image = irfft2(rfft2(light, self._periodic) * self._transfer, self._periodic)
+        image = irfft2(rfft2(light, self._periodic) * self._transfer, self._periodic) if self._has_psf else light
         return np.maximum(image[:, self.rows, self.cols].T, 0)  # no negative rounding errors
 
     def correlate(self, values):
         """Transpose of `convolve`: values of the pixels, (n_pixels, n_populations), correlated with the PSF."""
         image = np.zeros((values.shape[1], *self._periodic))
         image[:, self.rows, self.cols] = values.T
+        if not self._has_psf:
+            return image[:, : self.shape[0], : self.shape[1]]
         return irfft2(rfft2(image) * self._transfer.conj(), self._periodic)[:, : self.shape[0], : self.shape[1]]
 
     def start(self, seds, light, amplitudes):
@@ -130,15 +133,15 @@ class Deconvolver:
         """Update the light, accelerated by the vector extrapolation of Biggs & Andrews (1997, Appl. Opt. 36, 1766)."""
         before, changes = found.light, []
         for _ in range(steps):
-            ahead = found
+            light = found.light
             if len(changes) == 2:
                 last, now = changes
                 acceleration = np.clip(np.sum(now * last) / (np.sum(last**2) + TINY), 0, FASTEST)
-                light = np.maximum(found.light + acceleration * (found.light - before), SLOWEST * found.light)
-                ahead = found._replace(light=light, convolved=self.convolve(light))
+                light = np.maximum(light + acceleration * (light - before), SLOWEST * light)
+            ahead = found._replace(light=light, convolved=self.convolve(light)) if changes else found
             before, found = found.light, self._fit_light(flux, improve_seds(ahead))
             changes = [*changes[-1:], found.light - ahead.light]
-        return found
+        return found._replace(convolved=self.convolve(found.light))
 
     def converge(self, flux, start):
         """`fit` until chi2 falls by less than CONVERGED, at most ROUNDS times."""
@@ -156,20 +159,21 @@ class Deconvolver:
         return float(np.sum(self.weight * residual**2))
 
     def _fit_light(self, flux, found):
+        """Update the light; `convolved` stays that of the light before."""
         seds, weight = found.seds, self.weight
         data = self.correlate((weight * (flux - self.patterns @ found.amplitudes)) @ seds.T)
         model = self.correlate((weight * (found.convolved @ seds)) @ seds.T)
         # The model is positive, apart from rounding and from populations whose SEDs are negative in most bands.
         light = found.light * np.maximum(data, 0) / np.maximum(model, 1e-9 * np.abs(model).max() + TINY)
-        return found._replace(light=light, convolved=self.convolve(light))
+        return found._replace(light=light)
 
     def _fit_seds(self, flux, found):
         light, patterns, weight = found.convolved, self.patterns, self.weight
         n, n_bands = light.shape[1], weight.shape[1]
         parts = np.column_stack([light, patterns])
-        products = (light[:, :, None] * parts[:, None]).reshape(len(light), -1)
-        matrix = np.empty((n_bands, parts.shape[1], parts.shape[1]))
-        matrix[:, :n] = (products.T @ weight).T.reshape(n_bands, n, -1)
+        matrix = np.zeros((n_bands, parts.shape[1], parts.shape[1]))
+        for block in blocks(len(light)):
+            matrix[:, :n] += (light[block].T * weight[block].T[:, None]) @ parts[block]
         matrix[:, n:, :n] = matrix[:, :n, n:].transpose(0, 2, 1)
         matrix[:, n:, n:] = self._of_patterns
         # A population without light keeps its SED, too; amplitudes are regularised by their prior.

@@ -35,6 +35,7 @@ from helper_functions.methods.blends import Blends
 
 CALIBRATION = 0.01  # relative calibration error between bands: zero points and PSFs match no better than this
 OUTLIER_PROBABILITY = 1e-6  # p-value of chi2 below which a pixel is an outlier
+BLOCK = 2000  # pixels
 PARALLEL = 1e-10  # squared sine of the angle below which two SEDs are treated as identical
 TINY = np.finfo(float).tiny
 PAIRS_OF_3 = (0, 1), (0, 2), (1, 2)
@@ -47,6 +48,10 @@ class WeightedFluxes(NamedTuple):
     weight: np.ndarray  # (n_pixels, n_bands), inverse variance
     weighted: np.ndarray  # (n_pixels, n_bands), flux times weight
     chi2_of_zero: np.ndarray  # (n_pixels,), chi2 of zero flux
+
+    def only(self, pixels):
+        """The same for some of the pixels."""
+        return WeightedFluxes(*(values[pixels] for values in self))
 
     def minus(self, part):
         """The same with a part, (n_pixels, n_bands), subtracted from the fluxes; the weights stay."""
@@ -98,6 +103,31 @@ def fit_blends(data, templates):
     -------
     Blends
     """
+    blends, best, length = zip(
+        *(fit_block(data.only(block), templates) for block in blocks(len(data.flux))), strict=True
+    )
+    blends = Blends(len(templates), *(np.concatenate(each) for each in list(zip(*blends, strict=True))[1:]))
+    blends.log_likelihood[:, -1] = outlier_log_likelihood(data, np.concatenate(best), np.concatenate(length))
+    return blends
+
+
+def blocks(n_pixels):
+    """Slices that divide pixels into blocks of BLOCK, so that arrays of a block stay in a processor's cache."""
+    return [slice(start, start + BLOCK) for start in range(0, n_pixels, BLOCK)]
+
+
+def fit_block(data, templates):
+    """Fit every blend of populations to a block of pixels.
+
+    Returns
+    -------
+    blends : Blends
+        No pixel is an outlier, as that depends on all pixels: the last column of the log likelihood is -inf.
+    best : ndarray of shape (n_pixels,)
+        Half of the highest reduction of chi2 relative to zero flux.
+    length : ndarray of shape (n_pixels,)
+        sum w t_i^2, mean over the populations.
+    """
     n_pixels, n_populations = len(data.flux), len(templates)
     match = data.weighted @ templates.T
     product = np.empty((n_pixels, n_populations, n_populations))
@@ -107,16 +137,17 @@ def fit_blends(data, templates):
     alone = fit_alone(match, product)
     pairs = fit_pairs(match, product)
     triple = fit_triple(match, product, pairs)
-    best = np.max([each.fit.max(axis=1, initial=0) for each in (alone, pairs, triple)], axis=0)
-    other = outlier_log_likelihood(data, best, product)
-    return Blends(
+    outlier = np.full(n_pixels, -np.inf)
+    blends = Blends(
         n_populations=n_populations,
-        log_likelihood=np.column_stack([*(each.log_likelihood for each in (alone, pairs, triple)), other]),
+        log_likelihood=np.column_stack([*(each.log_likelihood for each in (alone, pairs, triple)), outlier]),
         brightness=np.column_stack([each.brightness for each in (alone, pairs, triple)]),
         share=pairs.share,
         members=triple.members,
         shares=triple.share,
     )
+    best = np.max([each.fit.max(axis=1, initial=0) for each in (alone, pairs, triple)], axis=0)
+    return blends, best, diagonal(product).mean(axis=1)
 
 
 def diagonal(product):
@@ -217,8 +248,8 @@ def third_member(match, product, pairs):
     return np.column_stack([i, j, np.argmax(residual, axis=1)])
 
 
-def outlier_log_likelihood(data, best, product):
-    """Log likelihood of an outlier, a pixel that no blend fits, shape (n_pixels,).
+def outlier_log_likelihood(data, best, length):
+    """Log likelihood of an outlier, a pixel that no blend fits, shape (n_pixels,); `best` and `length` of `fit_block`.
 
     It is that of a blend with a chi2 whose p-value is OUTLIER_PROBABILITY. Where chi2 is large in typical pixels, as
     for underestimated errors, it is scaled by the median.
@@ -226,4 +257,4 @@ def outlier_log_likelihood(data, best, product):
     n_free = max(data.flux.shape[1] - 1, 1)
     typical = max(np.median(data.chi2_of_zero - 2 * best) / chdtri(n_free, 0.5), 1)  # the median of chi2
     fit = 0.5 * (data.chi2_of_zero - typical * chdtri(n_free, OUTLIER_PROBABILITY))
-    return fit + amplitude_volume(diagonal(product).mean(axis=1))
+    return fit + amplitude_volume(length)
