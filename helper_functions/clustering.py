@@ -236,7 +236,12 @@ class Clusterer(NamedTuple):
 
     def refined(self, seds, found):
         """A result of `candidates` for the same pixels, improved by methods that refine the final number."""
-        return found if self.method.refine is None else self.method.refine(self.distances(seds), found)
+        if self.method.refine is None:
+            return found
+        distances = self.distances(seds)
+        order = canonical_order(distances.seds.flux)
+        refined = self.method.refine(distances.only(order), found.only(order), self.seed)
+        return refined.only(np.argsort(order))
 
     def scale(self, seds):
         """Root mean square of the normalised SEDs, the unit of those in `distances`."""

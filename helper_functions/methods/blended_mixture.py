@@ -21,6 +21,7 @@ from helper_functions.methods.method import Method, MethodResult, Populations
 from helper_functions.methods.mixture_model import (
     eliminate_populations,
     expectation_step,
+    fit_mixture,
     in_outlier_patches,
     normalise_templates,
     responsibilities,
@@ -32,6 +33,9 @@ from helper_functions.normalize import normalize
 INITIAL_POPULATIONS = 10  # at the start of the elimination, or more where more are wanted
 MAX_POPULATIONS = 40  # every pair of them is fitted to every pixel: time and memory grow as the square
 FIT_PIXELS = 4000  # SEDs are fitted to a random subset of at most this number of pixels, see `fitted_pixels`
+# The final fit of a galaxy of more pixels than that: with few of them, a smooth disc of 20,000 pixels is divided among
+# several populations.
+REFIT_PIXELS, REFIT_CONVERGED = 16000, 1e-3
 NEIGHBOUR_REACH = 1.5  # pixels: the eight neighbours, diagonal ones with a lower weight
 COUPLING = 4.0  # of a pixel's log prior to each of its eight neighbours
 MEAN_FIELD_ITERATIONS = 15
@@ -239,14 +243,22 @@ def band_weights(seds):
 def blended_mixture(distances, n_clusters, seed):
     """Cluster into `n_clusters` populations, or fewer where there are fewer distinct SEDs."""
     found = populations(distances, [n_clusters], seed)
-    return with_neighbours(distances, found[max(found)])
+    return with_neighbours(distances, found[max(found)], seed)
 
 
-def with_neighbours(distances, found):
-    """Labels from fluxes and neighbours, for a result of `populations` from the same `distances`."""
+def with_neighbours(distances, found, seed):
+    """Labels from fluxes and neighbours, for a result of `populations` from the same `distances`.
+
+    In large galaxies, the SEDs are fitted again to more pixels.
+    """
     seds = distances.seds
-    data = weighted_fluxes(seds.flux, seds.error)
-    return assign_with_neighbours(data, systematics_of(seds), found.model, neighbour_links(seds))
+    data, systematics, links = weighted_fluxes(seds.flux, seds.error), systematics_of(seds), neighbour_links(seds)
+    mixture = found.model
+    if len(seds.flux) > FIT_PIXELS:
+        drawn = fitted_pixels(found.labels, REFIT_PIXELS, seed)
+        parts = data.only(drawn), systematics.only(drawn), links[drawn][:, drawn]
+        mixture, *_ = fit_mixture(*parts, mixture, band_weights(seds), REFIT_CONVERGED, accelerated=True)
+    return assign_with_neighbours(data, systematics, mixture, links)
 
 
 def populations(distances, ks, seed):

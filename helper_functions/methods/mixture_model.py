@@ -18,6 +18,7 @@ import numpy as np
 from helper_functions.methods.fit_blends import TINY, fit_blends
 
 ITERATIONS = 30
+LONGER = 4  # factor by which the longest step of an extrapolation grows where it is reached, and falls where too long
 CONVERGED = 5e-3  # tolerance of the fit: gain of the log likelihood in one iteration, per pixel
 INTERMEDIATE_TOLERANCE = 0.1  # the same for numbers of populations that are only steps of the elimination
 PATCH_SHARE = 0.5  # fraction of outliers among its neighbours above which a pixel is not treated as an outlier
@@ -171,7 +172,7 @@ def maximisation_step(data, systematics, mixture, blends, probability, band_weig
     return Mixture(templates, fitted_prior(probability, len(templates)), amplitudes)
 
 
-def fit_mixture(data, systematics, links, mixture, band_weight, converged):
+def fit_mixture(data, systematics, links, mixture, band_weight, converged, accelerated=False):
     """Fit SEDs, mixing weights and systematics by expectation maximisation.
 
     Parameters
@@ -185,7 +186,9 @@ def fit_mixture(data, systematics, links, mixture, band_weight, converged):
     band_weight : ndarray of shape (n_bands,)
         Weight of each band in the mean flux of an SED; sum 1.
     converged : float
-        Gain of the log likelihood in one iteration, per pixel, at which the fit ends.
+        Gain of the log likelihood in one iteration, or between two extrapolations, per pixel, at which the fit ends.
+    accelerated : bool
+        Extrapolate after each two iterations.
 
     Returns
     -------
@@ -193,15 +196,48 @@ def fit_mixture(data, systematics, links, mixture, band_weight, converged):
     blends : Blends
     probability : ndarray of shape (n_pixels, n_blends + 1)
     """
-    before = -np.inf
+    path, way_back, before, best, longest = [mixture], None, -np.inf, -np.inf, 1.0
     for iteration in range(ITERATIONS):
+        mixture = path[-1]
         true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
         now = np.sum(log_likelihood - 0.5 * true.chi2_of_zero) + systematics.log_prior(mixture.amplitudes)
-        gain, before = now - before, now
-        if iteration == ITERATIONS - 1 or (gain < converged * len(data.flux) and iteration > 1):
-            break
-        mixture = maximisation_step(data, systematics, mixture, blends, probability, band_weight)
+        if now < best and way_back is not None:  # extrapolated too far
+            path, way_back, longest = [way_back], None, max(longest / LONGER, 1)
+            continue
+        best = now
+        if len(path) == 1:
+            gain, before = now - before, now
+            if gain < converged * len(data.flux) and iteration > 1:
+                break
+        path.append(maximisation_step(data, systematics, mixture, blends, probability, band_weight))
+        if not accelerated:
+            path = path[-1:]
+        elif len(path) == 3 and iteration < ITERATIONS - 2:  # two iterations are left, to try it and to go back
+            ahead, length = extrapolated(*path, data, band_weight, longest)
+            way_back, path, longest = path[-1], [ahead], LONGER * longest if length == longest else longest
     return mixture, blends, probability
+
+
+def extrapolated(first, second, third, data, band_weight, longest):
+    """Extrapolate three successive mixtures of a fit, as expectation maximisation converges slowly.
+
+    This is the squared iterative method (SQUAREM) with the step length S3 of Varadhan & Roland (2008, Scandinavian
+    Journal of Statistics 35, 335), for SEDs and systematic errors in units of the noise. Mixing weights are those of
+    the last mixture: a blend whose extrapolated weight vanished would not recover.
+
+    Returns
+    -------
+    mixture : Mixture
+    length : float
+        Of the step, from 1, for none, to `longest`.
+    """
+    noise = 1 / np.sqrt(np.median(data.weight, axis=0))
+    start, middle, end = (np.concatenate([each.templates, each.amplitudes]) / noise for each in (first, second, third))
+    change, curvature = middle - start, end - 2 * middle + start
+    length = np.clip(np.linalg.norm(change) / max(np.linalg.norm(curvature), TINY), 1, longest)
+    ahead = (start + 2 * length * change + length**2 * curvature) * noise
+    templates, amplitudes = np.split(ahead, [len(first.templates)])
+    return Mixture(normalise_templates(templates, band_weight), third.prior, amplitudes), length
 
 
 def least_supported_component(mixture, blends, probability):
