@@ -86,10 +86,15 @@ def dust_across(y, x, rng):
 
 def exponential_disc(distance, step, population):
     """Light of an exponential disc with the SED at this step, clipped to 0 to 1, in each pixel."""
-    along, place = seds_along(population), np.clip(step, 0, 1) * (STEPS - 1)
-    lower = np.minimum(place.astype(int), STEPS - 2)
+    return np.exp(-2.5 * distance / RADIUS)[..., None] * interpolated_seds(seds_along(population), step)
+
+
+def interpolated_seds(along, step):
+    """SED in each pixel, (ny, nx, n_bands), at this step, clipped to 0 to 1, between SEDs of (n_steps, n_bands)."""
+    place = np.clip(step, 0, 1) * (len(along) - 1)
+    lower = np.minimum(place.astype(int), len(along) - 2)
     share = (place - lower)[..., None]
-    return np.exp(-2.5 * distance / RADIUS)[..., None] * ((1 - share) * along[lower] + share * along[lower + 1])
+    return (1 - share) * along[lower] + share * along[lower + 1]
 
 
 GRADIENTS = {"age": age_gradient, "age, clumps": age_gradient_with_clumps, "dust": dust_across}

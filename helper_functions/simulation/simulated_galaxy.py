@@ -376,13 +376,13 @@ def make_cutout(galaxy, sci, error):
     return Cutout(1, galaxy.redshift, galaxy.bands, wavelengths, sci, err, segmap, (1,), wcs)
 
 
-def make_wcs(shape):
-    """Celestial WCS of an image of that shape, centred on the survey."""
+def make_wcs(shape, pixel=PIXEL):
+    """Celestial WCS of an image of that shape, centred on the survey, for a pixel scale in arcsec."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.cunit = ["deg", "deg"]
     wcs.wcs.crval = [3.5875, -30.3997]
     wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
-    wcs.wcs.cdelt = [-PIXEL / 3600, PIXEL / 3600]
+    wcs.wcs.cdelt = [-pixel / 3600, pixel / 3600]
     wcs.wcs.set()
     return wcs

@@ -182,12 +182,13 @@ def make_spectrum(population, redshift, *, engine="bagpipes", mass=1e9):
 
 
 def photometry(spectrum, bands):
-    """Flux densities of a spectrum through the survey's filters.
+    """Flux densities of a spectrum through filters.
 
     Parameters
     ----------
     spectrum : Spectrum
-    bands : sequence of n_bands str
+    bands : sequence of n_bands str or sedpy Filter
+        Names of the survey's bands, or other filters.
 
     Returns
     -------
@@ -195,5 +196,5 @@ def photometry(spectrum, bands):
         10 nJy.
     """
     wavelength, flux = spectrum.wavelength.to_value(u.AA), spectrum.flux.to_value(FLUX_DENSITY)
-    filters = [load_filter(band) for band in bands]
+    filters = [load_filter(band) if isinstance(band, str) else band for band in bands]
     return getSED(wavelength, flux, filterlist=filters, linear_flux=True) * 10 ** (0.4 * AB_ZERO_POINT)
