@@ -31,6 +31,7 @@ from helper_functions.quality.variants import planned_comparisons
 from helper_functions.simulation.simulated_field import demo_field
 from helper_functions.sky_noise import with_sky_noise
 from helper_functions.survey.check import check_survey
+from helper_functions.survey.flux_units import assumed_units_note
 from helper_functions.survey.selection import chosen_ids
 from prepare_images import cut_out, open_survey
 
@@ -73,7 +74,10 @@ JOBS = 1  # number of worker processes
 
 
 def main(arguments=None):
-    """Cluster all galaxies; return the exit status: 0, 1 if a galaxy or run failed, 2 if the call could not start."""
+    """Cluster all galaxies; return the exit status: 0, 1 if a galaxy or run failed, 2 if the call could not start.
+
+    Galaxies without pixels above the SNR threshold do not fail.
+    """
     try:
         settings = read_command_line(settings_block(), arguments)
         if settings.targets.catalogs is None:
@@ -110,6 +114,8 @@ def main(arguments=None):
 def do_galaxies(survey, runs, refused, settings, fit_regions=None):
     """Cluster all galaxies, fit their regions if asked for, and update the products of the whole field."""
     summary = Summary(settings.output.output)
+    if assumed := assumed_units_note(survey.bands, survey.sci):
+        report(assumed)
     if settings.pixels.registration != "none":
         register_survey(survey, settings.output.output)
     functions = {"cluster_galaxy": cluster_galaxy, "open_survey": open_survey}

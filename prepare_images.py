@@ -17,7 +17,9 @@ from helper_functions.registry import choose
 from helper_functions.sky_noise import BRIGHT, band_list, measure_sky, noise_notes, photon_note
 from helper_functions.survey.catalogs import column_names, read_ids, read_redshifts, read_spectroscopic
 from helper_functions.survey.cutout_notes import edges_touched, neighbour_notes, segment_notes, unmeasured_notes
+from helper_functions.survey.flux_units import assumed_units_note
 from helper_functions.survey.images import (
+    check_not_swapped,
     find_all_images,
     find_catalogs,
     known_electrons,
@@ -223,12 +225,15 @@ def cut_out(
         electrons=survey.electrons,
     )
     nearest = [each[crop_index(sky_window, both)] for each in (*planes, everything)]
+    check_not_swapped(survey.sci, survey.wht, *nearest)
     noise = measure_sky(*nearest, pixel, id_dr3)
     noise, notes = fill_missing_noise(noise, survey, cutout, moves)
     about = segment_notes(segmap == id_dr3, sci, survey.bands, edges_touched(box, shape))
     notes = (*unmeasured_notes(unmeasured, survey.bands), *about, *notes)
     if registration is not None:
-        notes = (*registration_notes(registration, survey.bands), *notes)
+        notes = (*notes, *registration_notes(registration, survey.bands))
+    if unit := assumed_units_note(survey.bands, survey.sci):
+        notes = (*notes, unit)
     if include_neighbours:
         left = sorted(others - neighbours - set(excluded))
         notes = (*neighbour_notes([id_dr3, *left], redshifts), *notes)
@@ -273,7 +278,7 @@ def fill_missing_noise(noise, survey, cutout, moves):
     corrected by. Returns the `SkyNoise`, NaN in bands without enough sky or without data, and a tuple of notes.
     """
     wanted = np.isfinite(cutout.sci[:, in_segments(cutout)]).any(axis=1)
-    without, notes = np.flatnonzero(wanted & np.isnan(noise.background)), []
+    without, places = np.flatnonzero(wanted & np.isnan(noise.background)), []
     for margin in (round(arcsec_to_pixels(each, cutout.pixel)) for each in SKY_MARGINS[1:]):
         if not without.size:
             break
@@ -287,12 +292,10 @@ def fill_missing_noise(noise, survey, cutout, moves):
         found, without = without[~still], without[still]
         if found.size:
             some = np.isin(np.arange(len(wanted)), found)
-            notes.append(
-                f"too little sky near the galaxy in {band_list(survey.bands, some, wanted)}: "
-                f"noise measured up to {margin} pixels around it"
-            )
+            places.append(f"up to {margin} pixels around it in {band_list(survey.bands, some, wanted)}")
     missing = photon_note(noise, survey.bands, wanted, cutout.electrons, least=BRIGHT)
-    return noise, (*notes, *noise_notes(noise, survey.bands, wanted), *filter(None, [missing]))
+    far = f"too little sky near the galaxy: noise measured {', '.join(places)}" if places else ""
+    return noise, (*noise_notes(noise, survey.bands, wanted), *filter(None, [far, missing]))
 
 
 def agreeing_neighbours(id_dr3, others, redshifts, tolerance=None):

@@ -371,8 +371,8 @@ def noise_notes(noise, bands, wanted):
     with np.errstate(invalid="ignore"):
         mistaken = (scale > UNIT_MISTAKE) | (scale < 1 / UNIT_MISTAKE)
         findings = [
-            (noise.misstated & ~mistaken, "stated errors are off by more than a factor of {factor:g} in {names}"),
             (mistaken, "stated errors are off by more than a factor of {unit:g}, as by a mistake of units, in {names}"),
+            (noise.misstated & ~mistaken, "stated errors are off by more than a factor of {factor:g} in {names}"),
             (
                 np.isfinite(noise.beside),
                 "stated errors are smaller on the source than beside it, as if weights held its imprint, in {names}",

@@ -127,7 +127,9 @@ def write_survey(folder):
     shapes = np.array([0 * RED, RED, BLUE])
     for number, band in enumerate(BANDS):
         flux = brightness * shapes[kind, number] + rng.normal(0, NOISE, SHAPE)
-        fits.PrimaryHDU(flux.astype(np.float32), header).writeto(image_path(folder, band))
+        image = fits.PrimaryHDU(flux.astype(np.float32), header)
+        image.header["BUNIT"] = "10 nJy"
+        image.writeto(image_path(folder, band))
         weight = np.full(SHAPE, NOISE**-2, dtype=np.float32)
         fits.PrimaryHDU(weight, header).writeto(image_path(folder, band, "wht"))
     ids = [7, 8, 9, 10, 11, 12, 13]

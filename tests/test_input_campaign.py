@@ -44,5 +44,5 @@ def test_a_unit_that_is_misread_is_seen(tmp_path, monkeypatch):
     assert clean.labels.max() == 2
     changed = input_campaign.example(base, ["units", "types", "row_order"], 1)
     assert difference(input_campaign.run_job(changed, tmp_path / "example"), clean) == ""
-    monkeypatch.setattr("helper_functions.survey.images.unit_factor", lambda *_, **__: 1.0)
+    monkeypatch.setattr("helper_functions.survey.images.calibration", lambda *_, **__: (1.0, ""))
     assert "silently" in difference(input_campaign.run_job(changed, tmp_path / "example"), clean)

@@ -81,7 +81,7 @@ def test_what_does_not_fit_into_32_bits_is_missing():
 
 @pytest.mark.parametrize("fill", [0.0, -0.013])
 def test_a_value_in_many_connected_pixels_is_no_measurement(survey_folder, fill):
-    """A core of 5 x 5 pixels that was filled; the control, 3 x 3 pixels and single ones of the same value, is kept."""
+    """A filled core of 5 x 5 pixels; 3 x 3 pixels and single ones of the same value are kept unless it is 0."""
 
     def damage(flux):
         flux[38:43, 38:43] = flux[30:33, 41:44] = flux[50, ::2] = fill
@@ -93,9 +93,12 @@ def test_a_value_in_many_connected_pixels_is_no_measurement(survey_folder, fill)
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=5)
     missing = np.zeros(cutout.sci.shape, dtype=bool)
     missing[BANDS.index("f200w"), 15:20, 15:20] = True  # the cutout begins at 23
+    if fill == 0:
+        missing[BANDS.index("f200w"), 7:10, 18:21] = missing[BANDS.index("f200w"), 27, 1::2] = True
+    n_missing = missing.sum()
     np.testing.assert_array_equal(np.isnan(cutout.sci), missing)
     np.testing.assert_array_equal(np.isnan(cutout.err), missing)
-    assert "(one value in many pixels, or tiny or huge weights) in f200w: up to 25 of 1225 pixels of" in cutout.notes[0]
+    assert f"or tiny or huge weights) in f200w: up to {n_missing} of 1225 pixels of" in cutout.notes[0]
 
 
 @pytest.mark.parametrize("value", [0, 3])
@@ -371,7 +374,7 @@ def test_noise_is_measured_around_a_galaxy_without_sky(survey_folder):
     assert cutout.noise.n_sky.min() > 1000
     # 1,000 pixels of sky: a scatter of sqrt(2 x 137 / 1000) of the area in a band, and of six their mean.
     assert np.mean(cutout.noise.area) == pytest.approx(area, rel=3 * np.sqrt(2 * 137 / 1000 / 6))
-    assert cutout.notes == ("too little sky near the galaxy in all bands: noise measured up to 60 pixels around it",)
+    assert cutout.notes == ("too little sky near the galaxy: noise measured up to 60 pixels around it in all bands",)
 
 
 @pytest.mark.usefixtures("no_photons")
@@ -381,7 +384,7 @@ def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     monkeypatch.setattr("prepare_images.SKY_MARGINS", (0.12, 0.2, 4.0))
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
     assert cutout.noise.known.all()
-    assert cutout.notes[0].endswith("measured up to 100 pixels around it")
+    assert cutout.notes[0].endswith("measured up to 100 pixels around it in all bands")
 
     def far(weight):
         weight[:, 60:] = 0
@@ -392,8 +395,8 @@ def test_the_window_grows_until_a_band_has_sky(survey_folder, monkeypatch):
     cutout = cut_out(open_survey(survey_folder, IDS), 7, margin=10)
     assert cutout.noise.known.tolist() == [True, True, True, False, False, True]
     assert cutout.notes == (
-        "too little sky near the galaxy in f606w, f814w, f115w, f444w: noise measured up to 100 pixels around it",
         "too little sky in f200w",
+        "too little sky near the galaxy: noise measured up to 100 pixels around it in f606w, f814w, f115w, f444w",
     )
 
 
@@ -484,10 +487,11 @@ def test_catalog_without_a_column_is_named(survey_folder):
 
 
 def test_what_is_odd_about_a_segment_is_said(survey_folder, no_photons):
-    """Galaxy 11 touches the edge of the mosaic; 7 gets more pieces, and a core without three bands; 8 nothing."""
+    """Galaxy 11 touches the edge of the mosaic; 7 gets more pieces, and a core without three bands; 8 a tiny piece."""
 
     def break_off(segmap):
-        segmap[53, 53] = segmap[58, 26:29] = 7  # the first touches nothing, either
+        segmap[53, 53] = segmap[55:57, 24:29] = 7  # the first touches nothing, either
+        segmap[48, 58] = 8
         return segmap
 
     def bore(weight):
@@ -500,11 +504,59 @@ def test_what_is_odd_about_a_segment_is_said(survey_folder, no_photons):
     survey = open_survey(survey_folder, IDS)
     notes = {id_dr3: cut_out(survey, id_dr3, margin=5).notes for id_dr3 in (7, 8, 11)}
     assert notes[7][:2] == (
-        "the segment is in 3 pieces, of 441, 3, 1 pixels",
-        "no data in f200w, f277w, f444w in up to 9 of 445 pixels of the segment",
+        "the segment is in 3 pieces, of 441, 10, 1 pixels",
+        "no data in f200w, f277w, f444w in up to 9 of 452 pixels of the segment, among them its core",
     )
     assert notes[11][0] == "the segment is cut by the edge of the mosaic"
     assert not any("segment" in note for note in notes[8])
+
+
+def test_gaps_beside_the_core_are_told_from_gaps_in_it(survey_folder):
+    """Galaxy 7 is brightest from (40, 40) on; one band lacks six pixels there, and two lack others in the rim."""
+
+    def lose(*where):
+        def change(weight):
+            for each in where:
+                weight[each] = 0
+            return weight
+
+        return change
+
+    rim, core = np.s_[30:32, 40:43], np.s_[39:42, 40:42]
+    edit(image_path(survey_folder, "f277w", "wht"), lose(rim))
+    notes = cut_out(open_survey(survey_folder, IDS), 7, margin=5).notes
+    assert notes[0] == "no data in f277w in up to 6 of 441 pixels of the segment"
+    edit(image_path(survey_folder, "f200w", "wht"), lose(rim, core))
+    notes = cut_out(open_survey(survey_folder, IDS), 7, margin=5).notes
+    assert notes[0] == "no data in f200w, f277w in up to 12 of 441 pixels of the segment, among them its core in f200w"
+    for band in BANDS:  # where it is shows in no band then, but in those that lack the fewest pixels
+        edit(image_path(survey_folder, band, "wht"), lose(rim, core, np.s_[29, 40]))
+    notes = cut_out(open_survey(survey_folder, IDS), 7, margin=5).notes
+    assert notes[0] == "no data in all bands in up to 13 of 441 pixels of the segment"
+
+
+def test_a_unit_that_headers_do_not_state_is_assumed(survey_folder, no_photons):
+    for band in ("f200w", "f444w"):
+        fits.delval(image_path(survey_folder, band), "BUNIT")
+    notes = cut_out(open_survey(survey_folder, IDS), 7, margin=5).notes
+    assert notes == ("unit of fluxes assumed by data_paths.py, as headers do not state it: 10 nJy in f200w, f444w",)
+
+
+def test_an_image_with_a_pedestal_in_the_place_of_weights_is_refused(survey_folder):
+    """The image gets a background of 1, so that it has no negative pixels; weights may have an edge at the source."""
+    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", "wht")
+    rng = np.random.default_rng(3)
+    on_source = plant()[0] == 7
+    edit(sci, lambda flux: flux + 1)
+    for depth in (1, 2):
+        edit(wht, lambda weight, depth=depth: weight * rng.normal(1, 0.01, SHAPE) * np.where(on_source, depth, 1))
+        cut_out(open_survey(survey_folder, IDS), 7, margin=5)
+    edit(wht, lambda weight: weight / np.where(on_source, 2, 1))
+    sci.rename(sci.with_name("kept"))
+    wht.rename(sci)
+    sci.with_name("kept").rename(wht)
+    with pytest.raises(ValueError, match=r"f115w_bcgs_wht.* and .*f115w_bcgs_sci.* seem to be swapped: the weight im"):
+        cut_out(open_survey(survey_folder, IDS), 7, margin=5)
 
 
 def test_no_pixels_come_with_the_notes_that_tell_why(survey_folder):

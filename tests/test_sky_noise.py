@@ -217,8 +217,8 @@ def test_the_notes_say_what_is_wrong_and_where():
     found = measure_sky(noise, err, NO_SOURCES)
     bands, wanted = [f"f{n}" for n in range(8)], np.arange(8) < 7
     assert noise_notes(found, bands, wanted) == (
-        "stated errors are off by more than a factor of 1.5 in f1, f3, f4",
         "stated errors are off by more than a factor of 30, as by a mistake of units, in f0",
+        "stated errors are off by more than a factor of 1.5 in f1, f3, f4",
         "noise is striped in f3",
         "the sky has structure larger than 15 pixels in f4: sums are less certain",
         "the sky does not vary in f2: stated errors are kept",

@@ -1,5 +1,6 @@
 """Cluster all galaxies of a call, serially or in parallel, and keep the summary up to date."""
 
+from collections import Counter
 from functools import partial
 
 from helper_functions.files.log import progress_bar, report
@@ -10,7 +11,7 @@ from helper_functions.job.interrupts import stop_reraising
 from helper_functions.job.one_galaxy import Galaxy, do_galaxy
 from helper_functions.job.processes import run_locked_last
 from helper_functions.job.workers import WorkerMismatch, cache_survey
-from helper_functions.products.summary import EXPECTED, galaxy_report
+from helper_functions.products.summary import EXPECTED, OK, galaxy_report
 
 
 def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy, open_survey):
@@ -44,7 +45,7 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
     provenance = cache_survey(survey, settings.targets.catalogs)
     task = partial(do_galaxy, cluster_galaxy=cluster_galaxy, open_survey=open_survey, provenance=provenance)
     task = partial(task, runs=runs, refused=refused, settings=shared)
-    failed, total = 0, len(ids)
+    failed, total, statuses = 0, len(ids), Counter()
     report(f"{total} galaxies to {output}: {' '.join(run.name for run in runs)}")
     with progress_bar(total, "galaxy") as advance:
         try:
@@ -56,6 +57,7 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
                     result = record_lost_galaxy(survey, id_dr3, shared, runs, result), True
                 rows, is_new = result
                 failed += any(row["status"] not in EXPECTED for row in rows)
+                statuses.update({row["status"] for row in rows})
                 summary.write_regularly()
                 advance(failed)
                 report(f"[{number}/{total}] {galaxy_report(rows, output)}", log=is_new)
@@ -65,7 +67,17 @@ def cluster_galaxies(survey, runs, refused, settings, summary, *, cluster_galaxy
             stop_reraising()
             summary.write()
     report(f"{total} galaxies are done, {failed} of them failed")
+    if OK not in statuses and not failed:
+        report(nothing_text(statuses, settings.pixels.snr_thresh), "stderr")
     return 1 if failed else 0
+
+
+def nothing_text(statuses, snr_thresh):
+    """A sentence for a call in which no galaxy was clustered, on how many have which status and what to do."""
+    found = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
+    faint = statuses.keys() & {"no pixels", "too few pixels"}
+    way_out = f"lower --snr-thresh, now {snr_thresh:g}, or see the noise scales of --check" if faint else "see above"
+    return f"no galaxy was clustered ({found}): {way_out}"
 
 
 def processing_order(survey, ids, output, jobs):

@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_paths import cache_folder
 from helper_functions.registry import choose
 from helper_functions.survey.catalogs import MAX_REDSHIFT
 from helper_functions.survey.expressions import names_in, select
-from helper_functions.survey.region_files import ID
+from helper_functions.survey.region_files import ID, check_regions
 from helper_functions.survey.selection import ALL
 
 UNSET = "default"  # stands on the command line for None in the settings block
@@ -120,6 +121,8 @@ def region_files(name, value):
     path = Path(str(value)).expanduser().absolute()
     if not any(map(os.path.isfile, glob.glob("*".join(map(glob.escape, str(path).split(ID)))))):
         raise ValueError(f"{name} must be a file of regions, or with {ID} in its name one for each galaxy: no {path}")
+    if ID not in str(path):
+        check_regions(path, cache_folder())
     return str(path)
 
 

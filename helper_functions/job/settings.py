@@ -383,7 +383,7 @@ def check_settings(settings):
     for name, value in settings.as_dict().items():
         try:
             found[name] = SETTINGS[name].read(name, value)
-        except ValueError as problem:
+        except (OSError, ValueError) as problem:  # the former of a file that is looked into
             wrong.append(str(problem))
         except TypeError:  # for a value of a wrong type, such as a list of lists
             wrong.append(f"{name} cannot be {value!r}: {SETTINGS[name].meaning}")

@@ -14,9 +14,11 @@ from data_paths import output_path
 from helper_functions.files.code import code_digest, digest
 from helper_functions.files.log import progress_bar, report
 from helper_functions.files.saving import save_fits, table_hdu
-from helper_functions.registration.measure_shifts import measure_sources
+from helper_functions.registration.measure_shifts import MIN_PIXELS, MIN_SNR, bright_pixels, measure_sources
 from helper_functions.registration.sample import (
+    LARGEST,
     MARGIN,
+    SMALLEST,
     SOURCES,
     sample_of_sources,
     segment_centre,
@@ -37,6 +39,11 @@ from helper_functions.sky_noise import with_sky_noise
 from prepare_images import cut_out, open_survey
 
 WELL_KNOWN = 0.05  # pixels, typical error of the bands' shifts at a galaxy above which its own images are measured
+# Why shifts are not measured in a source.
+FAINT = f"too faint (fewer than {MIN_PIXELS} pixels above SNR {MIN_SNR:g})"
+GAPS = f"without common data (fewer than {MIN_PIXELS} bright pixels in the same two bands)"
+REFUSED = "refused"
+NO_SEGMENTS = f"no source of the catalog has a segment of {SMALLEST} to {LARGEST} pixels"
 
 
 class MeasuredShifts(NamedTuple):
@@ -45,7 +52,8 @@ class MeasuredShifts(NamedTuple):
     bands: tuple  # n_bands names, by wavelength
     registration: Registration  # shifts and errors of the bands
     n_sources: int  # measured sources; without any, no shift is known
-    refusal: str  # error message if a WCS must be wrong; else empty
+    refusal: str  # error message if a WCS must be wrong, or a source cannot be used; else empty
+    unmeasured: str  # why no source was measured; empty if one was
 
 
 class SurveyShifts(NamedTuple):
@@ -66,9 +74,9 @@ def register_survey(survey, output):
     """
     path = _shifts_path(survey, output)
     cached = data_paths.cached_registration_path(f"{_digest(survey)}.fits") or path
-    sources = read_shifts(cached)
-    if sources is None:
-        sources = measure_survey(survey, SOURCES)
+    sources, why = read_shifts(cached), ()
+    if sources is None or not len(sources.rows):  # what prevented a measurement may have passed
+        sources, *why = measure_survey(survey, SOURCES)
         with suppress(OSError):  # the cache may be read-only
             save_fits(cached, shifts_to_fits(sources, survey.bands))
     if len(sources.rows):
@@ -76,10 +84,9 @@ def register_survey(survey, output):
         if problem := wcs_problem(found, len(sources.rows), survey.bands):
             raise ValueError(problem)
         off = [f"{survey.bands[band]} {found.size[band]:.2f}" for band in np.flatnonzero(found.to_correct)]
-        result = f", in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}"
+        report(f"registration of the bands, in {len(sources.rows)} sources; pixels off: {', '.join(off) or 'none'}")
     else:
-        result = ": no source is bright enough to measure it"
-    report(f"registration of the bands{result}")
+        report(unmeasured_text(*why))
     save_fits(path, shifts_to_fits(sources, survey.bands))
 
 
@@ -104,19 +111,46 @@ def _digest(survey):
     return digest(survey.digest, code_digest("registration"))
 
 
+def unmeasured_text(lost, problem):
+    """A sentence on why no source was measured, from the results of `measure_survey`."""
+    of = f"of {sum(lost.values())} sources"
+    reasons = "; ".join(f"{number} {of} {reason}" for reason, number in lost.items() if number)
+    return f"registration of the bands is not known: {': '.join(filter(None, [reasons or NO_SEGMENTS, problem]))}"
+
+
 def measure_survey(survey, most):
-    """Measure `SourceShifts` of at most `most` sources of a survey."""
-    cutouts, places = [], []
+    """Measure the shifts in at most `most` sources of a survey.
+
+    Returns
+    -------
+    sources : SourceShifts
+        Without those in which nothing could be measured.
+    lost : dict
+        Reason -> number of the other sources.
+    problem : str
+        Why the first of these was refused; empty if none was.
+    """
+    cutouts, places, lost, problem = [], [], dict.fromkeys((FAINT, GAPS, REFUSED), 0), ""
     ids = sample_of_sources(survey.segments, survey.segmap.shape, most)
     with progress_bar(len(ids), "source") as advance:
         for id_dr3 in ids:
-            with suppress(OSError, ValueError):  # reported when the galaxy itself is clustered
-                cutouts.append(without_other_segments(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN))))
-                places.append(segment_centre(survey.segments[id_dr3]))
+            try:
+                cutout = without_other_segments(with_sky_noise(cut_out(survey, id_dr3, margin=MARGIN)))
+                if bright_pixels(cutout).sum() < MIN_PIXELS:
+                    lost[FAINT] += 1
+                else:
+                    cutouts.append(cutout)
+                    places.append(segment_centre(survey.segments[id_dr3]))
+            except (OSError, ValueError) as refusal:
+                lost[REFUSED] += 1
+                problem = problem or str(refusal)
             advance()
     if not cutouts:
-        return empty_source_shifts(survey.wavelengths)
-    return measure_sources(cutouts, np.array(places))
+        return empty_source_shifts(survey.wavelengths), lost, problem
+    sources = measure_sources(cutouts, np.array(places))
+    measured = np.isfinite(sources.shift).any(axis=(1, 2))
+    lost[GAPS] = int((~measured).sum())
+    return sources.only(measured), lost, problem
 
 
 def sample_survey_shifts(folder, survey, n_sources):
@@ -124,10 +158,12 @@ def sample_survey_shifts(folder, survey, n_sources):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about bands without an image
         opened = open_survey(folder, (), survey)
-    sources = measure_survey(opened, n_sources)
+    sources, lost, problem = measure_survey(opened, n_sources)
     n_measured = len(sources.rows)
     found = combine_sources(sources) if n_measured else unmeasured_registration(len(opened.bands))
-    return MeasuredShifts(opened.bands, found, n_measured, wcs_problem(found, n_measured, opened.bands))
+    refusal = wcs_problem(found, n_measured, opened.bands) or problem
+    unmeasured = "" if n_measured else unmeasured_text(lost, problem)
+    return MeasuredShifts(opened.bands, found, n_measured, refusal, unmeasured)
 
 
 def galaxy_registration(survey, id_dr3, shifts):

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 import numpy as np
 from astropy.io import fits
 
-from helper_functions.survey.mosaics import LARGEST_ID, open_fits
+from helper_functions.survey.mosaics import LARGEST_ID, check_ids_exact, open_fits
 
 ID, Z_COLUMNS = "id", ("z_16", "z_50", "z_84")
 MAX_REDSHIFT = 20.0  # of any galaxy; larger and negative values are codes for an unknown redshift
@@ -49,7 +49,7 @@ def read_columns(path, names):
     OSError
         Where the file cannot be read.
     ValueError
-        Where a column is missing, or does not hold one number in each row.
+        Where a column is missing, or does not hold one number in each row, or ids are floats that are too large.
     """
     wanted = [name.lower() for name in names]
     with _tables(path) as tables:
@@ -60,10 +60,10 @@ def read_columns(path, names):
     for name, column in zip(names, columns, strict=True):
         if column.ndim != 1 or column.dtype.kind not in "iufb":
             raise ValueError(f"column {name} of {path} holds {column.dtype} of shape {column.shape}: want numbers")
-    columns = [np.where(gaps, np.nan, each) if gaps.any() else each for each, gaps in zip(columns, masked, strict=True)]
-    if masked[0].any():
-        columns = [each[~masked[0]] for each in columns]
-    return columns
+    rows = slice(None) if not masked[0].any() else ~masked[0]
+    columns, masked = ([each[rows] for each in arrays] for arrays in (columns, masked))
+    check_ids_exact(columns[0][_are_ids(columns[0])], f"column {names[0]} of {path}")
+    return [np.where(gaps, np.nan, each) if gaps.any() else each for each, gaps in zip(columns, masked, strict=True)]
 
 
 def _is_masked(table, number):

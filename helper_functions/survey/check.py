@@ -13,7 +13,8 @@ from helper_functions.pixel_seds import pixel_of
 from helper_functions.psf import PIXEL, measure_fwhm
 from helper_functions.registration.shifts import UNMEASURED_ERROR, WORTH_CORRECTING
 from helper_functions.sky_noise import MISSTATED, UNIT_MISTAKE, median_and_mad_std, min_sky_pixels, sky_mask
-from helper_functions.survey.catalogs import check_columns, column_names
+from helper_functions.survey.catalogs import check_columns, column_names, read_columns
+from helper_functions.survey.cutout_notes import MOST_IDS
 from helper_functions.survey.flux_units import FLUX_UNIT
 from helper_functions.survey.images import (
     find_bands,
@@ -26,6 +27,7 @@ from helper_functions.survey.images import (
 )
 from helper_functions.survey.mosaics import open_mosaic, read_segmap
 from helper_functions.survey.psf_image import find_psf, read_psf
+from helper_functions.survey.segments import odd_segments
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
 N_WINDOWS = 5  # along each side of the mosaic
@@ -101,9 +103,8 @@ def check_catalogs(folder, survey):
     files = data_paths.SURVEYS[survey]
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     report(f"survey {survey!r} in {folder}")
-    report(
-        f"galaxies: {check_columns(super_catalog, [files.id_column])} rows of {super_catalog.name}: {files.id_column}"
-    )
+    n_rows = len(read_columns(super_catalog, [files.id_column])[0])
+    report(f"galaxies: {n_rows} rows of {super_catalog.name}: {files.id_column}")
     redshifts = ", ".join(files.z_columns)
     if redshifts:
         n_rows = check_columns(sps_catalog, [files.id_column, *files.z_columns])
@@ -111,8 +112,9 @@ def check_catalogs(folder, survey):
     report(f"redshifts: {redshifts or 'not known'}")
     segmap = open_mosaic(segmap_path, data_paths.cache_folder())
     size = " x ".join(map(str, segmap.shape))
-    cut = f", sources cut by its edge: {n_cut}" if (n_cut := sources_at_edge(segmap)) else ""
-    report(f"segments: {segmap_path.name}, {size} pixels of {pixel_text(segmap)}{cut}")
+    odd = zip(("cut by its edge", "in several pieces"), odd_segments(segmap), strict=True)
+    found = [f"{what}: {ids_text(ids)}" for what, ids in odd if len(ids)]
+    report("; ".join([f"segments: {segmap_path.name}, {size} pixels of {pixel_text(segmap)}", *found]))
     if psf_path := find_psf(folder, survey):
         pixel = pixel_of(segmap.wcs)
         fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
@@ -122,8 +124,10 @@ def check_catalogs(folder, survey):
 
 def check_registration(shifts, rows):
     """Add the shifts of the bands to their rows, {band: row}; return the reasons to refuse bands."""
-    if not shifts.n_sources:
-        return []
+    if shifts.unmeasured:
+        if not shifts.refusal:
+            report(shifts.unmeasured)
+        return [shifts.refusal] if shifts.refusal else []
     found = shifts.registration
     for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
         rows[band]["shift"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
@@ -140,7 +144,7 @@ def check_band(folder, survey, name, segmap, windows):
         return {"image": f"none; meant: {', '.join(near)}?" if near else "none", "what will be used": "no: left out"}
     files = data_paths.SURVEYS[survey]
     sci, error = open_band(*paths, survey, data_paths.cache_folder(), segmap)
-    unit = sci.bunit or (f"{files.unit} (no BUNIT: by data_paths.py)" if files.unit else "count")
+    unit = f"{sci.assumed_unit} (assumed)" if sci.assumed_unit else sci.bunit or "count"
     scale, n_sky = noise_scale(sci, error, files.error_map, windows, pixel_of(segmap.wcs))
     return {
         "image": _file_text(sci),
@@ -165,15 +169,6 @@ def usable_text(scale):
 
 
 # ---- pixels -----------------------------------------------------------------
-
-
-def sources_at_edge(segmap):
-    """Number of sources that touch the edge of the segmentation map."""
-    ny, nx = segmap.shape
-    rows, cols = slice(0, ny), slice(0, nx)
-    edges = ((slice(0, 1), cols), (slice(ny - 1, ny), cols), (rows, slice(0, 1)), (rows, slice(nx - 1, nx)))
-    found = np.concatenate([np.unique(read_segmap(segmap, edge)) for edge in edges])
-    return len(np.unique(found[found > 0]))
 
 
 def sky_windows(segmap):
@@ -215,6 +210,12 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
 
 
 # ---- texts ------------------------------------------------------------------
+
+
+def ids_text(ids):
+    """Number of these ids, and the first few of them."""
+    more = ", ..." if len(ids) > MOST_IDS else ""
+    return f"{len(ids)} ({', '.join(f'{each:.0f}' for each in ids[:MOST_IDS])}{more})"
 
 
 def _file_text(mosaic, beside=None):

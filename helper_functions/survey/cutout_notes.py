@@ -6,6 +6,8 @@ from scipy.ndimage import label
 from helper_functions.sky_noise import band_list
 
 MOST_IDS = 4  # listed in a sentence
+CORE = 9  # pixels, about the area of the PSF
+SMALLEST_PIECE = 10  # pixels, about the area of the PSF: smaller pieces hold noise, or what deblending left over
 
 
 def unmeasured_notes(unmeasured, bands):
@@ -22,13 +24,15 @@ def unmeasured_notes(unmeasured, bands):
     names = band_list(bands, n_pixels > 0, np.ones(len(bands), dtype=bool))
     some = f"up to {n_pixels.max()} of {unmeasured[0].size} pixels of the cutout"
     return (
-        f"no measurement in spite of weights above 0 (one value in many pixels, or tiny or huge weights) in {names}: "
-        f"{some}",
+        "no measurement in spite of weights above 0 (exact zeros, another value in many pixels, or tiny or huge "
+        f"weights) in {names}: {some}",
     )
 
 
 def segment_notes(segment, sci, bands, at_edge):
     """Sentences on a segment that is cut, in pieces, or only partly covered by a band, a tuple.
+
+    The core, which matters most, is its CORE pixels with the highest median flux over the bands without gaps.
 
     Parameters
     ----------
@@ -41,15 +45,30 @@ def segment_notes(segment, sci, bands, at_edge):
     """
     notes = ["the segment is cut by the edge of the mosaic"] if at_edge else []
     pieces, n_pieces = label(segment, np.ones((3, 3)))  # pixels that touch at a corner are connected, as in detection
-    if n_pieces > 1:
-        sizes = np.sort(np.bincount(pieces[segment])[1:])[::-1]
+    sizes = np.sort(np.bincount(pieces[segment])[1:])[::-1]
+    if n_pieces > 1 and sizes[1] >= SMALLEST_PIECE:
         notes.append(f"the segment is in {n_pieces} pieces, of {', '.join(map(str, sizes[:4]))} pixels")
     lacking = np.isnan(sci[:, segment]).sum(axis=1)
     partly = (lacking > 0) & (lacking < segment.sum())
     if partly.any():
-        names = band_list(bands, partly, lacking < segment.sum())
-        notes.append(f"no data in {names} in up to {lacking[partly].max()} of {segment.sum()} pixels of the segment")
+        here = lacking < segment.sum()
+        where = f"{band_list(bands, partly, here)} in up to {lacking[partly].max()} of {segment.sum()} pixels"
+        core = here & (np.isnan(sci[:, segment][:, core_pixels(sci[:, segment], lacking)]).mean(axis=1) >= 0.5)
+        names = "" if (core == partly).all() else f" in {band_list(bands, core, here)}"
+        notes.append(f"no data in {where} of the segment" + (f", among them its core{names}" if core.any() else ""))
     return tuple(notes)
+
+
+def core_pixels(flux, lacking):
+    """Indices of the CORE pixels with the highest median flux over the bands that lack the fewest, `lacking`.
+
+    `flux` is (n_bands, n_pixels), NaN where there is no data; bands with gaps in the core cannot tell where it is.
+    """
+    known = flux[lacking == lacking.min()]
+    median = np.full(flux.shape[1], -np.inf)
+    has_data = np.isfinite(known).any(axis=0)
+    median[has_data] = np.nanmedian(known[:, has_data], axis=0)
+    return np.argsort(-median, kind="stable")[:CORE]
 
 
 def neighbour_notes(ids, redshifts):

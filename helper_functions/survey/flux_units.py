@@ -8,11 +8,14 @@ from astropy import units as u
 from astropy.io.fits.card import Undefined
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from helper_functions.sky_noise import band_list
+
 FLUX_UNIT = u.Unit(10 * u.nJy)  # the survey's: AB zero point 28.9
 LARGEST_FACTOR = 1e100  # and inverse of the smallest; its square is finite
 SAME = 1e-12  # a factor closer to 1 differs by rounding, and is set to 1
 MAX_DIFFERENCE = 0.01  # largest relative difference of two calibrations of an image: beyond it, one is wrong
 AB_KEYWORDS = ("ABMAGZP", "ABZP", "ZPAB")  # of AB zero points
+GIVEN_ZERO_POINT = "zero_point in data_paths.py"
 GAIN_KEYWORDS = "GAIN", "CCDGAIN"  # electrons per count
 EXPOSURE_KEYWORDS = "EXPTIME", "EXPOSURE", "TEXPTIME"  # seconds
 # BUNIT of images in electrons, data numbers or counts, which may be rates per second.
@@ -22,8 +25,13 @@ COUNTS = re.compile(
 )
 
 
-def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=None):
-    """Factor that converts pixels of an image to 10 nJy per pixel.
+def unit_factor(bunit, wcs, path, **known):
+    """Factor that converts pixels of an image to 10 nJy per pixel, see `calibration`."""
+    return calibration(bunit, wcs, path, **known)[0]
+
+
+def calibration(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=None):
+    """Factor that converts pixels of an image to 10 nJy per pixel, and whether it is assumed.
 
     Parameters
     ----------
@@ -42,7 +50,9 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
 
     Returns
     -------
-    float
+    factor : float
+    assumed : str
+        The unit or zero point that is given by the description of the survey only; "" if the header has one.
 
     Raises
     ------
@@ -53,10 +63,11 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
     text = "" if bunit is None or isinstance(bunit, Undefined) else str(bunit).strip()
     counts = COUNTS.fullmatch(text.lower())
     if text and not counts:
-        return _rounded(_flux_density(text, wcs, path))
+        return _rounded(_flux_density(text, wcs, path)), ""
     found = _zero_points(header, zero_point, path)
     if counts and (counts["rate"] or counts["cps"]):
         found |= _inverse_sensitivity(header, path)
+    is_stated = bool(found.keys() - {GIVEN_ZERO_POINT})
     if not text and unit:
         found["unit in data_paths.py"] = _flux_density(unit, wcs, "data_paths.py")
     values = list(found.values())
@@ -72,7 +83,24 @@ def unit_factor(bunit, wcs, path, *, header=None, unit=FLUX_UNIT, zero_point=Non
             f"{path} contradicts itself: one unit of its pixels is so many times {FLUX_UNIT}: {said}; "
             "correct the header, or unit or zero_point of the survey in data_paths.py"
         )
-    return _rounded(values[0])
+    given = f"AB zero point {zero_point:g}" if GIVEN_ZERO_POINT in found else str(unit)
+    return _rounded(values[0]), "" if is_stated else given
+
+
+def assumed_units_note(bands, images):
+    """A sentence on the units that headers do not state, "" where all do.
+
+    Parameters
+    ----------
+    bands : sequence of str
+    images : sequence of Mosaic
+    """
+    some = np.array([bool(image.assumed_unit) for image in images])
+    if not some.any():
+        return ""
+    units = " and ".join(dict.fromkeys(image.assumed_unit for image in images if image.assumed_unit))
+    where = band_list(bands, some, np.ones(len(bands)))
+    return f"unit of fluxes assumed by data_paths.py, as headers do not state it: {units} in {where}"
 
 
 def electrons_in(bunit, header):
@@ -114,7 +142,7 @@ def _zero_points(header, zero_point, path):
     keywords = [*AB_KEYWORDS, zero_point] if isinstance(zero_point, str) else AB_KEYWORDS
     known = {name: _number(header, name, path) for name in keywords if name in header}
     if zero_point is not None and not isinstance(zero_point, str):
-        known["zero_point in data_paths.py"] = float(zero_point)
+        known[GIVEN_ZERO_POINT] = float(zero_point)
     return {name: (magnitude * u.ABmag).to_value(FLUX_UNIT) for name, magnitude in known.items()}
 
 

@@ -4,24 +4,22 @@ import re
 from fnmatch import fnmatchcase
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 import data_paths
 from helper_functions.filters import known_bands, pivot_wavelength, sedpy_name
 from helper_functions.registry import choose
-from helper_functions.survey.flux_units import FLUX_UNIT, electrons_in, unit_factor
+from helper_functions.sky_noise import median_and_mad_std
+from helper_functions.survey.fill_values import constant_patches, zeros_in_noise
+from helper_functions.survey.flux_units import FLUX_UNIT, calibration, electrons_in
 from helper_functions.survey.mosaics import check_aligned, is_same_image, open_mosaic, read_window
 
 # Kind of error map -> function that turns it into errors, and the power of the flux unit that it is in.
 ERROR_MAPS = {"wht": (lambda weight: 1 / np.sqrt(weight), -2), "err": (lambda error: error, 1), "var": (np.sqrt, 2)}
-FILL_PIXELS = 20, 200  # connected pixels with the same value that are not noise, in floats and in rounded images
-ROUNDED = (
-    0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
-)
 NO_WEIGHT = 1e-6  # of the median weight of a window: smaller weights are rounding errors of 0
 RARE = 0.1  # fraction of pixels with weights above 1 / NO_WEIGHT: if there are more, the median is that of no weights
 NEGATIVE = 0.1  # fraction of negative pixels: half in a sky, none in a weight map
+LEAST_PIXELS = 20  # of sources and of sky that are compared
+SHOWN = 3.0  # standard deviations of the sky by which the median pixel of sources is brighter
 USUAL_FLUX = 1e-18, 1e18  # 10 nJy, of a typical pixel: squares of others are out of the range of 32 bits
 SAME = 1e-6  # relative difference of pixels that differ by rounding only, after a conversion of units in 32 bits
 
@@ -179,13 +177,14 @@ def open_band(sci_path, error_path, survey, cache_folder, segmap):
         )
     for mosaic in (sci, error):
         check_aligned(mosaic, segmap)
-    factors = [_factor(mosaic, segmap, files) for mosaic in (sci, error if _has_own_unit(error, sci, files) else sci)]
+    (factor, assumed), (of_error, _) = (
+        _calibration(mosaic, segmap, files) for mosaic in (sci, error if _has_own_unit(error, sci, files) else sci)
+    )
     # The WCS is that of the segmentation map, and headers are not needed any more: less is sent to other processes.
     no_longer_needed = {"wcs": None, "header": None}
-    sci = sci._replace(electrons=electrons_in(sci.bunit, sci.header) / factors[0])
-    return sci._replace(unit_factor=factors[0], **no_longer_needed), error._replace(
-        unit_factor=factors[1] ** power, **no_longer_needed
-    )
+    electrons = electrons_in(sci.bunit, sci.header) / factor
+    sci = sci._replace(unit_factor=factor, assumed_unit=assumed, electrons=electrons, **no_longer_needed)
+    return sci, error._replace(unit_factor=of_error**power, **no_longer_needed)
 
 
 def known_electrons(survey, bands, images):
@@ -229,9 +228,9 @@ def _has_own_unit(error, sci, files):
     return files.error_map == "err" and error.bunit not in (None, "", sci.bunit)
 
 
-def _factor(mosaic, segmap, files):
+def _calibration(mosaic, segmap, files):
     known = {"header": mosaic.header, "unit": files.unit, "zero_point": files.zero_point}
-    return unit_factor(mosaic.bunit, segmap.wcs, mosaic.source, **known)
+    return calibration(mosaic.bunit, segmap.wcs, mosaic.source, **known)
 
 
 def read_pixels(sci, error, window):
@@ -264,6 +263,34 @@ def read_pixels(sci, error, window):
     return pixels
 
 
+def check_not_swapped(images, error_maps, flux, error, segmap):
+    """Raise ValueError where the weights of a band show the sources of the segmentation map, and its image does not.
+
+    So images that have no negative pixels, as a constant was added, are found in the place of weights. Real weights may
+    be higher on a source, at an edge in depth; but then their image has negative pixels or shows the source, too.
+
+    Parameters
+    ----------
+    images, error_maps : sequence of Mosaic
+    flux, error : ndarray of shape (n_bands, ny, nx)
+        From `mask_missing`.
+    segmap : ndarray of shape (ny, nx)
+    """
+    for image, error_map, *planes in zip(images, error_maps, flux, error, strict=True):
+        data = np.isfinite(planes[0])
+        source, sky = data & (segmap > 0), data & (segmap <= 0)
+        if min(source.sum(), sky.sum()) < LEAST_PIXELS or (planes[0][data] < 0).any():
+            continue
+        (middle, scatter), (stated, spread) = (median_and_mad_std(plane[sky]) for plane in planes)
+        of_source = [np.median(plane[source]) for plane in planes]
+        if of_source[0] - middle <= scatter and stated - of_source[1] > SHOWN * spread > 0:
+            raise ValueError(
+                f"{error_map.source} and {image.source} seem to be swapped: the weight image shows the sources of the "
+                "segmentation map, and the image does not; swap the two files, or correct the names of the extensions "
+                "in data_paths.py"
+            )
+
+
 def _check_typical_flux(sci, flux, data):
     """Raise ValueError, naming the file, where the median of |flux| is outside USUAL_FLUX, whatever patches hold."""
 
@@ -294,11 +321,12 @@ def mask_missing(sci, error_map, kind="wht"):
     -------
     flux, error : ndarray of float32
         New arrays; both NaN where the weight is not positive, below NO_WEIGHT times the median or above 1 / NO_WEIGHT
-        times it, the flux is not finite, or one of them is out of the range of 32 bits; and in patches of constant
-        flux, see `constant_patches`.
+        times it, the flux is not finite, or one of them is out of the range of 32 bits; and where the flux is a fill
+        value, see `constant_patches` and `zeros_in_noise`.
     """
     to_error, power = choose(ERROR_MAPS, kind, "error_map")
     measured = np.isfinite(sci) & np.isfinite(error_map) & (error_map > 0) & ~constant_patches(sci)
+    measured &= ~zeros_in_noise(sci, measured)
     if measured.any():
         typical, factor = np.median(error_map[measured]), NO_WEIGHT ** (-np.abs(power) / 2)
         # A weight has the power -2 of the unit: that many times the typical weight, in any kind of error map.
@@ -311,31 +339,3 @@ def mask_missing(sci, error_map, kind="wht"):
         error = to_error(np.where(measured, error_map, np.nan)).astype(np.float32)
     measured = np.isfinite(flux) & np.isfinite(error) & (error > 0)
     return np.where(measured, flux, np.nan), np.where(measured, error, np.nan)
-
-
-def constant_patches(image):
-    """Pixels in connected patches with the same value, such as a fill value, which are not measurements.
-
-    Parameters
-    ----------
-    image : ndarray of shape (ny, nx)
-
-    Returns
-    -------
-    bool ndarray of shape (ny, nx)
-        True in patches of at least FILL_PIXELS pixels that touch along their sides. In images rounded to up to
-        half of their noise, such as integers, correlated noise makes patches smaller than the second number.
-    """
-    number, pairs = np.arange(image.size).reshape(image.shape), []
-    for axis in range(image.ndim):
-        along, numbers = (np.moveaxis(each, axis, 0) for each in (image, number))
-        same = along[1:] == along[:-1]
-        pairs.append((numbers[:-1][same], numbers[1:][same]))
-    ones, others = (np.concatenate(each) for each in zip(*pairs, strict=True))
-    if len(ones) < FILL_PIXELS[0] - 1:
-        return np.zeros(image.shape, dtype=bool)
-    links = coo_array((np.ones(len(ones), dtype=bool), (ones, others)), shape=(image.size, image.size))
-    _, patch = connected_components(links, directed=False)
-    n_pixels = np.bincount(patch)[patch].reshape(image.shape)
-    is_rounded = np.mean((n_pixels > 1) & (n_pixels < FILL_PIXELS[0])) > ROUNDED
-    return n_pixels >= FILL_PIXELS[int(is_rounded)]

@@ -43,6 +43,7 @@ class Mosaic(NamedTuple):
     stored: tuple | None = None  # dtype and byte offset of the pixels; None where they are compressed or scaled
     unit_factor: float = 1.0  # by which pixels are multiplied when they are read
     electrons: float = float("nan")  # per 10 nJy; NaN: not known
+    assumed_unit: str = ""  # unit or zero point that the description of the survey gives; "": the header states it
 
 
 def open_mosaic(path, cache_folder, extension=None):
@@ -329,33 +330,43 @@ def find_segments(segmap, ids):
     wanted = np.unique([id_dr3 for id_dr3 in ids if 1 <= id_dr3 <= LARGEST_ID]).astype(np.int64)
     if not len(wanted):
         return {}
-    ny, nx = segmap.shape
-    low, high = np.full((2, len(wanted)), max(ny, nx)), np.zeros((2, len(wanted)), dtype=int)
+    low, high = np.full((2, len(wanted)), max(segmap.shape)), np.zeros((2, len(wanted)), dtype=int)
     n_pixels = np.zeros(len(wanted), dtype=int)
-    height = max(1, STRIPE_BYTES // (8 * nx))
-    with open_fits(segmap.path, segmap.source) as hdus:
-        for top in range(0, ny, height):
-            stripe = _section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx)))
-            found, rows, starts, ends = row_runs(stripe)
-            exact = 2 ** (np.finfo(found.dtype).nmant + 1) if found.dtype.kind == "f" else np.inf
-            if found.size and found.max() > exact:
-                raise ValueError(
-                    f"{segmap.source} holds {8 * found.itemsize}-bit floats, which tell whole numbers apart only up to "
-                    f"{exact}, and ids up to {found.max():.0f}: several galaxies may have become one; want integers"
-                )
-            number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
-            mine = wanted[number] == found
-            number, rows, starts, ends = number[mine], rows[mine] + top, starts[mine], ends[mine]
-            for axis, first, end in ((0, rows, rows + 1), (1, starts, ends)):
-                np.minimum.at(low[axis], number, first)
-                np.maximum.at(high[axis], number, end)
-            np.add.at(n_pixels, number, ends - starts)
+    for found, rows, starts, ends in segment_runs(segmap):
+        number = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
+        mine = wanted[number] == found
+        number, rows, starts, ends = number[mine], rows[mine], starts[mine], ends[mine]
+        for axis, first, end in ((0, rows, rows + 1), (1, starts, ends)):
+            np.minimum.at(low[axis], number, first)
+            np.maximum.at(high[axis], number, end)
+        np.add.at(n_pixels, number, ends - starts)
     columns = zip(wanted.tolist(), *low.tolist(), *high.tolist(), n_pixels.tolist(), strict=True)
     return {
         id_dr3: Segment(slice(top, bottom), slice(left, right), size)
         for id_dr3, top, left, bottom, right, size in columns
         if size
     }
+
+
+def segment_runs(segmap):
+    """Yield the `row_runs` of a segmentation map from stripe to stripe; ValueError as `find_segments`."""
+    ny, nx = segmap.shape
+    height = max(1, STRIPE_BYTES // (8 * nx))
+    with open_fits(segmap.path, segmap.source) as hdus:
+        for top in range(0, ny, height):
+            found, rows, *ends = row_runs(_section(hdus, segmap, (slice(top, min(top + height, ny)), slice(0, nx))))
+            check_ids_exact(found, segmap.source)
+            yield found, rows + top, *ends
+
+
+def check_ids_exact(ids, place):
+    """Raise ValueError, naming `place`, where ids above 0 are floats so large that neighbouring ids are the same."""
+    exact = 2 ** (np.finfo(ids.dtype).nmant + 1) if ids.dtype.kind == "f" else np.inf
+    if ids.size and (largest := ids.max()) > exact:
+        raise ValueError(
+            f"{place} holds {8 * ids.itemsize}-bit floats, which tell whole numbers apart only up to {exact}, and ids "
+            f"up to {largest:.0f}: several galaxies may have become one; want integers"
+        )
 
 
 def row_runs(image):

@@ -9,10 +9,12 @@ import numpy as np
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import NoConvergence
 
-from helper_functions.survey.mosaics import FARTHEST, open_mosaic, pixels_at, read_window
+from helper_functions.survey.mosaics import FARTHEST, Mosaic, open_mosaic, pixels_at, read_window
 
 ID = "{id}"  # stands for the id of the galaxy in a file name
 FITS_STARTS = b"SIMPLE", b"\x1f\x8b"  # of a FITS file, and of a gzip-compressed one
+WANTED = "want DS9 regions in sky coordinates, or a FITS label image"
+CHECKED = 128  # pixels on each side of the middle of a label image
 WITHOUT_AREA = "Point", "Line", "Text"  # kinds of DS9 regions
 
 
@@ -57,11 +59,31 @@ def read_regions(path, wcs, shape, cache_folder):
     UnusableRegions
         If it is no such file, or has regions in image coordinates, or values that are not integers.
     """
+    opened = _open_regions(path, cache_folder)
+    if isinstance(opened, Mosaic):
+        return read_label_image(opened, wcs, shape), []
+    return ds9_masks(*opened, wcs, shape)
+
+
+def check_regions(path, cache_folder):
+    """Raise as `read_regions`, for any galaxy; of a label image, only pixels in its middle are read."""
+    opened = _open_regions(path, cache_folder)
+    if isinstance(opened, Mosaic):
+        middles = [size // 2 for size in opened.shape]
+        window = tuple(slice(max(middle - CHECKED, 0), middle + CHECKED) for middle in middles)
+        _refuse_fractions(opened, np.nan_to_num(read_window(opened, window)))
+
+
+def _open_regions(path, cache_folder):
+    """`Mosaic` of a label image, or DS9 regions and notes, see `_parse`."""
     with open(path, "rb") as file:
         is_image = file.read(6).startswith(FITS_STARTS)
-    if is_image:
-        return read_label_image(open_mosaic(path, cache_folder), wcs, shape), []
-    return read_ds9(path, wcs, shape)
+    return open_mosaic(path, cache_folder) if is_image else _parse(path, path.stat().st_mtime_ns)
+
+
+def _refuse_fractions(image, values):
+    if (values != np.rint(values)).any():
+        raise UnusableRegions(f"{image.source} holds fractions: want a label image, of whole numbers")
 
 
 def read_label_image(image, wcs, shape):
@@ -76,24 +98,14 @@ def read_label_image(image, wcs, shape):
     top, left = rows[here].min(), cols[here].min()
     window = slice(top, rows[here].max() + 1), slice(left, cols[here].max() + 1)
     values[here] = np.nan_to_num(read_window(image, window))[rows[here] - top, cols[here] - left]
-    if (values != np.rint(values)).any():
-        raise UnusableRegions(f"{image.source} holds fractions: want a label image, of whole numbers")
+    _refuse_fractions(image, values)
     return {f"{number:.0f}": values == number for number in np.unique(values[values > 0])}
 
 
-def read_ds9(path, wcs, shape):
-    """Masks of DS9 regions, and notes; see `read_regions`."""
-    from regions import PixCoord, PixelRegion  # here, as it takes a third of a second to import
+def ds9_masks(solid, notes, wcs, shape):
+    """Masks of DS9 regions with an area, and the notes; see `read_regions`."""
+    from regions import PixCoord  # here, as it takes a third of a second to import
 
-    found, notes = _parse(path, path.stat().st_mtime_ns)
-    if in_pixels := sum(isinstance(each, PixelRegion) for each in found):
-        raise UnusableRegions(
-            f"{path} has regions in image coordinates ({in_pixels} of {len(found)}), and does not say of which image: "
-            "save it from DS9 in fk5 or icrs"
-        )
-    solid = [each for each in found if not type(each).__name__.startswith(WITHOUT_AREA)]
-    if len(solid) < len(found):
-        notes = [*notes, f"points, lines and texts in {path.name} have no pixels: {len(found) - len(solid)} left out"]
     y, x = np.indices(shape)
     centres, middle = PixCoord(x, y), wcs.pixel_to_world(shape[1] / 2, shape[0] / 2)
     masks = {}
@@ -117,19 +129,30 @@ def read_ds9(path, wcs, shape):
 
 @lru_cache(maxsize=4)  # all galaxies may share a file
 def _parse(path, _):
-    """Regions in a DS9 file, and notes on lines that were not read; the second argument changes with the file."""
-    from regions import Regions
+    """Regions with an area in a DS9 file, and notes on what was not read; the second argument changes with the file."""
+    from regions import PixelRegion, Regions
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AstropyWarning)
         try:
             found = list(Regions.parse(path.read_text(encoding="utf-8-sig"), format="ds9"))
         except (ValueError, TypeError, IndexError, AttributeError) as problem:
-            raise UnusableRegions(f"{path} cannot be read as DS9 regions: {problem}") from problem
+            raise UnusableRegions(f"{path} cannot be read as DS9 regions: {problem}; {WANTED}") from problem
     unread = [" ".join(str(each.message).split()).rstrip(".") for each in caught]
-    if unread and not found:
-        raise UnusableRegions(f"{path} has no DS9 regions that can be read: {unread[0]}")
-    return found, [f"not read of {path.name}: {each}" for each in unread[:1]]
+    if not found:
+        raise UnusableRegions(f"{path} has no DS9 regions that can be read: {'; '.join([*unread[:1], WANTED])}")
+    if in_pixels := sum(isinstance(each, PixelRegion) for each in found):
+        raise UnusableRegions(
+            f"{path} has regions in image coordinates ({in_pixels} of {len(found)}), and does not say of which image: "
+            "save it from DS9 in fk5 or icrs"
+        )
+    notes = [f"not read of {path.name}: {each}" for each in unread[:1]]
+    solid = [each for each in found if not type(each).__name__.startswith(WITHOUT_AREA)]
+    if len(solid) < len(found):
+        notes.append(f"points, lines and texts in {path.name} have no pixels: {len(found) - len(solid)} left out")
+    if not solid:
+        raise UnusableRegions(notes[-1])
+    return solid, notes
 
 
 def _name(meta):

@@ -132,9 +132,29 @@ def test_a_field_without_bright_sources_goes_on(job, moved_folder, capsys):
         edit(image_path(moved_folder, band), lambda flux, rng=rng: rng.normal(0, 0.02, flux.shape).astype(np.float32))
     status, output = job()
     assert status == 0
-    assert "no source is bright enough" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "is not known: 3 of 3 sources too faint (fewer than 30 pixels above SNR 3)" in said.out
+    assert said.err.splitlines()[-1].startswith("no galaxy was clustered (1 no pixels): lower --snr-thresh, now 3, or")
     [row] = Table.read(output / "summary.ecsv")
     assert row["status"] == "no pixels"
+
+
+def test_why_nothing_was_measured_is_told_and_tried_again(moved_folder, tmp_path, capsys):
+    """Bright sources with a damaged band, later repaired; and segments that are all too large."""
+    survey, path = open_survey(moved_folder, [7]), image_path(moved_folder, "f200w")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2880])
+    register_survey(survey, tmp_path / "out")
+    said = capsys.readouterr().out
+    assert said.startswith("registration of the bands is not known: 3 of 3 sources refused: pixels of ")
+    assert "f200w" in said
+    assert said.count("\n") == 1
+    path.write_bytes(whole)
+    register_survey(survey, tmp_path / "out")
+    assert "registration of the bands, in " in capsys.readouterr().out
+    large = {7: survey.segments[7]._replace(n_pixels=10**5)}
+    register_survey(survey._replace(segments=large, digest="other"), tmp_path / "out")
+    assert "not known: no source of the catalog has a segment of 50 to 6000 pixels" in capsys.readouterr().out
 
 
 def test_a_band_of_noise_and_borders_without_data_do_no_harm(job, moved_folder):

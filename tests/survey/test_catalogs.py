@@ -145,3 +145,21 @@ def test_what_is_masked_is_missing(tmp_path):
     assert path.read_bytes() != raw
     np.testing.assert_array_equal(flag, [np.nan, 1, 0])
     assert read_ids(path) == {7, 9, 10}
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.float32, 2**24), (np.float64, 2**53)])
+def test_ids_that_floats_cannot_tell_apart_are_refused(tmp_path, dtype, largest):
+    """Codes for no id do not matter; whole numbers of 64 bits are exact, also if some are masked."""
+    path = tmp_path / "catalog.fits"
+    for largest_id, is_refused in ((largest, False), (largest + 2, True)):
+        Table({"id": np.array([7, largest_id, np.nan, -99, 1e30], dtype=dtype)}).write(path, overwrite=True)
+        if is_refused:
+            with pytest.raises(
+                ValueError, match=rf"column id of .*catalog\.fits holds .*-bit floats.* to {largest}, and"
+            ):
+                read_ids(path)
+        else:
+            assert read_ids(path) == {7, largest}
+    ids = MaskedColumn([7, largest + 1, 9], mask=[False, False, True], fill_value=999999)
+    Table({"id": ids}).write(path, overwrite=True)
+    assert read_ids(path) == {7, largest + 1}

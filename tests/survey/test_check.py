@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from conftest import BANDS, blur_and_move, edit, image_path
 
 import data_paths
@@ -30,10 +31,10 @@ def test_a_line_for_each_band(check):
     said = bands["f444w"]
     for word in ("f444w_bcgs_sci", "wht: ...wht_f444w", " 1 x 10 nJy", "40 mas", "jwst_f444w, 4.402 um"):
         assert word in said
-    assert "10 nJy (no BUNIT: by data_paths.py) = 1 x 10 nJy" in said
+    assert " 10 nJy = 1 x 10 nJy" in said
     assert lines[-1] == "6 of 6 bands can be used"
     assert lines[-2].startswith("photon noise of sources is not added to the errors of 6 of 6 bands: set electrons of")
-    assert lines[3].endswith("SEGMAP.fits, 90 x 120 pixels of 40 mas, sources cut by its edge: 1")
+    assert lines[3].endswith("SEGMAP.fits, 90 x 120 pixels of 40 mas; cut by its edge: 1 (11)")
     assert lines[1].startswith("galaxies: 7 rows of UNCOVER_v5.2.0_LW_SUPER_CATALOG.fits: id")
     assert lines[2].endswith("id, z_16, z_50, z_84")
 
@@ -49,6 +50,19 @@ def test_the_noise_scale_is_that_of_the_sky(check, survey_folder):
     assert bands["f115w"].endswith(" yes")
     assert bands["f200w"].endswith("yes; stated errors are off")
     assert bands["f277w"].endswith("by more than 30, as by a mistake of units")
+
+
+def test_segments_in_pieces_are_counted_and_the_first_are_named(check, survey_folder):
+    """Five sources of two squares each."""
+
+    def put(segmap):
+        for number in range(5):
+            left = 4 + 20 * number
+            segmap[2:6, left : left + 4] = segmap[2:6, left + 8 : left + 12] = 100 + number
+        return segmap
+
+    edit(survey_folder / data_paths.SEGMAP, put)
+    assert check()[2][3].endswith("; cut by its edge: 1 (11); in several pieces: 5 (100, 101, 102, 103, ...)")
 
 
 def test_everything_that_is_refused_is_told_at_once(check, survey_folder):
@@ -86,15 +100,14 @@ def test_windows_are_read_and_no_more(survey_folder, monkeypatch):
         monkeypatch.setattr(f"helper_functions.survey.{module}.read_window", spy)
     assert check_survey(survey_folder, "uncover", sample_survey_shifts) == 0
     assert max(sizes) == 400
-    assert (
-        29 + 12 <= len(sizes) <= 29 + 12 * 2
-    )  # of the segmap, and its four edges; two windows with sky of each image and weight
+    assert 25 + 12 <= len(sizes) <= 25 + 12 * 2  # of the segmap; two windows with sky of each image and weight
 
 
 def test_a_unit_and_electrons_that_the_survey_states_are_not_assumed(check, survey_folder, no_photons):
-    fits.setval(image_path(survey_folder, "f444w"), "BUNIT", value="10 nJy")
+    fits.delval(image_path(survey_folder, "f200w"), "BUNIT")
     _, bands, lines = check()
     assert " 10 nJy = 1 x 10 nJy" in bands["f444w"]
+    assert " 10 nJy (assumed) = 1 x 10 nJy" in bands["f200w"]
     assert not any("photon noise" in line for line in lines)
 
 
@@ -111,6 +124,24 @@ def test_bands_that_lie_off_are_told(check, survey_folder):
     status, _, lines = check()
     assert status == 1
     assert any(line.startswith("refused: bands are misregistered") and "f200w 5." in line for line in lines)
+
+
+def test_what_only_sources_show_is_refused(check, survey_folder):
+    """An image with a pedestal in the place of its weights; ids as floats."""
+    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", "wht")
+    weights = np.random.default_rng(0).normal(2500, 9, fits.getdata(wht).shape).astype("f4")
+    edit(wht, lambda weight: fits.getdata(sci) + 1)
+    edit(sci, lambda flux: weights)
+    status, _, lines = check()
+    assert status == 1
+    assert any(line.startswith("refused: ") and "seem to be swapped" in line for line in lines)
+    path = survey_folder / data_paths.SUPER_CATALOG
+    table = Table.read(path)
+    table["id"] = np.array([7, 8, 9, 10, 11, 12, 2**24 + 2], dtype=np.float32)
+    table.write(path, overwrite=True)
+    status, _, lines = check()
+    assert status == 1
+    assert lines[-1].startswith(f"refused: column id of {path} holds 32-bit floats")
 
 
 def test_it_is_asked_for_by_a_flag_and_makes_nothing(survey_folder, tmp_path, capsys):

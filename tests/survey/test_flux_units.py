@@ -3,7 +3,7 @@ import pytest
 from astropy.io.fits.card import Undefined
 from conftest import celestial_wcs
 
-from helper_functions.survey.flux_units import electrons_in, unit_factor
+from helper_functions.survey.flux_units import calibration, electrons_in, unit_factor
 
 STERADIAN_PER_PIXEL = np.radians(0.04 / 3600) ** 2  # pixels of 40 mas
 
@@ -98,6 +98,21 @@ def test_counts_have_zero_points(bunit, known, zero_point):
 def test_what_is_not_calibrated_or_contradicts_itself_is_refused(bunit, known, message):
     with pytest.raises(ValueError, match=message):
         unit_factor(bunit, celestial_wcs(), "image.fits", **known)
+
+
+@pytest.mark.parametrize(
+    ("bunit", "known", "assumed"),
+    [
+        ("nJy", {"unit": "uJy"}, ""),
+        (None, {"unit": "uJy"}, "uJy"),
+        (None, {"unit": "uJy", "header": {"ABZP": 23.9}}, ""),  # that of uJy
+        ("counts/s", {"zero_point": 28.9}, "AB zero point 28.9"),
+        ("counts/s", {"zero_point": "ZP", "header": {"ZP": 25.0}}, ""),
+        ("electron/s", {"zero_point": HST_ZERO_POINT, "header": HST}, ""),
+    ],
+)
+def test_what_no_header_states_is_assumed(bunit, known, assumed):
+    assert calibration(bunit, celestial_wcs(), "image.fits", **known)[1] == assumed
 
 
 # ---- electrons --------------------------------------------------------------

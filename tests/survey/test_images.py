@@ -6,12 +6,11 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from conftest import BANDS, NOISE, celestial_wcs, edit, image_path
-from scipy.ndimage import gaussian_filter
 
 import data_paths
 from data_paths import SurveyFiles
 from helper_functions.sky_noise import smoothed_light, with_sky_noise
-from helper_functions.survey.images import constant_patches, find_bands, mask_missing, read_pixels
+from helper_functions.survey.images import find_bands, mask_missing, read_pixels
 from helper_functions.survey.mosaics import open_mosaic, read_window
 from prepare_images import cut_out, open_survey
 
@@ -306,16 +305,3 @@ def test_weights_of_another_name_and_images_in_another_folder_are_shown(survey_f
         path.rename(survey_folder / path.name)
     with pytest.raises(FileNotFoundError, match=r"no image of any band.*; files .*_f606w_.*fits \(not in psf"):
         open_survey(survey_folder, IDS)
-
-
-@pytest.mark.parametrize(("step", "least"), [(0.0, 20), (0.25, 200), (0.5, 200)])
-def test_patches_of_a_fill_value_are_told_from_rounded_noise(step, least):
-    """Noise smoothed as by PSF matching, in units of its standard deviation, with a bar of just enough zeros."""
-    noise = gaussian_filter(np.random.default_rng(1).normal(size=(200, 200)), 1.5)
-    noise /= noise.std()
-    noise = np.round(noise / step) if step else noise
-    assert not constant_patches(noise).any()
-    for n_pixels in (least, least - 1):
-        filled = noise.copy()
-        filled[50, :n_pixels] = 99
-        np.testing.assert_array_equal(constant_patches(filled), (filled == 99) & (n_pixels == least))

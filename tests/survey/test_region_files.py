@@ -5,8 +5,10 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from helper_functions.job.settings import check_settings
 from helper_functions.products.ds9_regions import ds9_text
-from helper_functions.survey.region_files import UnusableRegions, read_regions, region_file
+from helper_functions.survey.region_files import UnusableRegions, check_regions, read_regions, region_file
+from main_clustering import settings_block
 
 SHAPE = (30, 20)
 Y, X = np.indices(SHAPE)
@@ -109,6 +111,9 @@ def test_what_holds_no_pixel_or_is_elsewhere_is_told_and_costs_no_other(read):
         ("image\ncircle(3,4,5)\n", r"regions in image coordinates \(1 of 1\), and does not say of which image"),
         ("circle(3.6,-30.4,5)\n", "no DS9 regions that can be read: A coordinate frame was not found"),
         ("a letter\n", "no DS9 regions that can be read"),
+        ("", "has no DS9 regions that can be read"),
+        ("id,ra,dec\n7,3.6,-30.4\n", "no DS9 regions that can be read"),
+        (f"icrs\npoint({3.6},{-30.4})\n", "points, lines and texts in my have no pixels: 1 left out"),
         ("fk5\ncircle(1,2)\n", "cannot be read as DS9 regions"),
     ],
 )
@@ -151,3 +156,37 @@ def test_of_a_large_image_only_what_covers_the_galaxy_counts(read):
 
 def test_a_pattern_gives_each_galaxy_its_file():
     assert [region_file(name, 7).name for name in ("my.reg", "my_{id}.reg")] == ["my.reg", "my_7.reg"]
+
+
+# ---- before any galaxy ------------------------------------------------------
+
+
+def test_a_file_that_is_of_no_use_to_any_galaxy_is_refused_at_once(tmp_path):
+    labels, header = np.arange(600).reshape(SHAPE), sky().to_header()
+    good, table, halves, apart = (tmp_path / f"{name}.fits" for name in ("good", "table", "halves", "apart"))
+    fits.PrimaryHDU(labels, header).writeto(good)
+    fits.PrimaryHDU(labels / 2, header).writeto(halves)
+    fits.PrimaryHDU(labels).writeto(apart)
+    fits.BinTableHDU.from_columns([fits.Column("id", "J", array=[1])]).writeto(table)
+    texts = {"pixels.reg": "image\ncircle(3,4,5)\n", "empty.reg": "", "my.csv": "id,ra,dec\n7,3.6,-30.4\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "my.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    (tmp_path / "good.reg").write_text(f'icrs\ncircle({at(9, 14)},1")\n')
+    for name in ("good.fits", "good.reg"):
+        check_regions(tmp_path / name, tmp_path)
+    for name, message in {
+        "table.fits": "no two-dimensional image",
+        "halves.fits": "holds fractions",
+        "apart.fits": "no celestial WCS",
+        "pixels.reg": "regions in image coordinates",
+        "empty.reg": "no DS9 regions",
+        "my.csv": "no DS9 regions",
+        "my.png": "cannot be read as DS9 regions",
+    }.items():
+        with pytest.raises((OSError, UnusableRegions), match=message):
+            check_regions(tmp_path / name, tmp_path)
+        with pytest.raises(ValueError, match=message):  # before anything else is looked at
+            check_settings(settings_block().changed(regions=str(tmp_path / name)))
+    (tmp_path / "7.reg").touch()  # of one galaxy among others
+    check_settings(settings_block().changed(regions=str(tmp_path / "{id}.reg")))

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 import data_paths
 from helper_functions.filters import pivot_wavelength, sedpy_name
-from helper_functions.survey.flux_units import unit_factor
+from helper_functions.survey.flux_units import calibration, unit_factor
 from helper_functions.survey.images import ERROR_MAPS
 from helper_functions.survey.mosaics import Mosaic, is_same_image, open_mosaic
 
@@ -157,9 +157,9 @@ def open_images(files, error_map, unit="", extensions=("SCI", None)):
         raise ValueError(
             f"{sci.source.name} and {wht.source.name} differ in shape: {sci.shape} and {wht.shape} (rows, columns)"
         )
-    factor = unit_factor(sci.bunit, sci.wcs, sci.source, header=sci.header, unit=unit)
+    factor, assumed = calibration(sci.bunit, sci.wcs, sci.source, header=sci.header, unit=unit)
     own_unit = error_map == "err" and wht.bunit not in (None, "", sci.bunit)
     power = ERROR_MAPS[error_map][1]
     of_error = unit_factor(wht.bunit, sci.wcs, wht.source, header=wht.header) if own_unit else factor
-    sci, wht = sci._replace(header=None, unit_factor=factor), wht._replace(header=None, unit_factor=of_error**power)
-    return BandImages(files.band, sci, wht, error_map)
+    sci = sci._replace(header=None, unit_factor=factor, assumed_unit=assumed)
+    return BandImages(files.band, sci, wht._replace(header=None, unit_factor=of_error**power), error_map)

@@ -78,7 +78,8 @@ def write_band(folder, matching, cards):
     sci_path, wht_path = (new_image_path(folder, band, kind) for kind in ("sci", "wht"))
     with atomic_path(wht_path) as wht_file, atomic_path(sci_path) as sci_file:
         sci_header = header.copy()
-        sci_header["BUNIT"] = "10 nJy"
+        assumed = matching.images.sci.assumed_unit
+        sci_header["BUNIT"] = ("10 nJy", f"of an image assumed to be in {assumed}" if assumed else "")
         sci, wht = fits.StreamingHDU(sci_file, sci_header), fits.StreamingHDU(wht_file, header)
         with sci, wht:
             for top in range(0, ny, TILE):

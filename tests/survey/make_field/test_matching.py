@@ -168,6 +168,15 @@ def test_stated_noise_is_that_of_the_pixels(tmp_path, drizzled):
     assert area > 3 * own
 
 
+def test_the_header_says_if_the_unit_was_assumed(tmp_path):
+    write_mosaic(tmp_path, "f200w", point(GRID.wcs, SHAPE, WIDE), GRID.wcs, rng=rng())
+    images = opened(tmp_path, "f200w")
+    for assumed, comment in (("", ""), ("uJy", "of an image assumed to be in uJy")):
+        field = tmp_path / f"field {assumed}"
+        write_band(field, Matching(images._replace(sci=images.sci._replace(assumed_unit=assumed)), GRID, None), [])
+        assert fits.getheader(new_image_path(field, "f200w", "sci")).comments["BUNIT"] == comment
+
+
 def test_a_disk_that_fills_up_leaves_nothing_half_and_what_was_made(tmp_path, monkeypatch):
     write_mosaic(tmp_path, "f200w", point(GRID.wcs, SHAPE, WIDE), GRID.wcs, rng=rng())
     write_mosaic(tmp_path, "f277w", point(GRID.wcs, SHAPE, WIDE), GRID.wcs, rng=rng())
