@@ -14,7 +14,8 @@ from helper_functions.registry import choose
 from helper_functions.sky_noise import SkyNoise, photon_note
 
 # Arcsec, standard deviations of Gaussians: smoothing of the derivatives, which amplify noise, by less than the PSF,
-# 0.06; and the wings of the PSF, most of whose light is between 0.2 and 0.6.
+# 0.06; and the wings of the PSF, most of whose light is between 0.2 and 0.6. They are those of the PSF of F444W; for
+# other PSFs, they are multiplied by the ratio of the FWHM.
 SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS = 0.024, 0.04, 0.32
 MIN_COMPLETE = 0.9  # fraction of the pixels that must have data in every band used for clustering
 
@@ -214,14 +215,16 @@ def brightness_derivatives(cutout, mask):
     Returns
     -------
     ndarray of shape (ny, nx, 6)
-        Slopes along rows and along columns, per pixel; Laplacian, per (0.04 arcsec)^2 for any pixel scale; image
-        smoothed by the wings less the image; and slopes of the image smoothed by the wings, per pixel.
+        Slopes along rows and along columns, per pixel; Laplacian, per (0.04 arcsec)^2 for any pixel scale and the PSF
+        of F444W, else per square of the same fraction of the FWHM; image smoothed by the wings less the image; and
+        slopes of the image smoothed by the wings, per pixel.
     """
     brightness = brightness_image(cutout, mask)
-    for_slope, for_laplacian, wings = (
-        arcsec_to_pixels(each, cutout.pixel) for each in (SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS)
+    for_slope, for_laplacian, wings, unit = (
+        arcsec_to_pixels(each, cutout.pixel) * (cutout.psf_fwhm / PSF_FWHM)
+        for each in (SLOPE_SMOOTHING, LAPLACIAN_SMOOTHING, WINGS, PIXEL)
     )
-    laplacian = gaussian_laplace(brightness, for_laplacian, mode="nearest") * arcsec_to_pixels(PIXEL, cutout.pixel) ** 2
+    laplacian = gaussian_laplace(brightness, for_laplacian, mode="nearest") * unit**2
     slopes, of_wings = (
         [gaussian_filter(brightness, smoothing, order, mode="nearest") for order in ((1, 0), (0, 1))]
         for smoothing in (for_slope, wings)
