@@ -5,9 +5,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 FILL_PIXELS = 20, 200  # connected pixels with the same value that are not noise, in floats and in rounded images
-ROUNDED = (
-    0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of the noise
-)
+ROUNDED = 0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of noise
 REPEATED = 0.02  # fraction of pixels that share their value: rounding makes 0.35 of them for each exact zero in noise
 
 

@@ -81,7 +81,7 @@ def test_seds_of_large_galaxies_are_fitted_again_to_more_pixels(spots, monkeypat
         found = cluster_pixels(seds, method="blended_mixture", n_clusters=2).populations
         return np.mean((to_unit_length(found.seds) - truth) ** 2)
 
-    # With 22 times as many pixels, errors would fall by 4.7 if pixels were equally bright and without calibration errors.
+    # With 22 times as many pixels, errors would fall by 4.7 if pixels were equally bright and perfectly calibrated.
     few, many = (np.sqrt(np.mean([error(pixels, seed) for seed in range(3)])) for pixels in (40, 900))
     assert few > 1.5 * many
 
