@@ -28,7 +28,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.optimize import linprog
 
 from helper_functions.methods.fit_blends import TINY, blocks, weighted_fluxes
-from helper_functions.methods.systematics import systematics_of
+from helper_functions.methods.systematics import solve_seds, systematics_of
 from helper_functions.psf import arcsec_to_pixels, psf_on_pixels
 
 AROUND = 0.16  # arcsec, the FWHM of the PSF: light this far outside of the selected pixels is fitted, too
@@ -98,7 +98,8 @@ class Deconvolver:
         image[np.ix_(offset, offset)] = psf[np.ix_(middle + offset, middle + offset)]
         self._transfer = rfft2(image)
         self.weight = weighted_fluxes(seds.flux, seds.error).weight * used[:, None]
-        self.patterns, self.precision = systematics_of(seds)
+        self.systematics = systematics_of(seds)
+        self.patterns = self.systematics.patterns
         self.held = np.zeros(n_populations, dtype=bool)  # whether an SED is kept as it is
         self._of_patterns = np.einsum("ps,pb,pt->bst", self.patterns, self.weight, self.patterns, optimize=True)
 
@@ -176,13 +177,10 @@ class Deconvolver:
             matrix[:, :n] += (light[block].T * weight[block].T[:, None]) @ parts[block]
         matrix[:, n:, :n] = matrix[:, :n, n:].transpose(0, 2, 1)
         matrix[:, n:, n:] = self._of_patterns
-        # A population without light keeps its SED, too; amplitudes are regularised by their prior.
+        # A population without light keeps its SED, too.
         held = np.where(self.held, HOLD, FREE)[:, None] * np.einsum("bii->b", matrix[:, :n, :n]) + TINY
-        hold = np.concatenate([held, self.precision])
-        right = parts.T @ (weight * flux)
-        right[:n] += held * found.seds
-        solved = np.linalg.solve(matrix + hold.T[:, :, None] * np.eye(len(hold)), right.T[..., None])[..., 0].T
-        return found._replace(seds=solved[:n], amplitudes=solved[n:])
+        solved, amplitudes = solve_seds(matrix, parts.T @ (weight * flux), found.seds, held, self.systematics)
+        return found._replace(seds=solved, amplitudes=amplitudes)
 
 
 def deconvolve(seds, populations, used):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helper_functions.methods.fit_blends import TINY, fit_blends
+from helper_functions.methods.systematics import solve_seds
 
 ITERATIONS = 30
 LONGER = 4  # factor by which the longest step of an extrapolation grows where it is reached, and falls where too long
@@ -118,14 +119,11 @@ def fitted_templates(data, systematics, templates, blends, probability, band_wei
     products[:, n_populations:] = patterns[:, :, None] * parts[:, None, :]
     products[:, :n_populations, n_populations:] = shares[:, :, None] * patterns[:, None, :]
     matrix = (products.reshape(len(parts), -1).T @ data.weight).T.reshape(n_bands, n_parts, n_parts)
-    # A population with hardly any light keeps its SED; amplitudes of patterns are regularised by their prior.
+    # A population with hardly any light keeps its SED.
     held = 1e-9 * np.einsum("bii->b", matrix[:, :n_populations, :n_populations]) + TINY
-    hold = np.concatenate([np.tile(held, (n_populations, 1)), systematics.precision])
-    matrix = matrix + hold.T[:, :, None] * np.eye(n_parts)
-    right = parts.T @ data.weighted
-    right[:n_populations] += held * templates
-    solved = np.linalg.solve(matrix, right.T[..., None])[..., 0].T
-    return normalise_templates(solved[:n_populations], band_weight), solved[n_populations:]
+    held = np.tile(held, (n_populations, 1))
+    solved, amplitudes = solve_seds(matrix, parts.T @ data.weighted, templates, held, systematics)
+    return normalise_templates(solved, band_weight), amplitudes
 
 
 def normalise_templates(templates, band_weight):

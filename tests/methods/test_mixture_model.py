@@ -14,7 +14,7 @@ from helper_functions.methods.mixture_model import (
 from helper_functions.methods.systematics import Systematics
 
 BAND_WEIGHT = np.full(6, 1 / 6)
-NO_PATTERN = Systematics(np.zeros((400, 1)), np.ones((1, 6)))
+NO_PATTERN = Systematics(np.zeros((400, 1)), np.ones((1, 6)), np.full((1, 6), np.inf))
 
 
 @pytest.fixture
