@@ -13,6 +13,7 @@ from helper_functions.pixel_seds import (
     select_complete,
     select_pixels,
 )
+from helper_functions.psf import PSF_FWHM
 from prepare_images import cut_out, open_survey
 
 IDS = [7]
@@ -124,3 +125,18 @@ def test_changes_are_those_of_the_sky_whatever_the_pixels(pixel):
     slope = -y / wide * wings * np.exp(-(y**2) / (2 * wide)) * pixel
     assert found[half + steep, half, 4] == pytest.approx(slope, rel=0.02)
     assert found[half, half - steep, 5] == pytest.approx(-slope, rel=0.02)
+
+
+def test_changes_are_the_same_for_pixels_and_a_psf_five_times_as_wide():
+    """Then the image has the same pixels: only its scale on the sky differs."""
+    light = np.random.default_rng(0).uniform(1, 2, (15, 15))
+    mask, found = np.ones(light.shape, dtype=bool), {}
+    for pixel, psf_fwhm in ((0.04, PSF_FWHM), (0.2, 5 * PSF_FWHM), (0.2, PSF_FWHM)):
+        wcs = celestial_wcs()
+        wcs.wcs.cdelt = [-pixel / 3600, pixel / 3600]
+        planes = light[None], np.ones((1, 15, 15)), mask.astype(int)
+        cutout = Cutout(1, 1.0, ("f200w",), np.array([2e4]), *planes, (1,), wcs, psf_fwhm=psf_fwhm)
+        found[pixel, psf_fwhm] = brightness_derivatives(cutout, mask)
+    narrow, wide, undersampled = found.values()
+    np.testing.assert_allclose(wide, narrow, rtol=1e-9, atol=1e-9)
+    assert np.abs(undersampled[..., :2]).max() < 0.1 * np.abs(narrow[..., :2]).max()  # a PSF of a fifth of the width
