@@ -228,20 +228,22 @@ class Clusterer(NamedTuple):
 
         Numbers larger than the number of distinct SEDs may be missing.
         """
-        distances = self.distances(seds)
-        order = canonical_order(distances.seds.flux)
-        found = self._label(distances.only(order), ks)
-        back = np.argsort(order)
+        distances, order = self._sorted_distances(seds)
+        found, back = self._label(distances, ks), np.argsort(order)
         return {k: each.only(back) for k, each in found.items()}
 
     def refined(self, seds, found):
         """A result of `candidates` for the same pixels, improved by methods that refine the final number."""
         if self.method.refine is None:
             return found
+        distances, order = self._sorted_distances(seds)
+        return self.method.refine(distances, found.only(order), self.seed).only(np.argsort(order))
+
+    def _sorted_distances(self, seds):
+        """`distances` with the pixels in an order that does not depend on that of `seds`, and the indices of it."""
         distances = self.distances(seds)
         order = canonical_order(distances.seds.flux)
-        refined = self.method.refine(distances.only(order), found.only(order), self.seed)
-        return refined.only(np.argsort(order))
+        return distances.only(order), order
 
     def scale(self, seds):
         """Root mean square of the normalised SEDs, the unit of those in `distances`."""

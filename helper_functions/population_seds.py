@@ -74,7 +74,7 @@ def population_seds(seds, clustering, seed=0):
     flux, total = spectra * size[:, None], spectra * light.sum(axis=0)[:, None]
 
     rng, drawn, totals = np.random.default_rng(seed), [], []
-    model, shared = found.convolved @ found.seds, deconvolver.patterns @ found.amplitudes
+    model, shared = found.convolved @ found.seds, deconvolver.systematics.model(found.amplitudes)
     for _ in range(REDRAWS):
         off = CALIBRATION * model * rng.standard_normal(model.shape)
         other = deconvolver.fit(model + shared + off + draw_noise(block, rng), found, joint_steps=REFIT_STEPS)

@@ -127,7 +127,7 @@ def assign(data, systematics, mixture, links):
         Labels are rows of `mixture.templates`, or -1 where an outlier is most probable. The log likelihood of each
         pixel does not use the neighbours.
     """
-    true = data.minus(systematics.patterns @ mixture.amplitudes)
+    true = data.minus(systematics.model(mixture.amplitudes))
     each = [sums_over_blends(true.only(block), mixture) for block in blocks(len(data.flux))]
     dominated, light, inlier, best, length = (np.concatenate(parts) for parts in zip(*each, strict=True))
     outlier = np.log(mixture.prior[-1]) + outlier_log_likelihood(true, best, length)
@@ -135,7 +135,7 @@ def assign(data, systematics, mixture, links):
     log_likelihood = np.logaddexp(inlier, outlier)
     share = np.exp(inlier - log_likelihood)[:, None]
     probability = np.column_stack([share * dominated, 1 - share])
-    return method_result(true, systematics, mixture, probability, share * light, light, log_likelihood)
+    return method_result(true, systematics, mixture, probability, light, share, log_likelihood)
 
 
 def sums_over_blends(data, mixture):
@@ -159,16 +159,16 @@ def sums_over_blends(data, mixture):
 def assign_with_neighbours(data, systematics, mixture, links):
     """`assign`, with labels that also depend on those of the neighbours."""
     true, blends, probability, log_likelihood = expectation_step(data, systematics, links, mixture)
-    modelled = blends.composition(probability[:, :-1] * blends.brightness)
+    share = 1 - probability[:, -1:]
     probability = mean_field(blends, mixture.prior, probability, links)
     each = np.column_stack([blends.dominated(probability), probability[:, -1]])
     nothing_else = np.where(np.arange(len(mixture.prior)) == len(mixture.prior) - 1, -np.inf, 0.0)
     inlier, _ = responsibilities(blends, mixture.prior, nothing_else)
     light = blends.composition(inlier[:, :-1] * blends.brightness)
-    return method_result(true, systematics, mixture, each, modelled, light, log_likelihood)
+    return method_result(true, systematics, mixture, each, light, share, log_likelihood)
 
 
-def method_result(true, systematics, mixture, probability, modelled, light, log_likelihood):
+def method_result(true, systematics, mixture, probability, light, share, log_likelihood):
     """The `MethodResult` of a mixture.
 
     Parameters
@@ -179,8 +179,10 @@ def method_result(true, systematics, mixture, probability, modelled, light, log_
     mixture : Mixture
     probability : ndarray of shape (n_pixels, n_populations + 1)
         That each population dominates, and of an outlier.
-    modelled, light : ndarray of shape (n_pixels, n_populations)
-        Light of the populations, and the same given that the pixel is no outlier.
+    light : ndarray of shape (n_pixels, n_populations)
+        Of the populations, given that the pixel is no outlier.
+    share : ndarray of shape (n_pixels, 1)
+        Probability that it is none, from its fluxes alone.
     log_likelihood : ndarray of shape (n_pixels,)
         Relative to zero flux.
     """
@@ -192,10 +194,8 @@ def method_result(true, systematics, mixture, probability, modelled, light, log_
         labels=labels,
         probability=(calibrated / calibrated.sum(axis=1, keepdims=True))[:, :-1],
         log_likelihood=log_likelihood - 0.5 * true.chi2_of_zero + log_prior / len(labels),
-        residual=(true.flux - modelled @ mixture.templates) * np.sqrt(true.weight),
-        populations=Populations(
-            mixture.templates, light, systematics.patterns @ mixture.amplitudes, mixture.amplitudes
-        ),
+        residual=(true.flux - (share * light) @ mixture.templates) * np.sqrt(true.weight),
+        populations=Populations(mixture.templates, light, systematics.model(mixture.amplitudes), mixture.amplitudes),
         model=mixture,
     )
 

@@ -99,9 +99,9 @@ class Deconvolver:
         self._transfer = rfft2(image)
         self.weight = weighted_fluxes(seds.flux, seds.error).weight * used[:, None]
         self.systematics = systematics_of(seds)
-        self.patterns = self.systematics.patterns
         self.held = np.zeros(n_populations, dtype=bool)  # whether an SED is kept as it is
-        self._of_patterns = np.einsum("ps,pb,pt->bst", self.patterns, self.weight, self.patterns, optimize=True)
+        patterns = self.systematics.patterns
+        self._of_patterns = np.einsum("ps,pb,pt->bst", patterns, self.weight, patterns, optimize=True)
 
     def convolve(self, light):
         """Light, (n_populations, ny, nx), convolved with the PSF, in the pixels: (n_pixels, n_populations)."""
@@ -156,20 +156,20 @@ class Deconvolver:
 
     def chi2(self, flux, found):
         """Chi2 of a fit to these fluxes, with weights as if the noise of pixels were independent."""
-        residual = flux - found.convolved @ found.seds - self.patterns @ found.amplitudes
+        residual = flux - found.convolved @ found.seds - self.systematics.model(found.amplitudes)
         return float(np.sum(self.weight * residual**2))
 
     def _fit_light(self, flux, found):
         """Update the light; `convolved` stays that of the light before."""
         seds, weight = found.seds, self.weight
-        data = self.correlate((weight * (flux - self.patterns @ found.amplitudes)) @ seds.T)
+        data = self.correlate((weight * (flux - self.systematics.model(found.amplitudes))) @ seds.T)
         model = self.correlate((weight * (found.convolved @ seds)) @ seds.T)
         # The model is positive, apart from rounding and from populations whose SEDs are negative in most bands.
         light = found.light * np.maximum(data, 0) / np.maximum(model, 1e-9 * np.abs(model).max() + TINY)
         return found._replace(light=light)
 
     def _fit_seds(self, flux, found):
-        light, patterns, weight = found.convolved, self.patterns, self.weight
+        light, patterns, weight = found.convolved, self.systematics.patterns, self.weight
         n, n_bands = light.shape[1], weight.shape[1]
         parts = np.column_stack([light, patterns])
         matrix = np.zeros((n_bands, parts.shape[1], parts.shape[1]))

@@ -154,7 +154,7 @@ def expectation_step(data, systematics, links, mixture):
     log_likelihood : ndarray of shape (n_pixels,)
         Relative to zero flux.
     """
-    true = data.minus(systematics.patterns @ mixture.amplitudes)
+    true = data.minus(systematics.model(mixture.amplitudes))
     blends = fit_blends(true, mixture.templates)
     probability, log_likelihood = responsibilities(blends, mixture.prior)
     if (patch := in_outlier_patches(probability[:, -1], links)).any():

@@ -46,6 +46,10 @@ class Systematics(NamedTuple):
         """The same for some of the pixels."""
         return self._replace(patterns=self.patterns[pixels])
 
+    def model(self, amplitudes):
+        """Fluxes of the systematic errors with these amplitudes, (n_patterns, n_bands): (n_pixels, n_bands)."""
+        return self.patterns @ amplitudes
+
     def log_prior(self, amplitudes):
         """Log prior of amplitudes, (n_patterns, n_bands), up to a constant."""
         return -0.5 * float(np.sum(self.precision * amplitudes**2))

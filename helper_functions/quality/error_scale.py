@@ -111,7 +111,7 @@ def _scale_once(seds, links, seed, rng):
         mixture, blends, _ = fit_mixture(data, systematics, links, mixture, band_weight, INTERMEDIATE_TOLERANCE)
         best = np.argmax(blends.log_likelihood[:, :-1] + np.log(mixture.prior[:-1]), axis=1)
         light = blends.composition(blends.brightness * (np.arange(blends.brightness.shape[1]) == best[:, None]))
-        model = light @ mixture.templates + systematics.patterns @ mixture.amplitudes
+        model = light @ mixture.templates + systematics.model(mixture.amplitudes)
         return mixture, model, np.mean(((flux - model) / error) ** 2, axis=0)
 
     mixture, model, left_over = fit(seds.flux[drawn], initial_mixture(templates, systematics))

@@ -160,7 +160,7 @@ def moffat_psf():
     return psf / psf.sum()
 
 
-def simulate_cube(seed, snr, factor, *, pixel=PIXEL, size=None, lines=1.0):
+def simulate_cube(seed, snr, factor, *, size=None, lines=1.0):
     """Observe a galaxy of `cube_light` in a field without sky.
 
     Parameters
@@ -170,8 +170,6 @@ def simulate_cube(seed, snr, factor, *, pixel=PIXEL, size=None, lines=1.0):
         Typical SNR of a pixel of median brightness in a band.
     factor : float
         Stated errors, in units of the true ones.
-    pixel : float
-        Arcsec, side; the PSF always has a FWHM of PSF_FWHM pixels.
     size, lines
         See `cube_light`.
 
@@ -188,9 +186,9 @@ def simulate_cube(seed, snr, factor, *, pixel=PIXEL, size=None, lines=1.0):
     error = np.sqrt((1 + clean / typical) / 2) * typical / (snr * rng.uniform(0.7, 1.3, typical.shape))
     noise = np.array([smoothed_noise(1, NOISE_SMOOTHING, continuum.shape, rng) for _ in clean]) * error
     bands, pivots = zip(*((each.name, each.wave_pivot) for each in cube_filters()), strict=True)
-    everywhere, wcs = np.ones(continuum.shape, dtype=int), make_wcs(continuum.shape, pixel)
+    everywhere, wcs = np.ones(continuum.shape, dtype=int), make_wcs(continuum.shape, PIXEL)
     images = np.array(pivots), clean + noise, factor * error, everywhere, (1,), wcs
-    cutout = Cutout(1, redshift, bands, *images, psf_fwhm=PSF_FWHM * pixel, psf=psf)
+    cutout = Cutout(1, redshift, bands, *images, psf_fwhm=PSF_FWHM * PIXEL, psf=psf)
     width = h_alpha / continuum / (1 + redshift)
     return Cube(extract_seds(cutout, everywhere > 0), width.ravel(), factor)
 
@@ -236,9 +234,9 @@ def score(cube):
     }
 
 
-def score_galaxy(seed, settings, pixel=PIXEL, background_only=False):
+def score_galaxy(seed, settings, background_only=False):
     """Scores of one galaxy for each (SNR, factor of the errors); see `main` for the options."""
-    cubes = {setting: simulate_cube(seed, *setting, pixel=pixel) for setting in settings}
+    cubes = {setting: simulate_cube(seed, *setting) for setting in settings}
     if background_only:
         cubes = {each: cube._replace(seds=cube.seds._replace(derivatives=None)) for each, cube in cubes.items()}
     return {setting: score(cube) for setting, cube in cubes.items()}
@@ -269,18 +267,17 @@ def main(arguments=None):
     parser.add_argument(
         "--error-factor", type=float, nargs="+", default=[0.5, 1], help="stated errors in units of the true ones"
     )
-    parser.add_argument("--pixel", type=float, default=PIXEL, help=f"arcsec, a fifth of the seeing (default {PIXEL})")
     parser.add_argument(
         "--background-only", action="store_true", help="no systematic errors of PSF and position are fitted"
     )
     parser.add_argument("--jobs", type=int, default=1, help="galaxies worked on at a time")
     given = parser.parse_args(arguments)
-    positive = min(*given.snr, *given.error_factor, given.pixel) > 0
+    positive = min(*given.snr, *given.error_factor) > 0
     if given.galaxies < 1 or given.jobs < 1 or given.seed < 0 or not positive:
         print("error: want --galaxies and --jobs of at least 1, --seed of at least 0, others above 0", file=sys.stderr)
         return 2
     settings, seeds = list(product(given.snr, given.error_factor)), range(given.seed, given.seed + given.galaxies)
-    how = {"settings": settings, "pixel": given.pixel, "background_only": given.background_only}
+    how = {"settings": settings, "background_only": given.background_only}
     found = dict(run_galaxies(partial(score_galaxy, **how), seeds, jobs=given.jobs))
     if problems := [each for each in found.values() if isinstance(each, Exception)]:
         raise problems[0]

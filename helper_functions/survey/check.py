@@ -124,10 +124,11 @@ def check_catalogs(folder, survey):
 
 def check_registration(shifts, rows):
     """Add the shifts of the bands to their rows, {band: row}; return the reasons to refuse bands."""
+    if shifts.unmeasured and shifts.refusal:
+        return [shifts.refusal]
     if shifts.unmeasured:
-        if not shifts.refusal:
-            report(shifts.unmeasured)
-        return [shifts.refusal] if shifts.refusal else []
+        report(shifts.unmeasured)
+        return []
     found = shifts.registration
     for band, size, error, is_off in zip(shifts.bands, found.size, found.error, found.to_correct, strict=True):
         rows[band]["shift"] = f"{size:.2f} px" if error.max() < UNMEASURED_ERROR / 2 else "not known"
