@@ -30,8 +30,7 @@ REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares 
 # and 44000 to 44023 of realistic ones); and below 0.6, too many clusters are found.
 PENALTY_FACTOR = 0.7
 PIXELS_PER_SED = 100  # with fewer pixels per cluster, composites overfit and residuals underestimate the noise
-# Mean probability of the labels, weighted by light; then the ARI of two noise realisations of gradients is 0.76.
-SEPARABLE = 0.94
+SEPARABLE = 0.9  # mean probability of the labels, weighted by light
 # Number of PSF areas that a cluster should cover. A round cluster of 5 has a diameter of 2.2 FWHM: two thirds of its
 # pixels are within half a FWHM of its edge, and contaminated by light of its neighbours.
 PSFS_PER_CLUSTER = 5
