@@ -119,7 +119,7 @@ def test_a_border_is_no_class(monkeypatch):
     seds, truth = three_regions()
     found = cluster_pixels(seds, method="blended_slices", n_clusters=3).labels
     assert adjusted_rand_score(truth, found) > 0.85
-    monkeypatch.setattr(blended_slices, "flatness", lambda shapes, brightness, links: np.ones(len(shapes)))
+    monkeypatch.setattr(blended_slices, "flatness", lambda shapes, precision, links: np.ones(len(shapes)))
     found = cluster_pixels(seds, method="blended_slices", n_clusters=3).labels
     assert adjusted_rand_score(truth, found) < 0.75
 
