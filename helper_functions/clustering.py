@@ -223,26 +223,28 @@ class Clusterer(NamedTuple):
         normed = seds._replace(flux=flux / scale, error=error / scale)
         return PixelDistances(normed, self.metric, self.options, self.memory_limit)
 
-    def candidates(self, seds, ks):
-        """Clusterings into each of these numbers of clusters, {number: MethodResult}, pixels in the order of `seds`.
+    def candidates(self, seds, ks, pixels=slice(None)):
+        """Clusterings of some pixels into each of these numbers of clusters, {number: MethodResult}.
 
-        Numbers larger than the number of distinct SEDs may be missing.
+        Pixels are in the order of `seds`. Numbers larger than the number of distinct SEDs may be missing.
         """
-        distances, order = self._sorted_distances(seds)
+        distances, order = self._sorted_distances(seds, pixels)
         found, back = self._label(distances, ks), np.argsort(order)
         return {k: each.only(back) for k, each in found.items()}
 
     def refined(self, seds, found):
-        """A result of `candidates` for the same pixels, improved by methods that refine the final number."""
+        """A result of `candidates` for some or all of these pixels, by methods that refine the final number."""
         if self.method.refine is None:
             return found
         distances, order = self._sorted_distances(seds)
-        return self.method.refine(distances, found.only(order), self.seed).only(np.argsort(order))
+        return self.method.refine(distances, found.model, self.seed).only(np.argsort(order))
 
-    def _sorted_distances(self, seds):
-        """`distances` with the pixels in an order that does not depend on that of `seds`, and the indices of it."""
-        distances = self.distances(seds)
+    def _sorted_distances(self, seds, pixels=slice(None)):
+        """`distances` of some pixels in an order that does not depend on that of `seds`, and the indices of it."""
+        distances, chosen = self.distances(seds), np.zeros(len(seds.flux), dtype=bool)
+        chosen[pixels] = True
         order = canonical_order(distances.seds.flux)
+        order = order[chosen[order]]
         return distances.only(order), order
 
     def scale(self, seds):

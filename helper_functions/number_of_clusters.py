@@ -14,6 +14,7 @@ import numpy as np
 from helper_functions.composite_seds import best_fit_amplitude, composite_flux, residuals
 from helper_functions.methods import RECOMMENDED
 from helper_functions.noise import draw_noise, residual_correlation_area
+from helper_functions.pixel_seds import canonical_order
 from helper_functions.psf import psf_area_pixels
 from helper_functions.quality.metrics import REDRAWS, band_errors, reclustering_stability
 
@@ -31,6 +32,9 @@ REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares 
 PENALTY_FACTOR = 0.7
 PIXELS_PER_SED = 100  # with fewer pixels per cluster, composites overfit and residuals underestimate the noise
 SEPARABLE = 0.9  # mean probability of the labels, weighted by light
+# Methods that model the fluxes of a larger galaxy choose the number with a random subset of its pixels, as they fit all
+# pixels only once that is known.
+CRITERION_PIXELS = 16000
 # Number of PSF areas that a cluster should cover. A round cluster of 5 has a diameter of 2.2 FWHM: two thirds of its
 # pixels are within half a FWHM of its edge, and contaminated by light of its neighbours.
 PSFS_PER_CLUSTER = 5
@@ -66,8 +70,8 @@ class CandidateClusterings:
     seds : PixelSEDs
         Without missing data. An unknown `noise_area` is measured in the residuals of the clusterings.
     clusterer : Clusterer
-        `clusterer.candidates(seds, ks)` gives {number of clusters: MethodResult}; `clusterer.distances(seds)` gives
-        `PixelDistances`.
+        `clusterer.candidates(seds, ks, pixels)` gives {number of clusters: MethodResult} of some or all pixels;
+        `clusterer.distances(seds)` gives `PixelDistances`.
     seed : int
     recommended : Scores or None
         By which the recommended method chose the number for the same pixels.
@@ -76,13 +80,23 @@ class CandidateClusterings:
     """
 
     def __init__(self, seds, clusterer, seed, recommended, most):
-        self.seds, self.clusterer, self.seed, self.recommended = seds, clusterer, seed, recommended
+        self.clusterer, self.seed, self.recommended = clusterer, seed, recommended
         self.most = max(1, min(most, len(seds.flux) - 1))
+        self._every, self._pixels = seds, slice(None)
+        if clusterer.method.refine is not None and len(seds.flux) > CRITERION_PIXELS:
+            drawn = np.random.default_rng(seed).permutation(len(seds.flux))[:CRITERION_PIXELS]
+            self._pixels = np.sort(canonical_order(seds.flux)[drawn])
+        self.seds = seds.only(self._pixels)
+
+    @property
+    def n_pixels(self):
+        """Number of pixels of the galaxy, of which `seds` may be a subset."""
+        return len(self._every.flux)
 
     @cached_property
     def by_number(self):
-        """The clusterings of all pixels, {number of clusters: MethodResult}."""
-        return self.clusterer.candidates(self.seds, range(1, self.most + 1))
+        """The clusterings of the pixels of `seds`, {number of clusters: MethodResult}."""
+        return self.clusterer.candidates(self._every, range(1, self.most + 1), self._pixels)
 
     @cached_property
     def residual(self):
@@ -208,11 +222,11 @@ def penalised_likelihood(penalty, candidates):
     The error of the difference between two numbers of clusters is that of the sum over pixels of their log likelihood
     ratios (Vuong 1989).
     """
-    each = candidates.log_likelihood
+    each = {k: candidates.n_pixels * x for k, x in candidates.log_likelihood.items()}
     scores = highest(
-        candidates.table({k: x.sum() - penalty * candidates.effective_parameters(k) for k, x in each.items()})
+        candidates.table({k: x.mean() - penalty * candidates.effective_parameters(k) for k, x in each.items()})
     )
-    return candidates.with_error(scores, {k: len(x) * x for k, x in each.items()}, candidates.independent_pixels)
+    return candidates.with_error(scores, each, candidates.independent_pixels)
 
 
 def silhouette(candidates):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from conftest import pixel_seds
+from sklearn.metrics import adjusted_rand_score
 
-from helper_functions.clustering import cluster_pixels
+from distances import DEFAULTS
+from helper_functions.clustering import Clusterer, cluster_pixels
 from helper_functions.methods import METHODS
 from helper_functions.methods.method import MethodResult
 from helper_functions.number_of_clusters import (
@@ -107,11 +109,12 @@ def candidates_with(log_likelihood, noise_area):
     """Clusterings of 50 pixels in 4 bands with these log likelihoods, shared out evenly or as they are."""
 
     class Known:
-        def candidates(self, seds, ks):
-            return {
-                k: MethodResult(np.zeros(50, dtype=int), log_likelihood=x if np.ndim(x) else np.full(50, x / 50))
-                for k, x in log_likelihood.items()
-            }
+        method = METHODS["blended_mixture"]
+
+        def candidates(self, seds, ks, pixels):
+            all_pixels = {k: x if np.ndim(x) else np.full(50, x / 50) for k, x in log_likelihood.items()}
+            labels = np.zeros(len(np.arange(50)[pixels]), dtype=int)
+            return {k: MethodResult(labels, log_likelihood=x[pixels]) for k, x in all_pixels.items()}
 
     correlation = np.column_stack([np.ones(4), (noise_area - 1) / 8])  # with the eight pixels around each
     seds = pixel_seds(np.ones((50, 4)), np.ones((50, 4)), correlation=correlation)
@@ -126,6 +129,29 @@ def test_tic_by_hand():
     assert scores.chosen == 3
     assert takeuchi(candidates_with(gains, np.full(4, 3.0))).chosen == 2
     assert takeuchi(candidates_with(gains, np.full(4, 0.1))).chosen == 3  # an area below a pixel is not believed
+
+
+def test_some_pixels_of_a_large_galaxy_stand_for_all(monkeypatch):
+    """The likelihood of all pixels is estimated from some, with a larger error; other methods use all pixels."""
+    every = takeuchi(candidates_with({1: 0.0, 2: 20.0, 3: 27.0}, np.ones(4)))
+    favour = {1: np.zeros(50), 2: np.tile([3.0, -1.0], 25)}
+    before = takeuchi(candidates_with(favour, np.ones(4)))
+    monkeypatch.setattr("helper_functions.number_of_clusters.CRITERION_PIXELS", 20)
+    candidates = candidates_with({1: 0.0, 2: 20.0, 3: 27.0}, np.ones(4))
+    assert len(candidates.seds.flux) == len(candidates.by_number[1].labels) == 20
+    np.testing.assert_allclose(takeuchi(candidates).values, every.values)
+    after = takeuchi(candidates_with(favour, np.ones(4)))
+    assert after.error[0] == pytest.approx(before.error[0] * np.sqrt(50 / 20), rel=0.2)  # the scatter is of 20 pixels
+    by_labels = Clusterer(METHODS["kmeans"], "none", "euclidean", 0, DEFAULTS, 1e9)
+    assert len(CandidateClusterings(candidates._every, by_labels, 0, None, 3).seds.flux) == 50
+
+
+def test_a_large_galaxy_has_the_same_populations_if_some_pixels_choose_the_number(two_shapes, monkeypatch):
+    labels = cluster_pixels(two_shapes.seds, method="blended_mixture").labels
+    monkeypatch.setattr("helper_functions.number_of_clusters.CRITERION_PIXELS", len(labels) // 2)
+    again = cluster_pixels(two_shapes.seds, method="blended_mixture")
+    assert again.n_clusters == 2
+    assert adjusted_rand_score(again.labels, labels) > 0.99
 
 
 def test_bic_by_hand():

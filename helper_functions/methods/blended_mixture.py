@@ -15,7 +15,7 @@ likelihood. The method has three steps.
 
 import numpy as np
 
-from helper_functions.methods.fit_blends import TINY, blocks, fit_block, outlier_log_likelihood, weighted_fluxes
+from helper_functions.methods.fit_blends import TINY, fit_block, outlier_log_likelihood, weighted_fluxes
 from helper_functions.methods.kmeans import fit_kmeans
 from helper_functions.methods.method import Method, MethodResult, Populations
 from helper_functions.methods.mixture_model import (
@@ -27,6 +27,7 @@ from helper_functions.methods.mixture_model import (
     responsibilities,
 )
 from helper_functions.methods.systematics import systematics_of
+from helper_functions.methods.threads import joined_blocks
 from helper_functions.noise import adjacency_within
 from helper_functions.normalize import normalize
 
@@ -128,8 +129,9 @@ def assign(data, systematics, mixture, links):
         pixel does not use the neighbours.
     """
     true = data.minus(systematics.model(mixture.amplitudes))
-    each = [sums_over_blends(true.only(block), mixture) for block in blocks(len(data.flux))]
-    dominated, light, inlier, best, length = (np.concatenate(parts) for parts in zip(*each, strict=True))
+    dominated, light, inlier, best, length = joined_blocks(
+        lambda block: sums_over_blends(true.only(block), mixture), len(data.flux)
+    )
     outlier = np.log(mixture.prior[-1]) + outlier_log_likelihood(true, best, length)
     outlier[in_outlier_patches(np.exp(outlier - np.logaddexp(inlier, outlier)), links)] = -np.inf
     log_likelihood = np.logaddexp(inlier, outlier)
@@ -207,14 +209,20 @@ def mean_field(blends, prior, probability, links):
     """
     probability, expected = probability.copy(), blends.composition(probability)
     active = np.arange(len(probability))
-    for _ in range(MEAN_FIELD_ITERATIONS):
-        some = blends.only(active)
-        log_factor = np.column_stack([COUPLING * some.overlap_with(links[active] @ expected), np.zeros(len(active))])
+
+    def of_block(block):
+        pixels = active[block]
+        some = blends.only(pixels)
+        log_factor = np.column_stack([COUPLING * some.overlap_with(links[pixels] @ expected), np.zeros(len(pixels))])
         new, _ = responsibilities(some, prior, log_factor)
-        has_changed = np.zeros(len(probability))
-        has_changed[active] = np.abs(new - probability[active]).max(axis=1) >= MEAN_FIELD_TOLERANCE
-        probability[active], expected[active] = new, some.composition(new)
-        active = np.flatnonzero(has_changed + links @ has_changed)
+        has_changed = np.abs(new - probability[pixels]).max(axis=1) >= MEAN_FIELD_TOLERANCE
+        probability[pixels] = new
+        return has_changed, some.composition(new)
+
+    for _ in range(MEAN_FIELD_ITERATIONS):
+        changed = np.zeros(len(probability))
+        changed[active], expected[active] = joined_blocks(of_block, len(active))
+        active = np.flatnonzero(changed + links @ changed)
         if not len(active):
             break
     return probability
@@ -243,19 +251,18 @@ def band_weights(seds):
 def blended_mixture(distances, n_clusters, seed):
     """Cluster into `n_clusters` populations, or fewer where there are fewer distinct SEDs."""
     found = populations(distances, [n_clusters], seed)
-    return with_neighbours(distances, found[max(found)], seed)
+    return with_neighbours(distances, found[max(found)].model, seed)
 
 
-def with_neighbours(distances, found, seed):
-    """Labels from fluxes and neighbours, for a result of `populations` from the same `distances`.
+def with_neighbours(distances, mixture, seed):
+    """Labels from fluxes and neighbours, for the model of a result of `populations` for these pixels or some of them.
 
     In large galaxies, the SEDs are fitted again to more pixels.
     """
     seds = distances.seds
     data, systematics, links = weighted_fluxes(seds.flux, seds.error), systematics_of(seds), neighbour_links(seds)
-    mixture = found.model
     if len(seds.flux) > FIT_PIXELS:
-        drawn = fitted_pixels(found.labels, REFIT_PIXELS, seed)
+        drawn = fitted_pixels(assign(data, systematics, mixture, links).labels, REFIT_PIXELS, seed)
         parts = data.only(drawn), systematics.only(drawn), links[drawn][:, drawn]
         mixture, *_ = fit_mixture(*parts, mixture, band_weights(seds), REFIT_CONVERGED, accelerated=True)
     return assign_with_neighbours(data, systematics, mixture, links)

@@ -32,10 +32,10 @@ import numpy as np
 from scipy.special import chdtri, ndtr
 
 from helper_functions.methods.blends import Blends
+from helper_functions.methods.threads import each_block
 
 CALIBRATION = 0.01  # relative calibration error between bands: zero points and PSFs match no better than this
 OUTLIER_PROBABILITY = 1e-6  # p-value of chi2 below which a pixel is an outlier
-BLOCK = 2000  # pixels
 PARALLEL = 1e-10  # squared sine of the angle below which two SEDs are treated as identical
 TINY = np.finfo(float).tiny
 PAIRS_OF_3 = (0, 1), (0, 2), (1, 2)
@@ -103,17 +103,11 @@ def fit_blends(data, templates):
     -------
     Blends
     """
-    blends, best, length = zip(
-        *(fit_block(data.only(block), templates) for block in blocks(len(data.flux))), strict=True
-    )
+    each = each_block(lambda block: fit_block(data.only(block), templates), len(data.flux))
+    blends, best, length = zip(*each, strict=True)
     blends = Blends(len(templates), *(np.concatenate(each) for each in list(zip(*blends, strict=True))[1:]))
     blends.log_likelihood[:, -1] = outlier_log_likelihood(data, np.concatenate(best), np.concatenate(length))
     return blends
-
-
-def blocks(n_pixels):
-    """Slices that divide pixels into blocks of BLOCK, so that arrays of a block stay in a processor's cache."""
-    return [slice(start, start + BLOCK) for start in range(0, n_pixels, BLOCK)]
 
 
 def fit_block(data, templates):

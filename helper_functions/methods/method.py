@@ -67,7 +67,7 @@ class Method(NamedTuple):
     when_large: str = ""  # approximation where the distance matrix would exceed the memory limit
     # `label_several(distances, ks, seed)` returns {number of clusters: MethodResult}, faster than `label` for each.
     label_several: Callable | None = None
-    # `refine(distances, result, seed)` improves the result of `label_several` for the number that is chosen in the end.
+    # `refine(distances, model, seed)` is the final result for the `MethodResult.model` of the number that is chosen.
     refine: Callable | None = None
     models_fluxes: bool = False  # whether it models the fluxes, also with one cluster
 

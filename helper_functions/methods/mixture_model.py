@@ -17,6 +17,7 @@ import numpy as np
 
 from helper_functions.methods.fit_blends import TINY, fit_blends
 from helper_functions.methods.systematics import solve_seds
+from helper_functions.methods.threads import each_block, joined_blocks
 
 ITERATIONS = 30
 LONGER = 4  # factor by which the longest step of an extrapolation grows where it is reached, and falls where too long
@@ -108,21 +109,27 @@ def fitted_templates(data, systematics, templates, blends, probability, band_wei
     amplitudes : ndarray of shape (n_patterns, n_bands)
     """
     (n_populations, n_bands), patterns = templates.shape, systematics.patterns
-    light = probability[:, :-1] * blends.brightness
-    known = 1 - probability[:, -1:]  # outliers have no weight
-    shares, n_parts = blends.composition(light), n_populations + patterns.shape[1]
-    parts = np.column_stack([shares, known * patterns])
-    # Expected products of all pairs of parts.
-    products = np.empty((len(parts), n_parts, n_parts))
-    squares = blends.share_products(light * blends.brightness)
-    products[:, :n_populations, :n_populations] = squares.reshape(-1, n_populations, n_populations)
-    products[:, n_populations:] = patterns[:, :, None] * parts[:, None, :]
-    products[:, :n_populations, n_populations:] = shares[:, :, None] * patterns[:, None, :]
-    matrix = (products.reshape(len(parts), -1).T @ data.weight).T.reshape(n_bands, n_parts, n_parts)
+    n_parts = n_populations + patterns.shape[1]
+
+    def of_block(block):
+        some, known = blends.only(block), 1 - probability[block, -1:]  # outliers have no weight
+        light = probability[block, :-1] * some.brightness
+        shares = some.composition(light)
+        parts = np.column_stack([shares, known * patterns[block]])
+        # Expected products of all pairs of parts.
+        products = np.empty((len(parts), n_parts, n_parts))
+        squares = some.share_products(light * some.brightness)
+        products[:, :n_populations, :n_populations] = squares.reshape(-1, n_populations, n_populations)
+        products[:, n_populations:] = patterns[block, :, None] * parts[:, None, :]
+        products[:, :n_populations, n_populations:] = shares[:, :, None] * patterns[block, None, :]
+        return products.reshape(len(parts), -1).T @ data.weight[block], parts.T @ data.weighted[block]
+
+    matrix, match = map(sum, zip(*each_block(of_block, len(data.flux)), strict=True))
+    matrix = matrix.T.reshape(n_bands, n_parts, n_parts)
     # A population with hardly any light keeps its SED.
     held = 1e-9 * np.einsum("bii->b", matrix[:, :n_populations, :n_populations]) + TINY
     held = np.tile(held, (n_populations, 1))
-    solved, amplitudes = solve_seds(matrix, parts.T @ data.weighted, templates, held, systematics)
+    solved, amplitudes = solve_seds(matrix, match, templates, held, systematics)
     return normalise_templates(solved, band_weight), amplitudes
 
 
@@ -156,10 +163,14 @@ def expectation_step(data, systematics, links, mixture):
     """
     true = data.minus(systematics.model(mixture.amplitudes))
     blends = fit_blends(true, mixture.templates)
-    probability, log_likelihood = responsibilities(blends, mixture.prior)
+
+    def of_block(block):
+        return responsibilities(blends.only(block), mixture.prior)
+
+    probability, log_likelihood = joined_blocks(of_block, len(data.flux))
     if (patch := in_outlier_patches(probability[:, -1], links)).any():
         blends.log_likelihood[patch, -1] = -np.inf
-        probability, log_likelihood = responsibilities(blends, mixture.prior)
+        probability, log_likelihood = joined_blocks(of_block, len(data.flux))
     return true, blends, probability, log_likelihood
 
 

@@ -33,7 +33,7 @@ def test_several_numbers_at_once_are_what_each_gives_alone(method, memory_limit,
     several = entry.label_several(distances, [2, 3, 9], 0)
     assert set(several) == {2, 3, 9}
     for k, found in several.items():
-        found = entry.refine(distances, found, 0) if entry.refine else found
+        found = entry.refine(distances, found.model, 0) if entry.refine else found
         assert adjusted_rand_score(entry.label(distances, k, 0).labels, found.labels) == 1
 
 
