@@ -13,7 +13,7 @@ from helper_functions.composite_seds import CompositeSEDs, composite_flux, resid
 from helper_functions.noise import with_added_noise
 from helper_functions.pixel_seds import PixelSEDs, select_complete
 from helper_functions.psf import arcsec_to_pixels
-from helper_functions.quality.cross_checks import cross_check
+from helper_functions.quality.cross_checks import cross_check, reclustered
 
 HALF_BLOCK = 0.16  # arcsec, side of the cross-validation squares, beyond which noise is hardly correlated
 REDRAWS = 2  # noise realisations for the stability
@@ -91,12 +91,11 @@ def stability(sample):
     """Mean adjusted Rand index with the labels that `sample.recluster` finds in the data with added noise."""
     if sample.recluster is None:
         return np.nan
-    n_clusters = len(sample.composites.flux)
-    found = {n_clusters: sample.labels}
-    indices = reclustering_stability(
-        sample.seds, found, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed
+    n_clusters, (seds, labels) = len(sample.composites.flux), reclustered(sample)
+    again = reclustering_stability(
+        seds, {n_clusters: labels}, lambda drawn: {n_clusters: sample.recluster(drawn)}, sample.seed
     )
-    return float(np.mean(indices[n_clusters]))
+    return float(np.mean(again[n_clusters]))
 
 
 def brightness_share(sample):

@@ -14,7 +14,7 @@ from helper_functions.quality.cross_checks import (
     rand_index_and_error,
     square_index,
 )
-from helper_functions.quality.metrics import ClusteringSample
+from helper_functions.quality.metrics import QUALITY, ClusteringSample
 
 SIDE, N_BANDS = 24, 8
 LEFT, RIGHT = np.linspace(1, 3, N_BANDS), np.linspace(3, 1, N_BANDS)
@@ -47,6 +47,27 @@ def checked(seds, method="kmeans", n_clusters=2, seed=0):
 
     labels = recluster(seds)
     return cross_check(ClusteringSample(seds, labels, composite_seds(seds, labels), recluster, seed=seed))
+
+
+def test_a_large_galaxy_is_clustered_again_in_part(monkeypatch):
+    """Whole squares with about 100 of the 576 pixels, and their labels; a small galaxy as a whole."""
+    seds, sizes = two_halves(), []
+    labels = np.where(np.arange(SIDE**2) % SIDE < SIDE // 2, 1, 2)
+
+    def recluster(drawn, seed=0):
+        sizes.append(len(drawn.flux))
+        return np.where(drawn.cols < SIDE // 2, 1, 2)
+
+    sample = ClusteringSample(seds, labels, composite_seds(seds, labels), recluster)
+    for limit in (SIDE**2, 100):
+        monkeypatch.setattr("helper_functions.quality.cross_checks.RECLUSTERED_PIXELS", limit)
+        assert QUALITY["stability"].measure(sample) == 1
+        assert cross_check(sample)["seeds_agree"] == 1
+    assert sizes[:2] == [SIDE**2] * 2
+    assert (
+        sizes[-1] == sizes[-4] == sizes[-5]
+    )  # another seed, two noise realisations; between them, halves of the bands
+    assert 100 <= sizes[-1] < 150
 
 
 @pytest.mark.parametrize("method", ["kmeans", "blended_mixture"])
