@@ -225,7 +225,7 @@ def cut_out(
         electrons=survey.electrons,
     )
     nearest = [each[crop_index(sky_window, both)] for each in (*planes, everything)]
-    check_not_swapped(survey.sci, survey.wht, *nearest)
+    check_not_swapped(survey.sci, survey.wht, survey.error_map, *nearest)
     noise = measure_sky(*nearest, pixel, id_dr3)
     noise, notes = fill_missing_noise(noise, survey, cutout, moves)
     about = segment_notes(segmap == id_dr3, sci, survey.bands, edges_touched(box, shape))

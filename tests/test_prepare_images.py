@@ -542,20 +542,27 @@ def test_a_unit_that_headers_do_not_state_is_assumed(survey_folder, no_photons):
     assert notes == ("unit of fluxes assumed by data_paths.py, as headers do not state it: 10 nJy in f200w, f444w",)
 
 
-def test_an_image_with_a_pedestal_in_the_place_of_weights_is_refused(survey_folder):
-    """The image gets a background of 1, so that it has no negative pixels; weights may have an edge at the source."""
-    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", "wht")
+@pytest.mark.parametrize(("kind", "power"), [("wht", -2), ("err", 1), ("var", 2)])
+def test_an_image_with_a_pedestal_in_the_place_of_an_error_map_is_refused(survey_folder, monkeypatch, kind, power):
+    """The image gets a background of 1, so that it has no negative pixels; errors may have an edge at the source."""
+    for band in BANDS:
+        edit(image_path(survey_folder, band, "wht"), lambda weight: weight ** (-power / 2))
+        image_path(survey_folder, band, "wht").rename(image_path(survey_folder, band, kind))
+    monkeypatch.setitem(data_paths.SURVEYS, "uncover", data_paths.SURVEYS["uncover"]._replace(error_map=kind))
+    sci, wht = image_path(survey_folder, "f115w"), image_path(survey_folder, "f115w", kind)
     rng = np.random.default_rng(3)
     on_source = plant()[0] == 7
     edit(sci, lambda flux: flux + 1)
-    for depth in (1, 2):
+    for depth in (1, 2):  # the second time the source is brighter in the error map
         edit(wht, lambda weight, depth=depth: weight * rng.normal(1, 0.01, SHAPE) * np.where(on_source, depth, 1))
         cut_out(open_survey(survey_folder, IDS), 7, margin=5)
     edit(wht, lambda weight: weight / np.where(on_source, 2, 1))
     sci.rename(sci.with_name("kept"))
     wht.rename(sci)
     sci.with_name("kept").rename(wht)
-    with pytest.raises(ValueError, match=r"f115w_bcgs_wht.* and .*f115w_bcgs_sci.* seem to be swapped: the weight im"):
+    with pytest.raises(
+        ValueError, match=rf"f115w_bcgs_{kind}.* and .*f115w_bcgs_sci.* seem to be swapped: the {kind} im"
+    ):
         cut_out(open_survey(survey_folder, IDS), 7, margin=5)
 
 

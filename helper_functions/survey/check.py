@@ -25,9 +25,9 @@ from helper_functions.survey.images import (
     open_band,
     read_pixels,
 )
-from helper_functions.survey.mosaics import open_mosaic, read_segmap
+from helper_functions.survey.mosaics import open_mosaic, read_segmap, read_window
 from helper_functions.survey.psf_image import find_psf, read_psf
-from helper_functions.survey.segments import odd_segments
+from helper_functions.survey.segments import all_runs, middle_pixels, odd_segments
 
 WINDOW = 128  # pixels, side of a window in which the sky is measured
 N_WINDOWS = 5  # along each side of the mosaic
@@ -41,10 +41,12 @@ CHECK_COLUMNS = (
     "WCS",
     "filter curve",
     "noise scale",
+    "sources",
     "shift",
     "what will be used",
 )
 N_SOURCES = 12  # in which the registration is measured
+N_MIDDLES = 200  # sources whose middle is looked at in each band
 
 
 def check_survey(folder, survey, measure_shifts):
@@ -61,7 +63,7 @@ def check_survey(folder, survey, measure_shifts):
         sources, as an object with the fields of `helper_functions.products.registration.MeasuredShifts`.
     """
     try:
-        segmap, bands = check_catalogs(folder, survey)
+        segmap, middles, bands = check_catalogs(folder, survey)
     except (OSError, ValueError) as problem:
         report(f"refused: {problem}")
         return 1
@@ -69,7 +71,7 @@ def check_survey(folder, survey, measure_shifts):
     rows, refused = [], []
     for name, band in bands.items():
         try:
-            row = check_band(folder, survey, name, segmap, windows)
+            row = check_band(folder, survey, name, segmap, windows, middles)
         except (OSError, ValueError) as problem:
             row = {"what will be used": "refused"}
             refused.append(f"{name}: {problem}")
@@ -99,7 +101,16 @@ def check_survey(folder, survey, measure_shifts):
 
 
 def check_catalogs(folder, survey):
-    """Report on catalogs, segmentation map and PSF; return the segmentation map and the bands of `find_bands`."""
+    """Report on catalogs, segmentation map and PSF.
+
+    Returns
+    -------
+    segmap : Mosaic
+    middles : int ndarray of shape (at most N_MIDDLES, 2)
+        Row and column of the middle of random sources.
+    bands : dict
+        See `find_bands`.
+    """
     files = data_paths.SURVEYS[survey]
     super_catalog, sps_catalog, segmap_path = find_catalogs(folder, survey)
     report(f"survey {survey!r} in {folder}")
@@ -112,14 +123,16 @@ def check_catalogs(folder, survey):
     report(f"redshifts: {redshifts or 'not known'}")
     segmap = open_mosaic(segmap_path, data_paths.cache_folder())
     size = " x ".join(map(str, segmap.shape))
-    odd = zip(("cut by its edge", "in several pieces"), odd_segments(segmap), strict=True)
+    runs = all_runs(segmap)
+    odd = zip(("cut by its edge", "in several pieces"), odd_segments(runs, segmap.shape), strict=True)
     found = [f"{what}: {ids_text(ids)}" for what, ids in odd if len(ids)]
     report("; ".join([f"segments: {segmap_path.name}, {size} pixels of {pixel_text(segmap)}", *found]))
     if psf_path := find_psf(folder, survey):
         pixel = pixel_of(segmap.wcs)
         fwhm = measure_fwhm(read_psf(psf_path, pixel), pixel)
         report(f"PSF: {psf_path.name}, FWHM {fwhm:.3f} arcsec on the survey's pixels")
-    return segmap, find_bands(folder, survey, column_names(super_catalog))
+    middles = np.random.default_rng(0).permutation(np.column_stack(middle_pixels(*runs)[1:]))[:N_MIDDLES]
+    return segmap, middles, find_bands(folder, survey, column_names(super_catalog))
 
 
 def check_registration(shifts, rows):
@@ -137,7 +150,7 @@ def check_registration(shifts, rows):
     return [shifts.refusal] if shifts.refusal else []
 
 
-def check_band(folder, survey, name, segmap, windows):
+def check_band(folder, survey, name, segmap, windows, middles):
     """Row of the report on a band: {column: text} of the CHECK_COLUMNS that are known, and its image as "opened"."""
     paths = find_images(folder, survey, name)
     if paths is None:
@@ -154,6 +167,7 @@ def check_band(folder, survey, name, segmap, windows):
         "pixel": pixel_text(segmap),
         "WCS": "as segmap",
         "noise scale": "no sky" if np.isnan(scale) else f"{scale:.2f}",
+        "sources": f"{n_measured(sci, error, middles)} of {len(middles)}",
         "what will be used": usable_text(scale) if n_sky else "yes; but nothing was measured in the sky looked at",
         "opened": sci,
     }
@@ -208,6 +222,13 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
         if data.any():
             found = np.append(found, (flux[data] - np.median(flux[data])) / err[data])
     return median_and_mad_std(found)[1] if found.size >= enough else np.nan, found.size
+
+
+def n_measured(sci, error, places):
+    """Number of these pixels, (n, 2), that have a flux and an error."""
+    windows = [(slice(row, row + 1), slice(col, col + 1)) for row, col in places.tolist()]
+    flux, known = (np.array([read_window(each, window)[0, 0] for window in windows]) for each in (sci, error))
+    return np.sum(np.isfinite(flux) & (flux != 0) & (known > 0) & np.isfinite(known))
 
 
 # ---- texts ------------------------------------------------------------------

@@ -263,19 +263,22 @@ def read_pixels(sci, error, window):
     return pixels
 
 
-def check_not_swapped(images, error_maps, flux, error, segmap):
-    """Raise ValueError where the weights of a band show the sources of the segmentation map, and its image does not.
+def check_not_swapped(images, error_maps, kind, flux, error, segmap):
+    """Raise ValueError where the error map of a band shows the sources of the segmentation map, and its image does not.
 
-    So images that have no negative pixels, as a constant was added, are found in the place of weights. Real weights may
-    be higher on a source, at an edge in depth; but then their image has negative pixels or shows the source, too.
+    So images that have no negative pixels, as a constant was added, are found in the place of error maps. A real one
+    may be higher on a source, at an edge in depth; but then its image has negative pixels or shows the source, too.
 
     Parameters
     ----------
     images, error_maps : sequence of Mosaic
+    kind : str
+        Kind of the error maps: a key of ERROR_MAPS.
     flux, error : ndarray of shape (n_bands, ny, nx)
         From `mask_missing`.
     segmap : ndarray of shape (ny, nx)
     """
+    rise = np.sign(ERROR_MAPS[kind][1])  # of the errors where the values of the error map are higher
     for image, error_map, *planes in zip(images, error_maps, flux, error, strict=True):
         data = np.isfinite(planes[0])
         source, sky = data & (segmap > 0), data & (segmap <= 0)
@@ -283,11 +286,11 @@ def check_not_swapped(images, error_maps, flux, error, segmap):
             continue
         (middle, scatter), (stated, spread) = (median_and_mad_std(plane[sky]) for plane in planes)
         of_source = [np.median(plane[source]) for plane in planes]
-        if of_source[0] - middle <= scatter and stated - of_source[1] > SHOWN * spread > 0:
+        if of_source[0] - middle <= scatter and rise * (of_source[1] - stated) > SHOWN * spread > 0:
             raise ValueError(
-                f"{error_map.source} and {image.source} seem to be swapped: the weight image shows the sources of the "
-                "segmentation map, and the image does not; swap the two files, or correct the names of the extensions "
-                "in data_paths.py"
+                f"{error_map.source} and {image.source} seem to be swapped: the {kind} image shows the sources of the "
+                "segmentation map, and the sci image does not; swap the two files, or correct the names of the "
+                "extensions in data_paths.py"
             )
 
 

@@ -1,4 +1,4 @@
-"""Segments that may not be whole: cut by the edge of the segmentation map, or in several pieces."""
+"""Segments of a segmentation map: those that may not be whole, and a pixel in the middle of each."""
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -8,21 +8,42 @@ from helper_functions.survey.cutout_notes import SMALLEST_PIECE
 from helper_functions.survey.mosaics import segment_runs
 
 
-def odd_segments(segmap):
-    """Ids of the segments at the edge of a segmentation map, and of those in several pieces, from one pass over it.
+def all_runs(segmap):
+    """Ids, rows, starts and ends of the runs of all segments of a `Mosaic`, see `row_runs`."""
+    return tuple(np.concatenate(each) for each in zip(*segment_runs(segmap), strict=True))
+
+
+def middle_pixels(ids, rows, starts, ends):
+    """A pixel in the middle of each segment, that of its row with the longest run.
+
+    Returns
+    -------
+    ids, rows, cols : int ndarray of shape (n_ids,)
+    """
+    order = np.lexsort([rows, starts - ends, ids])
+    unique, first = np.unique(ids[order], return_index=True)
+    longest = order[first]
+    return unique, rows[longest], (starts[longest] + ends[longest] - 1) // 2
+
+
+def odd_segments(runs, shape):
+    """Ids of the segments at the edge of a segmentation map, and of those in several pieces.
 
     Pixels that touch at a corner are connected. Pieces below SMALLEST_PIECE do not count.
 
     Parameters
     ----------
-    segmap : Mosaic
+    runs : tuple of ndarray
+        From `all_runs`.
+    shape : tuple of int
+        Of the segmentation map.
 
     Returns
     -------
     at_edge, in_pieces : ndarray of shape (n_ids,)
     """
-    ids, rows, starts, ends = (np.concatenate(each) for each in zip(*segment_runs(segmap), strict=True))
-    (ny, nx), (unique, number) = segmap.shape, np.unique(ids, return_inverse=True)
+    ids, rows, starts, ends = runs
+    (ny, nx), (unique, number) = shape, np.unique(ids, return_inverse=True)
     at_edge = np.unique(ids[(rows == 0) | (rows == ny - 1) | (starts == 0) | (ends == nx)])
 
     def place(row, col):

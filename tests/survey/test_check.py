@@ -52,6 +52,19 @@ def test_the_noise_scale_is_that_of_the_sky(check, survey_folder):
     assert bands["f277w"].endswith("by more than 30, as by a mistake of units")
 
 
+def test_sources_without_data_in_their_middle_are_counted(check, survey_folder):
+    """Of two sources, one has no weight in a band, and the other is NaN in a second and zero in a third."""
+    with fits.open(survey_folder / data_paths.SEGMAP) as hdus:
+        ids, n_sources = hdus[0].data, len(np.unique(hdus[0].data)) - 1
+    edit(image_path(survey_folder, "f200w", "wht"), lambda weight: np.where(ids == 7, 0, weight))
+    edit(image_path(survey_folder, "f277w"), lambda flux: np.where(ids == 11, np.nan, flux))
+    edit(image_path(survey_folder, "f115w"), lambda flux: np.where(ids == 11, 0, flux))
+    lines = check()[2]
+    start = next(line for line in lines if "noise scale sources" in line).index("sources")
+    told = {line.split()[0]: line[start:].split(" of ")[0] for line in lines if line.startswith(BANDS)}
+    assert told == dict.fromkeys(BANDS, str(n_sources)) | dict.fromkeys(("f200w", "f277w", "f115w"), str(n_sources - 1))
+
+
 def test_segments_in_pieces_are_counted_and_the_first_are_named(check, survey_folder):
     """Five sources of two squares each."""
 

@@ -7,14 +7,15 @@ from scipy.ndimage import label
 from helper_functions.survey import mosaics
 from helper_functions.survey.cutout_notes import SMALLEST_PIECE
 from helper_functions.survey.mosaics import open_mosaic
-from helper_functions.survey.segments import odd_segments
+from helper_functions.survey.segments import all_runs, middle_pixels, odd_segments
 
 
 @pytest.fixture
 def odd(tmp_path):
     def odd_ids(image):
         fits.PrimaryHDU(image, celestial_wcs().to_header()).writeto(tmp_path / "segmap.fits", overwrite=True)
-        return tuple(found.tolist() for found in odd_segments(open_mosaic(tmp_path / "segmap.fits", None)))
+        segmap = open_mosaic(tmp_path / "segmap.fits", None)
+        return tuple(found.tolist() for found in odd_segments(all_runs(segmap), segmap.shape))
 
     return odd_ids
 
@@ -42,3 +43,13 @@ def test_pieces_are_those_of_a_label_image_of_each_source(odd, monkeypatch, seed
     assert at_edge == np.unique(edges[edges > 0]).tolist()
     sizes = {each: np.bincount(label(image == each, np.ones((3, 3)))[0].ravel())[1:] for each in range(1, 6)}
     assert in_pieces == [each for each, n_pixels in sizes.items() if (n_pixels >= SMALLEST_PIECE).sum() > 1]
+
+
+def test_the_middle_of_a_segment_by_hand():
+    """Of a ring, a pixel of its first full row; of a line, its middle pixel; of two equal rows, in the first."""
+    image = np.zeros((9, 9), dtype=int)
+    image[1:6, 1:6], image[2:5, 2:5] = 7, 0
+    image[7, 1:8] = 9
+    image[2:4, 7:9] = 4
+    ids, rows, cols = middle_pixels(*mosaics.row_runs(image))
+    assert list(zip(ids.tolist(), rows.tolist(), cols.tolist(), strict=True)) == [(4, 2, 7), (7, 1, 3), (9, 7, 4)]
