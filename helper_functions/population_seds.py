@@ -13,8 +13,8 @@ from helper_functions.psf import contamination_matrix
 
 REDRAWS = 20  # parametric bootstrap samples, which give an error to 16%
 # Contamination that remains after unmixing and deconvolution, defined as in `composite_seds`. With it, two thirds of
-# the fluxes of populations are within their errors of the truth (simulated galaxies, seeds 86000 to 88019).
-BLENDING = 0.4
+# the fluxes of populations are within their errors of the truth (simulated galaxies, seeds 86000 to 87030).
+BLENDING = 0.25
 LEAST_CONTAMINATION = 0.05  # of each other population, before that factor: a deconvolution is never perfect
 
 

@@ -34,7 +34,10 @@ from helper_functions.psf import arcsec_to_pixels, psf_on_pixels
 
 AROUND = 0.16  # arcsec, the FWHM of the PSF: light this far outside of the selected pixels is fitted, too
 FAINTEST_LIGHT = 1e-3  # initial light where none was unmixed, in units of the brightest: at zero it would stay zero
-LIGHT_STEPS, JOINT_STEPS = 30, 40  # iterations with the unmixed SEDs, and of both
+# Iterations with the unmixed SEDs, and of both. More of the former move light to where the impure SEDs want it: with
+# 30, the mean purity of simulated SEDs is 0.01 lower (seeds 86000 to 86030 and 87000 to 87030).
+LIGHT_STEPS, JOINT_STEPS = 10, 40
+UNBLURRED_STEPS = 30  # iterations of the light without a PSF
 ROUNDS = 4  # of JOINT_STEPS at most, until chi2 converges: regions that are bright and sharp need more iterations
 CONVERGED = 0.03  # relative change of chi2 in a round at which it has converged
 REFIT_STEPS = 4  # of a fit to another noise realisation: errors are those of a fit from the start to 1%
@@ -91,7 +94,7 @@ class Deconvolver:
         self.has_light = binary_dilation(selected, iterations=around)
         self.smoothing = arcsec_to_pixels(SMOOTHING, seds.pixel)
         self._has_psf, self._is_large = width > 0, len(seds.flux) > BLOCK
-        # Single precision, which changes SEDs by 1e-5, takes less than half of the time.
+        # Single precision, which changes SEDs by about 1e-5, takes less than half of the time.
         self._precision = np.float32 if self._is_large else float
         psf = psf_on_pixels(seds, width) if width else np.ones((1, 1))
         reach = min(len(psf) // 2, max(self.shape))
@@ -219,7 +222,7 @@ def deconvolve(seds, populations, used):
     unmixed = populations.seds, populations.light, populations.amplitudes
     n_populations = len(populations.seds)
     none = Deconvolver(seds, used, n_populations, width=0)
-    before = none.fit(seds.flux, none.start(*unmixed), LIGHT_STEPS, joint_steps=0)
+    before = none.fit(seds.flux, none.start(*unmixed), UNBLURRED_STEPS, joint_steps=0)
     n_free = seds.flux.shape[1] - np.mean(np.sum(populations.light > 0, axis=1))
     allowed = MISFIT * none.chi2(seds.flux, before) * seds.flux.shape[1] / max(n_free, 1)
     for width in WIDTHS:

@@ -74,15 +74,15 @@ def test_correlation_is_the_transpose_of_the_convolution(spot):
 
 
 def test_single_precision_of_large_galaxies_is_precise(spot, monkeypatch):
-    """SEDs and light differ by less than a thousandth of their errors, which are about 1%."""
+    """SEDs and light differ by less than a hundredth of their errors, which are about 1%."""
     seds, blurred = observed(*spot, make_psf())
     found = []
     for limit in (len(seds.flux), 10):
         monkeypatch.setattr(deconvolution, "BLOCK", limit)
         fits = Deconvolver(seds, everywhere(seds), 2)
         found.append(fits.converge(seds.flux, fits.start(np.array([RED, BLUE]), blurred, np.zeros((1, 6)))))
-    np.testing.assert_allclose(found[1].seds, found[0].seds, atol=1e-5)
-    np.testing.assert_allclose(found[1].convolved, found[0].convolved, atol=1e-5)
+    np.testing.assert_allclose(found[1].seds, found[0].seds, atol=1e-4)
+    np.testing.assert_allclose(found[1].convolved, found[0].convolved, atol=1e-4)
     assert np.abs(found[1].seds - found[0].seds).max() > 0  # it is another precision
 
 
