@@ -35,8 +35,9 @@ from helper_functions.psf import arcsec_to_pixels, psf_on_pixels
 AROUND = 0.16  # arcsec, the FWHM of the PSF: light this far outside of the selected pixels is fitted, too
 FAINTEST_LIGHT = 1e-3  # initial light where none was unmixed, in units of the brightest: at zero it would stay zero
 # Iterations with the unmixed SEDs, and of both. More of the former move light to where the impure SEDs want it: with
-# 30, the mean purity of simulated SEDs is 0.01 lower (seeds 86000 to 86030 and 87000 to 87030).
-LIGHT_STEPS, JOINT_STEPS = 10, 40
+# 30, simulated SEDs are less pure (seeds 86000 to 87030). With 10, SEDs are twice as far from the truth if the PSF is
+# 1.25 times too wide.
+LIGHT_STEPS, JOINT_STEPS = 20, 40
 UNBLURRED_STEPS = 30  # iterations of the light without a PSF
 ROUNDS = 4  # of JOINT_STEPS at most, until chi2 converges: regions that are bright and sharp need more iterations
 CONVERGED = 0.03  # relative change of chi2 in a round at which it has converged
