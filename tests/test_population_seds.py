@@ -86,10 +86,13 @@ def test_populations_unassigned_and_residual_are_all_there_is(unmixed):
 
 
 def test_errors_are_the_scatter_over_galaxies(monkeypatch):
-    """Of 12 galaxies that differ in their noise, the scatter of the SEDs is the error without blending."""
+    """Of 12 galaxies that differ in their noise, SEDs scatter by more than their noise, and less than their errors.
+
+    How much light of the other population is left differs from galaxy to galaxy, too, which is part of the errors.
+    """
     monkeypatch.setattr("helper_functions.population_seds.REDRAWS", 8)
     x = np.arange(SIDE) * np.ones((SIDE, 1))
-    regions, seds, errors = np.where(x < 15, 1, 2), [], []
+    regions, seds, noise, errors = np.where(x < 15, 1, 2), [], [], []
     for seed in range(12):
         pixels = field(regions, [RED, BLUE], snr=10, smoothing=1.0, seed=seed)[0].only(slice(SIDE**2 // 2))
         pixels = pixels._replace(psf=gaussian_psf(1.0))
@@ -98,10 +101,12 @@ def test_errors_are_the_scatter_over_galaxies(monkeypatch):
         red = np.argmax(found.flux @ RED / np.linalg.norm(found.flux, axis=1))
         scale = RED.sum() / found.flux[red].sum()
         seds.append(found.flux[red] * scale)
-        errors.append(found.noise[red] * scale)
+        noise.append(found.noise[red] * scale)
+        errors.append(found.error[red] * scale)
     # 12 galaxies give a scatter to 21%, six bands of them to 10%; 8 redraws an error to 25%, of 12 galaxies to 8%.
-    ratio = np.std(seds, axis=0, ddof=1) / np.mean(errors, axis=0)
-    assert np.mean(ratio) == pytest.approx(1, abs=0.35)
+    scatter = np.std(seds, axis=0, ddof=1)
+    assert 0.65 < np.mean(scatter / np.mean(noise, axis=0)) < 2
+    assert 0.5 < np.mean(scatter / np.mean(errors, axis=0)) < 1.35
 
 
 def test_unit_and_missing_data(unmixed):
