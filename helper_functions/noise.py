@@ -179,7 +179,7 @@ def adjacency_within(positions, reach, weight=np.ones_like):
     return coo_array((np.tile(value, 2), (np.append(i, j), np.append(j, i))), shape=shape).tocsr()
 
 
-def residual_correlation_area(residual, positions, pixel=PIXEL):
+def residual_correlation_area(residual, positions, pixel=PIXEL, fraction=1.0):
     """Correlation area of residuals: mean of their products with all residuals within AREA_REACH.
 
     Parameters
@@ -189,6 +189,9 @@ def residual_correlation_area(residual, positions, pixel=PIXEL):
     positions : ndarray of shape (n_pixels, 2)
     pixel : float
         Arcsec, side.
+    fraction : float
+        Where the pixels are a random subset, the fraction of all pixels that they are: so many of the neighbours are
+        among them.
 
     Returns
     -------
@@ -196,4 +199,4 @@ def residual_correlation_area(residual, positions, pixel=PIXEL):
         Pixels, as in `correlation_area`.
     """
     links = adjacency_within(positions, round(arcsec_to_pixels(AREA_REACH, pixel)))
-    return np.mean(residual * (residual + links @ residual), axis=0)
+    return np.mean(residual * (residual + links @ residual / fraction), axis=0)

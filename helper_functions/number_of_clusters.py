@@ -125,7 +125,8 @@ class CandidateClusterings:
         if not np.isfinite(known).all():
             rich = max(2, len(self.seds.flux) // PIXELS_PER_SED)
             residual = self.residual[min(max(self.residual), rich)]
-            measured = residual_correlation_area(residual, self.seds.positions, self.seds.pixel)
+            fraction = len(self.seds.flux) / self.n_pixels
+            measured = residual_correlation_area(residual, self.seds.positions, self.seds.pixel, fraction)
             known = np.where(np.isfinite(known), known, measured)
         return np.maximum(known, 1)
 
@@ -213,7 +214,8 @@ def takeuchi(candidates):
 
 def bic(candidates):
     """Bayesian information criterion (Schwarz 1978), times -1/2, with the effective number of independent pixels."""
-    return penalised_likelihood(0.5 * np.log(candidates.independent_pixels), candidates)
+    independent = max(candidates.n_pixels / candidates.noise_area.mean(), 2)  # of all pixels, not only of a subset
+    return penalised_likelihood(0.5 * np.log(independent), candidates)
 
 
 def penalised_likelihood(penalty, candidates):

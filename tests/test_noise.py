@@ -37,6 +37,17 @@ def test_area_of_noise_that_is_the_same_in_blocks(side):
     assert np.mean(areas) == pytest.approx(side**2, abs=4 * side**2 * np.sqrt(2 * 113 / side**2 / 3600 * side**2 / 40))
 
 
+def test_area_of_a_random_subset_is_that_of_all_pixels():
+    """Blocks of 4 pixels, of which a third are known; without the fraction (the control), neighbours are missing."""
+    rng = np.random.default_rng(1)
+    bands = np.column_stack([blocks(rng, 2).ravel() for _ in range(40)])
+    some = rng.permutation(SIDE**2)[: SIDE**2 // 3]
+    given = bands[some], POSITIONS[some]
+    # Of one area the scatter is three times that of all pixels, sqrt(2 x 113 x 4 / 3600); the mean is of 40.
+    assert np.mean(residual_correlation_area(*given, fraction=1 / 3)) == pytest.approx(4, abs=4 * 3 * 0.5 / np.sqrt(40))
+    assert np.mean(residual_correlation_area(*given)) < 2.5
+
+
 def test_area_by_hand():
     """Eight pixels lie at a rounded distance of one pixel."""
     np.testing.assert_allclose(correlation_area(np.array([[1, 0.0], [1, 0.25]])), [1, 3])
