@@ -25,7 +25,7 @@ from helper_functions.survey.images import (
     open_band,
     read_pixels,
 )
-from helper_functions.survey.mosaics import open_mosaic, read_segmap, read_window
+from helper_functions.survey.mosaics import open_mosaic, read_segmap, read_windows
 from helper_functions.survey.psf_image import find_psf, read_psf
 from helper_functions.survey.segments import all_runs, middle_pixels, odd_segments
 
@@ -227,7 +227,7 @@ def noise_scale(sci, error, error_map, windows, pixel=PIXEL):
 def n_measured(sci, error, places):
     """Number of these pixels, (n, 2), that have a flux and an error."""
     windows = [(slice(row, row + 1), slice(col, col + 1)) for row, col in places.tolist()]
-    flux, known = (np.array([read_window(each, window)[0, 0] for window in windows]) for each in (sci, error))
+    flux, known = (np.array([pixel[0, 0] for pixel in read_windows(each, windows)]) for each in (sci, error))
     return np.sum(np.isfinite(flux) & (flux != 0) & (known > 0) & np.isfinite(known))
 
 

@@ -220,14 +220,19 @@ def read_window(mosaic, window):
     OSError
         Where the pixels cannot be read, naming the file.
     """
+    return read_windows(mosaic, [window])[0]
+
+
+def read_windows(mosaic, windows):
+    """List of `read_window` for each window; a compressed file, which takes long to open, is opened once."""
     if mosaic.stored is None:
         with open_fits(mosaic.path, mosaic.source) as hdus:
-            pixels = _section(hdus, mosaic, window)
+            sections = [_section(hdus, mosaic, window) for window in windows]
     else:
-        pixels = _stored_section(mosaic, window)
+        sections = [_stored_section(mosaic, window) for window in windows]
     if mosaic.unit_factor != 1:
-        return pixels.astype(float) * mosaic.unit_factor
-    return pixels.astype(pixels.dtype.newbyteorder("="))
+        return [pixels.astype(float) * mosaic.unit_factor for pixels in sections]
+    return [pixels.astype(pixels.dtype.newbyteorder("=")) for pixels in sections]
 
 
 def read_segmap(segmap, window):

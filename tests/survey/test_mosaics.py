@@ -13,6 +13,7 @@ from conftest import SHAPE, celestial_wcs, edit, image_path
 
 import data_paths
 from helper_functions.products.pixels import cutout_to_fits
+from helper_functions.survey import mosaics
 from helper_functions.survey.mosaics import check_aligned, find_segments, open_mosaic, read_window, row_runs
 from main_clustering import settings_block
 from prepare_images import cut_out, open_survey
@@ -110,6 +111,17 @@ def test_compressed_images_are_read_in_windows(survey_folder):
     survey = open_survey(survey_folder, IDS)
     assert survey.segments[11][:2] == (slice(62, 79), slice(111, 120))
     assert cut_out(survey, 7, margin=5).sci.shape == (6, 35, 35)
+
+
+def test_a_compressed_image_is_opened_once_for_many_windows(tmp_path, monkeypatch):
+    image, opened = np.arange(600, dtype=np.float32).reshape(20, 30), []
+    compressed(image, celestial_wcs().to_header()).writeto(tmp_path / "small.fits")
+    mosaic, open_fits = mosaics.open_mosaic(tmp_path / "small.fits", None), mosaics.open_fits
+    monkeypatch.setattr(mosaics, "open_fits", lambda *given: opened.append(given) or open_fits(*given))
+    windows = [(slice(row, row + 2), slice(row, row + 1)) for row in range(5)]
+    for pixels, window in zip(mosaics.read_windows(mosaic, windows), windows, strict=True):
+        np.testing.assert_array_equal(pixels, image[window])
+    assert len(opened) == 1
 
 
 def test_a_window_of_a_compressed_image_does_not_take_the_memory_of_the_whole(tmp_path):
