@@ -5,8 +5,9 @@ the mixing fractions. Here pixels are modelled as blends of POPULATIONS populati
 images of the models are smoothed by a Gaussian narrower than the PSF where this changes them by less than the noise,
 which together removes most of the noise. The shapes of the SEDs are divided into classes by k-means, in units of it.
 
-Pixels are weighted by their inverse variance, and less where the SED changes fast with position:
-between two distinct regions the PSF makes a narrow border of blends, which should not form a class of its own.
+Pixels are weighted by their inverse variance, and less where the SED changes fast with position: between two distinct
+regions the PSF makes a narrow border of blends, which should not form a class of its own. Often it does nevertheless:
+for distinct regions, `blended_mixture` is the better choice.
 """
 
 import numpy as np
@@ -100,10 +101,10 @@ def flatness(shapes, precision, links):
 
     It is 0.5 for the mean rate of change with position, so that it hardly varies within smooth gradients.
     """
-    total, centred = np.maximum(links.sum(axis=1), TINY), shapes - shapes.mean(axis=0)
+    total, centred = links.sum(axis=1), shapes - shapes.mean(axis=0)
     square = np.sum(centred**2, axis=1)
-    change = square + (links @ square - 2 * np.sum(centred * (links @ centred), axis=1)) / total
-    change = np.maximum(np.where(links.sum(axis=1) > 0, change, 0), 0)  # squared
+    change = total * square + links @ square - 2 * np.sum(centred * (links @ centred), axis=1)
+    change = np.maximum(change, 0) / np.maximum(total, TINY)  # squared, mean over the neighbours; 0 without any
     mean = np.average(np.sqrt(change), weights=precision)
     return 1 / (1 + change / max(mean**2, TINY))
 

@@ -64,9 +64,8 @@ def test_a_large_galaxy_is_clustered_again_in_part(monkeypatch):
         assert QUALITY["stability"].measure(sample) == 1
         assert cross_check(sample)["seeds_agree"] == 1
     assert sizes[:2] == [SIDE**2] * 2
-    assert (
-        sizes[-1] == sizes[-4] == sizes[-5]
-    )  # another seed, two noise realisations; between them, halves of the bands
+    # The last are of two noise realisations, the two halves of the bands, and another seed.
+    assert sizes[-1] == sizes[-4] == sizes[-5]
     assert 100 <= sizes[-1] < 150
 
 
