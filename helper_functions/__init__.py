@@ -1,6 +1,7 @@
 """Prepares the interpreter before other modules are imported, to prevent failures of these imports."""
 
 import codecs
+import ctypes
 import locale
 import os
 import sys
@@ -16,6 +17,12 @@ try:
 except FileNotFoundError:
     print("error: the working directory was deleted: change to one that exists, and call again", file=sys.stderr)
     sys.exit(2)
+
+# The GNU allocator gives the memory of a freed array back to the system, which then clears it for the next array: a
+# third of the time of a fit. It shall keep up to 256 MB, and also for arrays of up to 32 MB.
+if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+    for parameter, size in ((-1, 2**28), (-3, 2**25)):  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+        ctypes.CDLL(None).mallopt(parameter, size)
 
 
 def lacks_utf8(encoding, utf8_mode, program, environment):

@@ -13,6 +13,7 @@ from helper_functions.normalize import NORMS, normalize
 from helper_functions.number_of_clusters import (
     AS_RECOMMENDED,
     CRITERIA,
+    GROWTH,
     MAX_CLUSTERS,
     NEAR_THE_MOST,
     CandidateClusterings,
@@ -308,7 +309,7 @@ def choose_clustering(seds, clusterer, n_clusters, names, recommended):
         while True:
             candidates = CandidateClusterings(seds, clusterer, clusterer.seed, known, most)
             scores = score(dict.fromkeys(names), candidates)
-            most, before = min(2 * most, allowed), most
+            most, before = min(int(GROWTH * most), allowed), most
             if most <= before or scores[k_choice].chosen < NEAR_THE_MOST * before:
                 break
         if k_choice != AS_RECOMMENDED:

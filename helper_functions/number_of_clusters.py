@@ -20,9 +20,9 @@ from helper_functions.quality.metrics import REDRAWS, band_errors, reclustering_
 
 AS_RECOMMENDED = "recommended"  # the criterion that takes over the number of the recommended method
 MAX_CLUSTERS = 10
-# If a model of the fluxes needs at least NEAR_THE_MOST of the tried clusters, twice as many are tried, up to
-# MOST_CLUSTERS.
-NEAR_THE_MOST, MOST_CLUSTERS = 0.8, 20
+# If a model of the fluxes needs at least NEAR_THE_MOST of the tried clusters, GROWTH times as many are tried, up to
+# MOST_CLUSTERS. The time grows as the square of their number.
+NEAR_THE_MOST, GROWTH, MOST_CLUSTERS = 0.8, 1.5, 20
 SILHOUETTE_PIXELS = 3000  # a random subset of this size gives the mean silhouette to about 0.01
 RECLUSTER_PIXELS = 500  # random subset of the pixels for criteria that cluster several times
 REFERENCES = 4  # simulated galaxies of one SED that the gap statistic compares to

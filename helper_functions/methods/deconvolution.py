@@ -29,7 +29,7 @@ from scipy.optimize import linprog
 
 from helper_functions.methods.fit_blends import TINY, weighted_fluxes
 from helper_functions.methods.systematics import solve_seds, systematics_of
-from helper_functions.methods.threads import BLOCK, blocks, in_threads
+from helper_functions.methods.threads import BLOCK, each_block, joined_blocks, n_threads
 from helper_functions.psf import arcsec_to_pixels, psf_on_pixels
 
 AROUND = 0.16  # arcsec, the FWHM of the PSF: light this far outside of the selected pixels is fitted, too
@@ -115,23 +115,17 @@ class Deconvolver:
 
     def correlate(self, values):
         """Transpose of `convolve`: values of the pixels, (n_pixels, n_populations), correlated with the PSF."""
-        image = np.zeros((values.shape[1], *self._periodic))
+        image = np.zeros((values.shape[1], *self.shape))
         image[:, self.rows, self.cols] = values.T
-        if not self._has_psf:
-            return image[:, : self.shape[0], : self.shape[1]]
-        return self._filtered(image, self._transfer.conj())[:, : self.shape[0], : self.shape[1]]
+        return self._filtered(image, self._transfer.conj()) if self._has_psf else image
 
     def _filtered(self, images, transfer):
         """Images filtered in Fourier space; for a large galaxy in single precision, which changes SEDs by 1e-5."""
-
-        def of_one(image):
-            size = max(np.abs(image).max(), TINY)
-            transformed = rfft2((image / size).astype(np.float32), self._periodic) * transfer
-            return irfft2(transformed, self._periodic).astype(float) * size
-
-        if self._is_large:
-            return np.array(in_threads(of_one, images))
-        return irfft2(rfft2(images, self._periodic) * transfer, self._periodic)
+        size = max(np.abs(images).max(), TINY) if self._is_large else 1.0
+        images = (images / size).astype(np.float32) if self._is_large else images
+        transformed = rfft2(images, self._periodic, workers=n_threads()) * transfer
+        back = irfft2(transformed, self._periodic, workers=n_threads())[:, : self.shape[0], : self.shape[1]]
+        return back * size if self._is_large else back
 
     def start(self, seds, light, amplitudes):
         """Initial values of a fit from an unmixing: SEDs, light in the pixels (n_pixels, n_populations), amplitudes."""
@@ -178,9 +172,14 @@ class Deconvolver:
 
     def _fit_light(self, flux, found):
         """Update the light; `convolved` stays that of the light before."""
-        seds, weight = found.seds, self.weight
-        data = self.correlate((weight * (flux - self.systematics.model(found.amplitudes))) @ seds.T)
-        model = self.correlate((weight * (found.convolved @ seds)) @ seds.T)
+        seds = found.seds
+
+        def of_block(block):  # data and model of each population, weighted
+            data = flux[block] - self.systematics.only(block).model(found.amplitudes)
+            return tuple((self.weight[block] * each) @ seds.T for each in (data, found.convolved[block] @ seds))
+
+        both = np.concatenate(joined_blocks(of_block, len(flux)), axis=1)
+        data, model = np.split(self.correlate(both), 2)
         # The model is positive, apart from rounding and from populations whose SEDs are negative in most bands.
         light = found.light * np.maximum(data, 0) / np.maximum(model, 1e-9 * np.abs(model).max() + TINY)
         return found._replace(light=light)
@@ -190,8 +189,9 @@ class Deconvolver:
         n, n_bands = light.shape[1], weight.shape[1]
         parts = np.column_stack([light, patterns])
         matrix = np.zeros((n_bands, parts.shape[1], parts.shape[1]))
-        for block in blocks(len(light)):
-            matrix[:, :n] += (light[block].T * weight[block].T[:, None]) @ parts[block]
+        matrix[:, :n] = sum(
+            each_block(lambda block: (light[block].T * weight[block].T[:, None]) @ parts[block], len(light))
+        )
         matrix[:, n:, :n] = matrix[:, :n, n:].transpose(0, 2, 1)
         matrix[:, n:, n:] = self._of_patterns
         # A population without light keeps its SED, too.

@@ -29,7 +29,7 @@ best pair with the population that is most correlated with the residuals of the 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtri, ndtr
+from scipy.special import chdtri, erf
 
 from helper_functions.methods.blends import Blends
 from helper_functions.methods.threads import each_block
@@ -184,8 +184,8 @@ def fit_pairs(match, product):
         brightness = np.maximum(along, 0) / np.maximum(length, TINY)
         fit = 0.5 * brightness * along
         error = np.sqrt(length / determinant) / np.maximum(brightness, 1e-9)
-        inside = ndtr((lowest + 0.5 - share) / error) - ndtr((lowest - share) / error)
-        integral = np.sqrt(2 * np.pi) * error * inside
+        above, below = (lowest + 0.5 - share) / error, (share - lowest) / error
+        integral = np.sqrt(np.pi / 2) * error * (erf(np.sqrt(0.5) * above) + erf(np.sqrt(0.5) * below))
         log_likelihood = fit + np.log(np.maximum(integral, TINY)) + amplitude_volume(length)
         return fit, log_likelihood, brightness, share
 
