@@ -7,10 +7,11 @@ processes (`--jobs`) already use all cores. A galaxy of a single block uses one 
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
-BLOCK = 2000  # pixels
+BLOCK = 2000  # pixels, at most
 
 
 def n_threads():
@@ -21,8 +22,9 @@ def n_threads():
 
 
 def blocks(n_pixels):
-    """Slices that divide pixels into blocks of BLOCK."""
-    return [slice(start, start + BLOCK) for start in range(0, n_pixels, BLOCK)]
+    """Slices that divide pixels into equal blocks of at most BLOCK."""
+    edges = np.linspace(0, n_pixels, -(-n_pixels // BLOCK) + 1).astype(int).tolist()
+    return [slice(*each) for each in pairwise(edges)]
 
 
 def joined_blocks(function, n_pixels):
