@@ -6,6 +6,7 @@ from scipy.sparse.csgraph import connected_components
 
 FILL_PIXELS = 20, 200  # connected pixels with the same value that are not noise, in floats and in rounded images
 ROUNDED = 0.1  # fraction of pixels in smaller patches of one value: 0 in floats, 0.5 if rounded to a quarter of noise
+FAINTEST = 0.01  # fraction of the pixels, whose range of values 0 must be below to be missing data over a background
 REPEATED = 0.02  # fraction of pixels that share their value: rounding makes 0.35 of them for each exact zero in noise
 
 
@@ -42,7 +43,8 @@ def zeros_in_noise(image, measured):
 
     In n pixels of Gaussian noise, rounded to steps of s times its standard deviation, 0.40 n s pixels are 0, and
     0.14 n^2 s pairs have the same value. So zeros are noise where many other values repeat, as in coarsely rounded
-    images; and they may be true where there is no noise, so that no pixel is negative.
+    images; and they may be true where no pixel is negative, because there is no noise, unless they are far below all
+    other values, because there is a background.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ def zeros_in_noise(image, measured):
     """
     zero = measured & (image == 0)
     others = image[measured & ~zero]
-    if zero.sum() < 2 or not (others < 0).any() or 1 - len(np.unique(others)) / len(others) > REPEATED:
+    if zero.sum() < 2 or not others.size or 1 - len(np.unique(others)) / len(others) > REPEATED:
         return np.zeros(image.shape, dtype=bool)
-    return zero
+    lowest, low = np.quantile(others, (0, FAINTEST))
+    return zero & (lowest < 0 or lowest > low - lowest)

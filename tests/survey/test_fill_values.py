@@ -49,3 +49,12 @@ def test_zeros_of_a_noiseless_image_are_true():
     image = np.abs(NOISE).astype(np.float32)
     image[::7, ::5] = 0
     assert not zeros_in_noise(image, EVERY).any()
+
+
+@pytest.mark.parametrize(("background", "are_missing"), [(20, True), (10, True), (4.5, False)])
+def test_zeros_far_below_a_background_are_missing(background, are_missing):
+    """Of 3,600 pixels of noise, the lowest is 3.5 and the faintest percent 2.3 standard deviations below the mean."""
+    image = NOISE + background
+    assert image.min() > 0
+    image[::7, ::5] = 0
+    np.testing.assert_array_equal(zeros_in_noise(image, EVERY), (image == 0) & are_missing)
