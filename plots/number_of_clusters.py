@@ -28,10 +28,11 @@ def number_of_clusters_page(result):
     Returns
     -------
     matplotlib.figure.Figure or None
-        None if no criterion was evaluated.
+        None if no criterion was evaluated, or only the number of the recommended method was taken, whose own page has
+        its scores.
     """
     scores, k_choice = result.clustering.scores, result.clustering.k_choice
-    if not scores:
+    if set(scores) <= {"recommended"}:
         return None
     n_columns = min(COLUMNS, len(scores))
     n_rows = -(-len(scores) // n_columns)
@@ -96,6 +97,8 @@ def draw_scores(ax, scores):
 
 RUN_PICTURES = {
     "number_of_clusters": Picture(
-        number_of_clusters_page, "score of every number of clusters by each criterion, and the number adopted"
+        number_of_clusters_page,
+        "score of every number of clusters by each criterion, and the number adopted; none of a run that only took the "
+        "number of the recommended method",
     )
 }

@@ -617,6 +617,10 @@ def test_what_is_not_there_is_not_drawn():
     )
     assert composites_page(nothing) is None
     assert number_of_clusters_page(nothing) is None
+    taken = SimpleNamespace(scores={"recommended": Scores(np.zeros(3), 2)}, k_choice="recommended", k_notes=[])
+    assert number_of_clusters_page(SimpleNamespace(clustering=taken, title="")) is None
+    taken.scores["bic"] = taken.scores["recommended"]
+    assert len(number_of_clusters_page(SimpleNamespace(clustering=taken, title="")).axes) == 2
     assert feature_weights_page(nothing) is None
     assert comparison(GalaxyResult(cutout, run.labels != 0, median_snr(cutout), 3.0)) is None
 
