@@ -19,7 +19,7 @@ except FileNotFoundError:
     sys.exit(2)
 
 # The GNU allocator gives the memory of a freed array back to the system, which then clears it for the next array: a
-# third of the time of a fit. It shall keep up to 256 MB, and also for arrays of up to 32 MB.
+# quarter of the time of the fits of a large galaxy. It shall keep up to 256 MB, and do so for arrays of up to 32 MB.
 if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
     for parameter, size in ((-1, 2**28), (-3, 2**25)):  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
         ctypes.CDLL(None).mallopt(parameter, size)

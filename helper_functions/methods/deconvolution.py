@@ -121,11 +121,11 @@ class Deconvolver:
 
     def _filtered(self, images, transfer):
         """Images filtered in Fourier space; for a large galaxy in single precision, which changes SEDs by 1e-5."""
-        size = max(np.abs(images).max(), TINY) if self._is_large else 1.0
-        images = (images / size).astype(np.float32) if self._is_large else images
-        transformed = rfft2(images, self._periodic, workers=n_threads()) * transfer
-        back = irfft2(transformed, self._periodic, workers=n_threads())[:, : self.shape[0], : self.shape[1]]
-        return back * size if self._is_large else back
+        if not self._is_large:
+            return irfft2(rfft2(images, self._periodic) * transfer, self._periodic)[:, : self.shape[0], : self.shape[1]]
+        size, threads = max(np.abs(images).max(), TINY), n_threads()
+        transformed = rfft2((images / size).astype(np.float32), self._periodic, workers=threads) * transfer
+        return irfft2(transformed, self._periodic, workers=threads)[:, : self.shape[0], : self.shape[1]] * size
 
     def start(self, seds, light, amplitudes):
         """Initial values of a fit from an unmixing: SEDs, light in the pixels (n_pixels, n_populations), amplitudes."""
