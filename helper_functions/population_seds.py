@@ -70,7 +70,7 @@ def population_seds(seds, clustering, seed=0):
     light[~member] = 0
     before_psf = np.zeros(light.shape)
     before_psf[complete] = found.light[:, deconvolver.rows, deconvolver.cols].T
-    size = np.array([max(light[clustering.labels == k + 1, k].mean(), 1e-12) for k in range(n_clusters)])
+    size = np.array([max(light[clustering.labels == k + 1, k].mean(), TINY) for k in range(n_clusters)])
     flux, total = spectra * size[:, None], spectra * light.sum(axis=0)[:, None]
 
     rng, drawn, totals = np.random.default_rng(seed), [], []

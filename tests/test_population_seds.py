@@ -112,10 +112,11 @@ def test_errors_are_the_scatter_over_galaxies(monkeypatch):
 def test_unit_and_missing_data(unmixed):
     """Fluxes in another unit scale through; a pixel and a band that were not clustered with have SED and light too."""
     seds, _, _, found = unmixed
-    scaled = seds._replace(flux=1000 * seds.flux, error=1000 * seds.error)
-    again = population_seds(scaled, cluster_pixels(scaled, method="blended_mixture", n_clusters=3))
-    np.testing.assert_allclose(again.flux, 1000 * found.flux, rtol=1e-6)
-    np.testing.assert_allclose(again.noise, 1000 * found.noise, rtol=1e-4)
+    for unit in (1000, 1e-30):  # the second as of erg / s / cm2 / Hz
+        scaled = seds._replace(flux=unit * seds.flux, error=unit * seds.error)
+        again = population_seds(scaled, cluster_pixels(scaled, method="blended_mixture", n_clusters=3))
+        np.testing.assert_allclose(again.flux, unit * found.flux, rtol=1e-6)
+        np.testing.assert_allclose(again.noise, unit * found.noise, rtol=1e-4)
 
     flux, error = seds.flux.copy(), seds.error.copy()
     flux[:300, 5] = error[:300, 5] = np.nan  # a third lacks the last band, which is not clustered with
