@@ -1,4 +1,4 @@
-"""Prepares the interpreter before other modules are imported, to prevent failures of these imports."""
+"""Prepares the process before other modules are imported: so that these imports do not fail, and its memory."""
 
 import codecs
 import ctypes
@@ -20,9 +20,10 @@ except FileNotFoundError:
 
 # The GNU allocator gives the memory of a freed array back to the system, which then clears it for the next array: a
 # quarter of the time of the fits of a large galaxy. It shall keep up to 256 MB, and do so for arrays of up to 32 MB.
-if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
-    for parameter, size in ((-1, 2**28), (-3, 2**25)):  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-        ctypes.CDLL(None).mallopt(parameter, size)
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+    mallopt(TRIM_THRESHOLD, 2**28)
+    mallopt(MMAP_THRESHOLD, 2**25)
 
 
 def lacks_utf8(encoding, utf8_mode, program, environment):

@@ -29,7 +29,7 @@ from scipy.optimize import linprog
 
 from helper_functions.methods.fit_blends import TINY, weighted_fluxes
 from helper_functions.methods.systematics import solve_seds, systematics_of
-from helper_functions.methods.threads import BLOCK, each_block, joined_blocks, n_threads
+from helper_functions.methods.threads import BLOCK, each_block, n_threads
 from helper_functions.psf import arcsec_to_pixels, psf_on_pixels
 
 AROUND = 0.16  # arcsec, the FWHM of the PSF: light this far outside of the selected pixels is fitted, too
@@ -117,15 +117,17 @@ class Deconvolver:
         """Transpose of `convolve`: values of the pixels, (n_pixels, n_populations), correlated with the PSF."""
         image = np.zeros((values.shape[1], *self.shape))
         image[:, self.rows, self.cols] = values.T
-        return self._filtered(image, self._transfer.conj()) if self._has_psf else image
+        if not self._has_psf:
+            return image
+        return self._filtered(image, self._transfer.conj())[:, : self.shape[0], : self.shape[1]]
 
     def _filtered(self, images, transfer):
         """Images filtered in Fourier space; for a large galaxy in single precision, which changes SEDs by 1e-5."""
         if not self._is_large:
-            return irfft2(rfft2(images, self._periodic) * transfer, self._periodic)[:, : self.shape[0], : self.shape[1]]
+            return irfft2(rfft2(images, self._periodic) * transfer, self._periodic)
         size, threads = max(np.abs(images).max(), TINY), n_threads()
         transformed = rfft2((images / size).astype(np.float32), self._periodic, workers=threads) * transfer
-        return irfft2(transformed, self._periodic, workers=threads)[:, : self.shape[0], : self.shape[1]] * size
+        return irfft2(transformed, self._periodic, workers=threads) * size
 
     def start(self, seds, light, amplitudes):
         """Initial values of a fit from an unmixing: SEDs, light in the pixels (n_pixels, n_populations), amplitudes."""
@@ -174,12 +176,11 @@ class Deconvolver:
         """Update the light; `convolved` stays that of the light before."""
         seds = found.seds
 
-        def of_block(block):  # data and model of each population, weighted
+        def of_block(block):  # weighted data and model of each population, side by side
             data = flux[block] - self.systematics.only(block).model(found.amplitudes)
-            return tuple((self.weight[block] * each) @ seds.T for each in (data, found.convolved[block] @ seds))
+            return np.hstack([(self.weight[block] * each) @ seds.T for each in (data, found.convolved[block] @ seds)])
 
-        both = np.concatenate(joined_blocks(of_block, len(flux)), axis=1)
-        data, model = np.split(self.correlate(both), 2)
+        data, model = np.split(self.correlate(np.concatenate(each_block(of_block, len(flux)))), 2)
         # The model is positive, apart from rounding and from populations whose SEDs are negative in most bands.
         light = found.light * np.maximum(data, 0) / np.maximum(model, 1e-9 * np.abs(model).max() + TINY)
         return found._replace(light=light)
